@@ -1,0 +1,112 @@
+import type { Numbers } from "./memory.ts";
+
+// Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y, dx: ∂loss/∂x, overwritten or, when `accumulate`, added to.
+// Loops are written out: a shared map(f) would be called with many f and stay slow. dx is never read unless accumulate.
+
+export function relu(x: Numbers, y: Numbers): void {
+  for (let i = 0; i < x.length; i++) y[i] = x[i]! < 0 ? 0 : x[i]!; // NaN stays NaN
+}
+
+export function reluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < x.length; i++) {
+    const d = x[i]! > 0 ? dy[i]! : 0; // slope 0 at 0
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}
+
+export function leakyRelu(x: Numbers, y: Numbers, alpha: number): void {
+  for (let i = 0; i < x.length; i++) y[i] = x[i]! < 0 ? alpha * x[i]! : x[i]!;
+}
+
+export function leakyReluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean, alpha: number): void {
+  for (let i = 0; i < x.length; i++) {
+    const d = x[i]! > 0 ? dy[i]! : alpha * dy[i]!; // slope alpha at 0
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}
+
+export function tanh(x: Numbers, y: Numbers): void {
+  for (let i = 0; i < x.length; i++) y[i] = Math.tanh(x[i]!);
+}
+
+export function tanhGrad(x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < x.length; i++) {
+    const d = dy[i]! * (1 - y[i]! * y[i]!);
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}
+
+/** 1 / (1 + e⁻ˣ). e⁻ˣ may overflow to infinity in double precision; the quotient is then 0, as it should be. */
+const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+
+export function sigmoid(x: Numbers, y: Numbers): void {
+  for (let i = 0; i < x.length; i++) y[i] = logistic(x[i]!);
+}
+
+export function sigmoidGrad(x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < x.length; i++) {
+    const d = dy[i]! * y[i]! * (1 - y[i]!);
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}
+
+export function silu(x: Numbers, y: Numbers): void {
+  for (let i = 0; i < x.length; i++) y[i] = x[i]! * logistic(x[i]!);
+}
+
+export function siluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < x.length; i++) {
+    const s = logistic(x[i]!);
+    const d = dy[i]! * s * (1 + x[i]! * (1 - s));
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}
+
+export function softplus(x: Numbers, y: Numbers): void {
+  for (let i = 0; i < x.length; i++) y[i] = Math.max(x[i]!, 0) + Math.log1p(Math.exp(-Math.abs(x[i]!))); // no overflow for large x
+}
+
+export function softplusGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < x.length; i++) {
+    const d = dy[i]! * logistic(x[i]!);
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}
+
+// gelu by its tanh formula (Hendrycks and Gimpel 2016): x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³))).
+const GELU_RATE = Math.sqrt(2 / Math.PI);
+const GELU_CUBE = 0.044715;
+
+export function gelu(x: Numbers, y: Numbers): void {
+  for (let i = 0; i < x.length; i++) {
+    const v = x[i]!;
+    y[i] = 0.5 * v * (1 + Math.tanh(GELU_RATE * (v + GELU_CUBE * v * v * v)));
+  }
+}
+
+export function geluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < x.length; i++) {
+    const v = x[i]!;
+    const t = Math.tanh(GELU_RATE * (v + GELU_CUBE * v * v * v));
+    const slope = 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * GELU_RATE * (1 + 3 * GELU_CUBE * v * v);
+    const d = dy[i]! * slope;
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}
+
+// hardSwish(x) = x · relu6(x + 3) / 6 (Howard et al. 2019).
+
+export function hardSwish(x: Numbers, y: Numbers): void {
+  for (let i = 0; i < x.length; i++) {
+    const v = x[i]!;
+    y[i] = v <= -3 ? 0 : v >= 3 ? v : (v * (v + 3)) / 6;
+  }
+}
+
+export function hardSwishGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < x.length; i++) {
+    const v = x[i]!;
+    const d = v <= -3 ? 0 : v >= 3 ? dy[i]! : (dy[i]! * (2 * v + 3)) / 6;
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}

@@ -1,0 +1,91 @@
+import type { Numbers } from "./memory.ts";
+import { eachTap, type Windows } from "./windows.ts";
+
+/**
+ * A convolution: x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels/groups, outChannels],
+ * y [batch, outHeight, outWidth, outChannels]. Group g reads its share of the channels and writes its share of the outputs.
+ */
+export type Convolution = Windows & { readonly outChannels: number; readonly groups: number };
+
+/** y (+)= x ∗ kernel. The specification: one plain loop per index. */
+export function conv2d(s: Convolution, x: Numbers, kernel: Numbers, y: Numbers, accumulate: boolean): void {
+  if (!accumulate) y.fill(0);
+  eachProduct(s, (i, j, o) => {
+    y[o] = y[o]! + x[i]! * kernel[j]!;
+  });
+}
+
+/** dx (+)= the gradient of conv2d towards x: every product again, the other way. */
+export function conv2dInputGrad(s: Convolution, dy: Numbers, kernel: Numbers, dx: Numbers, accumulate: boolean): void {
+  if (!accumulate) dx.fill(0);
+  eachProduct(s, (i, j, o) => {
+    dx[i] = dx[i]! + dy[o]! * kernel[j]!;
+  });
+}
+
+/** dkernel (+)= the gradient of conv2d towards the kernel. */
+export function conv2dKernelGrad(s: Convolution, x: Numbers, dy: Numbers, dkernel: Numbers, accumulate: boolean): void {
+  if (!accumulate) dkernel.fill(0);
+  eachProduct(s, (i, j, o) => {
+    dkernel[j] = dkernel[j]! + x[i]! * dy[o]!;
+  });
+}
+
+/** Calls `product(i, j, o)` for each x[i]·kernel[j] that is part of y[o]. */
+function eachProduct(s: Convolution, product: (i: number, j: number, o: number) => void): void {
+  const share = s.channels / s.groups;
+  const outShare = s.outChannels / s.groups;
+  eachTap(s, (window, pixel, ky, kx) => {
+    for (let o = 0; o < s.outChannels; o++) {
+      const first = Math.floor(o / outShare) * share;
+      for (let c = 0; c < share; c++) {
+        const j = ((ky * s.kernelWidth + kx) * share + c) * s.outChannels + o;
+        product(pixel * s.channels + first + c, j, window * s.outChannels + o);
+      }
+    }
+  });
+}
+
+/** A depthwise convolution: kernel [kernelHeight, kernelWidth, channels, multiplier], output channel c·multiplier + m. */
+export type Depthwise = Windows & { readonly multiplier: number };
+
+/** y (+)= x ∗ kernel, each channel by itself. */
+export function depthwiseConv2d(s: Depthwise, x: Numbers, kernel: Numbers, y: Numbers, accumulate: boolean): void {
+  const { channels, multiplier } = s;
+  const outputs = channels * multiplier;
+  if (!accumulate) y.fill(0);
+  eachTap(s, (window, pixel, ky, kx) => {
+    const [from, to, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
+    if (multiplier === 1) {
+      for (let c = 0; c < channels; c++) y[to + c] = y[to + c]! + x[from + c]! * kernel[tap + c]!;
+    } else {
+      for (let o = 0; o < outputs; o++) y[to + o] = y[to + o]! + x[from + Math.floor(o / multiplier)]! * kernel[tap + o]!;
+    }
+  });
+}
+
+/** dx (+)= the gradient of depthwiseConv2d towards x. */
+export function depthwiseConv2dInputGrad(s: Depthwise, dy: Numbers, kernel: Numbers, dx: Numbers, accumulate: boolean): void {
+  const { channels, multiplier } = s;
+  const outputs = channels * multiplier;
+  if (!accumulate) dx.fill(0);
+  eachTap(s, (window, pixel, ky, kx) => {
+    const [to, from, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
+    for (let o = 0; o < outputs; o++) {
+      const i = to + Math.floor(o / multiplier);
+      dx[i] = dx[i]! + dy[from + o]! * kernel[tap + o]!;
+    }
+  });
+}
+
+/** dkernel (+)= the gradient of depthwiseConv2d towards the kernel, summed in double precision. */
+export function depthwiseConv2dKernelGrad(s: Depthwise, x: Numbers, dy: Numbers, dkernel: Numbers, accumulate: boolean): void {
+  const { channels, multiplier } = s;
+  const outputs = channels * multiplier;
+  const sums = new Float64Array(dkernel.length);
+  eachTap(s, (window, pixel, ky, kx) => {
+    const [from, at, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
+    for (let o = 0; o < outputs; o++) sums[tap + o]! += x[from + Math.floor(o / multiplier)]! * dy[at + o]!;
+  });
+  for (let i = 0; i < sums.length; i++) dkernel[i] = (accumulate ? dkernel[i]! : 0) + sums[i]!;
+}

@@ -1,0 +1,36 @@
+import type { Numbers } from "./memory.ts";
+
+/**
+ * One matrix product, all matrices row by row: `c [m, n] (+)= op(a) [m, k] · op(b) [k, n]`.
+ * Where `transA`, `a` is stored as `[k, m]`; where `transB`, `b` as `[n, k]`.
+ */
+export type Gemm = {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: Numbers;
+  readonly b: Numbers;
+  readonly c: Numbers;
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+  /** Add to `c` rather than overwrite it; `c` is not read otherwise. */
+  readonly accumulate?: boolean;
+};
+
+/** The specification: three plain loops, sums in double precision, one rounding to float32 at the end. */
+export function gemm({ m, n, k, a, b, c, transA = false, transB = false, accumulate = false }: Gemm): void {
+  const [aRow, aColumn] = transA ? [1, m] : [k, 1]; // element (i, p) of op(a) is a[i·aRow + p·aColumn]
+  const [bRow, bColumn] = transB ? [1, k] : [n, 1];
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = accumulate ? c[i * n + j]! : 0;
+      let [at, bt] = [i * aRow, j * bColumn];
+      for (let p = 0; p < k; p++) {
+        sum += a[at]! * b[bt]!;
+        at += aColumn;
+        bt += bRow;
+      }
+      c[i * n + j] = sum;
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import { gemm, gemmPacked, type Pack, packMatrix } from "./blocked.ts";
+import type { Convolution } from "./conv.ts";
+import type { Numbers } from "./memory.ts";
+
+/**
+ * Convolution as a matrix product: one row per window, one column per number under it (im2col), times the kernel as a matrix. The matrix
+ * of patches is never stored: panels are packed straight from the image, and the gradient towards the image goes through a block of
+ * at most `BLOCK` numbers (or four windows, where those are more).
+ */
+const BLOCK = 1 << 17;
+
+export function conv2d(s: Convolution, x: Numbers, kernel: Numbers, y: Numbers, accumulate: boolean): void {
+  const { windows, depth, outShare } = sizes(s);
+  if (isPointwise(s)) return gemm({ m: windows, n: s.outChannels, k: s.channels, a: x, b: kernel, c: y, accumulate });
+  for (let g = 0; g < s.groups; g++) {
+    const packB = packMatrix(kernel, g * outShare, 1, s.outChannels);
+    const packA = packPatches(s, x, g);
+    gemmPacked({ m: windows, n: outShare, k: depth, packA, packB, c: y, at: g * outShare, row: s.outChannels, accumulate });
+  }
+}
+
+export function conv2dKernelGrad(s: Convolution, x: Numbers, dy: Numbers, dkernel: Numbers, accumulate: boolean): void {
+  const { windows, depth, outShare } = sizes(s);
+  if (isPointwise(s)) {
+    return gemm({ m: s.channels, n: s.outChannels, k: windows, a: x, transA: true, b: dy, c: dkernel, accumulate });
+  }
+  for (let g = 0; g < s.groups; g++) {
+    const packB = packMatrix(dy, g * outShare, 1, s.outChannels);
+    const packA = packTaps(s, x, g);
+    gemmPacked({ m: depth, n: outShare, k: windows, packA, packB, c: dkernel, at: g * outShare, row: s.outChannels, accumulate });
+  }
+}
+
+export function conv2dInputGrad(s: Convolution, dy: Numbers, kernel: Numbers, dx: Numbers, accumulate: boolean): void {
+  const { windows, depth, outShare } = sizes(s);
+  if (isPointwise(s)) {
+    return gemm({ m: windows, n: s.channels, k: s.outChannels, a: dy, b: kernel, transB: true, c: dx, accumulate });
+  }
+  if (!accumulate) dx.fill(0);
+  const rows = Math.min(windows, Math.max(4, Math.floor(BLOCK / depth)));
+  const patches = new Float32Array(rows * depth);
+  for (let g = 0; g < s.groups; g++) {
+    const packB = packMatrix(kernel, g * outShare, s.outChannels, 1); // the columns of kernelᵀ are the rows of the kernel
+    for (let first = 0; first < windows; first += rows) {
+      const m = Math.min(rows, windows - first);
+      const packA = packMatrix(dy, first * s.outChannels + g * outShare, s.outChannels, 1);
+      gemmPacked({ m, n: depth, k: outShare, packA, packB, c: patches, at: 0, row: depth, accumulate: false });
+      addPatches(s, patches, g, first, m, dx);
+    }
+  }
+}
+
+/** A 1×1 kernel that looks at every pixel once: the image itself is the matrix of patches. */
+function isPointwise(s: Convolution): boolean {
+  return (
+    s.kernelHeight * s.kernelWidth * s.groups * s.strideX * s.strideY === 1 &&
+    s.outHeight === s.height &&
+    s.outWidth === s.width &&
+    s.padTop === 0 &&
+    s.padLeft === 0
+  );
+}
+
+function sizes(s: Convolution): { windows: number; depth: number; outShare: number } {
+  return {
+    windows: s.batch * s.outHeight * s.outWidth,
+    depth: (s.kernelHeight * s.kernelWidth * s.channels) / s.groups,
+    outShare: s.outChannels / s.groups,
+  };
+}
+
+/** The matrix of patches [windows, depth]; depth counts (ky, kx, channel of the group). */
+function packPatches(s: Convolution, x: Numbers, group: number): Pack {
+  const share = s.channels / s.groups;
+  return (row, rows, column, columns, panels) => {
+    panels.fill(0, 0, Math.ceil(rows / 4) * 4 * columns); // padding, and the rows beyond the last
+    const end = column + columns;
+    for (let i = 0; i < rows; i++) {
+      const window = row + i;
+      const ox = window % s.outWidth;
+      const oy = Math.floor(window / s.outWidth) % s.outHeight;
+      const image = Math.floor(window / (s.outWidth * s.outHeight)) * s.height;
+      const panel = (i & ~3) * columns + (i & 3) - 4 * column;
+      const left = ox * s.strideX - s.padLeft;
+      let d = 0;
+      for (let ky = 0; ky < s.kernelHeight; ky++) {
+        const iy = oy * s.strideY - s.padTop + ky * s.dilationY;
+        if (iy < 0 || iy >= s.height) {
+          d += s.kernelWidth * share;
+          continue;
+        }
+        const line = (image + iy) * s.width;
+        for (let kx = 0; kx < s.kernelWidth; kx++, d += share) {
+          const ix = left + kx * s.dilationX;
+          if (ix < 0 || ix >= s.width || d + share <= column || d >= end) continue;
+          const from = (line + ix) * s.channels + group * share - d;
+          const last = Math.min(d + share, end);
+          for (let c = Math.max(d, column); c < last; c++) panels[panel + 4 * c] = x[from + c]!;
+        }
+      }
+    }
+  };
+}
+
+/** The same matrix with rows and columns exchanged, [depth, windows]. */
+function packTaps(s: Convolution, x: Numbers, group: number): Pack {
+  const share = s.channels / s.groups;
+  return (row, rows, column, columns, panels) => {
+    panels.fill(0, 0, Math.ceil(rows / 4) * 4 * columns);
+    for (let i = 0; i < rows; i++) {
+      const c = (row + i) % share;
+      const kx = Math.floor((row + i) / share) % s.kernelWidth;
+      const ky = Math.floor((row + i) / (share * s.kernelWidth));
+      let to = (i & ~3) * columns + (i & 3);
+      let ox = column % s.outWidth;
+      let oy = Math.floor(column / s.outWidth) % s.outHeight;
+      let image = Math.floor(column / (s.outWidth * s.outHeight));
+      for (let j = 0; j < columns; j++, to += 4) {
+        const iy = oy * s.strideY - s.padTop + ky * s.dilationY;
+        const ix = ox * s.strideX - s.padLeft + kx * s.dilationX;
+        if (iy >= 0 && iy < s.height && ix >= 0 && ix < s.width) {
+          panels[to] = x[((image * s.height + iy) * s.width + ix) * s.channels + group * share + c]!;
+        }
+        if (++ox < s.outWidth) continue;
+        ox = 0;
+        if (++oy < s.outHeight) continue;
+        oy = 0;
+        image++;
+      }
+    }
+  };
+}
+
+/** Adds patches [count, depth] of the windows from `first` on back to where they were read (col2im). */
+function addPatches(s: Convolution, patches: Numbers, group: number, first: number, count: number, dx: Numbers): void {
+  const share = s.channels / s.groups;
+  let from = 0;
+  for (let window = first; window < first + count; window++) {
+    const ox = window % s.outWidth;
+    const oy = Math.floor(window / s.outWidth) % s.outHeight;
+    const image = Math.floor(window / (s.outWidth * s.outHeight)) * s.height;
+    for (let ky = 0; ky < s.kernelHeight; ky++) {
+      const iy = oy * s.strideY - s.padTop + ky * s.dilationY;
+      for (let kx = 0; kx < s.kernelWidth; kx++, from += share) {
+        const ix = ox * s.strideX - s.padLeft + kx * s.dilationX;
+        if (iy < 0 || iy >= s.height || ix < 0 || ix >= s.width) continue;
+        const to = ((image + iy) * s.width + ix) * s.channels + group * share;
+        for (let c = 0; c < share; c++) dx[to + c] = dx[to + c]! + patches[from + c]!;
+      }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/** What every kernel reads and writes. */
+export type Numbers = Float32Array<ArrayBufferLike>;
+
+/** How long numbers may be read. Once `ended` says why not, a tensor refuses to show them. */
+export type Lifetime = { ended: string | null };
+
+/** The lifetime of ordinary arrays: the garbage collector sees to them. */
+const forever: Lifetime = { ended: null };
+
+/**
+ * Memory of one step: arrays are cut one after another from a slab and all given back at once. The arrays are not cleared.
+ * After a step that needed several slabs they are replaced by one that holds them all, so later steps allocate nothing.
+ */
+type Arena = { slabs: Numbers[]; slab: number; used: number; lifetime: Lifetime };
+
+const LEAST_SLAB = 1 << 18; // numbers: 1 MiB
+const ALIGN = 16; // numbers: one cache line
+
+const newArena = (): Arena => ({ slabs: [], slab: 0, used: 0, lifetime: { ended: null } });
+
+/** Two arenas take turns, so that the tensors of a step stay readable until the next step ends. */
+const arenas = [newArena(), newArena()] as const;
+let steps = 0;
+let open: Arena | null = null;
+let ordinary = 0;
+
+/** The only door to memory for numbers. Inside a step the contents are arbitrary: whoever allocates writes every element. */
+export function alloc(length: number): Numbers {
+  if (open === null || length === 0) {
+    ordinary += length;
+    return new Float32Array(length);
+  }
+  const padded = Math.ceil(length / ALIGN) * ALIGN;
+  const arena = open;
+  while (arena.slab < arena.slabs.length && arena.used + padded > arena.slabs[arena.slab]!.length) {
+    arena.slab++;
+    arena.used = 0;
+  }
+  if (arena.slab === arena.slabs.length) arena.slabs.push(new Float32Array(Math.max(padded, LEAST_SLAB)));
+  const at = arena.used;
+  arena.used += padded;
+  return arena.slabs[arena.slab]!.subarray(at, at + length);
+}
+
+/** Like `alloc`, but the numbers outlive the step: parameters, optimizer state, what `keep` names. All zeros. */
+export function allocLasting(length: number): Numbers {
+  ordinary += length;
+  return new Float32Array(length);
+}
+
+/** The lifetime of what `alloc` hands out now. */
+export function lifetimeNow(): Lifetime {
+  return open === null ? forever : open.lifetime;
+}
+
+/** The lifetime of what `allocLasting` hands out. */
+export function lasting(): Lifetime {
+  return forever;
+}
+
+/** Runs `fn` with `alloc` handing out step memory. Steps do not nest: an inner one joins the outer. */
+export function inArena<T>(fn: () => T): T {
+  if (open !== null) return fn();
+  const arena = arenas[steps++ % 2 === 0 ? 0 : 1];
+  arena.lifetime.ended = "its step is over and its memory belongs to a later one";
+  arena.lifetime = { ended: null };
+  if (arena.slabs.length > 1) {
+    const total = arena.slabs.reduce((sum, slab) => sum + slab.length, 0);
+    arena.slabs = [new Float32Array(total)];
+  }
+  arena.slab = 0;
+  arena.used = 0;
+  open = arena;
+  try {
+    return fn();
+  } finally {
+    open = null;
+  }
+}
+
+/**
+ * What the allocator holds, in bytes: `arenas` is memory kept for steps, `inUse` the part of it that the last two steps wrote;
+ * `ordinary` counts every array ever handed to the garbage collector's care (it only grows: flat means nothing new is allocated).
+ */
+export function memory(): { arenas: number; inUse: number; ordinary: number } {
+  const held = (a: Arena): number => a.slabs.reduce((sum, slab) => sum + slab.byteLength, 0);
+  const used = (a: Arena): number => 4 * (a.slabs.slice(0, a.slab).reduce((sum, slab) => sum + slab.length, 0) + a.used);
+  return { arenas: held(arenas[0]) + held(arenas[1]), inUse: used(arenas[0]) + used(arenas[1]), ordinary: 4 * ordinary };
+}

@@ -1,0 +1,101 @@
+import type { Numbers } from "./memory.ts";
+
+// Two arrays of one length into a third; broadcasting is done before (see strided.ts). Gradients are added to when `accumulate`.
+
+export function add(a: Numbers, b: Numbers, y: Numbers): void {
+  for (let i = 0; i < y.length; i++) y[i] = a[i]! + b[i]!;
+}
+
+export function sub(a: Numbers, b: Numbers, y: Numbers): void {
+  for (let i = 0; i < y.length; i++) y[i] = a[i]! - b[i]!;
+}
+
+/** y (+)= a·b: the product, and both of its gradients. */
+export function mul(a: Numbers, b: Numbers, y: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < y.length; i++) {
+    const d = a[i]! * b[i]!;
+    y[i] = accumulate ? y[i]! + d : d;
+  }
+}
+
+/** y (+)= a/b: the quotient, and its gradient towards a. */
+export function div(a: Numbers, b: Numbers, y: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < y.length; i++) {
+    const d = a[i]! / b[i]!;
+    y[i] = accumulate ? y[i]! + d : d;
+  }
+}
+
+/** db (+)= −dy·y/b for y = a/b. */
+export function divGradDivisor(b: Numbers, y: Numbers, dy: Numbers, db: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < y.length; i++) {
+    const d = (-dy[i]! * y[i]!) / b[i]!;
+    db[i] = accumulate ? db[i]! + d : d;
+  }
+}
+
+export function pow(a: Numbers, b: Numbers, y: Numbers): void {
+  for (let i = 0; i < y.length; i++) y[i] = a[i]! ** b[i]!;
+}
+
+/** da (+)= dy·b·a^(b−1); an exponent of 0 has slope 0, at a = 0 too. */
+export function powGradBase(a: Numbers, b: Numbers, dy: Numbers, da: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < dy.length; i++) {
+    const d = b[i] === 0 ? 0 : dy[i]! * b[i]! * a[i]! ** (b[i]! - 1);
+    da[i] = accumulate ? da[i]! + d : d;
+  }
+}
+
+/** db (+)= dy·y·ln a; a base of 0 with an exponent of at least 0 has slope 0. */
+export function powGradExponent(a: Numbers, b: Numbers, y: Numbers, dy: Numbers, db: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < dy.length; i++) {
+    const d = a[i] === 0 && b[i]! >= 0 ? 0 : dy[i]! * y[i]! * Math.log(a[i]!);
+    db[i] = accumulate ? db[i]! + d : d;
+  }
+}
+
+export function maximum(a: Numbers, b: Numbers, y: Numbers): void {
+  for (let i = 0; i < y.length; i++) y[i] = Math.max(a[i]!, b[i]!); // NaN wins
+}
+
+export function minimum(a: Numbers, b: Numbers, y: Numbers): void {
+  for (let i = 0; i < y.length; i++) y[i] = Math.min(a[i]!, b[i]!);
+}
+
+/** da (+)= dy where y = maximum(a, b) or minimum(a, b) took a, half of it at a tie (as PyTorch and JAX). The same with a and b exchanged. */
+export function chosenGrad(a: Numbers, b: Numbers, y: Numbers, dy: Numbers, da: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < y.length; i++) {
+    const d = a[i] === b[i] ? 0.5 * dy[i]! : y[i] === a[i] ? dy[i]! : 0;
+    da[i] = accumulate ? da[i]! + d : d;
+  }
+}
+
+/** y = a where condition ≠ 0, else b. */
+export function where(condition: Numbers, a: Numbers, b: Numbers, y: Numbers): void {
+  for (let i = 0; i < y.length; i++) y[i] = condition[i] !== 0 ? a[i]! : b[i]!;
+}
+
+/** dx (+)= dy where condition ≠ 0 is `chosen`, else 0. */
+export function whereGrad(condition: Numbers, chosen: boolean, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < dy.length; i++) {
+    const d = (condition[i] !== 0) === chosen ? dy[i]! : 0;
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}
+
+/** y (+)= scale·x: what gradients that pass through do. */
+export function axpy(scale: number, x: Numbers, y: Numbers, accumulate: boolean): void {
+  if (scale === 1 && !accumulate) y.set(x);
+  else if (accumulate) for (let i = 0; i < y.length; i++) y[i] = y[i]! + scale * x[i]!;
+  else for (let i = 0; i < y.length; i++) y[i] = scale * x[i]!;
+}
+
+/** y (+)= s, one number everywhere. */
+export function addNumber(s: number, y: Numbers, accumulate: boolean): void {
+  if (!accumulate) y.fill(s);
+  else for (let i = 0; i < y.length; i++) y[i] = y[i]! + s;
+}
+
+export function sign(x: Numbers, y: Numbers): void {
+  for (let i = 0; i < y.length; i++) y[i] = Math.sign(x[i]!);
+}

@@ -1,0 +1,19 @@
+/** The plain kernels: they are the specification and the interface (`type Kernels = typeof reference`). */
+export * from "./activations.ts";
+export {
+  conv2d,
+  conv2dInputGrad,
+  conv2dKernelGrad,
+  depthwiseConv2d,
+  depthwiseConv2dInputGrad,
+  depthwiseConv2dKernelGrad,
+} from "./conv.ts";
+export * from "./elementwise.ts";
+export { gemm } from "./gemm.ts";
+export * from "./normalise.ts";
+export * from "./pairwise.ts";
+export { addWinners, argExtreme, readWinners, sum, sumGrad } from "./reduce.ts";
+export * from "./softmax.ts";
+export { addCyclic, addRows, readCyclic, readRows, readView, writeView } from "./strided.ts";
+export * from "./update.ts";
+export { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./windows.ts";

@@ -1,0 +1,86 @@
+import type { Numbers } from "./memory.ts";
+
+// Rows of `classes` numbers. Each row's maximum is taken off first, so no exponential overflows; sums are in double precision.
+
+export function softmax(classes: number, x: Numbers, y: Numbers): void {
+  for (let row = 0; row < x.length; row += classes) {
+    const [top, total] = exponentials(classes, x, row);
+    for (let j = 0; j < classes; j++) y[row + j] = Math.exp(x[row + j]! - top) / total;
+  }
+}
+
+/** dx (+)= y·(dy − Σ dy·y). */
+export function softmaxGrad(classes: number, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let row = 0; row < y.length; row += classes) {
+    let dot = 0;
+    for (let j = 0; j < classes; j++) dot += dy[row + j]! * y[row + j]!;
+    for (let j = 0; j < classes; j++) {
+      const d = y[row + j]! * (dy[row + j]! - dot);
+      dx[row + j] = accumulate ? dx[row + j]! + d : d;
+    }
+  }
+}
+
+export function logSoftmax(classes: number, x: Numbers, y: Numbers): void {
+  for (let row = 0; row < x.length; row += classes) {
+    const [top, total] = exponentials(classes, x, row);
+    const shift = top + Math.log(total);
+    for (let j = 0; j < classes; j++) y[row + j] = x[row + j]! - shift;
+  }
+}
+
+/** dx (+)= dy − eʸ·Σ dy. */
+export function logSoftmaxGrad(classes: number, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let row = 0; row < y.length; row += classes) {
+    let total = 0;
+    for (let j = 0; j < classes; j++) total += dy[row + j]!;
+    for (let j = 0; j < classes; j++) {
+      const d = dy[row + j]! - Math.exp(y[row + j]!) * total;
+      dx[row + j] = accumulate ? dx[row + j]! + d : d;
+    }
+  }
+}
+
+/**
+ * losses [rows] = −Σ target·log softmax(x), where the target puts 1 − smoothing on `labels[row]` and smoothing/classes on every class.
+ */
+export function crossEntropy(classes: number, smoothing: number, labels: Int32Array, x: Numbers, losses: Numbers): void {
+  for (let r = 0; r < labels.length; r++) {
+    const row = r * classes;
+    const [top, total] = exponentials(classes, x, row);
+    const shift = top + Math.log(total);
+    let loss = (1 - smoothing) * (shift - x[row + labels[r]!]!);
+    if (smoothing > 0) for (let j = 0; j < classes; j++) loss += (smoothing / classes) * (shift - x[row + j]!);
+    losses[r] = loss;
+  }
+}
+
+/** dx (+)= dlosses·(softmax(x) − target). */
+export function crossEntropyGrad(
+  classes: number,
+  smoothing: number,
+  labels: Int32Array,
+  x: Numbers,
+  dlosses: Numbers,
+  dx: Numbers,
+  accumulate: boolean,
+): void {
+  for (let r = 0; r < labels.length; r++) {
+    const row = r * classes;
+    const [top, total] = exponentials(classes, x, row);
+    for (let j = 0; j < classes; j++) {
+      const target = smoothing / classes + (j === labels[r] ? 1 - smoothing : 0);
+      const d = dlosses[r]! * (Math.exp(x[row + j]! - top) / total - target);
+      dx[row + j] = accumulate ? dx[row + j]! + d : d;
+    }
+  }
+}
+
+/** The largest number of a row and Σ e^(x − largest). A row of −∞ only has no softmax: NaN, as everywhere. */
+function exponentials(classes: number, x: Numbers, row: number): [number, number] {
+  let top = Number.NEGATIVE_INFINITY;
+  for (let j = 0; j < classes; j++) top = Math.max(top, x[row + j]!);
+  let total = 0;
+  for (let j = 0; j < classes; j++) total += Math.exp(x[row + j]! - top);
+  return [top, total];
+}

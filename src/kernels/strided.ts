@@ -1,0 +1,83 @@
+import type { Numbers } from "./memory.ts";
+
+/**
+ * A view of an array: element (i₀, i₁, …) is `x[offset + Σ iₐ·strides[a]]`. Transposing, slicing, broadcasting (stride 0), padding and
+ * concatenation are all such views, so two kernels move every number.
+ */
+export type View = { readonly shape: readonly number[]; readonly strides: readonly number[]; readonly offset: number };
+
+/** y, row by row, = the elements of x that the view names. */
+export function readView(view: View, x: Numbers, y: Numbers): void {
+  let to = 0;
+  eachRow(view, (from, n, stride) => {
+    for (let i = 0; i < n; i++) y[to + i] = x[from + i * stride]!;
+    to += n;
+  });
+}
+
+/** The elements of x that the view names = y, or += y. The transpose of `readView`: the gradient of every movement. */
+export function writeView(view: View, y: Numbers, x: Numbers, accumulate: boolean): void {
+  let at = 0;
+  eachRow(view, (from, n, stride) => {
+    for (let i = 0; i < n; i++) {
+      const to = from + i * stride;
+      x[to] = accumulate ? x[to]! + y[at + i]! : y[at + i]!;
+    }
+    at += n;
+  });
+}
+
+/** Calls `row(where it begins, length, stride)` for each run along the last axis, in row-major order. */
+function eachRow({ shape, strides, offset }: View, row: (from: number, n: number, stride: number) => void): void {
+  const axes = shape.length;
+  if (axes === 0) return row(offset, 1, 1);
+  if (shape.includes(0)) return;
+  const n = shape[axes - 1]!;
+  const stride = strides[axes - 1]!;
+  const index = new Array<number>(axes - 1).fill(0);
+  let from = offset;
+  for (;;) {
+    row(from, n, stride);
+    let axis = axes - 2;
+    while (axis >= 0) {
+      from += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      from -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+      axis--;
+    }
+    if (axis < 0) return;
+  }
+}
+
+/** y[i] = x[(begin + i) mod x.length]: a slice that starts over when x is used up. */
+export function readCyclic(begin: number, x: Numbers, y: Numbers): void {
+  for (let i = 0, from = begin % x.length; i < y.length; i++) {
+    y[i] = x[from]!;
+    if (++from === x.length) from = 0;
+  }
+}
+
+/** x[(begin + i) mod x.length] += y[i]; elements used more than once collect all of it. */
+export function addCyclic(begin: number, y: Numbers, x: Numbers): void {
+  for (let i = 0, to = begin % x.length; i < y.length; i++) {
+    x[to] = x[to]! + y[i]!;
+    if (++to === x.length) to = 0;
+  }
+}
+
+/** y [indices, width] = the named rows of x [rows, width]. */
+export function readRows(indices: Int32Array, width: number, x: Numbers, y: Numbers): void {
+  for (let i = 0; i < indices.length; i++) {
+    const from = indices[i]! * width;
+    for (let j = 0; j < width; j++) y[i * width + j] = x[from + j]!;
+  }
+}
+
+/** The named rows of x [rows, width] += the rows of y [indices, width]; a row named twice collects both. */
+export function addRows(indices: Int32Array, width: number, y: Numbers, x: Numbers): void {
+  for (let i = 0; i < indices.length; i++) {
+    const to = indices[i]! * width;
+    for (let j = 0; j < width; j++) x[to + j] = x[to + j]! + y[i * width + j]!;
+  }
+}

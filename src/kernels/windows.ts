@@ -1,0 +1,97 @@
+import type { Numbers } from "./memory.ts";
+
+/**
+ * Windows over images [batch, height, width, channels]. Window (oy, ox) has taps (ky, kx) at row oy·strideY − padTop + ky·dilationY and
+ * column ox·strideX − padLeft + kx·dilationX; taps outside the image are padding.
+ */
+export type Windows = {
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly kernelHeight: number;
+  readonly kernelWidth: number;
+  readonly strideY: number;
+  readonly strideX: number;
+  readonly dilationY: number;
+  readonly dilationX: number;
+  readonly padTop: number;
+  readonly padLeft: number;
+};
+
+/** Calls `tap(window, pixel)` for each tap inside the image, window by window, row by row; both count from 0 over the whole batch. */
+export function eachTap(w: Windows, tap: (window: number, pixel: number, ky: number, kx: number) => void): void {
+  let window = 0;
+  for (let b = 0; b < w.batch; b++) {
+    for (let oy = 0; oy < w.outHeight; oy++) {
+      for (let ox = 0; ox < w.outWidth; ox++, window++) {
+        for (let ky = 0; ky < w.kernelHeight; ky++) {
+          const iy = oy * w.strideY - w.padTop + ky * w.dilationY;
+          if (iy < 0 || iy >= w.height) continue;
+          for (let kx = 0; kx < w.kernelWidth; kx++) {
+            const ix = ox * w.strideX - w.padLeft + kx * w.dilationX;
+            if (ix >= 0 && ix < w.width) tap(window, (b * w.height + iy) * w.width + ix, ky, kx);
+          }
+        }
+      }
+    }
+  }
+}
+
+/** y [windows, channels] = the largest number under each window; padding never wins, NaN does. */
+export function maxPool(w: Windows, x: Numbers, y: Numbers): void {
+  const channels = w.channels;
+  y.fill(Number.NEGATIVE_INFINITY);
+  eachTap(w, (window, pixel) => {
+    const [from, to] = [pixel * channels, window * channels];
+    for (let c = 0; c < channels; c++) {
+      const v = x[from + c]!;
+      if (v > y[to + c]! || Number.isNaN(v)) y[to + c] = v; // nothing is larger than a NaN that is there already
+    }
+  });
+}
+
+/** dx += dy at the first tap, row by row, that holds the window's maximum (as TensorFlow on the CPU and PyTorch). */
+export function maxPoolGrad(w: Windows, x: Numbers, y: Numbers, dy: Numbers, dx: Numbers): void {
+  const channels = w.channels;
+  const claimed = new Int32Array(channels).fill(-1); // the window whose gradient a channel has last given away
+  eachTap(w, (window, pixel) => {
+    const [from, to] = [pixel * channels, window * channels];
+    for (let c = 0; c < channels; c++) {
+      if (claimed[c] === window || !Object.is(x[from + c]! + 0, y[to + c]! + 0)) continue;
+      claimed[c] = window;
+      dx[from + c] = dx[from + c]! + dy[to + c]!;
+    }
+  });
+}
+
+/** y [windows, channels] = the mean of the taps inside the image. */
+export function avgPool(w: Windows, x: Numbers, y: Numbers): void {
+  const channels = w.channels;
+  const counts = tapCounts(w);
+  y.fill(0);
+  eachTap(w, (window, pixel) => {
+    const [from, to] = [pixel * channels, window * channels];
+    for (let c = 0; c < channels; c++) y[to + c] = y[to + c]! + x[from + c]!;
+  });
+  for (let to = 0; to < y.length; to++) y[to] = y[to]! / counts[Math.floor(to / channels)]!;
+}
+
+/** dx += dy/count at every tap inside the image. */
+export function avgPoolGrad(w: Windows, dy: Numbers, dx: Numbers): void {
+  const channels = w.channels;
+  const counts = tapCounts(w);
+  eachTap(w, (window, pixel) => {
+    const [to, from] = [pixel * channels, window * channels];
+    for (let c = 0; c < channels; c++) dx[to + c] = dx[to + c]! + dy[from + c]! / counts[window]!;
+  });
+}
+
+/** How many taps of each window are inside the image. */
+function tapCounts(w: Windows): Int32Array {
+  const counts = new Int32Array(w.batch * w.outHeight * w.outWidth);
+  eachTap(w, (window) => counts[window]!++);
+  return counts;
+}

@@ -1,0 +1,276 @@
+import { alloc, allocLasting, kernels, type Lifetime, lasting, lifetimeNow, type Numbers } from "../kernels/index.ts";
+import { GradientError, ShapeError, ValueError } from "./errors.ts";
+import { type Shape, sameShape, show } from "./shape.ts";
+import { type Attributes, type History, type Into, type Pullback, Tensor } from "./tensor.ts";
+
+let recording = true;
+let order = 0;
+let walks = 0;
+
+/** Whether ops are being recorded: false inside `noGrad`. */
+export function isRecording(): boolean {
+  return recording;
+}
+
+/**
+ * The result of an op: numbers just written, and how the gradient goes back. This is all an op says, and all autograd knows of it.
+ * `lifetime` is given where the numbers are a view of an input's.
+ */
+export function record(
+  op: string,
+  attributes: Attributes,
+  inputs: readonly Tensor[],
+  shape: Shape,
+  numbers: Numbers,
+  pullback: Pullback,
+  lifetime: Lifetime = lifetimeNow(),
+): Tensor {
+  const y = new Tensor(shape, numbers, lifetime);
+  if (recording && inputs.some((x) => x.history !== null)) y.history = historyOf(op, attributes, inputs, pullback);
+  return y;
+}
+
+function historyOf(op: string, attributes: Attributes, inputs: readonly Tensor[], pullback: Pullback | null): History {
+  return { order: order++, op, attributes, inputs, pullback, versions: versionsOf(inputs), gradient: null, seen: 0 };
+}
+
+function versionsOf(inputs: readonly Tensor[]): number {
+  let sum = 0;
+  for (const x of inputs) sum += x.version;
+  return sum;
+}
+
+/** A leaf: a copy of x whose gradient `backward` collects in `x.grad`, and whose numbers `assign` and optimizers change. */
+export function variable(x: Tensor): Tensor {
+  const copy = new Tensor(x.shape, allocLasting(x.size), lasting());
+  copy.numbers.set(x.data);
+  copy.history = historyOf("variable", {}, [], null);
+  copy.leaf = { buffer: null, filled: false };
+  return copy;
+}
+
+/** x without its history: gradients stop here. The numbers are shared. */
+export function stopGradient(x: Tensor): Tensor {
+  return new Tensor(x.shape, x.data, x.lifetime);
+}
+
+/**
+ * Runs `fn` without recording history, for evaluation. `fn` must not be async: recording would stop for everyone else meanwhile.
+ */
+export function noGrad<T>(fn: () => T): T {
+  const before = recording;
+  recording = false;
+  try {
+    return refusePromise("noGrad", fn());
+  } finally {
+    recording = before;
+  }
+}
+
+/** @internal Throws where a function that must end at once returned a promise. */
+export function refusePromise<T>(who: string, result: T): T {
+  if (result instanceof Promise) {
+    result.catch(() => undefined);
+    throw new ValueError(who, `the function must not be async; await outside, and call ${who} with what was awaited`);
+  }
+  return result;
+}
+
+/**
+ * Walks back from y and adds ∂y/∂x to `x.grad` of every leaf x. Gradients of several calls add up until the optimizer's step or
+ * `zeroGrad` clears them. The history of y is freed on the way: a second call is an error, unless `retain` is set.
+ *
+ * @param upstream ∂loss/∂y; may be left out where y is a single number.
+ */
+export function backward(y: Tensor, upstream?: Tensor, { retain = false }: { readonly retain?: boolean } = {}): void {
+  walk("backward", y, upstream, retain, null);
+}
+
+/**
+ * ∂y/∂x for each x of `xs`, zeros where y does not depend on x. Touches no `grad`, frees the history of y unless `retain` is set.
+ * Gradients are not recorded themselves: first order only.
+ */
+export function gradients(
+  y: Tensor,
+  xs: readonly Tensor[],
+  upstream?: Tensor,
+  { retain = false }: { readonly retain?: boolean } = {},
+): Tensor[] {
+  const wanted = new Map<History, Numbers | null>();
+  for (const [i, x] of xs.entries()) {
+    if (x.history === null)
+      throw new GradientError("gradients", `input ${i} ${show(x.shape)} is not tracked; wrap it in variable()`);
+    wanted.set(x.history, null);
+  }
+  walk("gradients", y, upstream, retain, wanted);
+  return xs.map((x) => new Tensor(x.shape, wanted.get(x.history!)?.slice() ?? new Float32Array(x.size), lasting()));
+}
+
+/** Newest first, each op once: its gradient is complete, because whatever uses a tensor is younger than the tensor. */
+function walk(
+  who: string,
+  y: Tensor,
+  upstream: Tensor | undefined,
+  retain: boolean,
+  wanted: Map<History, Numbers | null> | null,
+): void {
+  const seed = seedOf(who, y, upstream);
+  const tensors = reachable(who, y);
+  push(y, wanted === null, (dy, accumulate) => kernels.axpy(1, seed, dy, accumulate));
+  const into: Into = (x, write) => push(x, wanted === null, write);
+  into.partly = (x, write) =>
+    push(x, wanted === null, (dx, accumulate) => {
+      if (!accumulate) dx.fill(0);
+      write(dx);
+    });
+  for (const { history, leaf } of tensors) {
+    const dy = history!.gradient;
+    history!.gradient = null;
+    if (wanted?.has(history!)) wanted.set(history!, dy);
+    if (leaf !== null) continue;
+    if (dy !== null) history!.pullback!(dy, into);
+    if (retain) continue;
+    history!.pullback = null;
+    history!.inputs = [];
+  }
+}
+
+/** Hands `write` the buffer of x's gradient: a leaf's own that lasts, or one of this walk. */
+function push(x: Tensor, collect: boolean, write: (dx: Numbers, accumulate: boolean) => void): void {
+  const { history, leaf } = x;
+  if (history === null) return;
+  if (collect && leaf !== null) {
+    leaf.buffer ??= allocLasting(x.size);
+    write(leaf.buffer, leaf.filled);
+    leaf.filled = true;
+  } else if (history.gradient === null) {
+    history.gradient = alloc(x.size);
+    write(history.gradient, false);
+  } else {
+    write(history.gradient, true);
+  }
+}
+
+function seedOf(who: string, y: Tensor, upstream: Tensor | undefined): Numbers {
+  if (y.history === null) {
+    throw new GradientError(
+      who,
+      `y ${show(y.shape)} has no history: no input was a variable, or it was computed inside noGrad or kept`,
+    );
+  }
+  if (upstream === undefined) {
+    if (y.size !== 1) {
+      throw new GradientError(
+        who,
+        `y ${show(y.shape)} is not a single number; reduce it with mean() or sum(), or give the upstream gradient`,
+      );
+    }
+    return new Float32Array([1]);
+  }
+  if (!sameShape(upstream.shape, y.shape)) {
+    throw new ShapeError(who, `upstream ${show(upstream.shape)} must have the shape of y ${show(y.shape)}`);
+  }
+  return upstream.data;
+}
+
+/** Every tensor y depends on, newest first. Checks that what the gradients will read is still there, and unchanged. */
+function reachable(who: string, y: Tensor): Tensor[] {
+  const walkNumber = ++walks;
+  const found = [y];
+  y.history!.seen = walkNumber;
+  for (let i = 0; i < found.length; i++) {
+    const x = found[i]!;
+    const { op, inputs, pullback, versions } = x.history!;
+    x.data; // throws where it is recycled
+    x.history!.gradient = null; // a walk that failed may have left one
+    if (x.leaf !== null) continue;
+    if (pullback === null) {
+      throw new GradientError(
+        who,
+        `the history of ${op} ${show(x.shape)} was used and freed by an earlier backward; add the losses and go back once, or pass retain`,
+      );
+    }
+    if (versionsOf(inputs) !== versions) {
+      throw new GradientError(
+        who,
+        `an input of ${op} ${show(x.shape)} was changed after ${op} had read it; go back before assign() or the optimizer's step`,
+      );
+    }
+    for (const input of inputs) {
+      if (input.history === null || input.history.seen === walkNumber) continue;
+      input.history.seen = walkNumber;
+      found.push(input);
+    }
+  }
+  return found.sort((a, b) => b.history!.order - a.history!.order);
+}
+
+/** Forgets the gradients that `backward` collected. Optimizers do this themselves after their step. */
+export function zeroGrad(leaves: Iterable<Tensor>): void {
+  for (const { leaf } of leaves) if (leaf !== null) leaf.filled = false;
+}
+
+/**
+ * Overwrites the numbers of a variable, in place.
+ * @throws ShapeError where the number of values differs, ValueError where x is not a variable.
+ */
+export function assign(x: Tensor, values: Tensor | ArrayLike<number>): void {
+  const source = values instanceof Tensor ? values.data : values;
+  if (values instanceof Tensor && !sameShape(values.shape, x.shape)) {
+    throw new ShapeError("assign", `values ${show(values.shape)} must have the shape of the variable, ${show(x.shape)}`);
+  }
+  if (source.length !== x.size)
+    throw new ShapeError("assign", `${source.length} values for a variable ${show(x.shape)} of ${x.size}`);
+  if (x.leaf === null)
+    throw new ValueError(
+      "assign",
+      `only variables can be changed, this tensor ${show(x.shape)} is not one; make it with variable()`,
+    );
+  x.data.set(source);
+  x.version++;
+}
+
+/**
+ * The user's own op with its own gradient. `forward` computes y from the inputs with any ops, `pullback` returns ∂loss/∂x for each
+ * input (null for none) from dy = ∂loss/∂y; neither is recorded.
+ *
+ * @example const clipped = customGradient("clipGradient", [x], (x) => x, (dy) => [clip(dy, -1, 1)]);
+ */
+export function customGradient(
+  name: string,
+  inputs: readonly Tensor[],
+  forward: (...inputs: Tensor[]) => Tensor,
+  pullback: (dy: Tensor, y: Tensor, ...inputs: Tensor[]) => readonly (Tensor | null)[],
+): Tensor {
+  const y = noGrad(() => forward(...inputs.map(stopGradient)));
+  return record(
+    name,
+    {},
+    inputs,
+    y.shape,
+    y.data,
+    (dy, into) => {
+      const upstream = new Tensor(y.shape, dy, lifetimeNow());
+      const found = noGrad(() => pullback(upstream, stopGradient(y), ...inputs.map(stopGradient)));
+      if (found.length !== inputs.length) {
+        throw new GradientError(
+          name,
+          `the pullback returned ${found.length} gradients for ${inputs.length} inputs; return null for those without`,
+        );
+      }
+      for (const [i, x] of inputs.entries()) {
+        const gradient = found[i] ?? null;
+        if (gradient === null) continue;
+        if (!sameShape(gradient.shape, x.shape)) {
+          throw new ShapeError(
+            name,
+            `the gradient of input ${i} has shape ${show(gradient.shape)}, the input ${show(x.shape)}: they must be the same`,
+          );
+        }
+        const g = gradient.data;
+        into(x, (dx, accumulate) => kernels.axpy(1, g, dx, accumulate));
+      }
+    },
+    y.lifetime,
+  );
+}

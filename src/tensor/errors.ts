@@ -1,0 +1,19 @@
+/** What every error of the library is: its message starts with who complains and ends with what to do. */
+export class HashgradError extends Error {
+  constructor(who: string, what: string) {
+    super(`${who}: ${what}`);
+    this.name = new.target.name;
+  }
+}
+
+/** Shapes, axes or indices that do not fit an op. */
+export class ShapeError extends HashgradError {}
+
+/** A gradient that cannot be computed: no scalar, no history, history used up. */
+export class GradientError extends HashgradError {}
+
+/** Numbers that are read after their memory was given back. */
+export class RecycledError extends HashgradError {}
+
+/** A value that is out of its range, or options that contradict each other. */
+export class ValueError extends HashgradError {}

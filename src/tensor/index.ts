@@ -1,0 +1,32 @@
+export {
+  assign,
+  backward,
+  customGradient,
+  gradients,
+  isRecording,
+  noGrad,
+  record,
+  stopGradient,
+  variable,
+  zeroGrad,
+} from "./autograd.ts";
+export { GradientError, HashgradError, RecycledError, ShapeError, ValueError } from "./errors.ts";
+export { Generator, randomNormal, randomTruncatedNormal, randomUniform, truncatedDraw } from "./random.ts";
+export { axesOf, axisOf, broadcastShapes, checkShape, type Shape, sameShape, show, sizeOf, stridesOf } from "./shape.ts";
+export { step } from "./step.ts";
+export {
+  type Attributes,
+  asTensor,
+  fresh,
+  full,
+  type Into,
+  keep,
+  type Nested,
+  ones,
+  type Pullback,
+  range,
+  Tensor,
+  type TensorLike,
+  tensor,
+  zeros,
+} from "./tensor.ts";

@@ -1,0 +1,105 @@
+import { alloc } from "../kernels/index.ts";
+import { ValueError } from "./errors.ts";
+import { checkShape, type Shape, sizeOf } from "./shape.ts";
+import { fresh, type Tensor } from "./tensor.ts";
+
+/**
+ * The one source of every random draw: xoshiro128** (Blackman and Vigna 2018), its state filled from the seed by splitmix32, so that
+ * neighbouring seeds give unrelated numbers. Same seed, same numbers.
+ */
+export class Generator {
+  #state: Uint32Array;
+
+  constructor(seed: number) {
+    if (!Number.isSafeInteger(seed)) throw new ValueError("Generator", `the seed must be a whole number, got ${seed}`);
+    let mixed = (seed ^ Math.floor(seed / 2 ** 32)) >>> 0;
+    this.#state = Uint32Array.from({ length: 4 }, () => {
+      mixed = (mixed + 0x9e3779b9) >>> 0;
+      let z = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
+      z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+      return (z ^ (z >>> 15)) >>> 0;
+    });
+  }
+
+  /** The next 32 random bits. */
+  bits(): number {
+    const s = this.#state;
+    const product = Math.imul(s[1]!, 5);
+    const result = Math.imul((product << 7) | (product >>> 25), 9) >>> 0;
+    const t = s[1]! << 9;
+    s[2]! ^= s[0]!;
+    s[3]! ^= s[1]!;
+    s[1]! ^= s[2]!;
+    s[0]! ^= s[3]!;
+    s[2]! ^= t;
+    s[3] = (s[3]! << 11) | (s[3]! >>> 21);
+    return result;
+  }
+
+  /** A number of at least 0 and below 1, with 32 random bits. */
+  uniform(): number {
+    return this.bits() / 2 ** 32;
+  }
+
+  /** A whole number of at least 0 and below `end`. */
+  below(end: number): number {
+    return Math.floor(this.uniform() * end);
+  }
+
+  /** A draw from the normal distribution with mean 0 and deviation 1 (Box and Muller). */
+  normal(): number {
+    return Math.sqrt(-2 * Math.log((this.bits() + 1) / 2 ** 32)) * Math.cos(2 * Math.PI * this.uniform());
+  }
+
+  /** The whole numbers below n in random order (Fisher and Yates). */
+  permutation(n: number): Int32Array {
+    const order = Int32Array.from({ length: n }, (_, i) => i);
+    for (let i = n - 1; i > 0; i--) {
+      const j = this.below(i + 1);
+      [order[i], order[j]] = [order[j]!, order[i]!];
+    }
+    return order;
+  }
+
+  /** The state as four numbers; assigning it goes on where it was read. */
+  get state(): readonly number[] {
+    return [...this.#state];
+  }
+
+  set state(state: readonly number[]) {
+    if (state.length !== 4 || state.every((word) => word === 0)) {
+      throw new ValueError("Generator", "a state is four 32-bit numbers, not all zero, as `state` gave them");
+    }
+    this.#state = Uint32Array.from(state);
+  }
+}
+
+/** A draw from the normal distribution, drawn again while it is over two deviations from the mean. */
+export function truncatedDraw(random: Generator): number {
+  for (;;) {
+    const draw = random.normal();
+    if (Math.abs(draw) <= 2) return draw;
+  }
+}
+
+function drawn(who: string, shape: Shape, draw: () => number): Tensor {
+  checkShape(who, shape);
+  const numbers = alloc(sizeOf(shape));
+  for (let i = 0; i < numbers.length; i++) numbers[i] = draw();
+  return fresh([...shape], numbers);
+}
+
+/** Uniform numbers of at least `low` (0) and below `high` (1). */
+export function randomUniform(shape: Shape, random: Generator, low = 0, high = 1): Tensor {
+  return drawn("randomUniform", shape, () => low + (high - low) * random.uniform());
+}
+
+/** Normal numbers with a mean (0) and a standard deviation (1). */
+export function randomNormal(shape: Shape, random: Generator, mean = 0, deviation = 1): Tensor {
+  return drawn("randomNormal", shape, () => mean + deviation * random.normal());
+}
+
+/** Normal numbers, none further than two deviations from the mean. `deviation` (1) is that of the normal before it is cut. */
+export function randomTruncatedNormal(shape: Shape, random: Generator, mean = 0, deviation = 1): Tensor {
+  return drawn("randomTruncatedNormal", shape, () => mean + deviation * truncatedDraw(random));
+}

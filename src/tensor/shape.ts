@@ -1,0 +1,77 @@
+import { ShapeError } from "./errors.ts";
+
+/** The lengths of a tensor's axes; a scalar has none. */
+export type Shape = readonly number[];
+
+/** How many elements a shape holds: the product of its lengths, 1 for a scalar. */
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (const length of shape) size *= length;
+  return size;
+}
+
+/** How shapes look in messages: `[2, 3]`. */
+export function show(shape: Shape): string {
+  return `[${shape.join(", ")}]`;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** How far apart neighbours along each axis lie in a row-major array. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis]!;
+  }
+  return strides;
+}
+
+/** Throws unless every length is a whole number of at least 0. */
+export function checkShape(who: string, shape: Shape): void {
+  if (!Array.isArray(shape) || !shape.every((length) => Number.isInteger(length) && length >= 0)) {
+    throw new ShapeError(who, `a shape is a list of whole numbers of at least 0, got ${JSON.stringify(shape)}`);
+  }
+}
+
+/** The axis as a number from 0; negative ones count from the end. */
+export function axisOf(who: string, axis: number, shape: Shape): number {
+  const found = axis < 0 ? axis + shape.length : axis;
+  if (!Number.isInteger(axis) || found < 0 || found >= shape.length) {
+    const range = shape.length === 0 ? "a scalar has no axes" : `axes go from ${-shape.length} to ${shape.length - 1}`;
+    throw new ShapeError(who, `axis ${axis} does not exist in x ${show(shape)}: ${range}`);
+  }
+  return found;
+}
+
+/** The axes as sorted numbers from 0, each once; all of them where none are given. */
+export function axesOf(who: string, axes: number | readonly number[] | undefined, shape: Shape): number[] {
+  if (axes === undefined) return shape.map((_, axis) => axis);
+  const found = (typeof axes === "number" ? [axes] : axes).map((axis) => axisOf(who, axis, shape));
+  if (new Set(found).size !== found.length) throw new ShapeError(who, `axes ${show(found)} of x ${show(shape)}: each axis once`);
+  return found.sort((a, b) => a - b);
+}
+
+/** The shape two shapes broadcast to, as in NumPy: aligned at the end, lengths equal or 1. */
+export function broadcastShapes(who: string, a: Shape, b: Shape): Shape {
+  if (sameShape(a, b)) return a;
+  const axes = Math.max(a.length, b.length);
+  const shape = new Array<number>(axes);
+  for (let i = 1; i <= axes; i++) {
+    const [x, y] = [a[a.length - i] ?? 1, b[b.length - i] ?? 1];
+    if (x !== y && x !== 1 && y !== 1) {
+      throw new ShapeError(
+        who,
+        `a ${show(a)} and b ${show(b)}: lengths must be equal or 1, counted from the last axis; ${x} is not ${y}`,
+      );
+    }
+    shape[axes - i] = x === 1 ? y : x;
+  }
+  return shape;
+}
