@@ -101,9 +101,20 @@ export function standardiseRowsGrad(
   }
 }
 
-/** y = scale·x + shift, per column. */
-export function scaleColumns(columns: number, x: Numbers, scale: Numbers, shift: Numbers, y: Numbers): void {
-  for (let i = 0; i < x.length; i += columns) {
-    for (let j = 0; j < columns; j++) y[i + j] = x[i + j]! * scale[j]! + shift[j]!;
+/** dx (+)= dy/√(variance + epsilon): the statistics are constants. */
+export function standardiseColumnsLinearGrad(
+  columns: number,
+  variance: Numbers,
+  epsilon: number,
+  dy: Numbers,
+  dx: Numbers,
+  accumulate: boolean,
+): void {
+  const rates = Float64Array.from(variance, (v) => 1 / Math.sqrt(v + epsilon));
+  for (let i = 0; i < dy.length; i += columns) {
+    for (let j = 0; j < columns; j++) {
+      const d = dy[i + j]! * rates[j]!;
+      dx[i + j] = accumulate ? dx[i + j]! + d : d;
+    }
   }
 }

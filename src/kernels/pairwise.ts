@@ -99,3 +99,8 @@ export function addNumber(s: number, y: Numbers, accumulate: boolean): void {
 export function sign(x: Numbers, y: Numbers): void {
   for (let i = 0; i < y.length; i++) y[i] = Math.sign(x[i]!);
 }
+
+/** mask = 0 with probability `rate`, else 1/(1 − rate). */
+export function dropoutMask(rate: number, draw: () => number, mask: Numbers): void {
+  for (let i = 0; i < mask.length; i++) mask[i] = draw() < rate ? 0 : 1 / (1 - rate);
+}

@@ -11,6 +11,7 @@ export {
   zeroGrad,
 } from "./autograd.ts";
 export { GradientError, HashgradError, RecycledError, ShapeError, ValueError } from "./errors.ts";
+export type { Parameter } from "./parameter.ts";
 export { Generator, randomNormal, randomTruncatedNormal, randomUniform, truncatedDraw } from "./random.ts";
 export { axesOf, axisOf, broadcastShapes, checkShape, type Shape, sameShape, show, sizeOf, stridesOf } from "./shape.ts";
 export { step } from "./step.ts";

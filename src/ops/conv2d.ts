@@ -1,0 +1,93 @@
+import { alloc, kernels, type Numbers, type Windows } from "../kernels/index.ts";
+import { record, ShapeError, show, type Tensor } from "../tensor/index.ts";
+import { type Padding, type Pair, windowsOf } from "./windows.ts";
+
+/** Strides (1), dilations (1), padding ("valid"), and a bias [outputs] that is added to every pixel. */
+export type Conv2dOptions = {
+  readonly strides?: Pair;
+  readonly dilations?: Pair;
+  readonly padding?: Padding;
+  readonly bias?: Tensor;
+};
+
+/**
+ * Convolution (cross-correlation, as in every library): x [batch, height, width, channels], kernel [kernelHeight, kernelWidth,
+ * channels/groups, outputs] → [batch, outHeight, outWidth, outputs]. Group g sees its share of the channels and makes its share of the
+ * outputs, in blocks one after the other.
+ */
+export function conv2d(x: Tensor, kernel: Tensor, options: Conv2dOptions & { readonly groups?: number } = {}): Tensor {
+  const { strides = 1, dilations = 1, padding = "valid", groups = 1, bias } = options;
+  const [kernelHeight = 0, kernelWidth = 0, share = 0, outChannels = 0] = kernel.shape;
+  if (
+    x.shape.length !== 4 ||
+    kernel.shape.length !== 4 ||
+    !(Number.isInteger(groups) && groups >= 1) ||
+    share * groups !== x.shape[3] ||
+    outChannels % groups !== 0
+  ) {
+    throw new ShapeError(
+      "conv2d",
+      `x ${show(x.shape)}, kernel ${show(kernel.shape)}, groups ${groups}: need [batch, height, width, channels] and [kernelHeight, kernelWidth, channels/groups, outputs], outputs a multiple of groups`,
+    );
+  }
+  checkBias("conv2d", bias, outChannels);
+  const windows = windowsOf("conv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
+  const sizes = { ...windows, outChannels, groups };
+  const y = outputOf(windows, outChannels, bias);
+  kernels.conv2d(sizes, x.data, kernel.data, y, bias !== undefined);
+  const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
+  const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outChannels];
+  return record("conv2d", { strides, dilations, padding, groups }, inputs, shape, y, (dy, into) => {
+    into(x, (dx, accumulate) => kernels.conv2dInputGrad(sizes, dy, kernel.data, dx, accumulate));
+    into(kernel, (dkernel, accumulate) => kernels.conv2dKernelGrad(sizes, x.data, dy, dkernel, accumulate));
+    if (bias !== undefined) into(bias, (dbias, accumulate) => sumPixels(dy, dbias, accumulate));
+  });
+}
+
+/**
+ * Each channel convolved by itself: x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels, multiplier] →
+ * [batch, outHeight, outWidth, channels·multiplier]; output c·multiplier + m comes from channel c.
+ */
+export function depthwiseConv2d(x: Tensor, kernel: Tensor, options: Conv2dOptions = {}): Tensor {
+  const { strides = 1, dilations = 1, padding = "valid", bias } = options;
+  const [kernelHeight = 0, kernelWidth = 0, channels = 0, multiplier = 0] = kernel.shape;
+  if (x.shape.length !== 4 || kernel.shape.length !== 4 || channels !== x.shape[3]) {
+    throw new ShapeError(
+      "depthwiseConv2d",
+      `x ${show(x.shape)}, kernel ${show(kernel.shape)}: need [batch, height, width, channels] and [kernelHeight, kernelWidth, channels, multiplier]`,
+    );
+  }
+  const outputs = channels * multiplier;
+  checkBias("depthwiseConv2d", bias, outputs);
+  const windows = windowsOf("depthwiseConv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
+  const sizes = { ...windows, multiplier };
+  const y = outputOf(windows, outputs, bias);
+  kernels.depthwiseConv2d(sizes, x.data, kernel.data, y, bias !== undefined);
+  const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
+  const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outputs];
+  return record("depthwiseConv2d", { strides, dilations, padding }, inputs, shape, y, (dy, into) => {
+    into(x, (dx, accumulate) => kernels.depthwiseConv2dInputGrad(sizes, dy, kernel.data, dx, accumulate));
+    into(kernel, (dkernel, accumulate) => kernels.depthwiseConv2dKernelGrad(sizes, x.data, dy, dkernel, accumulate));
+    if (bias !== undefined) into(bias, (dbias, accumulate) => sumPixels(dy, dbias, accumulate));
+  });
+}
+
+function checkBias(who: string, bias: Tensor | undefined, outputs: number): void {
+  if (bias !== undefined && (bias.shape.length !== 1 || bias.size !== outputs)) {
+    throw new ShapeError(who, `bias ${show(bias.shape)} must be [${outputs}], one number per output channel`);
+  }
+}
+
+/** Memory for the output: the bias at every pixel, ready to be added to, where there is one. */
+function outputOf(windows: Windows, outputs: number, bias: Tensor | undefined): Numbers {
+  const pixels = windows.batch * windows.outHeight * windows.outWidth;
+  const y = alloc(pixels * outputs);
+  if (bias !== undefined) kernels.sumGrad({ outer: 1, n: pixels, inner: outputs }, bias.data, y, 1, false);
+  return y;
+}
+
+/** dbias (+)= the sum of dy over all pixels. */
+export function sumPixels(dy: Numbers, dbias: Numbers, accumulate: boolean): void {
+  const outputs = dbias.length;
+  kernels.sum({ outer: 1, n: outputs === 0 ? 0 : dy.length / outputs, inner: outputs }, dy, dbias, 1, accumulate);
+}

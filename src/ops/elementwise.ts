@@ -1,0 +1,190 @@
+import { alloc, kernels, type Numbers } from "../kernels/index.ts";
+import { asTensor, broadcastShapes, fresh, record, sameShape, sizeOf, type Tensor, ValueError } from "../tensor/index.ts";
+import { broadcastTo } from "./movement.ts";
+
+/** Kernels `f(x, y)` that have a gradient `fGrad(x, y, dy, dx, accumulate)` beside them. */
+type Unary =
+  | "neg"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "square"
+  | "abs"
+  | "reciprocal"
+  | "tanh"
+  | "sigmoid"
+  | "relu"
+  | "gelu"
+  | "silu"
+  | "hardSwish"
+  | "softplus";
+
+function unary(f: Unary, x: Tensor): Tensor {
+  const y = alloc(x.size);
+  kernels[f](x.data, y);
+  return record(f, {}, [x], x.shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => kernels[`${f}Grad` as const](x.data, y, dy, dx, accumulate)),
+  );
+}
+
+/** −x */
+export const neg = (x: Tensor): Tensor => unary("neg", x);
+/** eˣ */
+export const exp = (x: Tensor): Tensor => unary("exp", x);
+/** The natural logarithm; −∞ at 0 and NaN below, as in IEEE arithmetic. */
+export const log = (x: Tensor): Tensor => unary("log", x);
+/** √x, with slope ∞ at 0. */
+export const sqrt = (x: Tensor): Tensor => unary("sqrt", x);
+/** x² */
+export const square = (x: Tensor): Tensor => unary("square", x);
+/** |x|, with slope 0 at 0. */
+export const abs = (x: Tensor): Tensor => unary("abs", x);
+/** 1/x */
+export const reciprocal = (x: Tensor): Tensor => unary("reciprocal", x);
+export const tanh = (x: Tensor): Tensor => unary("tanh", x);
+/** 1/(1 + e⁻ˣ) */
+export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
+/** max(x, 0), with slope 0 at 0. */
+export const relu = (x: Tensor): Tensor => unary("relu", x);
+/** x·Φ(x) by its tanh formula (Hendrycks and Gimpel 2016). */
+export const gelu = (x: Tensor): Tensor => unary("gelu", x);
+/** x·sigmoid(x), also known as swish. */
+export const silu = (x: Tensor): Tensor => unary("silu", x);
+/** x·min(max(x + 3, 0), 6)/6 (Howard et al. 2019). */
+export const hardSwish = (x: Tensor): Tensor => unary("hardSwish", x);
+/** ln(1 + eˣ), without overflow. */
+export const softplus = (x: Tensor): Tensor => unary("softplus", x);
+
+/** x where it is positive, else alpha·x (alpha 0.2, as TensorFlow; PyTorch uses 0.01). The slope at 0 is alpha. */
+export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
+  const y = alloc(x.size);
+  kernels.leakyRelu(x.data, y, alpha);
+  return record("leakyRelu", { alpha }, [x], x.shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => kernels.leakyReluGrad(x.data, y, dy, dx, accumulate, alpha)),
+  );
+}
+
+/** x, but at least `low` and at most `high`; NaN stays NaN. The gradient passes between the bounds, and at them. */
+export function clip(x: Tensor, low: number, high: number): Tensor {
+  if (!(low <= high)) throw new ValueError("clip", `low must not be above high, got ${low} and ${high}`);
+  const y = alloc(x.size);
+  kernels.clip(x.data, y, low, high);
+  return record("clip", { low, high }, [x], x.shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => kernels.clipGrad(x.data, y, dy, dx, accumulate, low, high)),
+  );
+}
+
+/** Both operands as tensors of the shape they broadcast to. */
+function aligned(op: string, a: Tensor | number, b: Tensor | number): [Tensor, Tensor] {
+  const [x, y] = [asTensor(a), asTensor(b)];
+  if (sameShape(x.shape, y.shape)) return [x, y];
+  const shape = broadcastShapes(op, x.shape, y.shape);
+  return [broadcastTo(x, shape), broadcastTo(y, shape)];
+}
+
+/** a + b, broadcast. */
+export function add(a: Tensor | number, b: Tensor | number): Tensor {
+  const [x, z] = aligned("add", a, b);
+  const y = alloc(x.size);
+  kernels.add(x.data, z.data, y);
+  return record("add", {}, [x, z], x.shape, y, (dy, into) => {
+    into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate));
+    into(z, (dz, accumulate) => kernels.axpy(1, dy, dz, accumulate));
+  });
+}
+
+/** a − b, broadcast. */
+export function sub(a: Tensor | number, b: Tensor | number): Tensor {
+  const [x, z] = aligned("sub", a, b);
+  const y = alloc(x.size);
+  kernels.sub(x.data, z.data, y);
+  return record("sub", {}, [x, z], x.shape, y, (dy, into) => {
+    into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate));
+    into(z, (dz, accumulate) => kernels.axpy(-1, dy, dz, accumulate));
+  });
+}
+
+/** a·b element by element, broadcast. */
+export function mul(a: Tensor | number, b: Tensor | number): Tensor {
+  const [x, z] = aligned("mul", a, b);
+  const y = alloc(x.size);
+  kernels.mul(x.data, z.data, y, false);
+  return record("mul", {}, [x, z], x.shape, y, (dy, into) => {
+    into(x, (dx, accumulate) => kernels.mul(dy, z.data, dx, accumulate)); // dx (+)= dy·z
+    into(z, (dz, accumulate) => kernels.mul(dy, x.data, dz, accumulate)); // dz (+)= dy·x
+  });
+}
+
+/** a/b element by element, broadcast. */
+export function div(a: Tensor | number, b: Tensor | number): Tensor {
+  const [x, z] = aligned("div", a, b);
+  const y = alloc(x.size);
+  kernels.div(x.data, z.data, y, false);
+  return record("div", {}, [x, z], x.shape, y, (dy, into) => {
+    into(x, (dx, accumulate) => kernels.div(dy, z.data, dx, accumulate)); // dx (+)= dy/z
+    into(z, (dz, accumulate) => kernels.divGradDivisor(z.data, y, dy, dz, accumulate)); // dz (+)= −dy·y/z
+  });
+}
+
+/** aᵇ element by element, broadcast. NaN for a negative base with a broken exponent. */
+export function pow(a: Tensor | number, b: Tensor | number): Tensor {
+  const [x, z] = aligned("pow", a, b);
+  const y = alloc(x.size);
+  kernels.pow(x.data, z.data, y);
+  return record("pow", {}, [x, z], x.shape, y, (dy, into) => {
+    into(x, (dx, accumulate) => kernels.powGradBase(x.data, z.data, dy, dx, accumulate)); // dx (+)= dy·z·xᶻ⁻¹
+    into(z, (dz, accumulate) => kernels.powGradExponent(x.data, z.data, y, dy, dz, accumulate)); // dz (+)= dy·y·ln x
+  });
+}
+
+function chosen(op: "maximum" | "minimum", a: Tensor | number, b: Tensor | number): Tensor {
+  const [x, z] = aligned(op, a, b);
+  const y = alloc(x.size);
+  kernels[op](x.data, z.data, y);
+  return record(op, {}, [x, z], x.shape, y, (dy, into) => {
+    into(x, (dx, accumulate) => kernels.chosenGrad(x.data, z.data, y, dy, dx, accumulate));
+    into(z, (dz, accumulate) => kernels.chosenGrad(z.data, x.data, y, dy, dz, accumulate));
+  });
+}
+
+/** The larger of a and b, broadcast; NaN wins. At a tie each gets half of the gradient. */
+export const maximum = (a: Tensor | number, b: Tensor | number): Tensor => chosen("maximum", a, b);
+/** The smaller of a and b, broadcast; NaN wins. At a tie each gets half of the gradient. */
+export const minimum = (a: Tensor | number, b: Tensor | number): Tensor => chosen("minimum", a, b);
+
+/** a where condition is not 0, else b; all three broadcast. The condition gets no gradient. */
+export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
+  const [x, z] = aligned("where", a, b);
+  const shape = broadcastShapes("where", condition.shape, x.shape);
+  const [c, u, v] = [broadcastTo(condition, shape), broadcastTo(x, shape), broadcastTo(z, shape)];
+  const y = alloc(c.size);
+  kernels.where(c.data, u.data, v.data, y);
+  return record("where", {}, [c, u, v], shape, y, (dy, into) => {
+    into(u, (du, accumulate) => kernels.whereGrad(c.data, true, dy, du, accumulate));
+    into(v, (dv, accumulate) => kernels.whereGrad(c.data, false, dy, dv, accumulate));
+  });
+}
+
+/** −1, 0 or 1 by the sign of x, with the gradient of the identity (straight through): how signs of weights are trained. */
+export function straightThroughSign(x: Tensor): Tensor {
+  const y = alloc(x.size);
+  kernels.sign(x.data, y);
+  return record("straightThroughSign", {}, [x], x.shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate)),
+  );
+}
+
+/**
+ * x with a share `rate` of its elements, drawn at random, set to 0 and the rest divided by 1 − rate, so that the expected value stays.
+ * `draw` returns numbers of at least 0 and below 1; pass a Generator's `uniform`.
+ */
+export function dropout(x: Tensor, rate: number, draw: () => number): Tensor {
+  if (!(rate >= 0 && rate < 1)) throw new ValueError("dropout", `rate must be at least 0 and below 1, got ${rate}`);
+  const mask: Numbers = alloc(sizeOf(x.shape));
+  kernels.dropoutMask(rate, draw, mask);
+  const y = alloc(x.size);
+  kernels.mul(x.data, mask, y, false);
+  return record("dropout", { rate }, [x, fresh(x.shape, mask)], x.shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => kernels.mul(dy, mask, dx, accumulate)),
+  );
+}

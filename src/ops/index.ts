@@ -1,0 +1,36 @@
+export { type Conv2dOptions, conv2d, depthwiseConv2d } from "./conv2d.ts";
+export {
+  abs,
+  add,
+  clip,
+  div,
+  dropout,
+  exp,
+  gelu,
+  hardSwish,
+  leakyRelu,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  pow,
+  reciprocal,
+  relu,
+  sigmoid,
+  silu,
+  softplus,
+  sqrt,
+  square,
+  straightThroughSign,
+  sub,
+  tanh,
+  where,
+} from "./elementwise.ts";
+export { binaryCrossEntropyWithLogits, crossEntropy, meanSquaredError, oneHot, type Reduction } from "./loss.ts";
+export { type MatmulOptions, matmul } from "./matmul.ts";
+export { broadcastTo, concat, cyclicSlice, gather, pad, reshape, slice, split, stack, transpose } from "./movement.ts";
+export { type BatchNormResult, batchNormInference, batchNormTraining, layerNorm, logSoftmax, softmax } from "./normalise.ts";
+export { avgPool2d, globalAvgPool2d, maxPool2d, type Pool2dOptions } from "./pool2d.ts";
+export { argMax, flatten, max, mean, min, type ReduceOptions, sum } from "./reduce.ts";
+export type { Padding, Pair } from "./windows.ts";

@@ -1,0 +1,105 @@
+import { alloc, kernels, type Numbers } from "../kernels/index.ts";
+import { broadcastShapes, record, type Shape, ShapeError, show, sizeOf, stridesOf, type Tensor } from "../tensor/index.ts";
+
+/** `transposeA`: a holds [k, m] instead of [m, k]; `transposeB`: b holds [n, k] instead of [k, n]. No copy is made. */
+export type MatmulOptions = { readonly transposeA?: boolean; readonly transposeB?: boolean };
+
+/**
+ * The matrix product: a [m, k] · b [k, n] → [m, n]. Axes before the last two are batches and broadcast:
+ * a [2, 1, m, k] · b [5, k, n] → [2, 5, m, n].
+ */
+export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
+  const [m, k] = rowsAndColumns(a, transposeA);
+  const [kb, n] = rowsAndColumns(b, transposeB);
+  if (a.shape.length < 2 || b.shape.length < 2 || k !== kb) {
+    const op = (name: string, transposed: boolean): string => (transposed ? `${name}ᵀ` : name);
+    throw new ShapeError(
+      "matmul",
+      `${op("a", transposeA)} ${show(a.shape)} · ${op("b", transposeB)} ${show(b.shape)}: need [m, k] · [k, n] with the same k`,
+    );
+  }
+  const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const y = alloc(sizeOf(batch) * m * n);
+  // One shared b and a's rows as they lie: the whole batch is a single product.
+  const single = b.shape.length === 2 && !transposeA;
+  const rows = single ? sizeOf(batch) * m : m;
+  const products = single ? [{ a: 0, b: 0, y: 0 }] : productsOf(batch, a.shape, b.shape, m * n);
+  const part = (x: Numbers, at: number, length: number): Numbers => x.subarray(at, at + length);
+  for (const at of products) {
+    kernels.gemm({
+      m: rows,
+      n,
+      k,
+      a: part(a.data, at.a, rows * k),
+      b: part(b.data, at.b, k * n),
+      c: part(y, at.y, rows * n),
+      transA: transposeA,
+      transB: transposeB,
+    });
+  }
+  const shape = [...batch, m, n];
+  return record("matmul", { transposeA, transposeB }, [a, b], shape, y, (dy, into) => {
+    // da (+)= dy·op(b)ᵀ, or its transpose where a is stored transposed.
+    pushProducts(
+      a,
+      into,
+      products.map((at) => at.a),
+      rows * k,
+      (i, da, accumulate) => {
+        const [dyi, bi] = [part(dy, products[i]!.y, rows * n), part(b.data, products[i]!.b, k * n)];
+        if (!transposeA) kernels.gemm({ m: rows, n: k, k: n, a: dyi, b: bi, transB: !transposeB, c: da, accumulate });
+        else kernels.gemm({ m: k, n: rows, k: n, a: bi, transA: transposeB, b: dyi, transB: true, c: da, accumulate });
+      },
+    );
+    // db (+)= op(a)ᵀ·dy, or its transpose where b is stored transposed.
+    pushProducts(
+      b,
+      into,
+      products.map((at) => at.b),
+      k * n,
+      (i, db, accumulate) => {
+        const [dyi, ai] = [part(dy, products[i]!.y, rows * n), part(a.data, products[i]!.a, rows * k)];
+        if (!transposeB) kernels.gemm({ m: k, n, k: rows, a: ai, transA: !transposeA, b: dyi, c: db, accumulate });
+        else kernels.gemm({ m: n, n: k, k: rows, a: dyi, transA: true, b: ai, transB: transposeA, c: db, accumulate });
+      },
+    );
+  });
+}
+
+function rowsAndColumns({ shape }: Tensor, transposed: boolean): [number, number] {
+  const [rows, columns] = [shape.at(-2) ?? 0, shape.at(-1) ?? 0];
+  return transposed ? [columns, rows] : [rows, columns];
+}
+
+/** For each matrix of the broadcast batch: where its a, its b and its y begin. */
+function productsOf(batch: Shape, a: Shape, b: Shape, size: number): { a: number; b: number; y: number }[] {
+  const stepsOf = (shape: Shape): number[] => {
+    const strides = stridesOf(shape);
+    const added = batch.length - (shape.length - 2);
+    return batch.map((_, axis) => (axis < added || shape[axis - added] === 1 ? 0 : strides[axis - added]!));
+  };
+  const [aSteps, bSteps, strides] = [stepsOf(a), stepsOf(b), stridesOf(batch)];
+  return Array.from({ length: sizeOf(batch) }, (_, i) => {
+    const at = (steps: readonly number[]): number =>
+      steps.reduce((sum, step, axis) => sum + step * (Math.floor(i / strides[axis]!) % batch[axis]!), 0);
+    return { a: at(aSteps), b: at(bSteps), y: i * size };
+  });
+}
+
+/** Pushes one product per matrix into x's gradient; a matrix that was broadcast collects several. */
+function pushProducts(
+  x: Tensor,
+  into: Parameters<Parameters<typeof record>[5]>[1],
+  begins: readonly number[],
+  length: number,
+  product: (i: number, dx: Numbers, accumulate: boolean) => void,
+): void {
+  into(x, (dx, accumulate) => {
+    if (!accumulate && begins.length === 0) dx.fill(0);
+    const written = new Set<number>();
+    for (const [i, begin] of begins.entries()) {
+      product(i, dx.subarray(begin, begin + length), accumulate || written.has(begin));
+      written.add(begin);
+    }
+  });
+}

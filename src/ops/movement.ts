@@ -1,0 +1,266 @@
+import { alloc, kernels, type View } from "../kernels/index.ts";
+import {
+  axisOf,
+  broadcastShapes,
+  checkShape,
+  record,
+  type Shape,
+  ShapeError,
+  sameShape,
+  show,
+  sizeOf,
+  stridesOf,
+  type Tensor,
+  ValueError,
+} from "../tensor/index.ts";
+
+/** The elements of x that a view names, as a new array; their gradient goes back to where they came from. */
+function viewed(op: string, attributes: Record<string, unknown>, x: Tensor, view: View): Tensor {
+  const y = alloc(sizeOf(view.shape));
+  kernels.readView(view, x.data, y);
+  return record(op, attributes, [x], view.shape, y, (dy, into) => into.partly(x, (dx) => kernels.writeView(view, dy, dx, true)));
+}
+
+/** The same numbers under another shape; one length may be −1 and is found from the rest. No copy. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const wanted = [...shape];
+  const open = wanted.indexOf(-1);
+  if (open >= 0) {
+    wanted[open] = 1;
+    const rest = sizeOf(wanted);
+    wanted[open] = rest === 0 ? 0 : x.size / rest;
+  }
+  if (sizeOf(wanted) !== x.size || !wanted.every((n) => Number.isInteger(n) && n >= 0)) {
+    throw new ShapeError("reshape", `x ${show(x.shape)} has ${x.size} elements, ${show(shape)} cannot hold exactly these`);
+  }
+  return record(
+    "reshape",
+    { shape: wanted },
+    [x],
+    wanted,
+    x.data,
+    (dy, into) => into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate)),
+    x.lifetime,
+  );
+}
+
+/** x with its axes in another order: axis i of the result is axis `axes[i]` of x. Left out: the axes reversed. */
+export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
+  const order = (axes ?? x.shape.map((_, i) => x.shape.length - 1 - i)).map((axis) => axisOf("transpose", axis, x.shape));
+  if (order.length !== x.shape.length || new Set(order).size !== order.length) {
+    throw new ShapeError(
+      "transpose",
+      `axes ${show(axes ?? [])} of x ${show(x.shape)}: name each of the ${x.shape.length} axes once`,
+    );
+  }
+  const strides = stridesOf(x.shape);
+  const view = { shape: order.map((axis) => x.shape[axis]!), strides: order.map((axis) => strides[axis]!), offset: 0 };
+  return viewed("transpose", { axes: order }, x, view);
+}
+
+/** x repeated along axes of length 1, and along new axes in front, until it has `shape` (NumPy's rule). */
+export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x;
+  checkShape("broadcastTo", shape);
+  if (!sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape)) {
+    throw new ShapeError(
+      "broadcastTo",
+      `x ${show(x.shape)} does not broadcast to ${show(shape)}: its lengths must be 1 or equal, counted from the last axis`,
+    );
+  }
+  const added = shape.length - x.shape.length;
+  const repeated = shape.flatMap((n, axis) => (n !== 1 && (axis < added || x.shape[axis - added] === 1) ? [axis] : []));
+  const [first, last] = [repeated[0] ?? 0, repeated.at(-1) ?? -1];
+  if (last - first + 1 === repeated.length) {
+    // Repeated along neighbouring axes: the other way round it is a sum, which is kept in double precision.
+    const sizes = {
+      outer: sizeOf(shape.slice(0, first)),
+      n: sizeOf(shape.slice(first, last + 1)),
+      inner: sizeOf(shape.slice(last + 1)),
+    };
+    const y = alloc(sizeOf(shape));
+    kernels.sumGrad(sizes, x.data, y, 1, false);
+    return record("broadcastTo", { shape }, [x], [...shape], y, (dy, into) =>
+      into(x, (dx, accumulate) => kernels.sum(sizes, dy, dx, 1, accumulate)),
+    );
+  }
+  const own = stridesOf(x.shape);
+  const strides = shape.map((_, axis) => (axis < added || x.shape[axis - added] === 1 ? 0 : own[axis - added]!));
+  return viewed("broadcastTo", { shape }, x, { shape: [...shape], strides, offset: 0 });
+}
+
+/**
+ * The block of x that begins at `begin` (one index per axis) and has lengths `size`; −1 in `size` means up to the end. Negative
+ * begins count from the end. A block of whole rows is a view: no copy, and its gradient costs its own length.
+ */
+export function slice(x: Tensor, begin: readonly number[], size?: readonly number[]): Tensor {
+  const lengths = size ?? begin.map(() => -1);
+  if (begin.length !== x.shape.length || lengths.length !== x.shape.length) {
+    throw new ShapeError("slice", `begin ${show(begin)}, size ${show(lengths)} of x ${show(x.shape)}: need one number per axis`);
+  }
+  const from = begin.map((at, axis) => (at < 0 ? at + x.shape[axis]! : at));
+  const shape = lengths.map((length, axis) => (length === -1 ? x.shape[axis]! - from[axis]! : length));
+  for (const [axis, length] of shape.entries()) {
+    const [at, whole] = [from[axis]!, x.shape[axis]!];
+    if (!Number.isInteger(at) || !Number.isInteger(length) || at < 0 || length < 0 || at + length > whole) {
+      throw new ShapeError("slice", `begin ${show(begin)}, size ${show(lengths)} leaves x ${show(x.shape)} at axis ${axis}`);
+    }
+  }
+  const strides = stridesOf(x.shape);
+  const offset = from.reduce((sum, at, axis) => sum + at * strides[axis]!, 0);
+  const partial = shape.findIndex((length, axis) => length !== x.shape[axis]);
+  const attributes = { begin: from, size: shape };
+  if (partial >= 0 && !shape.slice(0, partial).every((length) => length === 1)) {
+    return viewed("slice", attributes, x, { shape, strides, offset });
+  }
+  const end = offset + sizeOf(shape); // only axes of length 1 before the first that is cut: the block is one run
+  return record(
+    "slice",
+    attributes,
+    [x],
+    shape,
+    x.data.subarray(offset, end),
+    (dy, into) => into.partly(x, (dx) => kernels.axpy(1, dy, dx.subarray(offset, end), true)),
+    x.lifetime,
+  );
+}
+
+/** `length` elements of a vector from `begin` on, starting over at its first when it ends. Elements used twice add their gradients. */
+export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
+  if (
+    x.shape.length !== 1 ||
+    x.size === 0 ||
+    !(Number.isInteger(begin) && begin >= 0 && Number.isInteger(length) && length >= 0)
+  ) {
+    throw new ShapeError(
+      "cyclicSlice",
+      `begin ${begin}, length ${length} of x ${show(x.shape)}: need a vector that is not empty and whole numbers`,
+    );
+  }
+  const y = alloc(length);
+  kernels.readCyclic(begin, x.data, y);
+  return record("cyclicSlice", { begin, length }, [x], [length], y, (dy, into) =>
+    into.partly(x, (dx) => kernels.addCyclic(begin, dy, dx)),
+  );
+}
+
+/** Tensors one behind the other along an axis (0); all other lengths must agree. */
+export function concat(xs: readonly Tensor[], axis = 0): Tensor {
+  const first = xs[0];
+  if (first === undefined) throw new ShapeError("concat", "need at least one tensor");
+  const along = axisOf("concat", axis, first.shape);
+  for (const x of xs) {
+    if (x.shape.length !== first.shape.length || !x.shape.every((n, i) => i === along || n === first.shape[i])) {
+      throw new ShapeError(
+        "concat",
+        `${show(first.shape)} and ${show(x.shape)} along axis ${along}: all other lengths must be equal`,
+      );
+    }
+  }
+  const shape = first.shape.map((n, i) => (i === along ? xs.reduce((sum, x) => sum + x.shape[along]!, 0) : n));
+  const strides = stridesOf(shape);
+  const y = alloc(sizeOf(shape));
+  let at = 0;
+  const views = xs.map((x): View => {
+    const view = { shape: x.shape, strides, offset: at * strides[along]! };
+    at += x.shape[along]!;
+    kernels.writeView(view, x.data, y, false);
+    return view;
+  });
+  return record("concat", { axis: along }, xs, shape, y, (dy, into) => {
+    for (const [i, x] of xs.entries()) into(x, (dx, accumulate) => takeView(views[i]!, dy, dx, accumulate));
+  });
+}
+
+/** dx (+)= the elements of dy that a view names. */
+function takeView(view: View, dy: Float32Array, dx: Float32Array, accumulate: boolean): void {
+  if (!accumulate) return kernels.readView(view, dy, dx);
+  const part = alloc(dx.length);
+  kernels.readView(view, dy, part);
+  kernels.axpy(1, part, dx, true);
+}
+
+/** Tensors of one shape side by side along a new axis (0). */
+export function stack(xs: readonly Tensor[], axis = 0): Tensor {
+  const first = xs[0];
+  if (first === undefined) throw new ShapeError("stack", "need at least one tensor");
+  const along = axisOf("stack", axis, [...first.shape, 1]);
+  for (const x of xs) {
+    if (!sameShape(x.shape, first.shape))
+      throw new ShapeError("stack", `${show(first.shape)} and ${show(x.shape)}: all shapes must be equal`);
+  }
+  return concat(
+    xs.map((x) => reshape(x, [...x.shape.slice(0, along), 1, ...x.shape.slice(along)])),
+    along,
+  );
+}
+
+/** x cut along an axis (0) into parts: so many equal ones, or of the lengths given. */
+export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
+  const along = axisOf("split", axis, x.shape);
+  const whole = x.shape[along]!;
+  const lengths = typeof parts === "number" ? new Array<number>(parts).fill(whole / parts) : parts;
+  if (lengths.reduce((sum, n) => sum + n, 0) !== whole || !lengths.every((n) => Number.isInteger(n) && n >= 0)) {
+    const asked = typeof parts === "number" ? `${parts} equal parts` : `parts ${show(parts)}`;
+    throw new ShapeError(
+      "split",
+      `x ${show(x.shape)} does not split into ${asked} along axis ${along}, whose length is ${whole}`,
+    );
+  }
+  let at = 0;
+  return lengths.map((length) => {
+    const begin = x.shape.map((_, i) => (i === along ? at : 0));
+    at += length;
+    return slice(
+      x,
+      begin,
+      x.shape.map((n, i) => (i === along ? length : n)),
+    );
+  });
+}
+
+/** x with `value` (0) around it: `padding[axis] = [before, after]`, counts of at least 0. */
+export function pad(x: Tensor, padding: readonly (readonly [number, number])[], value = 0): Tensor {
+  if (padding.length !== x.shape.length || !padding.flat().every((n) => Number.isInteger(n) && n >= 0)) {
+    throw new ShapeError(
+      "pad",
+      `padding ${JSON.stringify(padding)} of x ${show(x.shape)}: need [before, after] of at least 0 for each axis`,
+    );
+  }
+  const shape = x.shape.map((n, axis) => n + padding[axis]![0] + padding[axis]![1]);
+  const strides = stridesOf(shape);
+  const view = { shape: x.shape, strides, offset: padding.reduce((sum, [before], axis) => sum + before * strides[axis]!, 0) };
+  const y = alloc(sizeOf(shape)).fill(value);
+  kernels.writeView(view, x.data, y, false);
+  return record("pad", { padding, value }, [x], shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => takeView(view, dy, dx, accumulate)),
+  );
+}
+
+/** Whole numbers from a list, each at least 0 and below `end`. */
+export function checkIndices(who: string, indices: Int32Array | readonly number[], end: number): Int32Array {
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i]!;
+    if (!(Number.isInteger(index) && index >= 0 && index < end)) {
+      throw new ValueError(who, `index ${index} at position ${i} must be a whole number from 0 to ${end - 1}`);
+    }
+  }
+  return indices instanceof Int32Array ? indices : Int32Array.from(indices);
+}
+
+/** Rows of x along an axis (0), in the order of `indices`; a row may be taken more than once and then adds its gradients. */
+export function gather(x: Tensor, indices: Int32Array | readonly number[], axis = 0): Tensor {
+  const along = axisOf("gather", axis, x.shape);
+  if (along > 0) {
+    const order = [along, ...x.shape.map((_, i) => i).filter((i) => i !== along)];
+    const back = order.map((_, i) => order.indexOf(i));
+    return transpose(gather(transpose(x, order), indices), back);
+  }
+  const found = checkIndices("gather", indices, x.shape[0]!).slice();
+  const width = sizeOf(x.shape.slice(1));
+  const y = alloc(found.length * width);
+  kernels.readRows(found, width, x.data, y);
+  return record("gather", { indices: found, axis: 0 }, [x], [found.length, ...x.shape.slice(1)], y, (dy, into) =>
+    into.partly(x, (dx) => kernels.addRows(found, width, dy, dx)),
+  );
+}

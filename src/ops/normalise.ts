@@ -1,0 +1,95 @@
+import { alloc, kernels } from "../kernels/index.ts";
+import { fresh, record, ShapeError, show, stopGradient, type Tensor } from "../tensor/index.ts";
+import { add, mul } from "./elementwise.ts";
+import { alongLast } from "./reduce.ts";
+
+/** eˣ/Σeˣ along an axis (the last). Large x do not overflow. */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  return alongLast("softmax", x, axis, (rows) => {
+    const classes = rows.shape.at(-1)!;
+    const y = alloc(rows.size);
+    kernels.softmax(classes, rows.data, y);
+    return record("softmax", { axis }, [rows], rows.shape, y, (dy, into) =>
+      into(rows, (dx, accumulate) => kernels.softmaxGrad(classes, y, dy, dx, accumulate)),
+    );
+  });
+}
+
+/** x − ln Σeˣ along an axis (the last): the logarithm of softmax, exact where softmax itself would round to 0. */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  return alongLast("logSoftmax", x, axis, (rows) => {
+    const classes = rows.shape.at(-1)!;
+    const y = alloc(rows.size);
+    kernels.logSoftmax(classes, rows.data, y);
+    return record("logSoftmax", { axis }, [rows], rows.shape, y, (dy, into) =>
+      into(rows, (dx, accumulate) => kernels.logSoftmaxGrad(classes, y, dy, dx, accumulate)),
+    );
+  });
+}
+
+/** What batch normalisation in training returns: the result, and the statistics it used, without history. */
+export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; readonly variance: Tensor };
+
+/**
+ * Batch normalisation while training (Ioffe and Szegedy 2015): x [..., channels], gamma and beta [channels];
+ * y = gamma·(x − mean)/√(variance + epsilon) + beta with the mean and the biased variance of each channel over all other axes.
+ */
+export function batchNormTraining(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-3): BatchNormResult {
+  const channels = checkChannels("batchNormTraining", x, { gamma, beta });
+  if (x.size === 0)
+    throw new ShapeError("batchNormTraining", `x ${show(x.shape)} is empty: there are no statistics of no numbers`);
+  const [mean, variance, z] = [alloc(channels), alloc(channels), alloc(x.size)];
+  kernels.columnMoments(channels, x.data, mean, variance);
+  kernels.standardiseColumns(channels, x.data, mean, variance, epsilon, z);
+  const standard = record("batchNorm", { epsilon }, [x], x.shape, z, (dz, into) =>
+    into(x, (dx, accumulate) => kernels.standardiseColumnsGrad(channels, z, variance, epsilon, dz, dx, accumulate)),
+  );
+  return { y: scaleAndShift(standard, gamma, beta), mean: fresh([channels], mean), variance: fresh([channels], variance) };
+}
+
+/** Batch normalisation with given statistics: y = gamma·(x − mean)/√(variance + epsilon) + beta. No gradient reaches the statistics. */
+export function batchNormInference(
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  mean: Tensor,
+  variance: Tensor,
+  epsilon = 1e-3,
+): Tensor {
+  const channels = checkChannels("batchNormInference", x, { gamma, beta, mean, variance });
+  const [centre, spread] = [stopGradient(mean), stopGradient(variance)];
+  const z = alloc(x.size);
+  kernels.standardiseColumns(channels, x.data, centre.data, spread.data, epsilon, z);
+  const standard = record("standardise", { epsilon }, [x, centre, spread], x.shape, z, (dz, into) =>
+    into(x, (dx, accumulate) => kernels.standardiseColumnsLinearGrad(channels, spread.data, epsilon, dz, dx, accumulate)),
+  );
+  return scaleAndShift(standard, gamma, beta);
+}
+
+/**
+ * Layer normalisation (Ba et al. 2016) over the last axis: x [..., features], gamma and beta [features];
+ * y = gamma·(x − mean)/√(variance + epsilon) + beta with the statistics of each row.
+ */
+export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5): Tensor {
+  const features = checkChannels("layerNorm", x, { gamma, beta });
+  const [z, rates] = [alloc(x.size), alloc(x.size / features)];
+  kernels.standardiseRows(features, x.data, epsilon, z, rates);
+  const standard = record("layerNorm", { epsilon }, [x], x.shape, z, (dz, into) =>
+    into(x, (dx, accumulate) => kernels.standardiseRowsGrad(features, z, rates, dz, dx, accumulate)),
+  );
+  return scaleAndShift(standard, gamma, beta);
+}
+
+const scaleAndShift = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => add(mul(x, gamma), beta);
+
+function checkChannels(who: string, x: Tensor, vectors: Readonly<Record<string, Tensor>>): number {
+  const channels = x.shape.at(-1);
+  if (channels === undefined || channels === 0)
+    throw new ShapeError(who, `x ${show(x.shape)} needs a last axis that is not empty`);
+  for (const [name, { shape }] of Object.entries(vectors)) {
+    if (shape.length !== 1 || shape[0] !== channels) {
+      throw new ShapeError(who, `${name} ${show(shape)} must be [${channels}], the last axis of x ${show(x.shape)}`);
+    }
+  }
+  return channels;
+}

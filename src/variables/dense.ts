@@ -1,0 +1,83 @@
+import {
+  assign,
+  checkShape,
+  Generator,
+  type Parameter,
+  type Shape,
+  sameShape,
+  show,
+  type Tensor,
+  ValueError,
+  variable,
+} from "../tensor/index.ts";
+import { glorotUniform, type Initializer, zerosInit } from "./initializers.ts";
+import { type CreateOptions, type Variable, type VariableCreator, VariableError } from "./variable.ts";
+
+/**
+ * Variables with numbers of their own: the ordinary, uncompressed model. How a variable starts depends on the seed (0) and its name
+ * only, not on the order of creation.
+ */
+export class DenseVariables implements VariableCreator {
+  readonly #seed: number;
+  readonly #variables = new Map<string, Variable>();
+  readonly #parameters: Parameter[] = [];
+
+  constructor({ seed = 0 }: { readonly seed?: number } = {}) {
+    this.#seed = seed;
+  }
+
+  create(name: string, shape: Shape, options: CreateOptions = {}): Variable {
+    const existing = this.#variables.get(name);
+    if (existing !== undefined) return sameVariable(existing, shape);
+    checkRequest(name, shape, options);
+    const { init = defaultInit(shape), trainable = true } = options;
+    const leaf = variable(init.draw(shape, new Generator(seedFor(this.#seed, name))));
+    if (!trainable) leaf.history = null;
+    else this.#parameters.push({ name, tensor: leaf, decay: shape.length >= 2 });
+    const made: Variable = {
+      name,
+      shape: leaf.shape,
+      trainable,
+      home: "own",
+      read: (): Tensor => leaf,
+      assign: (values): void => assign(leaf, values),
+    };
+    this.#variables.set(name, made);
+    return made;
+  }
+
+  variables(): readonly Variable[] {
+    return [...this.#variables.values()];
+  }
+
+  parameters(): readonly Parameter[] {
+    return this.#parameters;
+  }
+}
+
+export function defaultInit(shape: Shape): Initializer {
+  return shape.length >= 2 ? glorotUniform : zerosInit;
+}
+
+/** Throws unless name, shape and dtype are usable. */
+export function checkRequest(name: string, shape: Shape, { dtype = "float32" }: CreateOptions): void {
+  if (name === "") throw new ValueError("create", "a variable needs a name");
+  checkShape(`create "${name}"`, shape);
+  if (dtype !== "float32") throw new ValueError(`create "${name}"`, `variables are float32, got dtype ${String(dtype)}`);
+}
+
+/** The variable that exists under a name, provided the shape is the one asked for. */
+export function sameVariable(existing: Variable, shape: Shape): Variable {
+  if (sameShape(existing.shape, shape)) return existing;
+  throw new VariableError(
+    `variable "${existing.name}"`,
+    `exists already with shape ${show(existing.shape)}, asked for ${show(shape)}; give each layer its own scope()`,
+  );
+}
+
+/** A seed for each name (FNV-1a over the name, started from the seed), so that the order of creation does not matter. */
+export function seedFor(seed: number, name: string): number {
+  let hash = (0x811c9dc5 ^ seed) >>> 0;
+  for (const byte of new TextEncoder().encode(`${seed}/${name}`)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash;
+}

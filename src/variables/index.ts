@@ -1,0 +1,22 @@
+export { checkRequest, DenseVariables, defaultInit, sameVariable, seedFor } from "./dense.ts";
+export {
+  constantInit,
+  type Distribution,
+  fansOf,
+  glorotNormal,
+  glorotUniform,
+  heNormal,
+  heUniform,
+  type Initializer,
+  normalInit,
+  ofDeviation,
+  onesInit,
+  orthogonal,
+  truncatedNormalInit,
+  uniformInit,
+  varianceScaling,
+  zerosInit,
+} from "./initializers.ts";
+export { scope, uniqueNames, variableCreatorScope, variableScope } from "./scope.ts";
+export { rowsOf, type Sizes, sizesOf, summary, survey, table, type VariableRow, weightsOf } from "./summary.ts";
+export { type CreateOptions, type Model, type Variable, type VariableCreator, VariableError } from "./variable.ts";

@@ -1,0 +1,143 @@
+import {
+  full,
+  type Generator,
+  randomNormal,
+  randomTruncatedNormal,
+  randomUniform,
+  type Shape,
+  ShapeError,
+  show,
+  sizeOf,
+  type Tensor,
+  ValueError,
+} from "../tensor/index.ts";
+
+/** How a variable starts. */
+export type Initializer = {
+  readonly name: string;
+  /** The mean and the standard deviation of its numbers for a shape; a pool's slices are scaled to them. */
+  readonly mean: number;
+  readonly deviation: (shape: Shape) => number;
+  readonly draw: (shape: Shape, random: Generator) => Tensor;
+};
+
+/** The deviation of a normal distribution with deviation 1 that is cut at ±2. */
+const CUT_DEVIATION = 0.8796256610342398;
+
+export function constantInit(value: number): Initializer {
+  return { name: `constant ${value}`, mean: value, deviation: () => 0, draw: (shape) => full(shape, value) };
+}
+
+export const zerosInit: Initializer = constantInit(0);
+export const onesInit: Initializer = constantInit(1);
+
+/** Uniform between `low` and `high` (±0.05). */
+export function uniformInit(low = -0.05, high = 0.05): Initializer {
+  return {
+    name: `uniform ${low}…${high}`,
+    mean: (low + high) / 2,
+    deviation: () => (high - low) / Math.sqrt(12),
+    draw: (shape, random) => randomUniform(shape, random, low, high),
+  };
+}
+
+/** Normal with a standard deviation (0.05) and a mean (0). */
+export function normalInit(deviation = 0.05, mean = 0): Initializer {
+  return {
+    name: `normal ${deviation}`,
+    mean,
+    deviation: () => deviation,
+    draw: (shape, random) => randomNormal(shape, random, mean, deviation),
+  };
+}
+
+/** Normal, none further than 2·deviation from the mean; its own deviation is therefore 0.88·deviation. */
+export function truncatedNormalInit(deviation = 0.05, mean = 0): Initializer {
+  return {
+    name: `truncated normal ${deviation}`,
+    mean,
+    deviation: () => deviation * CUT_DEVIATION,
+    draw: (shape, random) => randomTruncatedNormal(shape, random, mean, deviation),
+  };
+}
+
+/** How many numbers one output reads and one input feeds: [inputs, outputs] or [height, width, inputs, outputs]. */
+export function fansOf(shape: Shape): { fanIn: number; fanOut: number } {
+  const [inputs, outputs] = shape.length >= 2 ? [shape.at(-2)!, shape.at(-1)!] : [shape[0] ?? 1, shape[0] ?? 1];
+  const field = shape.length > 2 ? sizeOf(shape.slice(0, -2)) : 1;
+  return { fanIn: Math.max(1, inputs * field), fanOut: Math.max(1, outputs * field) };
+}
+
+export type Distribution = "uniform" | "normal" | "truncated normal";
+
+/** Numbers of deviation √(scale/fan), whatever the distribution; `fan` is what the variable's shape says, or a number. */
+export function varianceScaling(scale: number, fan: "in" | "out" | "average" | number, distribution: Distribution): Initializer {
+  if (!(scale > 0)) throw new ValueError("varianceScaling", `scale must be above 0, got ${scale}`);
+  const deviation = (shape: Shape): number => {
+    const { fanIn, fanOut } = fansOf(shape);
+    const n = typeof fan === "number" ? fan : fan === "in" ? fanIn : fan === "out" ? fanOut : (fanIn + fanOut) / 2;
+    return Math.sqrt(scale / n);
+  };
+  return {
+    name: `variance scaling ${scale}, fan ${fan}, ${distribution}`,
+    mean: 0,
+    deviation,
+    draw: (shape, random) => ofDeviation(distribution, deviation(shape)).draw(shape, random),
+  };
+}
+
+/** A distribution around 0 with exactly this standard deviation. */
+export function ofDeviation(distribution: Distribution, deviation: number): Initializer {
+  if (distribution === "normal") return normalInit(deviation);
+  if (distribution === "truncated normal") return truncatedNormalInit(deviation / CUT_DEVIATION);
+  const bound = deviation * Math.sqrt(3);
+  return uniformInit(-bound, bound);
+}
+
+/** Glorot and Bengio 2010: deviation √(2/(fanIn + fanOut)). */
+export const glorotUniform: Initializer = varianceScaling(1, "average", "uniform");
+export const glorotNormal: Initializer = varianceScaling(1, "average", "normal");
+/** He et al. 2015: deviation √(2/fanIn), for layers before a relu. */
+export const heUniform: Initializer = varianceScaling(2, "in", "uniform");
+export const heNormal: Initializer = varianceScaling(2, "in", "normal");
+
+/** A random orthogonal matrix (Saxe et al. 2014), times `gain`: all axes but the last make its rows. */
+export function orthogonal(gain = 1): Initializer {
+  const sides = (shape: Shape): [number, number] => {
+    if (shape.length < 2)
+      throw new ShapeError("orthogonal", `shape ${show(shape)} has no two sides; use it for kernels and matrices`);
+    return [sizeOf(shape.slice(0, -1)), shape.at(-1)!];
+  };
+  return {
+    name: `orthogonal ${gain}`,
+    mean: 0,
+    deviation: (shape) => gain / Math.sqrt(Math.max(...sides(shape))),
+    draw: (shape, random) => {
+      const [rows, columns] = sides(shape);
+      const x = randomNormal(shape, random);
+      const wide = rows < columns;
+      orthonormalise(x.data, wide ? rows : columns, wide ? columns : 1, wide ? columns : rows, wide ? 1 : columns);
+      for (let i = 0; i < x.size; i++) x.data[i] = x.data[i]! * gain;
+      return x;
+    },
+  };
+}
+
+/** Gram and Schmidt, twice for accuracy: `count` vectors of `length`, vector v's element i at x[v·vectorStep + i·step]. */
+function orthonormalise(x: Float32Array, count: number, vectorStep: number, length: number, step: number): void {
+  const dot = (u: number, v: number): number => {
+    let total = 0;
+    for (let i = 0; i < length; i++) total += x[u * vectorStep + i * step]! * x[v * vectorStep + i * step]!;
+    return total;
+  };
+  for (let v = 0; v < count; v++) {
+    for (let pass = 0; pass < 2; pass++) {
+      for (let u = 0; u < v; u++) {
+        const overlap = dot(u, v);
+        for (let i = 0; i < length; i++) x[v * vectorStep + i * step]! -= overlap * x[u * vectorStep + i * step]!;
+      }
+      const norm = Math.sqrt(dot(v, v));
+      for (let i = 0; i < length; i++) x[v * vectorStep + i * step]! /= norm;
+    }
+  }
+}

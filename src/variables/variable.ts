@@ -1,0 +1,41 @@
+import { HashgradError, type Parameter, type Shape, type Tensor } from "../tensor/index.ts";
+import type { Initializer } from "./initializers.ts";
+
+/** A name that is taken, a shape that does not fit, a variable that cannot be written. */
+export class VariableError extends HashgradError {}
+
+/** A named array of a model. Where its numbers live is the creator's affair: `read()` asks for them anew every time. */
+export type Variable = {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly trainable: boolean;
+  /** "own": numbers of its own; "pool": a slice of a pool. */
+  readonly home: "own" | "pool";
+  readonly read: () => Tensor;
+  /** Overwrites the numbers. Refused for a slice of a pool: its numbers belong to all. */
+  readonly assign: (values: Tensor | ArrayLike<number>) => void;
+};
+
+export type CreateOptions = {
+  /** How it starts; left out: Glorot's uniform for two axes and more, zeros otherwise. */
+  readonly init?: Initializer;
+  /** False for what no gradient reaches, such as running statistics (true). */
+  readonly trainable?: boolean;
+  /** Variables are float32; anything else is refused. */
+  readonly dtype?: "float32";
+};
+
+/**
+ * What layers ask for their weights, and the registry of all of them: there is no Module class. Asking twice for a name gives the same
+ * variable, or an error where the shape differs.
+ */
+export interface VariableCreator {
+  create(name: string, shape: Shape, options?: CreateOptions): Variable;
+  /** Every variable that layers asked for, each once, in the order of creation. */
+  variables(): readonly Variable[];
+  /** What is trained: for a dense model its trainable variables, for a pooled one the pool's factors, scales and what was left out. */
+  parameters(): readonly Parameter[];
+}
+
+/** Everything a model is made of when it is built from variables: `(vars) => layer`. */
+export type Model<T = unknown> = (vars: VariableCreator) => T;

