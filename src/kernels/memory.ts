@@ -1,11 +1,14 @@
 /** What every kernel reads and writes. */
 export type Numbers = Float32Array<ArrayBufferLike>;
 
-/** How long numbers may be read. Once `ended` says why not, a tensor refuses to show them. */
-export type Lifetime = { ended: string | null };
+/**
+ * How long numbers may be read: once `ended` says why not, a tensor refuses to show them. `version` counts how often a variable's
+ * numbers were changed in place; views of a variable share its lifetime, so they see its version.
+ */
+export type Lifetime = { ended: string | null; version: number };
 
 /** The lifetime of ordinary arrays: the garbage collector sees to them. */
-const forever: Lifetime = { ended: null };
+const forever: Lifetime = { ended: null, version: 0 };
 
 /**
  * Memory of one step: arrays are cut one after another from a slab and all given back at once. The arrays are not cleared.
@@ -16,7 +19,7 @@ type Arena = { slabs: Numbers[]; slab: number; used: number; lifetime: Lifetime 
 const LEAST_SLAB = 1 << 18; // numbers: 1 MiB
 const ALIGN = 16; // numbers: one cache line
 
-const newArena = (): Arena => ({ slabs: [], slab: 0, used: 0, lifetime: { ended: null } });
+const newArena = (): Arena => ({ slabs: [], slab: 0, used: 0, lifetime: { ended: null, version: 0 } });
 
 /** Two arenas take turns, so that the tensors of a step stay readable until the next step ends. */
 const arenas = [newArena(), newArena()] as const;
@@ -63,7 +66,7 @@ export function inArena<T>(fn: () => T): T {
   if (open !== null) return fn();
   const arena = arenas[steps++ % 2 === 0 ? 0 : 1];
   arena.lifetime.ended = "its step is over and its memory belongs to a later one";
-  arena.lifetime = { ended: null };
+  arena.lifetime = { ended: null, version: 0 };
   if (arena.slabs.length > 1) {
     const total = arena.slabs.reduce((sum, slab) => sum + slab.length, 0);
     arena.slabs = [new Float32Array(total)];

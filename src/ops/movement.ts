@@ -199,7 +199,9 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
   const along = axisOf("split", axis, x.shape);
   const whole = x.shape[along]!;
-  const lengths = typeof parts === "number" ? new Array<number>(parts).fill(whole / parts) : parts;
+  const equal = (count: number): number[] =>
+    Number.isInteger(count) && count > 0 ? new Array<number>(count).fill(whole / count) : [-1];
+  const lengths = typeof parts === "number" ? equal(parts) : parts;
   if (lengths.reduce((sum, n) => sum + n, 0) !== whole || !lengths.every((n) => Number.isInteger(n) && n >= 0)) {
     const asked = typeof parts === "number" ? `${parts} equal parts` : `parts ${show(parts)}`;
     throw new ShapeError(

@@ -10,7 +10,7 @@ function poolWindows(who: string, x: Tensor, size: Pair, { strides = size, paddi
   const w = windowsOf(who, x.shape, size, strides, 1, padding);
   // The first window begins at −before, the last ends at (out − 1)·stride − before + k: both must hold a pixel.
   const empty = (n: number, k: number, out: number, stride: number, before: number): boolean =>
-    out > 0 && n > 0 && (before >= k || (out - 1) * stride - before >= n);
+    out > 0 && (n === 0 || before >= k || (out - 1) * stride - before >= n);
   if (
     empty(w.height, w.kernelHeight, w.outHeight, w.strideY, w.padTop) ||
     empty(w.width, w.kernelWidth, w.outWidth, w.strideX, w.padLeft)

@@ -42,7 +42,7 @@ function versionsOf(inputs: readonly Tensor[]): number {
 
 /** A leaf: a copy of x whose gradient `backward` collects in `x.grad`, and whose numbers `assign` and optimizers change. */
 export function variable(x: Tensor): Tensor {
-  const copy = new Tensor(x.shape, allocLasting(x.size), lasting());
+  const copy = new Tensor(x.shape, allocLasting(x.size), { ended: null, version: 0 });
   copy.numbers.set(x.data);
   copy.history = historyOf("variable", {}, [], null);
   copy.leaf = { buffer: null, filled: false };
@@ -220,7 +220,7 @@ export function applyGradient(x: Tensor, change: (numbers: Numbers, gradient: Nu
   const gradient = gradientOf(x);
   if (gradient === null) return;
   change(x.data, gradient);
-  x.version++;
+  x.lifetime.version++;
   zeroGrad([x]);
 }
 
@@ -241,7 +241,7 @@ export function assign(x: Tensor, values: Tensor | ArrayLike<number>): void {
       `only variables can be changed, this tensor ${show(x.shape)} is not one; make it with variable()`,
     );
   x.data.set(source);
-  x.version++;
+  x.lifetime.version++;
 }
 
 /**

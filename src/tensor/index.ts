@@ -1,7 +1,9 @@
 export {
+  applyGradient,
   assign,
   backward,
   customGradient,
+  gradientOf,
   gradients,
   isRecording,
   noGrad,

@@ -91,7 +91,11 @@ function drawn(who: string, shape: Shape, draw: () => number): Tensor {
 
 /** Uniform numbers of at least `low` (0) and below `high` (1). */
 export function randomUniform(shape: Shape, random: Generator, low = 0, high = 1): Tensor {
-  return drawn("randomUniform", shape, () => low + (high - low) * random.uniform());
+  const end = Math.fround(high);
+  return drawn("randomUniform", shape, () => {
+    const draw = Math.fround(low + (high - low) * random.uniform());
+    return draw === end ? low : draw; // rounding to float32 may reach the end
+  });
 }
 
 /** Normal numbers with a mean (0) and a standard deviation (1). */

@@ -24,7 +24,7 @@ export type History = {
   inputs: readonly Tensor[];
   /** null for a leaf, and once `backward` has used it. */
   pullback: Pullback | null;
-  /** The versions of the leaves among the inputs, added up, when the op ran. */
+  /** The versions of the inputs, added up, when the op ran. */
   readonly versions: number;
   gradient: Numbers | null;
   seen: number;
@@ -44,8 +44,6 @@ export class Tensor {
   /** @internal */ readonly lifetime: Lifetime;
   /** @internal */ history: History | null = null;
   /** @internal */ leaf: LeafGradient | null = null;
-  /** How often the numbers were changed; stays 0 unless this is a leaf. */
-  version = 0;
 
   /** @internal Tensors are made by `tensor()`, `zeros()` and ops. */
   constructor(shape: Shape, numbers: Numbers, lifetime: Lifetime) {
@@ -68,6 +66,11 @@ export class Tensor {
       );
     }
     return this.numbers;
+  }
+
+  /** How often the numbers were changed; stays 0 unless this is a variable or a view of one. */
+  get version(): number {
+    return this.lifetime.version;
   }
 
   /** Whether gradients flow to this tensor. */

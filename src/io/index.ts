@@ -1,0 +1,2 @@
+export { decodeSafetensors, encodeSafetensors, FormatError, type SavedTensors } from "./safetensors.ts";
+export { loadWeights, saveWeights } from "./weights.ts";

@@ -1,0 +1,26 @@
+import { add, matmul } from "../ops/index.ts";
+import { ShapeError, show } from "../tensor/index.ts";
+import { glorotUniform, type Initializer, type VariableCreator, zerosInit } from "../variables/index.ts";
+import type { Layer } from "./layer.ts";
+
+export type DenseOptions = { readonly bias?: boolean; readonly init?: Initializer; readonly biasInit?: Initializer };
+
+/**
+ * Fully connected: x [batch, inputs] → [batch, outputs], y = x·kernel + bias. More axes in front are batches too.
+ * Variables: `kernel` [inputs, outputs] (Glorot's uniform), `bias` [outputs] (zeros; left out with `bias: false`).
+ */
+export function dense(vars: VariableCreator, inputs: number, outputs: number, options: DenseOptions = {}): Layer {
+  const { bias: biased = true, init = glorotUniform, biasInit = zerosInit } = options;
+  const kernel = vars.create("kernel", [inputs, outputs], { init });
+  const bias = biased ? vars.create("bias", [outputs], { init: biasInit }) : null;
+  return (x) => {
+    if (x.shape.length < 2 || x.shape.at(-1) !== inputs) {
+      throw new ShapeError(
+        "dense",
+        `x ${show(x.shape)}: need [batch, ${inputs}] for ${kernel.name} ${show(kernel.shape)}; flatten() images first`,
+      );
+    }
+    const y = matmul(x, kernel.read());
+    return bias === null ? y : add(y, bias.read());
+  };
+}

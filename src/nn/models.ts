@@ -1,0 +1,27 @@
+import { relu } from "../ops/index.ts";
+import { ShapeError, show } from "../tensor/index.ts";
+import { scope, type VariableCreator } from "../variables/index.ts";
+import { conv2d } from "./conv2d.ts";
+import { dense } from "./dense.ts";
+import { type Layer, sequential } from "./layer.ts";
+import { flatten, maxPool2d } from "./pooling.ts";
+
+/** Height, width and channels of the images, and how many classes (10). */
+export type ToyNetworkOptions = { readonly inputShape?: readonly [number, number, number]; readonly classes?: number };
+
+/**
+ * The seed's toy network: conv 5×5×16 same + relu, max pool 2×2/2, flatten, dense: images [batch, height, width, channels] → logits
+ * [batch, classes]. Defaults: MNIST, [28, 28, 1] and 10. Variables: conv/kernel, conv/bias, dense/kernel, dense/bias.
+ */
+export function toyNetwork(vars: VariableCreator, { inputShape = [28, 28, 1], classes = 10 }: ToyNetworkOptions = {}): Layer {
+  const [height, width, channels] = inputShape;
+  if (height < 2 || width < 2)
+    throw new ShapeError("toyNetwork", `inputShape ${show(inputShape)}: images need at least 2×2 pixels`);
+  return sequential(
+    conv2d(scope(vars, "conv"), channels, 16, 5, { padding: "same" }),
+    relu,
+    maxPool2d(2, { strides: 2 }),
+    flatten(),
+    dense(scope(vars, "dense"), Math.floor(height / 2) * Math.floor(width / 2) * 16, classes),
+  );
+}

@@ -1,0 +1,17 @@
+import { add } from "../ops/index.ts";
+import { ShapeError, sameShape, show } from "../tensor/index.ts";
+import type { Layer } from "./layer.ts";
+
+/** y = layer(x) + shortcut(x); without a shortcut x itself is added (He et al. 2016). */
+export function residual(layer: Layer, shortcut: Layer = (x) => x): Layer {
+  return (x, mode = "inference") => {
+    const [y, short] = [layer(x, mode), shortcut(x, mode)];
+    if (!sameShape(y.shape, short.shape)) {
+      throw new ShapeError(
+        "residual",
+        `the layer makes ${show(y.shape)}, the shortcut ${show(short.shape)}: give a shortcut that changes x the same way`,
+      );
+    }
+    return add(y, short);
+  };
+}

@@ -1,0 +1,26 @@
+import { kernels } from "../kernels/index.ts";
+import { gradientOf, type Parameter, ValueError } from "../tensor/index.ts";
+
+/** Brings every number of every gradient between −limit and limit. NaN stays NaN. */
+export function clipByValue(parameters: readonly Parameter[], limit: number): void {
+  if (!(limit > 0)) throw new ValueError("clipByValue", `the limit must be above 0, got ${limit}`);
+  for (const { tensor } of parameters) {
+    const gradient = gradientOf(tensor);
+    if (gradient !== null) kernels.clipInPlace(gradient, -limit, limit);
+  }
+}
+
+/** Shortens all gradients together so that their common length is at most `limit`; returns the length it had. */
+export function clipByGlobalNorm(parameters: readonly Parameter[], limit: number): number {
+  if (!(limit > 0)) throw new ValueError("clipByGlobalNorm", `the limit must be above 0, got ${limit}`);
+  const gradients = parameters.flatMap(({ tensor }) => gradientOf(tensor) ?? []);
+  const norm = Math.sqrt(gradients.reduce((sum, gradient) => sum + kernels.sumOfSquares(gradient), 0));
+  if (!Number.isFinite(norm)) {
+    throw new ValueError(
+      "clipByGlobalNorm",
+      `the gradients hold ${norm}: a smaller learning rate may help, or look for log(0) and 0/0`,
+    );
+  }
+  if (norm > limit) for (const gradient of gradients) kernels.axpy(limit / norm, gradient, gradient, false);
+  return norm;
+}

@@ -1,0 +1,74 @@
+import { cyclicSlice } from "../ops/index.ts";
+import { Generator, type Parameter, type Shape, variable } from "../tensor/index.ts";
+import { type Distribution, type Initializer, ofDeviation, seedFor } from "../variables/index.ts";
+import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
+import { CORE_LEARNING_RATE, checkOptions, type PoolOptions, type PoolSlice, sliceOf, type VariablePool } from "./pool.ts";
+
+export type HashPoolOptions = PoolOptions & {
+  /** How the numbers are distributed ("normal", with deviation `stddev`), or an initialiser that is used as it is. */
+  readonly initializer?: Distribution | Initializer;
+};
+
+/**
+ * Plain weight sharing, to compare with: H = ⌊fraction·poolSize⌋ trained numbers, virtual weight i is number i mod H.
+ *
+ * @throws ValueError for a fraction out of (0, 1] or a padding store; PoolError where H is 0.
+ */
+export class HashVariablePool implements VariablePool {
+  readonly coreVariables: readonly Parameter[];
+  readonly coreSize: number;
+  readonly poolSize: number;
+  readonly stddev: number;
+  readonly #hash: Parameter;
+  readonly #store: IndexStore;
+
+  constructor(options: HashPoolOptions) {
+    const {
+      poolSize,
+      fraction,
+      stddev = 1,
+      initializer = "normal",
+      indexStore: kind = "basic",
+      trainable = true,
+      seed = 0,
+      name,
+    } = options;
+    checkOptions("HashVariablePool", options);
+    if (kind === "padding") {
+      throw new PoolError(
+        "HashVariablePool",
+        'a padding store does not fit a hash pool, which has no end; use "basic" or "cyclic"',
+      );
+    }
+    const size = Math.floor(fraction * poolSize);
+    if (size === 0) {
+      const least = Math.ceil((1 / poolSize) * 1e6) / 1e6;
+      throw new PoolError(
+        "HashVariablePool",
+        `fraction ${fraction} of ${poolSize} weights leaves a hash of size 0; the least fraction is ${least}`,
+      );
+    }
+    const full = name === undefined ? "hash" : `${name}/hash`;
+    const init = typeof initializer === "string" ? ofDeviation(initializer, stddev) : initializer;
+    const tensor = variable(init.draw([size], new Generator(seedFor(seed, full))));
+    if (!trainable) tensor.history = null;
+    this.#hash = { name: full, tensor, decay: true, learningRate: CORE_LEARNING_RATE };
+    this.coreVariables = [this.#hash];
+    this.coreSize = size;
+    this.poolSize = Math.floor(poolSize);
+    this.stddev = stddev;
+    this.#store = indexStore(kind, this.poolSize);
+  }
+
+  get status(): number {
+    return this.#store.current;
+  }
+
+  check(length: number): void {
+    this.#store.check(length);
+  }
+
+  getSlice(shape: Shape): PoolSlice {
+    return sliceOf(this.#store, shape, ({ begin, length }) => cyclicSlice(this.#hash.tensor, begin % this.coreSize, length));
+  }
+}

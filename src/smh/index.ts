@@ -1,0 +1,36 @@
+export { type HashPoolOptions, HashVariablePool } from "./hash-pool.ts";
+export {
+  basicStore,
+  cyclicStore,
+  type IndexStore,
+  type IndexStoreKind,
+  PADDING,
+  PoolError,
+  paddingStore,
+  type Range,
+} from "./index-store.ts";
+export { type MetaPoolOptions, MetaVariablePool } from "./meta-pool.ts";
+export {
+  composeModifiers,
+  constantFaninScaleModifier,
+  constantFanoutScaleModifier,
+  fanoutScale,
+  fanoutScaleModifier,
+  initialiserScaleModifier,
+  type Modifier,
+  type ModifierContext,
+  reluModifier,
+  signModifier,
+  variableFanoutScaleModifier,
+  variableScaleModifier,
+} from "./modifiers.ts";
+export type { PoolOptions, PoolSlice, VariablePool } from "./pool.ts";
+export { poolSizeFor } from "./pool-size.ts";
+export { type ProductPoolOptions, ProductVariablePool } from "./product-pool.ts";
+export {
+  type ApplyTo,
+  type CompressionReport,
+  selector,
+  VariableFactory,
+  type VariableFactoryOptions,
+} from "./variable-factory.ts";

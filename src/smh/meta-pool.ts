@@ -1,0 +1,75 @@
+import { add, mul } from "../ops/index.ts";
+import { type Parameter, type Shape, sizeOf, ValueError } from "../tensor/index.ts";
+import { HashVariablePool } from "./hash-pool.ts";
+import { checkOptions, type PoolOptions, type PoolSlice, type VariablePool } from "./pool.ts";
+import { ProductVariablePool } from "./product-pool.ts";
+
+export type MetaPoolOptions = PoolOptions & {
+  /** The kinds of the parts. */
+  readonly parts: readonly ("product" | "kronecker" | "hash")[];
+  /** How a weight is made of the parts' weights. */
+  readonly reduce: "sum" | "product";
+};
+
+/**
+ * Several pools whose weights are added or multiplied. As in the reference each of n parts gets fraction/n and stddev/n, so the virtual
+ * weights have deviation stddev/√n for a sum and (stddev/n)ⁿ for a product; `stddev` says which. `poolSize` and `status` are the first part's.
+ *
+ * @throws ValueError for unknown parts or reducers; what the parts throw.
+ */
+export class MetaVariablePool implements VariablePool {
+  readonly coreVariables: readonly Parameter[];
+  readonly coreSize: number;
+  readonly poolSize: number;
+  readonly stddev: number;
+  readonly parts: readonly VariablePool[];
+  readonly #reduce: "sum" | "product";
+
+  constructor({ parts, reduce, ...options }: MetaPoolOptions) {
+    checkOptions("MetaVariablePool", options);
+    if (parts.length === 0) throw new ValueError("MetaVariablePool", "needs at least one part");
+    if (reduce !== "sum" && reduce !== "product") {
+      throw new ValueError("MetaVariablePool", `reduce must be "sum" or "product", got ${JSON.stringify(reduce)}`);
+    }
+    const { fraction, stddev = 1, name } = options;
+    this.parts = parts.map((kind, i) => {
+      const own = `part_${i}`;
+      const share = {
+        ...options,
+        fraction: fraction / parts.length,
+        stddev: stddev / parts.length,
+        name: name === undefined ? own : `${name}/${own}`,
+      };
+      if (kind === "hash") return new HashVariablePool(share);
+      if (kind === "product" || kind === "kronecker") {
+        return new ProductVariablePool({ ...share, useKroneckerProduct: kind === "kronecker" });
+      }
+      throw new ValueError("MetaVariablePool", `parts are "product", "kronecker" or "hash", got ${JSON.stringify(kind)}`);
+    });
+    this.#reduce = reduce;
+    this.coreVariables = this.parts.flatMap((part) => part.coreVariables);
+    this.coreSize = this.parts.reduce((sum, part) => sum + part.coreSize, 0);
+    this.poolSize = this.parts[0]!.poolSize;
+    const deviations = this.parts.map((part) => part.stddev);
+    this.stddev = reduce === "sum" ? Math.hypot(...deviations) : deviations.reduce((a, b) => a * b);
+  }
+
+  get status(): number {
+    return this.parts[0]!.status;
+  }
+
+  check(length: number): void {
+    for (const part of this.parts) part.check(length);
+  }
+
+  getSlice(shape: Shape): PoolSlice {
+    this.check(sizeOf(shape)); // all or none: a part that refuses must not leave the others one slice ahead
+    const slices = this.parts.map((part) => part.getSlice(shape));
+    const reduce = this.#reduce === "sum" ? add : mul;
+    return {
+      shape: [...shape],
+      placement: slices.flatMap((slice) => slice.placement),
+      read: () => slices.map((slice) => slice.read()).reduce((a, b) => reduce(a, b)),
+    };
+  }
+}

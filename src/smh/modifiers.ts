@@ -1,0 +1,77 @@
+import { add, mul, relu, straightThroughSign } from "../ops/index.ts";
+import type { Shape, Tensor } from "../tensor/index.ts";
+import { fansOf, type Initializer, onesInit } from "../variables/index.ts";
+
+/** What a modifier may know of the variable whose slice it changes. */
+export type ModifierContext = {
+  readonly name: string;
+  readonly shape: Shape;
+  /** How the layer would have started the variable, had it its own numbers. */
+  readonly init: Initializer;
+  /** The standard deviation that slices of the pool start with. */
+  readonly stddev: number;
+  /**
+   * A trained variable of the modifier's own, `<name>/<suffix>`: the same on every read, never taken from the pool. `shape` [] and ones
+   * where left out.
+   */
+  readonly variable: (suffix: string, shape?: Shape, init?: Initializer) => Tensor;
+};
+
+/**
+ * Changes a slice of the pool before the layer sees it. Runs on every read, and once on zeros when the variable is created, so that
+ * variables it asks for exist from the start.
+ */
+export type Modifier = (slice: Tensor, context: ModifierContext) => Tensor;
+
+/** No negative weights. */
+export const reluModifier: Modifier = (slice) => relu(slice);
+
+/** √(2/(kh·kw·out)) for kernels [kh, kw, in, out], 1/√out for matrices [in, out], 1 for anything else (EfficientNet's scale). */
+export function fanoutScale(shape: Shape): number {
+  if (shape.length === 4) return Math.sqrt(2 / (shape[0]! * shape[1]! * shape[3]!));
+  return shape.length === 2 ? 1 / Math.sqrt(shape[1]!) : 1;
+}
+
+/** Times `fanoutScale(shape)`. */
+export const constantFanoutScaleModifier: Modifier = (slice, { shape }) => mul(slice, fanoutScale(shape));
+
+/** What the seed calls `constantFanoutScaleModifier`. */
+export const fanoutScaleModifier: Modifier = constantFanoutScaleModifier;
+
+/** Times √(1/fanIn), fanIn being the numbers one output reads; 1 for biases and other shapes with fewer than two axes. */
+export const constantFaninScaleModifier: Modifier = (slice, { shape }) =>
+  mul(slice, shape.length < 2 ? 1 : Math.sqrt(1 / fansOf(shape).fanIn));
+
+/** Times a learned number, `<name>/scale`, which starts at 1. */
+export const variableScaleModifier: Modifier = (slice, { variable }) => mul(slice, variable("scale"));
+
+/** Times `fanoutScale(shape)` and a learned number. */
+export const variableFanoutScaleModifier: Modifier = (slice, { shape, variable }) =>
+  mul(slice, mul(variable("scale"), fanoutScale(shape)));
+
+/** −1, 0 or 1 by the sign; the gradient passes as if nothing had happened (straight through). */
+export const signModifier: Modifier = (slice) => straightThroughSign(slice);
+
+/** One after another, from left to right. The variables of the second, third, … get their place in the name: `scale`, `scale_1`. */
+export function composeModifiers(...modifiers: readonly Modifier[]): Modifier {
+  return (slice, context) =>
+    modifiers.reduce((x, modifier, i) => {
+      const variable: ModifierContext["variable"] = (suffix, shape = [], init = onesInit) =>
+        context.variable(i === 0 ? suffix : `${suffix}_${i}`, shape, init);
+      return modifier(x, { ...context, variable });
+    }, slice);
+}
+
+/** What a variable whose own initialiser is a constant varies by when it is taken from the pool. */
+const CONSTANT_DEVIATION = 0.01;
+
+/**
+ * What a factory does where no modifier is given: each slice starts with the mean and deviation of the layer's own initialiser, and its
+ * scale is learned (the paper's section on scaling): init.mean + slice·(init.deviation/stddev)·scale. A constant initialiser has no
+ * deviation; 0.01 stands in for it.
+ */
+export const initialiserScaleModifier: Modifier = (slice, { shape, init, stddev, variable }) => {
+  const deviation = init.deviation(shape) || CONSTANT_DEVIATION;
+  const scaled = mul(slice, mul(variable("scale"), deviation / stddev));
+  return init.mean === 0 ? scaled : add(scaled, init.mean);
+};

@@ -1,0 +1,70 @@
+import { concat, reshape } from "../ops/index.ts";
+import { checkShape, full, type Parameter, type Shape, sizeOf, type Tensor, ValueError } from "../tensor/index.ts";
+import { type IndexStore, type IndexStoreKind, PADDING, type Range } from "./index-store.ts";
+
+/** A part of a pool, in a shape. `read()` gives the numbers as they are now, with history: gradients reach the pool's factors. */
+export type PoolSlice = {
+  readonly shape: Shape;
+  /** Where in the pool it lies; for a pool of pools, where in each. */
+  readonly placement: readonly (readonly Range[])[];
+  readonly read: () => Tensor;
+};
+
+/** A vector of virtual weights, computed from fewer trained numbers, that is handed out in slices. */
+export type VariablePool = {
+  /** The trained numbers. */
+  readonly coreVariables: readonly Parameter[];
+  /** How many trained numbers there are. */
+  readonly coreSize: number;
+  /** How many virtual weights can be handed out. */
+  readonly poolSize: number;
+  /** How many are handed out; with a cyclic store the position of the next one. */
+  readonly status: number;
+  /** The standard deviation that virtual weights start with. */
+  readonly stddev: number;
+  /** Throws where `getSlice` of so many weights would be refused. */
+  readonly check: (length: number) => void;
+  /** The next weights of the pool in this shape. @throws PoolError where too few are left. */
+  readonly getSlice: (shape: Shape) => PoolSlice;
+};
+
+/** What all pools take. */
+export type PoolOptions = {
+  /** How many weights the pool should hold at least; `poolSizeFor(model)` counts them. */
+  readonly poolSize: number;
+  /** Trained numbers as a share of `poolSize`, above 0 and at most 1. */
+  readonly fraction: number;
+  /** The standard deviation that virtual weights start with (1). */
+  readonly stddev?: number;
+  /** How slices are handed out ("basic"). */
+  readonly indexStore?: IndexStoreKind;
+  /** Whether the pool's numbers are trained (true). */
+  readonly trainable?: boolean;
+  /** What the starting numbers are drawn from (0). */
+  readonly seed?: number;
+  /** Goes in front of the names of the core variables, `name/…`, where a model has several pools. */
+  readonly name?: string;
+};
+
+/**
+ * The learning rate under Adam that suits numbers which are shared by many weights: measured on the toy network, see docs/smh.md.
+ */
+export const CORE_LEARNING_RATE = 0.02;
+
+/** Throws unless poolSize, fraction and stddev are in range. */
+export function checkOptions(who: string, { poolSize, fraction, stddev = 1 }: PoolOptions): void {
+  if (!(Number.isFinite(poolSize) && poolSize >= 1)) throw new ValueError(who, `poolSize must be at least 1, got ${poolSize}`);
+  if (!(fraction > 0 && fraction <= 1)) throw new ValueError(who, `fraction must be in (0, 1], got ${fraction}`);
+  if (!(Number.isFinite(stddev) && stddev > 0)) throw new ValueError(who, `stddev must be above 0, got ${stddev}`);
+}
+
+/** A slice of a pool whose ranges `virtual` computes as vectors. */
+export function sliceOf(store: IndexStore, shape: Shape, virtual: (range: Range) => Tensor): PoolSlice {
+  checkShape("getSlice", shape);
+  const ranges = store.allocate(sizeOf(shape));
+  const read = (): Tensor => {
+    const parts = ranges.map((range) => (range.begin < 0 ? full([range.length], PADDING) : virtual(range)));
+    return reshape(parts.length === 1 ? parts[0]! : parts.length === 0 ? full([0], 0) : concat(parts), shape);
+  };
+  return { shape: [...shape], placement: [ranges], read };
+}

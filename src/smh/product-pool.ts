@@ -1,0 +1,150 @@
+import { matmul, reshape, slice, transpose } from "../ops/index.ts";
+import { Generator, isRecording, keep, noGrad, type Parameter, type Shape, type Tensor, variable } from "../tensor/index.ts";
+import { type Distribution, type Initializer, ofDeviation, seedFor } from "../variables/index.ts";
+import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
+import { CORE_LEARNING_RATE, checkOptions, type PoolOptions, type PoolSlice, sliceOf, type VariablePool } from "./pool.ts";
+
+export type ProductPoolOptions = PoolOptions & {
+  /**
+   * How the factors are distributed ("normal"): their deviation always makes the virtual weights' `stddev`; "uniform" and "truncated
+   * normal" are bounded, for layers whose own initialisers are. An initialiser of one's own is used as it is.
+   */
+  readonly initializer?: Distribution | Initializer;
+  /** Sum of Kronecker products Σₖ Lₖ ⊗ Rₖ, factors [r, d, d], instead of one matrix product (false). */
+  readonly useKroneckerProduct?: boolean;
+};
+
+/**
+ * All the weights of a network as one product `left [d, r] · right [r, d]`, read row by row as a vector of d² virtual weights, with
+ * d = ⌈√poolSize⌉ and r = ⌊fraction·poolSize/2d⌋. With `useKroneckerProduct` d = ⌈poolSize^¼⌉, r = ⌊fraction·poolSize/2d²⌋,
+ * factors [r, d, d] and d⁴ virtual weights: element (i·d+p)·d² + j·d+q is Σₖ left[k,i,j]·right[k,p,q].
+ *
+ * The factors start so that virtual weights have deviation `stddev`: each with deviation √(stddev/√r).
+ * Eban et al., "Structured Multi-Hashing for Model Compression", CVPR 2020 (arXiv:1911.11177).
+ *
+ * @throws ValueError for a fraction out of (0, 1]; PoolError for one so small that r is 0.
+ */
+export class ProductVariablePool implements VariablePool {
+  readonly coreVariables: readonly Parameter[];
+  readonly coreSize: number;
+  readonly poolSize: number;
+  readonly stddev: number;
+  /** d: the side of the product. */
+  readonly dim: number;
+  /** r: how many products each weight is the sum of. */
+  readonly replicas: number;
+  readonly #left: Tensor;
+  readonly #right: Tensor;
+  readonly #kronecker: boolean;
+  readonly #store: IndexStore;
+  #used = 0;
+  #product: { vector: Tensor; rows: number; versions: number } | null = null;
+  #kept: { vector: Tensor; rows: number; versions: number } | null = null;
+
+  constructor(options: ProductPoolOptions) {
+    const { poolSize, fraction, stddev = 1, initializer = "normal", useKroneckerProduct = false } = options;
+    const { indexStore: kind = "basic", trainable = true, seed = 0, name } = options;
+    checkOptions("ProductVariablePool", options);
+    this.stddev = stddev;
+    this.#kronecker = useKroneckerProduct;
+    this.dim = rootAbove(poolSize, useKroneckerProduct ? 4 : 2);
+    const side = useKroneckerProduct ? this.dim ** 2 : this.dim;
+    this.replicas = Math.floor((0.5 * fraction * poolSize) / side);
+    const shapes: [Shape, Shape] = useKroneckerProduct
+      ? [
+          [this.replicas, this.dim, this.dim],
+          [this.replicas, this.dim, this.dim],
+        ]
+      : [
+          [this.dim, this.replicas],
+          [this.replicas, this.dim],
+        ];
+    if (this.replicas === 0) {
+      throw new PoolError(
+        "ProductVariablePool",
+        `fraction ${fraction} leaves no column: the factors would be ${shapes.map((shape) => `[${shape.join(", ")}]`).join(" and ")}; ${leastFraction(poolSize, side)}`,
+      );
+    }
+    const init =
+      typeof initializer === "string" ? ofDeviation(initializer, Math.sqrt(stddev / Math.sqrt(this.replicas))) : initializer;
+    const core = (leaf: string, shape: Shape): Parameter => {
+      const full = name === undefined ? leaf : `${name}/${leaf}`;
+      const tensor = variable(init.draw(shape, new Generator(seedFor(seed, full))));
+      if (!trainable) tensor.history = null;
+      return { name: full, tensor, decay: true, learningRate: CORE_LEARNING_RATE };
+    };
+    const [left, right] = [core("variable_left", shapes[0]), core("variable_right", shapes[1])];
+    this.#left = left.tensor;
+    this.#right = right.tensor;
+    this.coreVariables = [left, right];
+    this.coreSize = left.tensor.size + right.tensor.size;
+    this.poolSize = side * side;
+    this.#store = indexStore(kind, this.poolSize);
+  }
+
+  get status(): number {
+    return this.#store.current;
+  }
+
+  check(length: number): void {
+    this.#store.check(length);
+  }
+
+  getSlice(shape: Shape): PoolSlice {
+    const made = sliceOf(this.#store, shape, ({ begin, length }) => slice(this.#virtual(), [begin], [length]));
+    for (const { begin, length } of made.placement[0]!) this.#used = Math.max(this.#used, begin + length);
+    return made;
+  }
+
+  /**
+   * The virtual weights as a vector, as many rows of the product as are handed out. Formed once for all the slices of a step; without
+   * recording once for as long as the factors stay as they are. The two are kept apart: a product formed under noGrad() has no history,
+   * and training with it would lose the gradient without a word.
+   */
+  #virtual(): Tensor {
+    const side = this.#kronecker ? this.dim ** 2 : this.dim;
+    const rows = Math.ceil(this.#used / (this.#kronecker ? side * this.dim : side)); // of left's axis i, for Kronecker
+    const versions = this.#left.version + this.#right.version;
+    const recording = isRecording() && this.#left.tracked;
+    if (!recording) {
+      if (this.#kept?.rows !== rows || this.#kept.versions !== versions) {
+        this.#kept = { vector: keep(noGrad(() => this.#multiply(rows))), rows, versions };
+      }
+      return this.#kept.vector;
+    }
+    const last = this.#product;
+    if (last === null || last.rows !== rows || last.versions !== versions || !isUsable(last.vector)) {
+      this.#product = { vector: this.#multiply(rows), rows, versions };
+    }
+    return this.#product!.vector;
+  }
+
+  #multiply(rows: number): Tensor {
+    const [d, r] = [this.dim, this.replicas];
+    if (!this.#kronecker) return reshape(matmul(slice(this.#left, [0, 0], [rows, r]), this.#right), [-1]);
+    const left = reshape(slice(this.#left, [0, 0, 0], [r, rows, d]), [r, rows * d]);
+    const products = matmul(left, reshape(this.#right, [r, d * d]), { transposeA: true }); // [(i, j), (p, q)]
+    return reshape(transpose(reshape(products, [rows, d, d, d]), [0, 2, 1, 3]), [-1]); // (i, p, j, q)
+  }
+}
+
+/** Whether a tensor can still be read, and gone back through. */
+function isUsable(x: Tensor): boolean {
+  return x.lifetime.ended === null && x.history?.pullback != null;
+}
+
+/** The least whole d with dⁿ ≥ x. Floating-point roots may be off by one. */
+export function rootAbove(x: number, n: number): number {
+  let d = Math.max(1, Math.round(x ** (1 / n)));
+  while (d > 1 && (d - 1) ** n >= x) d--;
+  while (d ** n < x) d++;
+  return d;
+}
+
+/** The least fraction that leaves one column, as advice. */
+function leastFraction(poolSize: number, side: number): string {
+  let least = Math.ceil(((2 * side) / poolSize) * 1000) / 1000;
+  while (Math.floor((0.5 * least * poolSize) / side) < 1) least += 0.001;
+  if (least > 1) return `no fraction works for ${poolSize} weights`;
+  return `the least fraction for ${poolSize} weights is ${least.toFixed(3)}`;
+}

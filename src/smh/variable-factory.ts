@@ -1,0 +1,136 @@
+import { noGrad, type Parameter, type Shape, type Tensor, ValueError, zeros } from "../tensor/index.ts";
+import {
+  type CreateOptions,
+  checkRequest,
+  DenseVariables,
+  defaultInit,
+  onesInit,
+  type Sizes,
+  sameVariable,
+  sizesOf,
+  type Variable,
+  type VariableCreator,
+  VariableError,
+} from "../variables/index.ts";
+import type { Range } from "./index-store.ts";
+import { initialiserScaleModifier, type Modifier, type ModifierContext } from "./modifiers.ts";
+import type { VariablePool } from "./pool.ts";
+
+/**
+ * Which variables come from the pool. A string is a pattern that must match at the start of the name, as in the reference code; a RegExp
+ * is searched anywhere; a function decides by itself. Left out: kernels and matrices, that is everything with two axes and more.
+ */
+export type ApplyTo = string | RegExp | ((name: string, shape: Shape) => boolean);
+
+/** The test that `applyTo` stands for. */
+export function selector(applyTo?: ApplyTo | null): (name: string, shape: Shape) => boolean {
+  if (applyTo === undefined || applyTo === null) return (_, shape) => shape.length >= 2;
+  if (typeof applyTo === "function") return applyTo;
+  const pattern =
+    typeof applyTo === "string" ? anchored(applyTo) : new RegExp(applyTo.source, applyTo.flags.replace(/[gy]/g, ""));
+  return (name) => pattern.test(name);
+}
+
+function anchored(source: string): RegExp {
+  try {
+    return new RegExp(`^(?:${source})`);
+  } catch (error) {
+    throw new ValueError(
+      "applyTo",
+      `${JSON.stringify(source)} is no regular expression: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+export type VariableFactoryOptions = {
+  /** Where the weights come from; without a pool every variable has its own numbers. */
+  readonly pool?: VariablePool | null;
+  readonly applyTo?: ApplyTo | null;
+  /** Changes each slice before the layer sees it. Left out: `initialiserScaleModifier`; null: slices as they are. */
+  readonly modifier?: Modifier | null;
+  /** Makes what does not come from the pool: left-out variables and the modifiers' own (new DenseVariables with `seed`). */
+  readonly variables?: VariableCreator;
+  /** For the variables that have their own numbers (0). */
+  readonly seed?: number;
+};
+
+/** The sizes of a compressed model: `coreSize` is the pool's own numbers; `trainedSize` counts scales and left-out variables too. */
+export type CompressionReport = Sizes & { readonly coreSize: number; readonly poolSize: number; readonly status: number };
+
+/**
+ * A creator whose variables are slices of a pool: any model that asks a creator for its weights is compressed by being given a factory.
+ * Slices are live: after an optimizer's step the next read sees the new weights. What is not trained never comes from the pool.
+ */
+export class VariableFactory implements VariableCreator {
+  readonly pool: VariablePool | null;
+  readonly #takes: (name: string, shape: Shape) => boolean;
+  readonly #modifier: Modifier | null;
+  readonly #own: VariableCreator;
+  readonly #made = new Map<string, Variable>();
+  readonly #placements = new Map<string, readonly (readonly Range[])[]>();
+
+  constructor({ pool = null, applyTo = null, modifier, variables, seed = 0 }: VariableFactoryOptions = {}) {
+    this.pool = pool;
+    this.#takes = selector(applyTo);
+    this.#modifier = modifier === undefined ? initialiserScaleModifier : modifier;
+    this.#own = variables ?? new DenseVariables({ seed });
+  }
+
+  create(name: string, shape: Shape, options: CreateOptions = {}): Variable {
+    const existing = this.#made.get(name);
+    if (existing !== undefined) return sameVariable(existing, shape);
+    checkRequest(name, shape, options);
+    const pooled = this.pool !== null && options.trainable !== false && this.#takes(name, shape);
+    const made = pooled ? this.#fromPool(this.pool, name, shape, options) : this.#own.create(name, shape, options);
+    this.#made.set(name, made);
+    return made;
+  }
+
+  #fromPool(pool: VariablePool, name: string, shape: Shape, { init = defaultInit(shape) }: CreateOptions): Variable {
+    const modify = this.#modifier ?? ((slice: Tensor): Tensor => slice);
+    const context: ModifierContext = {
+      name,
+      shape,
+      init,
+      stddev: pool.stddev,
+      variable: (suffix, ownShape = [], ownInit = onesInit) =>
+        this.#own.create(`${name}/${suffix}`, ownShape, { init: ownInit }).read(),
+    };
+    const slice = pool.getSlice(shape);
+    noGrad(() => modify(zeros(shape), context)); // creates what the modifier asks for
+    this.#placements.set(name, slice.placement);
+    return {
+      name,
+      shape: slice.shape,
+      trainable: true,
+      home: "pool",
+      read: (): Tensor => modify(slice.read(), context),
+      assign: (): void => {
+        throw new VariableError(
+          `variable "${name}"`,
+          "is a slice of a pool and cannot be assigned; assign to the pool's coreVariables",
+        );
+      },
+    };
+  }
+
+  variables(): readonly Variable[] {
+    return [...this.#made.values()];
+  }
+
+  /** The pool's factors first, then what has its own numbers: left-out variables and learned scales. */
+  parameters(): readonly Parameter[] {
+    return [...(this.pool?.coreVariables.filter((core) => core.tensor.tracked) ?? []), ...this.#own.parameters()];
+  }
+
+  /** Where in the pool each variable lies. Creation order decides it: files store it, and it is compared when they are read. */
+  placements(): ReadonlyMap<string, readonly (readonly Range[])[]> {
+    return this.#placements;
+  }
+
+  /** The fraction really achieved, learned scales and left-out variables included. */
+  report(): CompressionReport {
+    const { pool } = this;
+    return { ...sizesOf(this), coreSize: pool?.coreSize ?? 0, poolSize: pool?.poolSize ?? 0, status: pool?.status ?? 0 };
+  }
+}

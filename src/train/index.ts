@@ -1,0 +1,12 @@
+export { accuracy, confusionMatrix, correctCount, topKAccuracy, topKCount } from "./metrics.ts";
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  type History,
+  type Loss,
+  type Progress,
+  TrainingError,
+  type TrainOptions,
+  train,
+} from "./train.ts";

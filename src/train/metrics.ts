@@ -1,0 +1,56 @@
+import { argMax } from "../ops/index.ts";
+import { ShapeError, show, type Tensor, ValueError } from "../tensor/index.ts";
+
+function rowsAndClasses(who: string, logits: Tensor, labels: ArrayLike<number>): [number, number] {
+  if (logits.shape.length !== 2 || logits.shape[0] !== labels.length) {
+    throw new ShapeError(
+      who,
+      `logits ${show(logits.shape)} and ${labels.length} labels: need [batch, classes] and one label per row`,
+    );
+  }
+  return [logits.shape[0], logits.shape[1]!];
+}
+
+/** How many rows of logits [batch, classes] have their largest number at the label. A row with NaN is never right. */
+export function correctCount(logits: Tensor, labels: ArrayLike<number>): number {
+  return topKCount(logits, labels, 1);
+}
+
+/** How many rows have the label among their k largest numbers; of equal numbers those of lower classes come first. */
+export function topKCount(logits: Tensor, labels: ArrayLike<number>, k: number): number {
+  const [batch, classes] = rowsAndClasses("topKCount", logits, labels);
+  if (!(Number.isInteger(k) && k >= 1)) throw new ValueError("topKCount", `k must be a whole number of at least 1, got ${k}`);
+  const numbers = logits.data;
+  let correct = 0;
+  for (let row = 0; row < batch; row++) {
+    const label = labels[row]!;
+    const own = numbers[row * classes + label]!;
+    let before = 0;
+    for (let j = 0; j < classes; j++) {
+      const other = numbers[row * classes + j]!;
+      if (other > own || (other === own && j < label) || Number.isNaN(other)) before++;
+    }
+    if (before < k) correct++;
+  }
+  return correct;
+}
+
+/** The share of rows that are right, 0…1; NaN for no rows. */
+export function accuracy(logits: Tensor, labels: ArrayLike<number>): number {
+  return correctCount(logits, labels) / labels.length;
+}
+
+/** The share of rows with the label among their k largest numbers, 0…1; NaN for no rows. */
+export function topKAccuracy(logits: Tensor, labels: ArrayLike<number>, k: number): number {
+  return topKCount(logits, labels, k) / labels.length;
+}
+
+/** counts[label][prediction] over the rows of logits [batch, classes]; added to `counts` where given. */
+export function confusionMatrix(logits: Tensor, labels: ArrayLike<number>, counts?: number[][]): number[][] {
+  const [batch, classes] = rowsAndClasses("confusionMatrix", logits, labels);
+  const matrix = counts ?? Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  if (batch === 0) return matrix;
+  const predictions = argMax(logits);
+  for (let row = 0; row < batch; row++) matrix[labels[row]!]![predictions[row]!]!++;
+  return matrix;
+}

@@ -1,0 +1,174 @@
+import { batchOf, batchOrder, type Dataset, lengthOf } from "../data/index.ts";
+import type { Layer } from "../nn/index.ts";
+import { crossEntropy } from "../ops/index.ts";
+import type { Optimizer } from "../optim/index.ts";
+import { backward, Generator, HashgradError, noGrad, step, type Tensor, ValueError } from "../tensor/index.ts";
+import { confusionMatrix, correctCount } from "./metrics.ts";
+
+/** Training that cannot go on. */
+export class TrainingError extends HashgradError {}
+
+/** The mean loss of a batch: logits [batch, classes] and one label per row. */
+export type Loss = (logits: Tensor, labels: Int32Array) => Tensor;
+
+/** Where training stands after a batch; loss and accuracy are means over the epoch so far. */
+export type Progress = {
+  /** From 1. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** From 1, within the epoch. */
+  readonly batch: number;
+  readonly batches: number;
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly images: number;
+  /** Since the epoch began. */
+  readonly seconds: number;
+};
+
+export type TrainOptions = {
+  readonly model: Layer;
+  readonly optimizer: Optimizer;
+  readonly data: Dataset;
+  /** How often all examples are seen (1). */
+  readonly epochs?: number;
+  /** Examples per step (128); the last batch of an epoch may be smaller. */
+  readonly batchSize?: number;
+  /** Decides the order of the examples, a new one each epoch (0). */
+  readonly seed?: number;
+  /** Softmax cross entropy where left out. */
+  readonly loss?: Loss;
+  /** Runs between backward and the optimizer's step, for clipping. */
+  readonly beforeStep?: () => void;
+  readonly onBatch?: (progress: Progress) => void;
+  /** Awaited: may evaluate, or save. */
+  readonly onEpoch?: (progress: Progress) => void | Promise<void>;
+  /** Ends training after the batch in hand. */
+  readonly signal?: AbortSignal;
+};
+
+/** What was reached: one entry per epoch, the last one cut short where `aborted`. */
+export type History = { readonly epochs: readonly Progress[]; readonly aborted: boolean };
+
+/** Lets the event loop run: timers, signals, servers. */
+const breathe = (): Promise<void> =>
+  new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve)));
+
+/**
+ * Trains a model on labelled data. Every batch is one `step()`, so memory stays flat; the event loop runs between batches. Same seed, same
+ * bits.
+ *
+ * @throws TrainingError where the loss is no longer a number.
+ */
+export async function train(options: TrainOptions): Promise<History> {
+  const {
+    model,
+    optimizer,
+    data,
+    epochs = 1,
+    batchSize = 128,
+    seed = 0,
+    loss = defaultLoss,
+    beforeStep,
+    onBatch,
+    onEpoch,
+    signal,
+  } = options;
+  if (!(Number.isInteger(epochs) && epochs >= 0))
+    throw new ValueError("train", `epochs must be a whole number of at least 0, got ${epochs}`);
+  const random = new Generator(seed);
+  const finished: Progress[] = [];
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    const order = batchOrder(lengthOf(data), { batchSize, random });
+    const began = performance.now();
+    let [images, lossSum, correct] = [0, 0, 0];
+    let progress: Progress | null = null;
+    for (const [i, indices] of order.entries()) {
+      if (signal?.aborted) break;
+      const result = step(() => {
+        const { inputs, labels } = batchOf(data, indices);
+        const logits = model(inputs, "training");
+        const value = loss(logits, labels);
+        const number = value.item();
+        if (!Number.isFinite(number)) {
+          throw new TrainingError(
+            "train",
+            `the loss is ${number} in epoch ${epoch}, batch ${i + 1}: a smaller learning rate or clipByGlobalNorm may help`,
+          );
+        }
+        backward(value);
+        beforeStep?.();
+        optimizer.step();
+        return { number, correct: correctCount(logits, labels) };
+      });
+      images += indices.length;
+      lossSum += result.number * indices.length;
+      correct += result.correct;
+      const seconds = (performance.now() - began) / 1000;
+      progress = {
+        epoch,
+        epochs,
+        batch: i + 1,
+        batches: order.length,
+        loss: lossSum / images,
+        accuracy: correct / images,
+        images,
+        seconds,
+      };
+      onBatch?.(progress);
+      await breathe();
+    }
+    if (progress !== null) finished.push(progress);
+    if (signal?.aborted) return { epochs: finished, aborted: true };
+    if (progress !== null) await onEpoch?.(progress);
+  }
+  return { epochs: finished, aborted: false };
+}
+
+const defaultLoss: Loss = (logits, labels) => crossEntropy(logits, labels);
+
+export type EvaluateOptions = {
+  readonly model: Layer;
+  readonly data: Dataset;
+  /** Examples at a time (256). */
+  readonly batchSize?: number;
+  /** Softmax cross entropy where left out. */
+  readonly loss?: Loss;
+  /** Ends after the batch in hand; the result covers what was seen. */
+  readonly signal?: AbortSignal;
+};
+
+/** Means over all examples (NaN where there are none), and counts[label][prediction]. */
+export type Evaluation = {
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly count: number;
+  readonly confusion: readonly (readonly number[])[];
+};
+
+/** Loss and accuracy of a model in inference mode. Records no history; a pool's product is formed once for all batches. */
+export async function evaluate({
+  model,
+  data,
+  batchSize = 256,
+  loss = defaultLoss,
+  signal,
+}: EvaluateOptions): Promise<Evaluation> {
+  const confusion = Array.from({ length: data.classes }, () => new Array<number>(data.classes).fill(0));
+  let [count, lossSum, correct] = [0, 0, 0];
+  for (const indices of batchOrder(lengthOf(data), { batchSize })) {
+    if (signal?.aborted) break;
+    step(() =>
+      noGrad(() => {
+        const { inputs, labels } = batchOf(data, indices);
+        const logits = model(inputs, "inference");
+        lossSum += loss(logits, labels).item() * labels.length;
+        correct += correctCount(logits, labels);
+        confusionMatrix(logits, labels, confusion);
+      }),
+    );
+    count += indices.length;
+    await breathe();
+  }
+  return { loss: lossSum / count, accuracy: correct / count, count, confusion };
+}
