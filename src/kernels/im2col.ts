@@ -51,7 +51,7 @@ export function conv2dInputGrad(s: Convolution, dy: Numbers, kernel: Numbers, dx
 }
 
 /** A 1×1 kernel that looks at every pixel once: the image itself is the matrix of patches. */
-function isPointwise(s: Convolution): boolean {
+export function isPointwise(s: Convolution): boolean {
   return (
     s.kernelHeight * s.kernelWidth * s.groups * s.strideX * s.strideY === 1 &&
     s.outHeight === s.height &&

@@ -1,6 +1,8 @@
 import { gemm } from "./blocked.ts";
 import { conv2d, conv2dInputGrad, conv2dKernelGrad } from "./im2col.ts";
+import { beforeFirstUse, provideSlabs } from "./memory.ts";
 import * as reference from "./reference.ts";
+import { type WasmBackend, wasmBackend } from "./wasm/backend.ts";
 
 export type { Convolution, Depthwise } from "./conv.ts";
 export type { Gemm } from "./gemm.ts";
@@ -26,3 +28,36 @@ export function install(faster: Partial<Kernels>): () => void {
     Object.assign(kernels, before);
   };
 }
+
+/** What computes, and why. */
+export type Backend = { readonly name: "wasm" | "plain"; readonly reason: string };
+
+let chosen: Backend | null = null;
+
+/**
+ * Which kernels are in use. They are chosen when first needed: WebAssembly with SIMD and shared memory where the machine has them, plain
+ * TypeScript otherwise, or where the environment variable HASHGRAD_BACKEND says `plain`.
+ */
+export function backend(): Backend {
+  chosen ??= choose();
+  return chosen;
+}
+
+function choose(): Backend {
+  const wanted = typeof process === "undefined" ? undefined : process.env.HASHGRAD_BACKEND;
+  if (wanted === "plain") return { name: "plain", reason: "HASHGRAD_BACKEND=plain" };
+  let wasm: WasmBackend;
+  try {
+    wasm = wasmBackend();
+  } catch (error) {
+    return {
+      name: "plain",
+      reason: `no WebAssembly with SIMD and shared memory: ${error instanceof Error ? error.message : error}`,
+    };
+  }
+  provideSlabs(wasm.slab);
+  install(wasm.kernels);
+  return { name: "wasm", reason: "WebAssembly with SIMD and shared memory" };
+}
+
+beforeFirstUse(backend);

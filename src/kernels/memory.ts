@@ -11,12 +11,12 @@ export type Lifetime = { ended: string | null; version: number };
 const forever: Lifetime = { ended: null, version: 0 };
 
 /**
- * Memory of one step: arrays are cut one after another from a slab and all given back at once. The arrays are not cleared.
- * After a step that needed several slabs they are replaced by one that holds them all, so later steps allocate nothing.
+ * Memory of one step: arrays are cut one after another from slabs and all given back at once. The arrays are not cleared. Slabs are kept
+ * from step to step: once the largest step has run, nothing is allocated.
  */
 type Arena = { slabs: Numbers[]; slab: number; used: number; lifetime: Lifetime };
 
-const LEAST_SLAB = 1 << 18; // numbers: 1 MiB
+const LEAST_SLAB = 1 << 20; // numbers: 4 MiB
 const ALIGN = 16; // numbers: one cache line
 
 const newArena = (): Arena => ({ slabs: [], slab: 0, used: 0, lifetime: { ended: null, version: 0 } });
@@ -26,9 +26,27 @@ const arenas = [newArena(), newArena()] as const;
 let steps = 0;
 let open: Arena | null = null;
 let ordinary = 0;
+let newSlab: (length: number) => Numbers = (length) => new Float32Array(length);
+
+let beforeFirst: (() => void) | null = null;
+
+/** Runs `choose` before the first array is allocated, so that an import alone costs nothing. */
+export function beforeFirstUse(choose: () => void): void {
+  beforeFirst = choose;
+}
+
+/** Where slabs come from, for kernels that read some memory in place. */
+export function provideSlabs(slab: (length: number) => Numbers): void {
+  newSlab = slab;
+}
 
 /** The only door to memory for numbers. Inside a step the contents are arbitrary: whoever allocates writes every element. */
 export function alloc(length: number): Numbers {
+  if (beforeFirst !== null) {
+    const choose = beforeFirst;
+    beforeFirst = null;
+    choose();
+  }
   if (open === null || length === 0) {
     ordinary += length;
     return new Float32Array(length);
@@ -39,7 +57,7 @@ export function alloc(length: number): Numbers {
     arena.slab++;
     arena.used = 0;
   }
-  if (arena.slab === arena.slabs.length) arena.slabs.push(new Float32Array(Math.max(padded, LEAST_SLAB)));
+  if (arena.slab === arena.slabs.length) arena.slabs.push(newSlab(Math.max(padded, LEAST_SLAB)));
   const at = arena.used;
   arena.used += padded;
   return arena.slabs[arena.slab]!.subarray(at, at + length);
@@ -67,10 +85,6 @@ export function inArena<T>(fn: () => T): T {
   const arena = arenas[steps++ % 2 === 0 ? 0 : 1];
   arena.lifetime.ended = "its step is over and its memory belongs to a later one";
   arena.lifetime = { ended: null, version: 0 };
-  if (arena.slabs.length > 1) {
-    const total = arena.slabs.reduce((sum, slab) => sum + slab.length, 0);
-    arena.slabs = [new Float32Array(total)];
-  }
   arena.slab = 0;
   arena.used = 0;
   open = arena;

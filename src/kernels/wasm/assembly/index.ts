@@ -1,0 +1,4 @@
+export { conv2d, conv2dInputGrad, conv2dKernelGrad, convWork } from "./conv";
+export { add, mul, relu, reluGrad, sumColumns, sumGrad } from "./elementwise";
+export { gemm, gemmWork } from "./gemm";
+export { maxPool, maxPoolGrad } from "./windows";

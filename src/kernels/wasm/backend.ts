@@ -1,0 +1,218 @@
+import type { Convolution } from "../conv.ts";
+import type { Gemm } from "../gemm.ts";
+import * as im2col from "../im2col.ts";
+import type { Numbers } from "../memory.ts";
+import * as reference from "../reference.ts";
+import type { Windows } from "../windows.ts";
+import { binary } from "./binary.ts";
+
+/** What assembly/index.ts exports. Pointers are byte addresses. */
+type Exports = {
+  readonly gemmWork: () => number;
+  readonly gemm: (...numbers: (number | boolean)[]) => void;
+  readonly convWork: (depth: number) => number;
+  readonly conv2d: (sizes: number, x: number, kernel: number, y: number, accumulate: boolean, work: number) => void;
+  readonly conv2dKernelGrad: (sizes: number, x: number, dy: number, dkernel: number, accumulate: boolean, work: number) => void;
+  readonly conv2dInputGrad: (sizes: number, dy: number, kernel: number, dx: number, work: number) => void;
+  readonly relu: (n: number, x: number, y: number) => void;
+  readonly reluGrad: (n: number, x: number, dy: number, dx: number, accumulate: boolean) => void;
+  readonly add: (n: number, a: number, b: number, y: number) => void;
+  readonly mul: (n: number, a: number, b: number, y: number, accumulate: boolean) => void;
+  readonly sumGrad: (outer: number, n: number, inner: number, dy: number, dx: number, scale: number, accumulate: boolean) => void;
+  readonly sumColumns: (
+    n: number,
+    inner: number,
+    x: number,
+    y: number,
+    scale: number,
+    accumulate: boolean,
+    totals: number,
+  ) => void;
+  readonly maxPool: (sizes: number, x: number, y: number) => void;
+  readonly maxPoolGrad: (sizes: number, x: number, y: number, dy: number, dx: number) => void;
+};
+
+/** Kernels in WebAssembly, and the memory they work in: arrays that lie there are read in place, others are copied in and out. */
+export type WasmBackend = {
+  readonly kernels: Pick<
+    typeof reference,
+    | "gemm"
+    | "conv2d"
+    | "conv2dInputGrad"
+    | "conv2dKernelGrad"
+    | "relu"
+    | "reluGrad"
+    | "add"
+    | "mul"
+    | "sum"
+    | "sumGrad"
+    | "maxPool"
+    | "maxPoolGrad"
+  >;
+  /** Memory for `length` numbers, for good. */
+  readonly slab: (length: number) => Numbers;
+};
+
+const PAGE = 65536;
+/** Where the sizes of windows are put for the kernels to read. */
+const SIZES = 1024;
+/** Below so many numbers, or multiplications, the plain kernel is done before a call is. */
+const FEW = 256;
+const FEW_PRODUCTS = 4096;
+
+/** Throws where WebAssembly, its SIMD or shared memory is missing. */
+export function wasmBackend(): WasmBackend {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
+  const bytes = Uint8Array.from(atob(binary), (c) => c.charCodeAt(0));
+  const { exports: wasm } = new WebAssembly.Instance<Exports>(new WebAssembly.Module(bytes), { env: { memory } });
+  const buffers = new Set<ArrayBufferLike>([memory.buffer]); // growing makes a new object for the same memory; older views stay valid
+  const sizes = new Int32Array(memory.buffer, SIZES, 16);
+
+  let end = PAGE;
+  const region = (length: number): number => {
+    const begin = end;
+    end += Math.ceil(length / 64) * 64;
+    const missing = Math.ceil(end / PAGE) - memory.buffer.byteLength / PAGE;
+    if (missing > 0) {
+      memory.grow(missing);
+      buffers.add(memory.buffer);
+    }
+    return begin;
+  };
+
+  /** A region that grows on demand and keeps nothing from one call to the next. */
+  const scratch = (): ((length: number) => number) => {
+    let [begin, held] = [0, 0];
+    return (length) => {
+      if (length > held) {
+        held = length * 2;
+        begin = region(held);
+      }
+      return begin;
+    };
+  };
+  const work = scratch();
+  const stages = Array.from({ length: 4 }, scratch); // no kernel has more operands
+
+  /** The address of operand number i: its own where it lies in this memory, otherwise that of a copy. */
+  const address = (i: number, x: Numbers, read: boolean): number => {
+    if (buffers.has(x.buffer)) return x.byteOffset;
+    const at = stages[i]!(x.byteLength);
+    if (read) new Float32Array(memory.buffer, at, x.length).set(x);
+    return at;
+  };
+  /** Brings a result home where it was computed in a copy. */
+  const bring = (at: number, x: Numbers): void => {
+    if (!buffers.has(x.buffer)) x.set(new Float32Array(memory.buffer, at, x.length));
+  };
+
+  const writeSizes = (w: Windows, outputs: number, groups: number): void => {
+    sizes.set([w.batch, w.height, w.width, w.channels, w.outHeight, w.outWidth, w.kernelHeight, w.kernelWidth]);
+    sizes.set([w.strideY, w.strideX, w.dilationY, w.dilationX, w.padTop, w.padLeft, outputs, groups], 8);
+  };
+  const convWork = (s: Convolution): number => work(wasm.convWork((s.kernelHeight * s.kernelWidth * s.channels) / s.groups));
+  const isSmall = (s: Convolution): boolean =>
+    (s.batch * s.outHeight * s.outWidth * s.outChannels * s.kernelHeight * s.kernelWidth * s.channels) / s.groups < FEW_PRODUCTS;
+
+  const gemm = ({ m, n, k, a, b, c, transA = false, transB = false, accumulate = false }: Gemm): void => {
+    if (m * n * k < FEW_PRODUCTS) return reference.gemm({ m, n, k, a, b, c, transA, transB, accumulate });
+    const [pa, pb, pc] = [address(0, a, true), address(1, b, true), address(2, c, accumulate)];
+    const panels = work(wasm.gemmWork());
+    wasm.gemm(m, n, k, pa, transA ? 1 : k, transA ? m : 1, pb, transB ? 1 : n, transB ? k : 1, pc, n, accumulate, panels);
+    bring(pc, c);
+  };
+
+  return {
+    slab: (length) => {
+      const begin = region(4 * length); // first: it may change memory.buffer
+      return new Float32Array(memory.buffer, begin, length);
+    },
+    kernels: {
+      gemm,
+      conv2d: (s, x, kernel, y, accumulate) => {
+        if (isSmall(s)) return im2col.conv2d(s, x, kernel, y, accumulate);
+        if (im2col.isPointwise(s)) {
+          return gemm({ m: x.length / s.channels, n: s.outChannels, k: s.channels, a: x, b: kernel, c: y, accumulate });
+        }
+        const [px, pk, py] = [address(0, x, true), address(1, kernel, true), address(2, y, accumulate)];
+        const patches = convWork(s);
+        writeSizes(s, s.outChannels, s.groups);
+        wasm.conv2d(SIZES, px, pk, py, accumulate, patches);
+        bring(py, y);
+      },
+      conv2dKernelGrad: (s, x, dy, dkernel, accumulate) => {
+        if (isSmall(s)) return im2col.conv2dKernelGrad(s, x, dy, dkernel, accumulate);
+        if (im2col.isPointwise(s)) {
+          const k = x.length / s.channels;
+          return gemm({ m: s.channels, n: s.outChannels, k, a: x, transA: true, b: dy, c: dkernel, accumulate });
+        }
+        const [px, pdy, pdk] = [address(0, x, true), address(1, dy, true), address(2, dkernel, accumulate)];
+        const patches = convWork(s);
+        writeSizes(s, s.outChannels, s.groups);
+        wasm.conv2dKernelGrad(SIZES, px, pdy, pdk, accumulate, patches);
+        bring(pdk, dkernel);
+      },
+      conv2dInputGrad: (s, dy, kernel, dx, accumulate) => {
+        if (isSmall(s)) return im2col.conv2dInputGrad(s, dy, kernel, dx, accumulate);
+        if (im2col.isPointwise(s)) {
+          const m = dx.length / s.channels;
+          return gemm({ m, n: s.channels, k: s.outChannels, a: dy, b: kernel, transB: true, c: dx, accumulate });
+        }
+        if (!accumulate) dx.fill(0);
+        const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, true)];
+        const patches = convWork(s);
+        writeSizes(s, s.outChannels, s.groups);
+        wasm.conv2dInputGrad(SIZES, pdy, pk, pdx, patches);
+        bring(pdx, dx);
+      },
+      relu: (x, y) => {
+        if (x.length < FEW) return reference.relu(x, y);
+        const [px, py] = [address(0, x, true), address(1, y, false)];
+        wasm.relu(x.length, px, py);
+        bring(py, y);
+      },
+      reluGrad: (x, y, dy, dx, accumulate) => {
+        if (x.length < FEW) return reference.reluGrad(x, y, dy, dx, accumulate);
+        const [px, pdy, pdx] = [address(0, x, true), address(1, dy, true), address(2, dx, accumulate)];
+        wasm.reluGrad(x.length, px, pdy, pdx, accumulate);
+        bring(pdx, dx);
+      },
+      add: (a, b, y) => {
+        if (y.length < FEW) return reference.add(a, b, y);
+        const [pa, pb, py] = [address(0, a, true), address(1, b, true), address(2, y, false)];
+        wasm.add(y.length, pa, pb, py);
+        bring(py, y);
+      },
+      mul: (a, b, y, accumulate) => {
+        if (y.length < FEW) return reference.mul(a, b, y, accumulate);
+        const [pa, pb, py] = [address(0, a, true), address(1, b, true), address(2, y, accumulate)];
+        wasm.mul(y.length, pa, pb, py, accumulate);
+        bring(py, y);
+      },
+      sum: (sizes, x, y, scale, accumulate) => {
+        if (x.length < FEW || sizes.outer !== 1 || sizes.inner === 1) return reference.sum(sizes, x, y, scale, accumulate);
+        const [px, py] = [address(0, x, true), address(1, y, accumulate)];
+        wasm.sumColumns(sizes.n, sizes.inner, px, py, scale, accumulate, work(8 * sizes.inner));
+        bring(py, y);
+      },
+      sumGrad: (sizes, dy, dx, scale, accumulate) => {
+        if (dx.length < FEW) return reference.sumGrad(sizes, dy, dx, scale, accumulate);
+        const [pdy, pdx] = [address(0, dy, true), address(1, dx, accumulate)];
+        wasm.sumGrad(sizes.outer, sizes.n, sizes.inner, pdy, pdx, scale, accumulate);
+        bring(pdx, dx);
+      },
+      maxPool: (w, x, y) => {
+        const [px, py] = [address(0, x, true), address(1, y, false)];
+        writeSizes(w, 0, 0);
+        wasm.maxPool(SIZES, px, py);
+        bring(py, y);
+      },
+      maxPoolGrad: (w, x, y, dy, dx) => {
+        const [px, py, pdy, pdx] = [address(0, x, true), address(1, y, true), address(2, dy, true), address(3, dx, true)];
+        writeSizes(w, 0, 0);
+        wasm.maxPoolGrad(SIZES, px, py, pdy, pdx);
+        bring(pdx, dx);
+      },
+    },
+  };
+}

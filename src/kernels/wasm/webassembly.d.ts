@@ -1,0 +1,15 @@
+/** The part of WebAssembly's JavaScript interface that is used here; TypeScript knows it only together with the whole DOM. */
+declare namespace WebAssembly {
+  class Memory {
+    constructor(options: { initial: number; maximum: number; shared: boolean });
+    readonly buffer: SharedArrayBuffer;
+    grow(pages: number): number;
+  }
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
+  class Instance<Exports> {
+    constructor(module: Module, imports: Record<string, Record<string, Memory>>);
+    readonly exports: Exports;
+  }
+}

@@ -1,0 +1,133 @@
+import { Generator, GradientError, gradients, noGrad, ShapeError, show, Tensor, tensor, variable } from "../tensor/index.ts";
+
+/** A function whose gradient is checked; it must give the same result every time it is called. */
+export type Differentiable = (...xs: Tensor[]) => Tensor | readonly Tensor[];
+
+/** `step` (1/64): how far inputs move along the direction; stay that far from kinks and ties. `upstream`: drawn at random if left out. */
+export type GradientOptions = { readonly step?: number; readonly upstream?: Tensor | readonly Tensor[] };
+
+/** The same derivative twice, and how much the two differ. */
+export type GradientComparison = { readonly exact: number; readonly numeric: number; readonly error: number };
+
+/**
+ * The derivative of ⟨upstream, f⟩ along one random direction, all inputs moving together: from `gradients`, and from central differences
+ * of f. Four more evaluations of f test every partial derivative at once.
+ *
+ * Central differences over ±step and ±step/2 are extrapolated (Richardson), so that what is left is of order step⁴. Inputs are rounded to
+ * float32 when they move; the exact side follows the movement that was made. f itself rounds its results: by about 2⁻²⁴ of them, which
+ * the difference divides by the step. The error is relative to the larger derivative, but to no less than `FLOOR` times that noise, nor
+ * `CANCELLED` times the terms that the derivative is a sum of: a derivative that is zero or cancels is not compared with rounding errors.
+ *
+ * @param random numbers of at least 0 and below 1, such as a Generator's `uniform`.
+ */
+export function compareGradient(
+  f: Differentiable,
+  xs: readonly Tensor[],
+  random: () => number,
+  { step = 1 / 64, upstream }: GradientOptions = {},
+): GradientComparison {
+  const signed = (): number => 2 * random() - 1;
+  const directions = xs.map((x) => Float64Array.from(x.data, signed));
+  const leaves = xs.map(variable);
+  const ys = listed(f(...leaves));
+  const weights = upstream === undefined ? ys.map((y) => Float32Array.from(y.data, signed)) : upstreamOf(ys, listed(upstream));
+  const before = leaves.map((x) => x.toArray());
+  const slopes = slopesOf(leaves, ys, weights);
+  const size = Math.sqrt(ys.reduce((total, y, i) => total + sumOf(weights[i]!, (w, at) => (w * y.data[at]!) ** 2), 0));
+
+  /** A central difference over ±h, and the derivative that the gradients promise for the movement that was made. */
+  const difference = (h: number): { numeric: number; exact: number } => {
+    const moved = (t: number): Float32Array[] =>
+      before.map((x, i) => Float32Array.from(x, (v, at) => v + t * directions[i]![at]!));
+    const value = (at: readonly Float32Array[]): number => {
+      const results = noGrad(() => listed(f(...xs.map((x, i) => tensor(at[i]!, x.shape)))));
+      return results.reduce((total, y, i) => total + dot(weights[i]!, y.data), 0);
+    };
+    const [ahead, behind] = [moved(h), moved(-h)];
+    const exact = slopes.reduce((total, dx, i) => total + sumOf(dx, (d, at) => d * (ahead[i]![at]! - behind[i]![at]!)), 0);
+    return { numeric: (value(ahead) - value(behind)) / (2 * h), exact: exact / (2 * h) };
+  };
+  const [wide, narrow] = [difference(step), difference(step / 2)];
+  const extrapolated = (far: number, near: number): number => (4 * near - far) / 3;
+  const exact = extrapolated(wide.exact, narrow.exact);
+  const numeric = extrapolated(wide.numeric, narrow.numeric);
+  const terms = Math.sqrt(slopes.reduce((total, dx, i) => total + sumOf(dx, (d, at) => (d * directions[i]![at]!) ** 2), 0));
+  const least = Math.max((FLOOR * size * 2 ** -24) / step, CANCELLED * terms);
+  if (exact === numeric) return { exact, numeric, error: 0 };
+  return { exact, numeric, error: Math.abs(exact - numeric) / Math.max(Math.abs(exact), Math.abs(numeric), least) };
+}
+
+/** How many times the rounding noise of f a derivative must be to count in full. */
+const FLOOR = 3000;
+
+/** How much of its terms' root of squares must be left of a derivative to count in full. */
+const CANCELLED = 0.03;
+
+/** The relative error of f's gradient along one random direction; see `compareGradient`. NaN where either side is NaN. */
+export function gradientError(
+  f: Differentiable,
+  xs: readonly Tensor[],
+  random: () => number,
+  options: GradientOptions = {},
+): number {
+  return compareGradient(f, xs, random, options).error;
+}
+
+/** `tolerance` (2e-3): the largest relative error; `seed` (0): of the direction and the upstream. */
+export type CheckOptions = GradientOptions & { readonly tolerance?: number; readonly seed?: number };
+
+/**
+ * Throws unless f's gradient agrees with central differences along one random direction.
+ *
+ * @throws GradientError with both derivatives, their relative error and the seed.
+ * @example checkGradient((x, kernel) => conv2d(x, kernel, { padding: "same" }), [x, kernel]);
+ */
+export function checkGradient(
+  f: Differentiable,
+  xs: readonly Tensor[],
+  { tolerance = 2e-3, seed = 0, ...options }: CheckOptions = {},
+): void {
+  const random = new Generator(seed);
+  const { exact, numeric, error } = compareGradient(f, xs, () => random.uniform(), options);
+  if (error <= tolerance) return; // false for NaN
+  throw new GradientError(
+    "checkGradient",
+    `the gradient says ${exact}, central differences say ${numeric}: relative error ${error} is above ${tolerance}; seed ${seed}`,
+  );
+}
+
+const listed = (ys: Tensor | readonly Tensor[]): readonly Tensor[] => (ys instanceof Tensor ? [ys] : ys);
+
+function upstreamOf(ys: readonly Tensor[], upstream: readonly Tensor[]): Float32Array[] {
+  return ys.map((y, i) => {
+    const given = upstream[i];
+    if (given === undefined || given.size !== y.size || upstream.length !== ys.length) {
+      const shapes = (list: readonly Tensor[]): string => list.map((x) => show(x.shape)).join(", ");
+      throw new ShapeError("gradientError", `upstream ${shapes(upstream)} must have the shapes of f's result, ${shapes(ys)}`);
+    }
+    return given.toArray();
+  });
+}
+
+/** The gradient of each x, added over all results; a result that does not depend on any x adds nothing. */
+function slopesOf(xs: readonly Tensor[], ys: readonly Tensor[], weights: readonly Float32Array[]): Float64Array[] {
+  const slopes = xs.map((x) => new Float64Array(x.size));
+  for (const [i, y] of ys.entries()) {
+    if (!y.tracked) continue;
+    for (const [j, dx] of gradients(y, xs, tensor(weights[i]!, y.shape), { retain: true }).entries()) {
+      const slope = slopes[j]!;
+      dx.data.forEach((d, at) => {
+        slope[at]! += d;
+      });
+    }
+  }
+  return slopes;
+}
+
+function sumOf(x: Float32Array | Float64Array, term: (v: number, at: number) => number): number {
+  let total = 0;
+  for (let i = 0; i < x.length; i++) total += term(x[i]!, i);
+  return total;
+}
+
+const dot = (a: Float32Array, b: Float32Array): number => sumOf(a, (v, at) => v * b[at]!);

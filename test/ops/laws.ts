@@ -1,0 +1,514 @@
+import fc from "fast-check";
+import * as ops from "../../src/ops/index.ts";
+import { broadcastShapes, Generator, gradients, sizeOf, Tensor, tensor, variable } from "../../src/tensor/index.ts";
+import {
+  broadcastablePairs,
+  type Differentiable,
+  gradientError,
+  seeds,
+  shapes,
+  tensors,
+  type ValueOptions,
+} from "../../src/testing/index.ts";
+import "../fixed-seed.ts";
+
+/** One thing to differentiate, and where. */
+export type Case = { readonly f: Differentiable; readonly xs: readonly Tensor[]; readonly note?: string };
+
+/** Throws where the law does not hold. */
+export type Law = () => void;
+
+type OpName = Exclude<
+  { [K in keyof typeof ops]: (typeof ops)[K] extends (...args: never) => unknown ? K : never }[keyof typeof ops],
+  Without
+>;
+
+/** Ops with a result that has no gradient. */
+export const withoutGradient = ["argMax", "oneHot"] as const;
+type Without = (typeof withoutGradient)[number];
+
+const TOLERANCE = 2e-3;
+
+/** In every case the gradient agrees with central differences, along a random direction with a random upstream. */
+export function gradientLaw(cases: fc.Arbitrary<Case>): Law {
+  return () =>
+    fc.assert(
+      fc.property(
+        cases.map((c) => ({ ...c, [fc.toStringMethod]: () => `${c.note ?? ""} ${c.xs.join(", ")}` })),
+        seeds(),
+        ({ f, xs }, seed) => {
+          const random = new Generator(seed);
+          const error = gradientError(f, xs, () => random.uniform());
+          if (!(error < TOLERANCE)) throw new Error(`relative error ${error} is not below ${TOLERANCE}`);
+        },
+      ),
+    );
+}
+
+/** Options as a note for the message of a failure. */
+const note = (options: unknown): string => JSON.stringify(options, (_, v) => (v instanceof Tensor ? String(v) : v));
+const whole = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
+const oneOf = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
+
+/** f of one tensor of any shape, element by element. */
+function elementwise(f: (x: Tensor) => Tensor, values: ValueOptions = {}): Law {
+  return gradientLaw(
+    shapes()
+      .chain((shape) => tensors(shape, values))
+      .map((x) => ({ f, xs: [x] })),
+  );
+}
+
+type Pairwise = (a: Tensor | number, b: Tensor | number) => Tensor;
+
+/** f of two tensors that broadcast, of a tensor and a number, of a number and a tensor. */
+function pairwise(f: Pairwise, aValues: ValueOptions = {}, bValues: ValueOptions = {}): Law {
+  const both = broadcastablePairs({ maxLength: 3 })
+    .chain(([a, b]) => fc.tuple(tensors(a, aValues), tensors(b, bValues)))
+    .map(([a, b]): Case => ({ f, xs: [a, b] }));
+  const numbers = shapes({ maxLength: 3 })
+    .chain((shape) => fc.tuple(tensors(shape, aValues), tensors(shape, bValues), tensors([], aValues), tensors([], bValues)))
+    .chain(([a, b, s, t]) =>
+      oneOf<Case>(
+        { f: (x) => f(x!, t.item()), xs: [a], note: `number ${t.item()} after` },
+        { f: (x) => f(s.item(), x!), xs: [b], note: `number ${s.item()} before` },
+      ),
+    );
+  return gradientLaw(fc.oneof(both, both, numbers));
+}
+
+/** The same tensor on both sides: two contributions to one gradient. */
+const doubled = (f: Pairwise, values: ValueOptions = {}): Law => elementwise((x) => f(x, x), values);
+
+const all =
+  (...laws: Law[]): Law =>
+  () => {
+    for (const law of laws) law();
+  };
+
+/** Numbers near whole ones against numbers near the halves between: never a tie. */
+const nearWhole: ValueOptions = { awayFrom: [-1.5, -0.5, 0.5, 1.5], gap: 0.25 };
+const nearHalf: ValueOptions = { awayFrom: [-2, -1, 0, 1, 2], gap: 0.35 };
+
+type Reduce = (x: Tensor, options: ops.ReduceOptions) => Tensor;
+
+/** f over all axes, one (from either end), any subset; with and without keepDims. */
+function reduction(f: Reduce, values: ValueOptions = {}): Law {
+  const options = (axes: number): fc.Arbitrary<ops.ReduceOptions> => {
+    const one = axes === 0 ? [] : [whole(-axes, axes - 1)];
+    const some = fc.shuffledSubarray(Array.from({ length: axes }, (_, i) => i));
+    return fc.record({ axes: fc.oneof(some, ...one), keepDims: fc.boolean() }, { requiredKeys: [] });
+  };
+  return gradientLaw(
+    shapes({ maxLength: 3 }).chain((shape) =>
+      fc.record({ x: tensors(shape, values), o: options(shape.length) }).map(({ x, o }) => ({
+        f: (v: Tensor) => f(v, o),
+        xs: [x],
+        note: note(o),
+      })),
+    ),
+  );
+}
+
+/** A shape with at least one axis, its values, and an axis counted from either end. */
+function alongAxis(f: (x: Tensor, axis: number) => Tensor | Tensor[], values: ValueOptions = {}): Law {
+  return gradientLaw(
+    shapes({ minAxes: 1, maxLength: 3 }).chain((shape) =>
+      fc.tuple(tensors(shape, values), whole(-shape.length, shape.length - 1)).map(([x, axis]) => ({
+        f: (v: Tensor) => f(v, axis),
+        xs: [x],
+        note: `axis ${axis}`,
+      })),
+    ),
+  );
+}
+
+const matmulLaw: Law = gradientLaw(
+  fc
+    .record({
+      batches: broadcastablePairs({ maxAxes: 2, maxLength: 3 }),
+      m: whole(1, 5),
+      k: whole(1, 5),
+      n: whole(1, 5),
+      transposeA: fc.boolean(),
+      transposeB: fc.boolean(),
+    })
+    .chain(({ batches: [a, b], m, k, n, ...flags }) =>
+      fc
+        .tuple(tensors([...a, ...(flags.transposeA ? [k, m] : [m, k])]), tensors([...b, ...(flags.transposeB ? [n, k] : [k, n])]))
+        .map((xs) => ({ f: (x: Tensor, y: Tensor) => ops.matmul(x, y, flags), xs, note: note(flags) })),
+    ),
+);
+
+const pair = (min: number, max: number): fc.Arbitrary<readonly [number, number]> => fc.tuple(whole(min, max), whole(min, max));
+const single = (p: readonly [number, number], short: boolean): ops.Pair => (short && p[0] === p[1] ? p[0] : p);
+
+/** Windows and an image [height, width] that they fit into; padding outside is less than the window. */
+const windows = (maxDilation: number) =>
+  fc
+    .record({
+      size: pair(1, 3),
+      strides: pair(1, 3),
+      dilations: pair(1, maxDilation),
+      more: pair(0, 3),
+      kind: oneOf("valid", "same", "explicit"),
+      around: fc.tuple(pair(0, 2), pair(0, 2)),
+      short: fc.boolean(),
+    })
+    .map(({ size, strides, dilations, more, kind, around, short }) => {
+      const image = size.map((k, i) => (kind === "same" ? 1 : (k - 1) * dilations[i]! + 1) + more[i]!);
+      const sides = around.map(([before, after], i) => [Math.min(before, size[i]! - 1), Math.min(after, size[i]! - 1)] as const);
+      const padding: ops.Padding = kind === "explicit" ? [sides[0]!, sides[1]!] : kind === "same" ? "same" : "valid";
+      return { size, image, padding, strides: single(strides, short), dilations: single(dilations, short) };
+    });
+
+const convolutionLaw = (depthwise: boolean): Law =>
+  gradientLaw(
+    fc
+      .record({
+        windows: windows(2),
+        batch: whole(1, 2),
+        groups: whole(1, 3),
+        share: whole(1, 2),
+        outShare: whole(1, 3),
+        biased: fc.boolean(),
+      })
+      .chain(({ windows: { size, image, ...options }, batch, groups, share, outShare, biased }) => {
+        const channels = groups * share;
+        const outputs = depthwise ? channels * outShare : groups * outShare;
+        const kernel = depthwise ? [...size, channels, outShare] : [...size, share, outputs];
+        const f: Differentiable = (x, w, bias) => {
+          const o = bias === undefined ? options : { ...options, bias };
+          return depthwise ? ops.depthwiseConv2d(x!, w!, o) : ops.conv2d(x!, w!, { ...o, groups });
+        };
+        return fc
+          .tuple(tensors([batch, ...image, channels]), tensors(kernel), ...(biased ? [tensors([outputs])] : []))
+          .map((xs) => ({ f, xs, note: note({ ...options, groups }) }));
+      }),
+  );
+
+type Pool = (x: Tensor, size: ops.Pair, options: ops.Pool2dOptions) => Tensor;
+
+const poolLaw = (f: Pool, values: ValueOptions = {}): Law =>
+  gradientLaw(
+    fc
+      .record({ windows: windows(1), batch: whole(1, 2), channels: whole(1, 3), strided: fc.boolean() })
+      .chain(({ windows: { size, image, padding, strides }, batch, channels, strided }) => {
+        const options: ops.Pool2dOptions = strided ? { padding, strides } : { padding };
+        return tensors([batch, ...image, channels], values).map((x) => ({
+          f: (v: Tensor) => f(v, size, options),
+          xs: [x],
+          note: note({ size, ...options }),
+        }));
+      }),
+  );
+
+const reductions = oneOf<ops.Reduction>("mean", "sum", "none");
+
+const crossEntropyLaw: Law = gradientLaw(
+  fc
+    .record({
+      batch: whole(1, 4),
+      classes: whole(1, 5),
+      labelSmoothing: oneOf(0, 0.1, 1),
+      reduction: reductions,
+      kind: oneOf("list", "Int32Array", "one-hot", "soft"),
+      seed: seeds(),
+    })
+    .chain(({ batch, classes, kind, seed, ...options }) => {
+      const random = new Generator(seed);
+      const labels = Array.from({ length: batch }, () => random.below(classes));
+      const target = kind === "list" ? labels : kind === "one-hot" ? ops.oneHot(labels, classes) : Int32Array.from(labels);
+      const scores = tensors([batch, classes], { min: -4, max: 4 });
+      const soft = tensors([batch, classes], { min: 0, max: 1 });
+      const text = `${kind} ${labels} ${note(options)}`;
+      if (kind === "soft") {
+        return fc.tuple(scores, soft).map((xs): Case => ({ f: (x, t) => ops.crossEntropy(x!, t!, options), xs, note: text }));
+      }
+      return scores.map((x): Case => ({ f: (v) => ops.crossEntropy(v!, target, options), xs: [x], note: text }));
+    }),
+);
+
+type Loss = (x: Tensor, target: Tensor, options: { readonly reduction?: ops.Reduction }) => Tensor;
+
+const lossLaw = (f: Loss): Law =>
+  gradientLaw(
+    fc
+      .tuple(shapes({ maxLength: 3 }), reductions)
+      .chain(([shape, reduction]) =>
+        fc
+          .tuple(tensors(shape, { min: -4, max: 4 }), tensors(shape, { min: 0, max: 1 }))
+          .map((xs) => ({ f: (x: Tensor, t: Tensor) => f(x, t, { reduction }), xs, note: reduction })),
+      ),
+  );
+
+/** x [..., channels], gamma and beta; enough rows and features that their variance is not next to nothing. */
+const normalised = (
+  rows: fc.Arbitrary<number[]>,
+  channels: fc.Arbitrary<number>,
+  f: (x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number | undefined) => Tensor,
+): Law =>
+  gradientLaw(
+    fc
+      .tuple(rows, channels, oneOf(undefined, 0.1))
+      .chain(([outer, n, epsilon]) =>
+        fc
+          .tuple(tensors([...outer, n]), tensors([n], { min: 0.5, max: 1.5 }), tensors([n]))
+          .map((xs): Case => ({ f: (x, gamma, beta) => f(x!, gamma!, beta!, epsilon), xs, note: `epsilon ${epsilon}` })),
+      ),
+  );
+
+const batchNormTrainingLaw: Law = normalised(
+  fc.tuple(shapes({ maxAxes: 2, maxLength: 2 }), whole(6, 9)).map(([front, rows]) => [...front, rows]),
+  whole(1, 4),
+  (x, gamma, beta, epsilon) => ops.batchNormTraining(x, gamma, beta, epsilon).y,
+);
+
+const batchNormInferenceLaw: Law = normalised(shapes({ maxAxes: 3, maxLength: 3 }), whole(1, 4), (x, gamma, beta, epsilon) => {
+  const random = new Generator(gamma.size);
+  const drawn = (low: number): Tensor => tensor(Float32Array.from(gamma.data, () => low + random.uniform()));
+  return ops.batchNormInference(x, gamma, beta, drawn(-0.5), drawn(0.5), epsilon);
+});
+
+const gatherLaw: Law = gradientLaw(
+  shapes({ minAxes: 1, maxAxes: 3, maxLength: 3 }).chain((shape) =>
+    whole(-shape.length, shape.length - 1).chain((axis) =>
+      fc
+        .tuple(tensors(shape), fc.array(fc.nat({ max: shape.at(axis < 0 ? axis : axis)! - 1 }), { maxLength: 6 }), fc.boolean())
+        .map(([x, indices, typed]) => ({
+          f: (v: Tensor) => ops.gather(v, typed ? Int32Array.from(indices) : indices, axis),
+          xs: [x],
+          note: note({ indices, axis }),
+        })),
+    ),
+  ),
+);
+
+/** One to four tensors that differ along one axis only; one of them also comes a second time. */
+const concatLaw: Law = gradientLaw(
+  shapes({ minAxes: 1, maxAxes: 3, maxLength: 3 }).chain((shape) =>
+    fc
+      .tuple(whole(-shape.length, shape.length - 1), fc.array(whole(0, 3), { minLength: 1, maxLength: 4 }))
+      .chain(([axis, lengths]) =>
+        fc.tuple(...lengths.map((length) => tensors(shape.with(axis, length)))).map((xs) => ({
+          f: (...vs: Tensor[]) => ops.concat([...vs, vs[0]!], axis),
+          xs,
+          note: `axis ${axis}`,
+        })),
+      ),
+  ),
+);
+
+const stackLaw: Law = gradientLaw(
+  shapes({ maxAxes: 3, maxLength: 3 }).chain((shape) =>
+    fc
+      .tuple(whole(-shape.length - 1, shape.length), fc.array(tensors(shape), { minLength: 1, maxLength: 3 }))
+      .map(([axis, xs]) => ({ f: (...vs: Tensor[]) => ops.stack([...vs, vs[0]!], axis), xs, note: `axis ${axis}` })),
+  ),
+);
+
+/** Into parts of given lengths, empty ones too, and into equal parts; all parts are results. */
+const splitLaw: Law = gradientLaw(
+  fc
+    .tuple(shapes({ minAxes: 1, maxAxes: 3, maxLength: 3 }), fc.array(whole(0, 3), { minLength: 1 }), fc.boolean())
+    .chain(([shape, lengths, equal]) =>
+      whole(-shape.length, shape.length - 1).chain((axis) => {
+        const total = equal ? 2 * lengths.length : lengths.reduce((a, b) => a + b);
+        const parts = equal ? lengths.length : lengths;
+        return tensors(shape.with(axis, total)).map((x) => ({
+          f: (v: Tensor) => ops.split(v, parts, axis),
+          xs: [x],
+          note: note({ parts, axis }),
+        }));
+      }),
+    ),
+);
+
+const padLaw: Law = gradientLaw(
+  shapes({ maxAxes: 3, maxLength: 3 }).chain((shape) =>
+    fc
+      .tuple(tensors(shape), fc.tuple(...shape.map(() => pair(0, 2))), oneOf(undefined, 1.5))
+      .map(([x, padding, value]) => ({ f: (v: Tensor) => ops.pad(v, padding, value), xs: [x], note: note(padding) })),
+  ),
+);
+
+/** Any block: begins from either end, lengths given, −1 or left out. */
+const sliceLaw: Law = gradientLaw(
+  shapes({ maxLength: 4 }).chain((shape) =>
+    fc
+      .tuple(
+        tensors(shape),
+        fc.tuple(...shape.map((n) => fc.tuple(whole(0, n), whole(0, n), fc.boolean(), fc.boolean()))),
+        fc.boolean(),
+      )
+      .map(([x, cuts, rest]) => {
+        const begin = cuts.map(([at, , fromEnd], axis) => (fromEnd && at < shape[axis]! ? at - shape[axis]! : at));
+        const size = cuts.map(([at, length, , open], axis) => (open ? -1 : Math.min(length, shape[axis]! - at)));
+        return {
+          f: (v: Tensor) => ops.slice(v, begin, rest ? undefined : size),
+          xs: [x],
+          note: note({ begin, size: rest ? undefined : size }),
+        };
+      }),
+  ),
+);
+
+const cyclicSliceLaw: Law = gradientLaw(
+  whole(1, 6).chain((n) =>
+    fc.tuple(tensors([n]), whole(0, 12), whole(0, 20)).map(([x, begin, length]) => ({
+      f: (v: Tensor) => ops.cyclicSlice(v, begin, length),
+      xs: [x],
+      note: note({ begin, length }),
+    })),
+  ),
+);
+
+const reshapeLaw: Law = gradientLaw(
+  shapes().chain((shape) =>
+    fc
+      .tuple(tensors(shape), oneOf([-1], [...shape].reverse(), [...shape, 1, -1], [sizeOf(shape)]))
+      .map(([x, to]) => ({ f: (v: Tensor) => ops.mul(ops.reshape(v, to), ops.reshape(v, to)), xs: [x], note: note(to) })),
+  ),
+);
+
+const transposeLaw: Law = gradientLaw(
+  shapes().chain((shape) => {
+    const axes = shape.map((_, i) => i);
+    const orders = fc.shuffledSubarray(axes, { minLength: axes.length });
+    return fc.tuple(tensors(shape), fc.option(orders, { nil: undefined }), fc.boolean()).map(([x, order, negative]) => {
+      const named = negative ? order?.map((axis) => axis - shape.length) : order;
+      return { f: (v: Tensor) => ops.transpose(v, named), xs: [x], note: note(named) };
+    });
+  }),
+);
+
+const broadcastLaw: Law = gradientLaw(
+  broadcastablePairs({ maxLength: 3 }).chain(([a, b]) => {
+    const shape = broadcastShapes("broadcastTo", a, b);
+    return tensors(a).map((x) => ({ f: (v: Tensor) => ops.broadcastTo(v, shape), xs: [x], note: note(shape) }));
+  }),
+);
+
+/** Condition, a and b broadcast; a or b may be a number. */
+const whereLaw: Law = gradientLaw(
+  fc
+    .tuple(broadcastablePairs({ maxLength: 3 }), oneOf("as a", "as b", "whole", "scalar"), seeds(), oneOf("tensors", "a", "b"))
+    .chain(([[a, b], kind, seed, numbers]) => {
+      const full = broadcastShapes("where", a, b);
+      const shape = kind === "as a" ? a : kind === "as b" ? b : kind === "whole" ? full : [];
+      const random = new Generator(seed);
+      const condition = tensor(
+        Float32Array.from({ length: sizeOf(shape) }, () => random.below(2)),
+        shape,
+      );
+      return fc.tuple(tensors(a), tensors(b)).map(([x, z]): Case => {
+        const text = `condition ${condition}`;
+        if (numbers === "a") return { f: (v) => ops.where(condition, 3, v!), xs: [z], note: text };
+        if (numbers === "b") return { f: (v) => ops.where(condition, v!, 3), xs: [x], note: text };
+        return { f: (u, v) => ops.where(condition, u!, v!), xs: [x, z], note: text };
+      });
+    }),
+);
+
+/** The same mask on every call: a new generator with the same seed. */
+const dropoutLaw: Law = gradientLaw(
+  fc.tuple(shapes(), oneOf(0, 0.3, 0.8), seeds()).chain(([shape, rate, seed]) =>
+    tensors(shape).map((x) => ({
+      f: (v: Tensor) => {
+        const random = new Generator(seed);
+        return ops.dropout(v, rate, () => random.uniform());
+      },
+      xs: [x],
+      note: `rate ${rate}, mask seed ${seed}`,
+    })),
+  ),
+);
+
+/** Its gradient is the upstream itself, which is not the derivative of the sign. */
+const straightThroughLaw: Law = () =>
+  fc.assert(
+    fc.property(
+      shapes().chain((shape) => fc.tuple(tensors(shape), tensors(shape))),
+      ([x, upstream]) => {
+        const v = variable(x);
+        const [dx] = gradients(ops.straightThroughSign(v), [v], upstream);
+        if (String(dx!.toArray()) !== String(upstream.toArray())) throw new Error(`${dx} is not the upstream ${upstream}`);
+      },
+    ),
+  );
+
+const powLaw: Law = all(
+  pairwise(ops.pow, { min: 0.4, max: 2 }),
+  elementwise((x) => ops.pow(x, 3)), // negative bases too
+  elementwise((x) => ops.pow(x, -2), { awayFrom: [0], gap: 0.5 }),
+);
+
+/** A law for every op that has a gradient. */
+export const laws: Readonly<Record<OpName, Law>> = {
+  abs: elementwise(ops.abs, { awayFrom: [0] }),
+  add: all(pairwise(ops.add), doubled(ops.add)),
+  avgPool2d: poolLaw(ops.avgPool2d),
+  batchNormInference: batchNormInferenceLaw,
+  batchNormTraining: batchNormTrainingLaw,
+  binaryCrossEntropyWithLogits: lossLaw(ops.binaryCrossEntropyWithLogits),
+  broadcastTo: broadcastLaw,
+  clip: elementwise((x) => ops.clip(x, -0.5, 0.7), { awayFrom: [-0.5, 0.7] }),
+  concat: concatLaw,
+  conv2d: convolutionLaw(false),
+  crossEntropy: crossEntropyLaw,
+  cyclicSlice: cyclicSliceLaw,
+  depthwiseConv2d: convolutionLaw(true),
+  div: all(pairwise(ops.div, {}, { awayFrom: [0], gap: 0.5 }), doubled(ops.div, { awayFrom: [0], gap: 0.5 })),
+  dropout: dropoutLaw,
+  exp: elementwise(ops.exp),
+  flatten: gradientLaw(
+    shapes({ minAxes: 1 })
+      .chain((shape) => tensors(shape))
+      .map((x) => ({ f: ops.flatten, xs: [x] })),
+  ),
+  gather: gatherLaw,
+  gelu: elementwise(ops.gelu, { min: -4, max: 4 }),
+  globalAvgPool2d: gradientLaw(
+    shapes({ minAxes: 4 })
+      .chain((shape) => tensors(shape))
+      .map((x) => ({ f: ops.globalAvgPool2d, xs: [x] })),
+  ),
+  hardSwish: elementwise(ops.hardSwish, { min: -5, max: 5, awayFrom: [-3, 3] }),
+  layerNorm: normalised(shapes({ maxAxes: 2 }), whole(4, 7), ops.layerNorm),
+  leakyRelu: all(
+    elementwise((x) => ops.leakyRelu(x), { awayFrom: [0] }),
+    elementwise((x) => ops.leakyRelu(x, 0.01), { awayFrom: [0] }),
+  ),
+  log: elementwise(ops.log, { min: 0.3, max: 3 }),
+  logSoftmax: alongAxis(ops.logSoftmax, { min: -5, max: 5 }),
+  matmul: matmulLaw,
+  max: reduction(ops.max, { distinct: 0.04 }),
+  maxPool2d: poolLaw(ops.maxPool2d, { min: -6, max: 6, distinct: 0.04 }),
+  maximum: pairwise(ops.maximum, nearWhole, nearHalf),
+  mean: reduction(ops.mean),
+  meanSquaredError: lossLaw(ops.meanSquaredError),
+  min: reduction(ops.min, { distinct: 0.04 }),
+  minimum: pairwise(ops.minimum, nearWhole, nearHalf),
+  mul: all(pairwise(ops.mul), doubled(ops.mul)),
+  neg: elementwise(ops.neg),
+  pad: padLaw,
+  pow: powLaw,
+  reciprocal: elementwise(ops.reciprocal, { awayFrom: [0], gap: 0.4 }),
+  relu: elementwise(ops.relu, { awayFrom: [0] }),
+  reshape: reshapeLaw,
+  sigmoid: elementwise(ops.sigmoid, { min: -5, max: 5 }),
+  silu: elementwise(ops.silu, { min: -5, max: 5 }),
+  slice: sliceLaw,
+  softmax: alongAxis(ops.softmax, { min: -3, max: 3 }),
+  softplus: elementwise(ops.softplus, { min: -5, max: 5 }),
+  split: splitLaw,
+  sqrt: elementwise(ops.sqrt, { min: 0.3, max: 3 }),
+  square: elementwise(ops.square),
+  stack: stackLaw,
+  straightThroughSign: straightThroughLaw,
+  sub: all(pairwise(ops.sub), doubled(ops.sub)),
+  sum: reduction(ops.sum),
+  tanh: elementwise(ops.tanh, { min: -3, max: 3 }),
+  transpose: transposeLaw,
+  where: whereLaw,
+};

@@ -1,0 +1,101 @@
+import { expect, test } from "vitest";
+import { binaryCrossEntropyWithLogits, crossEntropy, meanSquaredError, oneHot } from "../../src/ops/index.ts";
+import { gradients, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
+
+const logits = tensor([
+  [2, -1, 0.5],
+  [0, 3, 1],
+  [1, 1, 1],
+]);
+const labels = [0, 2, 1];
+const close = (x: Tensor, want: number[]): void => expect([...x.data]).toEqual(want.map((v) => expect.closeTo(v, 5)));
+
+const logSoftmaxOf = (row: number[]): number[] => {
+  const total = Math.log(row.reduce((sum, v) => sum + Math.exp(v), 0));
+  return row.map((v) => v - total);
+};
+const rows = [0, 1, 2].map((i) => logSoftmaxOf([...logits.data.subarray(3 * i, 3 * i + 3)]));
+const losses = labels.map((label, i) => -rows[i]![label]!);
+
+test("cross entropy is −log softmax at the label, and reduced as asked", () => {
+  const total = losses.reduce((a, b) => a + b);
+  close(crossEntropy(logits, labels, { reduction: "none" }), losses);
+  close(crossEntropy(logits, Int32Array.from(labels), { reduction: "sum" }), [total]);
+  close(crossEntropy(logits, labels), [total / 3]);
+});
+
+test("one-hot targets and labels give the same losses and gradients, smoothed or not", () => {
+  for (const labelSmoothing of [0, 0.1, 1]) {
+    const [x, z] = [variable(logits), variable(logits)];
+    const a = crossEntropy(x, labels, { labelSmoothing });
+    const b = crossEntropy(z, oneHot(labels, 3), { labelSmoothing });
+    expect(a.item()).toBeCloseTo(b.item(), 5);
+    close(gradients(a, [x])[0]!, [...gradients(b, [z])[0]!.data]);
+  }
+});
+
+test("label smoothing spreads its share over all classes", () => {
+  const want = labels.map((label, i) => {
+    const mean = rows[i]!.reduce((a, b) => a + b) / 3;
+    return -0.7 * rows[i]![label]! - 0.3 * mean;
+  });
+  close(crossEntropy(logits, labels, { labelSmoothing: 0.3, reduction: "none" }), want);
+});
+
+test("large logits do not overflow: the loss is their distance", () => {
+  close(crossEntropy(tensor([[1000, 0]]), [1]), [1000]);
+  close(crossEntropy(tensor([[1000, 0]]), [0]), [0]);
+  close(crossEntropy(tensor([[1e38, -1e38]]), [0]), [0]);
+  close(binaryCrossEntropyWithLogits(tensor([1000, -1000]), tensor([0, 0]), { reduction: "none" }), [1000, 0]);
+});
+
+test("labels changed after the loss do not change its gradient", () => {
+  const [x, mine] = [variable(logits), Int32Array.from(labels)];
+  const loss = crossEntropy(x, mine);
+  mine.fill(0);
+  close(gradients(loss, [x])[0]!, [...gradients(crossEntropy(x, labels), [x])[0]!.data]);
+});
+
+test("an empty batch has a sum of 0, no losses, and a mean of NaN", () => {
+  expect(crossEntropy(zeros([0, 3]), [], { reduction: "sum" }).item()).toBe(0);
+  expect(crossEntropy(zeros([0, 3]), [], { reduction: "none" }).shape).toEqual([0]);
+  expect(crossEntropy(zeros([0, 3]), []).item()).toBeNaN();
+});
+
+test("mean squared error, by hand", () => {
+  const [p, t] = [
+    tensor([
+      [1, 2],
+      [3, 4],
+    ]),
+    tensor([
+      [1, 0],
+      [0, 4],
+    ]),
+  ];
+  expect(meanSquaredError(p, t).item()).toBe(13 / 4);
+  expect(meanSquaredError(p, t, { reduction: "sum" }).item()).toBe(13);
+  expect(meanSquaredError(p, t, { reduction: "none" }).toNested()).toEqual([
+    [0, 4],
+    [9, 0],
+  ]);
+});
+
+test("binary cross entropy follows −t·log p − (1 − t)·log(1 − p)", () => {
+  const [x, t] = [
+    [-2, 0.5, 3],
+    [0, 0.25, 1],
+  ];
+  const p = x.map((v) => 1 / (1 + Math.exp(-v)));
+  const want = p.map((q, i) => -t[i]! * Math.log(q) - (1 - t[i]!) * Math.log(1 - q));
+  close(binaryCrossEntropyWithLogits(tensor(x), tensor(t), { reduction: "none" }), want);
+  close(binaryCrossEntropyWithLogits(tensor(x), tensor(t)), [want.reduce((a, b) => a + b) / 3]);
+});
+
+test("oneHot puts a 1 at each label", () => {
+  expect(oneHot([2, 0], 3).toNested()).toEqual([
+    [0, 0, 1],
+    [1, 0, 0],
+  ]);
+  expect(oneHot([], 3).shape).toEqual([0, 3]);
+});

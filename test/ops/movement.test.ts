@@ -1,0 +1,212 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import * as ops from "../../src/ops/index.ts";
+import { gradients, range, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
+import { shapes, tensors } from "../../src/testing/index.ts";
+import "../fixed-seed.ts";
+
+const table = tensor([
+  [1, 2, 3],
+  [4, 5, 6],
+]);
+const cube = ops.reshape(range(0, 24), [2, 3, 4]);
+
+test("reshape finds the length that is left open, shares the numbers and takes empty tensors", () => {
+  expect(ops.reshape(table, [3, -1]).toNested()).toEqual([
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ]);
+  expect(ops.reshape(table, [-1]).data.buffer).toBe(table.data.buffer);
+  expect(ops.reshape(zeros([0, 3]), [3, -1]).shape).toEqual([3, 0]);
+  expect(ops.reshape(tensor(5), [1, 1]).toNested()).toEqual([[5]]);
+});
+
+test("transpose reverses the axes, or orders them as asked", () => {
+  expect(ops.transpose(table).toNested()).toEqual([
+    [1, 4],
+    [2, 5],
+    [3, 6],
+  ]);
+  const y = ops.transpose(cube, [2, 0, 1]);
+  expect(y.shape).toEqual([4, 2, 3]);
+  expect(y.data[(3 * 2 + 1) * 3 + 2]).toBe(cube.data[(1 * 3 + 2) * 4 + 3]);
+  expect(ops.transpose(zeros([0, 2])).shape).toEqual([2, 0]);
+  expect(ops.transpose(tensor(1)).toNested()).toBe(1);
+});
+
+test("transposing there and back is the identity", () => {
+  fc.assert(
+    fc.property(
+      shapes({ minLength: 0 }).chain((shape) =>
+        fc.tuple(
+          tensors(shape),
+          fc.shuffledSubarray(
+            shape.map((_, i) => i),
+            { minLength: shape.length },
+          ),
+        ),
+      ),
+      ([x, order]) => {
+        const back = order.map((_, axis) => order.indexOf(axis));
+        expect(ops.transpose(ops.transpose(x, order), back).toArray()).toEqual(x.toArray());
+      },
+    ),
+  );
+});
+
+test("broadcastTo repeats along axes of length 1 and new ones in front, neighbours or not", () => {
+  expect(ops.broadcastTo(tensor([1, 2]), [2, 2]).toNested()).toEqual([
+    [1, 2],
+    [1, 2],
+  ]);
+  expect(ops.broadcastTo(tensor([[1], [2]]), [2, 3]).toNested()).toEqual([
+    [1, 1, 1],
+    [2, 2, 2],
+  ]);
+  expect(ops.broadcastTo(tensor([[[1], [2]]]), [2, 2, 2]).toNested()).toEqual([
+    [
+      [1, 1],
+      [2, 2],
+    ],
+    [
+      [1, 1],
+      [2, 2],
+    ],
+  ]);
+  expect(ops.broadcastTo(tensor([1]), [0]).shape).toEqual([0]);
+  const x = variable(tensor([1, 2]));
+  const [dx] = gradients(ops.broadcastTo(x, [0, 2]), [x], zeros([0, 2]));
+  expect(dx!.toNested()).toEqual([0, 0]);
+});
+
+test("slice takes a block; begins count from either end, −1 means up to the end", () => {
+  expect(ops.slice(table, [0, 1], [2, 1]).toNested()).toEqual([[2], [5]]);
+  expect(ops.slice(table, [-1, -2]).toNested()).toEqual([[5, 6]]);
+  expect(ops.slice(table, [1, 0], [-1, 2]).toNested()).toEqual([[4, 5]]);
+  expect(ops.slice(table, [2, 3]).shape).toEqual([0, 0]);
+  expect(ops.slice(tensor(7), []).toNested()).toBe(7);
+});
+
+test("a block of whole rows is a view, and other blocks are not", () => {
+  expect(ops.slice(cube, [1, 0, 0]).data.buffer).toBe(cube.data.buffer);
+  expect(ops.slice(cube, [1, 1, 0], [1, 2, 4]).data.buffer).toBe(cube.data.buffer);
+  expect(ops.slice(cube, [0, 1, 0], [2, 2, 4]).data.buffer).not.toBe(cube.data.buffer);
+});
+
+test("slices that overlap add their gradients", () => {
+  const x = variable(tensor([1, 2, 3]));
+  const y = ops.add(ops.slice(x, [0], [2]), ops.slice(x, [1], [2]));
+  expect(gradients(y, [x], tensor([10, 1]))[0]!.toNested()).toEqual([10, 11, 1]);
+});
+
+test("cyclicSlice starts over, and its gradient collects every use", () => {
+  const x = variable(tensor([1, 2, 3]));
+  const y = ops.cyclicSlice(x, 5, 8);
+  expect(y.toNested()).toEqual([3, 1, 2, 3, 1, 2, 3, 1]);
+  expect(gradients(y, [x], tensor(new Float32Array(8).fill(1)))[0]!.toNested()).toEqual([3, 2, 3]);
+  expect(ops.cyclicSlice(x, 0, 0).shape).toEqual([0]);
+});
+
+test("concat and stack put tensors side by side along any axis", () => {
+  expect(ops.concat([table, tensor([[7, 8, 9]])]).toNested()).toEqual([
+    [1, 2, 3],
+    [4, 5, 6],
+    [7, 8, 9],
+  ]);
+  expect(ops.concat([table, tensor([[7], [8]])], -1).toNested()).toEqual([
+    [1, 2, 3, 7],
+    [4, 5, 6, 8],
+  ]);
+  expect(ops.concat([zeros([0, 3]), table]).toNested()).toEqual(table.toNested());
+  const [a, b] = [tensor([1, 2]), tensor([3, 4])];
+  expect(ops.stack([a, b]).toNested()).toEqual([
+    [1, 2],
+    [3, 4],
+  ]);
+  expect(ops.stack([a, b], -1).toNested()).toEqual([
+    [1, 3],
+    [2, 4],
+  ]);
+  expect(ops.stack([tensor(1), tensor(2)]).toNested()).toEqual([1, 2]);
+});
+
+test("split cuts into equal parts or given lengths, and concat puts them back", () => {
+  expect(ops.split(table, 3, 1).map((x) => x.toNested())).toEqual([
+    [[1], [4]],
+    [[2], [5]],
+    [[3], [6]],
+  ]);
+  expect(ops.split(table, [1, 0, 1]).map((x) => x.shape)).toEqual([
+    [1, 3],
+    [0, 3],
+    [1, 3],
+  ]);
+  expect(ops.concat(ops.split(cube, [1, 3], -1), -1).toArray()).toEqual(cube.toArray());
+});
+
+test("only some parts of a split get a gradient: the rest is zeros", () => {
+  const x = variable(tensor([1, 2, 3, 4]));
+  const [, last] = ops.split(x, 2);
+  expect(gradients(ops.sum(last!), [x])[0]!.toNested()).toEqual([0, 0, 1, 1]);
+});
+
+test("pad surrounds with a value", () => {
+  expect(
+    ops
+      .pad(
+        tensor([[1, 2]]),
+        [
+          [1, 0],
+          [0, 2],
+        ],
+        9,
+      )
+      .toNested(),
+  ).toEqual([
+    [9, 9, 9, 9],
+    [1, 2, 9, 9],
+  ]);
+  expect(ops.pad(tensor(1), []).toNested()).toBe(1);
+  expect(ops.pad(zeros([0]), [[1, 1]]).toNested()).toEqual([0, 0]);
+});
+
+test("gather takes rows along any axis, repeated ones add their gradients", () => {
+  expect(ops.gather(table, [1, 0, 1]).toNested()).toEqual([
+    [4, 5, 6],
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+  expect(ops.gather(table, Int32Array.of(2, 2), 1).toNested()).toEqual([
+    [3, 3],
+    [6, 6],
+  ]);
+  expect(ops.gather(cube, [3], -1).toNested()).toEqual([
+    [[3], [7], [11]],
+    [[15], [19], [23]],
+  ]);
+  expect(ops.gather(table, []).shape).toEqual([0, 3]);
+  const x = variable(tensor([1, 2, 3]));
+  expect(gradients(ops.gather(x, [2, 2, 0]), [x], tensor([1, 10, 100]))[0]!.toNested()).toEqual([100, 0, 11]);
+});
+
+test("gather keeps its own copy of the indices: changing them later does not move the gradient", () => {
+  const x = variable(tensor([1, 2]));
+  const indices = Int32Array.of(1);
+  const y = ops.gather(x, indices);
+  indices[0] = 0;
+  expect(gradients(y, [x], tensor([1]))[0]!.toNested()).toEqual([0, 1]);
+});
+
+test("NaN and infinity are moved like any number", () => {
+  const x = tensor([Number.NaN, Number.POSITIVE_INFINITY]);
+  const moves: ((x: Tensor) => Tensor)[] = [
+    (v) => ops.reshape(v, [2, 1]),
+    (v) => ops.transpose(ops.reshape(v, [1, 2])),
+    (v) => ops.gather(v, [0, 1]),
+    (v) => ops.concat(ops.split(v, 2)),
+    (v) => ops.slice(ops.pad(v, [[1, 1]]), [1], [2]),
+    (v) => ops.cyclicSlice(v, 2, 2),
+  ];
+  for (const move of moves) expect([...move(x).data]).toEqual([Number.NaN, Number.POSITIVE_INFINITY]);
+});
