@@ -18,8 +18,8 @@ export type Optimizer = {
 
 /** What all optimizers take. */
 export type OptimizerOptions = {
-  /** Of every parameter. Left out: what suits each (see the optimizer). */
-  readonly learningRate?: number;
+  /** Of every parameter, or of each. Left out: what suits each (see the optimizer). */
+  readonly learningRate?: number | ((parameter: Parameter) => number);
   /** Multiplies the rate; see schedules (constant). */
   readonly schedule?: Schedule;
   /** λ: pulls weights towards 0; biases, norms and scales are spared (0). */
@@ -47,7 +47,11 @@ export function optimizerOf(
     readonly update: Update;
   },
 ): Optimizer {
-  checkNumber(who, "learningRate", learningRate ?? 0, 0);
+  const rates = parameters.map((parameter) => {
+    const rate = typeof learningRate === "function" ? learningRate(parameter) : (learningRate ?? rateOf(parameter));
+    checkNumber(who, "learningRate", rate, 0);
+    return rate;
+  });
   checkNumber(who, "weightDecay", weightDecay, 0);
   checkNames(who, parameters);
   const memory = new Map(parameters.map(({ tensor }) => [tensor, remembers.map(() => allocLasting(tensor.size))]));
@@ -61,8 +65,8 @@ export function optimizerOf(
     },
     step: (): void => {
       const factor = schedule(steps++);
-      for (const parameter of parameters) {
-        const rate = factor * (learningRate ?? rateOf(parameter));
+      for (const [i, parameter] of parameters.entries()) {
+        const rate = factor * rates[i]!;
         const lambda = parameter.decay ? weightDecay : 0;
         applyGradient(parameter.tensor, (numbers, gradient) => {
           if (lambda > 0 && decoupled) kernels.axpy(1 - rate * lambda, numbers, numbers, false);

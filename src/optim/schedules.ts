@@ -24,10 +24,10 @@ export function cosineDecay({ steps, end = 0 }: { readonly steps: number; readon
   return (step) => end + (1 - end) * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, step / steps)));
 }
 
-/** Rises in a straight line over the first `steps`, then follows another schedule, which counts from there. */
-export function warmUp({ steps, then = constant }: { readonly steps: number; readonly then?: Schedule }): Schedule {
+/** Rises in a straight line over the first `steps`, then follows another schedule (constant), which counts from there. */
+export function warmUp(steps: number, schedule: Schedule = constant): Schedule {
   if (!(Number.isFinite(steps) && steps >= 0)) throw new ValueError("warmUp", `steps must be at least 0, got ${steps}`);
-  return (step) => (step < steps ? (step + 1) / (steps + 1) : then(step - steps));
+  return (step) => (step < steps ? (step + 1) / (steps + 1) : schedule(step - steps));
 }
 
 function positive(who: string, name: string, value: number): void {

@@ -32,7 +32,7 @@ test("softmax and its logarithm follow their formulas along any axis", () => {
 test("softmax of large numbers does not overflow, nor does its logarithm", () => {
   close(softmax(tensor([1000, 1000, -1000])), [0.5, 0.5, 0]);
   close(logSoftmax(tensor([1000, 0])), [0, -1000]);
-  close(logSoftmax(tensor([-3e38, 0])), [-3e38, 0]);
+  close(logSoftmax(tensor([-3e38, 0])), [Math.fround(-3e38), 0]);
   expect(logSoftmax(tensor([0, -200])).data[1]).toBe(-200); // softmax itself would round to 0
 });
 

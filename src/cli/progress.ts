@@ -1,0 +1,52 @@
+import type { Progress } from "../train/index.ts";
+
+/** Where a command writes: a stream, and what it is. */
+export type Output = {
+  readonly write: (text: string) => unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+};
+
+export const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
+export const count = (n: number): string => Math.round(n).toLocaleString("en");
+
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** Images per second of the epoch so far. */
+export const rateOf = ({ images, seconds }: Progress): number => images / seconds;
+
+/** Loss, accuracy, speed and the time left, counted over all epochs, in one line. */
+export function progressLine(p: Progress, total: number): string {
+  const left = (total - p.images + (p.epochs - p.epoch) * total) / rateOf(p);
+  const done = Math.round((12 * p.batch) / p.batches);
+  const bar = "█".repeat(done) + "░".repeat(12 - done);
+  return [
+    `epoch ${p.epoch}/${p.epochs} ${bar}`,
+    `loss ${p.loss.toFixed(4)}`,
+    `accuracy ${percent(p.accuracy)}`,
+    `${count(rateOf(p))} images/s`,
+    `${clock(left)} left`,
+  ].join("  ");
+}
+
+/** A line that is written over itself on a terminal, ten times a second at most; elsewhere nothing. */
+export function liveLine(output: Output): { show: (text: () => string) => void; clear: () => void } {
+  let last = Number.NEGATIVE_INFINITY;
+  let shown = false;
+  return {
+    show: (text): void => {
+      const now = performance.now();
+      if (!output.isTTY || now - last < 100) return;
+      last = now;
+      shown = true;
+      output.write(`\r${text().slice(0, (output.columns ?? 80) - 1)}\x1b[K`);
+    },
+    clear: (): void => {
+      if (shown) output.write("\r\x1b[K");
+      shown = false;
+    },
+  };
+}

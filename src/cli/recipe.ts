@@ -1,0 +1,49 @@
+import type { Layer } from "../nn/index.ts";
+import { toyNetwork } from "../nn/index.ts";
+import { adam, cosineDecay, type Optimizer, warmUp } from "../optim/index.ts";
+import {
+  HashVariablePool,
+  MetaVariablePool,
+  ProductVariablePool,
+  poolSizeFor,
+  VariableFactory,
+  type VariablePool,
+} from "../smh/index.ts";
+import { DenseVariables, type VariableCreator } from "../variables/index.ts";
+import type { PoolKind } from "./options.ts";
+
+export type ToyModel = { readonly vars: VariableCreator; readonly model: Layer; readonly pool: VariablePool | null };
+
+/** The toy network for images of a shape, dense or with its kernels in a pool. */
+export function buildToy(
+  kind: PoolKind | null,
+  fraction: number,
+  seed: number,
+  inputShape: readonly [number, number, number],
+  classes: number,
+): ToyModel {
+  const build = (vars: VariableCreator): Layer => toyNetwork(vars, { inputShape, classes });
+  const pool = kind === null ? null : poolOf(kind, { poolSize: poolSizeFor(build), fraction, seed });
+  const vars = pool === null ? new DenseVariables({ seed }) : new VariableFactory({ pool, seed });
+  return { vars, model: build(vars), pool };
+}
+
+function poolOf(kind: PoolKind, options: { poolSize: number; fraction: number; seed: number }): VariablePool {
+  if (kind === "hash") return new HashVariablePool(options);
+  if (kind === "meta") return new MetaVariablePool({ ...options, parts: ["product", "hash"], reduce: "sum" });
+  return new ProductVariablePool({ ...options, useKroneckerProduct: kind === "kronecker" });
+}
+
+/** Peak rate of weights that are trained by themselves; a pool's numbers take what suits them (0.02). See docs/smh.md. */
+const OWN_LEARNING_RATE = 0.006;
+/** Steps over which the rate rises to its peak; fewer in a run so short that this would be over a tenth of it. */
+const WARM_UP = 100;
+
+/** Adam for a run of `steps` steps: a short rise, then a cosine down to 0. A given rate holds for everything. */
+export function toyOptimizer(vars: VariableCreator, steps: number, learningRate: number | null): Optimizer {
+  const rise = Math.min(WARM_UP, Math.floor(steps / 10));
+  return adam(vars.parameters(), {
+    learningRate: learningRate ?? ((parameter) => parameter.learningRate ?? OWN_LEARNING_RATE),
+    schedule: warmUp(rise, cosineDecay({ steps: Math.max(1, steps - rise) })),
+  });
+}

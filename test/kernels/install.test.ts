@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { blocked, install, kernels } from "../../src/kernels/index.ts";
+import * as reference from "../../src/kernels/reference.ts";
+import { relu } from "../../src/ops/index.ts";
+import { tensor } from "../../src/tensor/index.ts";
+
+test("the table has every kernel of the reference, the blocked ones on top", () => {
+  expect(Object.keys(kernels).sort()).toEqual(Object.keys(reference).sort());
+  expect(kernels).toEqual({ ...reference, ...blocked });
+});
+
+test("install lays kernels over the table, ops see them, and the function it returns puts back what was there", () => {
+  const before = { ...kernels };
+  const undo = install({ relu: (_, y) => void y.fill(42) });
+  try {
+    expect(relu(tensor([1, -1])).toNested()).toEqual([42, 42]);
+    expect(kernels.tanh).toBe(before.tanh);
+  } finally {
+    undo();
+  }
+  expect(kernels).toEqual(before);
+  expect(relu(tensor([1, -1])).toNested()).toEqual([1, 0]);
+});
+
+test("installed twice, undone in reverse order", () => {
+  const before = kernels.relu;
+  const [first, second] = [() => {}, () => {}];
+  const undoFirst = install({ relu: first });
+  const undoSecond = install({ relu: second });
+  expect(kernels.relu).toBe(second);
+  undoSecond();
+  expect(kernels.relu).toBe(first);
+  undoFirst();
+  expect(kernels.relu).toBe(before);
+});

@@ -1,0 +1,100 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { alloc, allocLasting, inArena, lasting, lifetimeNow, memory, type Numbers } from "../../src/kernels/index.ts";
+import "../fixed-seed.ts";
+
+const range = (x: Numbers): [number, number] => [x.byteOffset, x.byteOffset + x.byteLength];
+
+test("arrays of one step do not overlap, and lie on cache lines", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 1000 }), { maxLength: 30 }),
+      fc.array(fc.integer({ min: 0, max: 400_000 }), { maxLength: 3 }),
+      (few, many) => {
+        inArena(() => {
+          const arrays = [...few, ...many, ...few].map((length) => alloc(length));
+          expect(arrays.map((x) => x.length)).toEqual([...few, ...many, ...few]);
+          for (const [i, x] of arrays.entries()) x.fill(i);
+          for (const [i, x] of arrays.entries()) expect(x.length === 0 || (x[0] === i && x.at(-1) === i)).toBe(true);
+          for (const buffer of new Set(arrays.map((x) => x.buffer))) {
+            const parts = arrays.filter((x) => x.buffer === buffer && x.length > 0).map(range);
+            parts.sort(([a], [b]) => a - b);
+            for (const [i, [begin]] of parts.entries()) {
+              expect(begin % 64).toBe(0);
+              if (i > 0) expect(begin).toBeGreaterThanOrEqual(parts[i - 1]![1]);
+            }
+          }
+        });
+      },
+    ),
+  );
+});
+
+test("steps that ask for the same memory allocate nothing after they have warmed up", () => {
+  const work = (): void =>
+    inArena(() => {
+      for (const length of [300_000, 10, 280_000, 5_000, 0, 1]) alloc(length).fill(1);
+    });
+  for (let i = 0; i < 4; i++) work();
+  const before = memory();
+  for (let i = 0; i < 20; i++) work();
+  expect(memory()).toEqual(before);
+  expect(before.inUse).toBeLessThanOrEqual(before.arenas);
+  expect(before.inUse).toBeGreaterThanOrEqual(2 * 4 * 585_011);
+});
+
+test("a step that was larger than ever before costs one slab, which is kept", () => {
+  const work = (length: number): void => inArena(() => void alloc(length));
+  for (let i = 0; i < 4; i++) work(1000);
+  const { arenas } = memory();
+  for (let i = 0; i < 4; i++) work(2_000_000);
+  const grown = memory();
+  expect(grown.arenas).toBeGreaterThan(arenas);
+  for (let i = 0; i < 4; i++) work(1000);
+  expect(memory().arenas).toBe(grown.arenas);
+});
+
+test("outside steps, and where they are to last, arrays are ordinary and zero", () => {
+  const { ordinary } = memory();
+  const [a, b] = [alloc(10), inArena(() => allocLasting(10))];
+  expect([a, b]).toEqual([new Float32Array(10), new Float32Array(10)]);
+  expect(a.buffer.byteLength).toBe(40);
+  expect(memory().ordinary).toBe(ordinary + 80);
+  expect(lifetimeNow()).toBe(lasting());
+});
+
+test("two arenas take turns: a lifetime ends when the step after the next begins", () => {
+  const first = inArena(lifetimeNow);
+  expect(first.ended).toBeNull();
+  const second = inArena(lifetimeNow);
+  expect([first.ended, second.ended]).toEqual([null, null]);
+  inArena(() => {
+    expect(first.ended).toBe("its step is over and its memory belongs to a later one");
+    expect(second.ended).toBeNull();
+  });
+});
+
+test("a step inside a step joins it", () => {
+  inArena(() => {
+    const outer = lifetimeNow();
+    const a = alloc(4).fill(1);
+    inArena(() => {
+      expect(lifetimeNow()).toBe(outer);
+      alloc(4).fill(2);
+    });
+    inArena(() => inArena(() => alloc(4).fill(3)));
+    expect(lifetimeNow()).toBe(outer);
+    expect(a).toEqual(Float32Array.of(1, 1, 1, 1));
+  });
+});
+
+test("an exception inside a step closes it", () => {
+  const fail = (): never => {
+    throw new Error("stop");
+  };
+  expect(() => inArena(fail)).toThrow("stop");
+  expect(lifetimeNow()).toBe(lasting());
+  expect(() => inArena(() => inArena(fail))).toThrow("stop");
+  expect(lifetimeNow()).toBe(lasting());
+  expect(inArena(() => alloc(3).fill(7).length)).toBe(3);
+});

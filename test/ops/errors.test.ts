@@ -1,0 +1,288 @@
+import { describe, expect, test } from "vitest";
+import * as ops from "../../src/ops/index.ts";
+import { ones, ShapeError, type Tensor, tensor, ValueError, zeros } from "../../src/tensor/index.ts";
+
+const z = (...shape: number[]): Tensor => zeros(shape);
+const pairText = "a [2, 3] and b [2]: lengths must be equal or 1, counted from the last axis; 3 is not 2";
+
+/** For each op: a call that must fail, the class of its error, and the text after the op's name. */
+type Failure = readonly [call: () => unknown, error: typeof ShapeError | typeof ValueError, text: string];
+
+const failures: Readonly<Record<string, readonly Failure[]>> = {
+  add: [[() => ops.add(z(2, 3), z(2)), ShapeError, pairText]],
+  sub: [[() => ops.sub(z(2, 3), z(2)), ShapeError, pairText]],
+  mul: [[() => ops.mul(z(2, 3), z(2)), ShapeError, pairText]],
+  div: [[() => ops.div(z(2, 3), z(2)), ShapeError, pairText]],
+  pow: [[() => ops.pow(z(2, 3), z(2)), ShapeError, pairText]],
+  maximum: [[() => ops.maximum(z(2, 3), z(2)), ShapeError, pairText]],
+  minimum: [[() => ops.minimum(z(2, 3), z(2)), ShapeError, pairText]],
+  where: [
+    [() => ops.where(z(1), z(2, 3), z(2)), ShapeError, pairText],
+    [
+      () => ops.where(z(4), z(2, 3), 0),
+      ShapeError,
+      "a [4] and b [2, 3]: lengths must be equal or 1, counted from the last axis; 4 is not 3",
+    ],
+  ],
+  clip: [[() => ops.clip(z(1), 2, 1), ValueError, "low must not be above high, got 2 and 1"]],
+  dropout: [
+    [() => ops.dropout(z(1), 1, Math.random), ValueError, "rate must be at least 0 and below 1, got 1"],
+    [() => ops.dropout(z(1), Number.NaN, Math.random), ValueError, "rate must be at least 0 and below 1, got NaN"],
+  ],
+  matmul: [
+    [() => ops.matmul(z(2, 3), z(2, 3)), ShapeError, "a [2, 3] · b [2, 3]: need [m, k] · [k, n] with the same k"],
+    [() => ops.matmul(z(3), z(3, 2)), ShapeError, "a [3] · b [3, 2]: need [m, k] · [k, n] with the same k"],
+    [
+      () => ops.matmul(z(2, 3), z(2, 3), { transposeA: true, transposeB: true }),
+      ShapeError,
+      "aᵀ [2, 3] · bᵀ [2, 3]: need [m, k] · [k, n] with the same k",
+    ],
+    [
+      () => ops.matmul(z(2, 1, 1), z(3, 1, 1)),
+      ShapeError,
+      "a [2] and b [3]: lengths must be equal or 1, counted from the last axis; 2 is not 3",
+    ],
+  ],
+  conv2d: [
+    [
+      () => ops.conv2d(z(1, 5, 5, 3), z(3, 3, 2, 4)),
+      ShapeError,
+      "x [1, 5, 5, 3], kernel [3, 3, 2, 4], groups 1: need [batch, height, width, channels] and [kernelHeight, kernelWidth, channels/groups, outputs], outputs a multiple of groups",
+    ],
+    [
+      () => ops.conv2d(z(1, 5, 5, 4), z(3, 3, 2, 3), { groups: 2 }),
+      ShapeError,
+      "x [1, 5, 5, 4], kernel [3, 3, 2, 3], groups 2: need [batch, height, width, channels] and [kernelHeight, kernelWidth, channels/groups, outputs], outputs a multiple of groups",
+    ],
+    [
+      () => ops.conv2d(z(1, 5, 5, 3), z(3, 3, 3, 4), { bias: z(3) }),
+      ShapeError,
+      "bias [3] must be [4], one number per output channel",
+    ],
+    [
+      () => ops.conv2d(z(1, 2, 5, 1), z(3, 3, 1, 1)),
+      ShapeError,
+      'x [1, 2, 5, 1]: a window of 3 does not fit into 2 pixels with padding [0, 0]; use "same"',
+    ],
+    [
+      () => ops.conv2d(z(1, 5, 5, 1), z(3, 3, 1, 1), { strides: 0 }),
+      ShapeError,
+      "window 3, stride 0, dilation 1: whole numbers of at least 1",
+    ],
+    [
+      () =>
+        ops.conv2d(z(1, 5, 5, 1), z(3, 3, 1, 1), {
+          padding: [
+            [0, -1],
+            [0, 0],
+          ],
+        }),
+      ShapeError,
+      "padding [0, -1]: whole numbers of at least 0",
+    ],
+  ],
+  depthwiseConv2d: [
+    [
+      () => ops.depthwiseConv2d(z(1, 5, 5, 3), z(3, 3, 2, 1)),
+      ShapeError,
+      "x [1, 5, 5, 3], kernel [3, 3, 2, 1]: need [batch, height, width, channels] and [kernelHeight, kernelWidth, channels, multiplier]",
+    ],
+    [
+      () => ops.depthwiseConv2d(z(1, 5, 5, 2), z(3, 3, 2, 2), { bias: z(2) }),
+      ShapeError,
+      "bias [2] must be [4], one number per output channel",
+    ],
+  ],
+  maxPool2d: [
+    [() => ops.maxPool2d(z(2, 2), 2), ShapeError, "x [2, 2]: need images [batch, height, width, channels]"],
+    [
+      () =>
+        ops.maxPool2d(z(1, 4, 4, 1), 2, {
+          padding: [
+            [2, 0],
+            [0, 0],
+          ],
+        }),
+      ShapeError,
+      "padding [[2,0],[0,0]] leaves windows without a pixel; it must be smaller than the window",
+    ],
+  ],
+  avgPool2d: [
+    [
+      () => ops.avgPool2d(z(1, 2, 2, 1), 3),
+      ShapeError,
+      'x [1, 2, 2, 1]: a window of 3 does not fit into 2 pixels with padding [0, 0]; use "same"',
+    ],
+    [
+      () =>
+        ops.avgPool2d(z(1, 4, 4, 1), 2, {
+          padding: [
+            [0, 0],
+            [0, 2],
+          ],
+        }),
+      ShapeError,
+      "padding [[0,0],[0,2]] leaves windows without a pixel; it must be smaller than the window",
+    ],
+  ],
+  globalAvgPool2d: [[() => ops.globalAvgPool2d(z(2, 3)), ShapeError, "x [2, 3]: need images [batch, height, width, channels]"]],
+  sum: [[() => ops.sum(z(2, 3), { axes: 2 }), ShapeError, "axis 2 does not exist in x [2, 3]: axes go from -2 to 1"]],
+  mean: [[() => ops.mean(z(2, 3), { axes: [1, -1] }), ShapeError, "axes [1, 1] of x [2, 3]: each axis once"]],
+  max: [
+    [() => ops.max(z(2, 0), { axes: 1 }), ShapeError, "x [2, 0] has nothing along the axes: there is no max of no numbers"],
+    [() => ops.max(z(), { axes: 0 }), ShapeError, "axis 0 does not exist in x []: a scalar has no axes"],
+  ],
+  min: [[() => ops.min(z(0)), ShapeError, "x [0] has nothing along the axes: there is no min of no numbers"]],
+  argMax: [
+    [() => ops.argMax(z(2, 0)), ShapeError, "x [2, 0] has nothing along axis 1: there is no max of no numbers"],
+    [() => ops.argMax(z(2), 0.5), ShapeError, "axis 0.5 does not exist in x [2]: axes go from -1 to 0"],
+  ],
+  flatten: [[() => ops.flatten(z()), ShapeError, "a scalar has no batch axis"]],
+  reshape: [
+    [() => ops.reshape(z(2, 3), [4]), ShapeError, "x [2, 3] has 6 elements, [4] cannot hold exactly these"],
+    [() => ops.reshape(z(2, 3), [4, -1]), ShapeError, "x [2, 3] has 6 elements, [4, -1] cannot hold exactly these"],
+    [() => ops.reshape(z(2, 3), [-1, -1]), ShapeError, "x [2, 3] has 6 elements, [-1, -1] cannot hold exactly these"],
+  ],
+  transpose: [
+    [() => ops.transpose(z(2, 3), [0, 0]), ShapeError, "axes [0, 0] of x [2, 3]: name each of the 2 axes once"],
+    [() => ops.transpose(z(2, 3), [0, 2]), ShapeError, "axis 2 does not exist in x [2, 3]: axes go from -2 to 1"],
+  ],
+  broadcastTo: [
+    [
+      () => ops.broadcastTo(z(2), [3]),
+      ShapeError,
+      "a [2] and b [3]: lengths must be equal or 1, counted from the last axis; 2 is not 3",
+    ],
+    [
+      () => ops.broadcastTo(z(2, 3), [1, 3]),
+      ShapeError,
+      "x [2, 3] does not broadcast to [1, 3]: its lengths must be 1 or equal, counted from the last axis",
+    ],
+    [() => ops.broadcastTo(z(1), [-1]), ShapeError, "a shape is a list of whole numbers of at least 0, got [-1]"],
+  ],
+  slice: [
+    [() => ops.slice(z(2, 3), [1]), ShapeError, "begin [1], size [-1] of x [2, 3]: need one number per axis"],
+    [() => ops.slice(z(2, 3), [1, 2], [1, 2]), ShapeError, "begin [1, 2], size [1, 2] leaves x [2, 3] at axis 1"],
+    [() => ops.slice(z(2), [-3]), ShapeError, "begin [-3], size [-1] leaves x [2] at axis 0"],
+  ],
+  cyclicSlice: [
+    [
+      () => ops.cyclicSlice(z(0), 0, 1),
+      ShapeError,
+      "begin 0, length 1 of x [0]: need a vector that is not empty and whole numbers",
+    ],
+    [
+      () => ops.cyclicSlice(z(2, 2), 0, 1),
+      ShapeError,
+      "begin 0, length 1 of x [2, 2]: need a vector that is not empty and whole numbers",
+    ],
+    [
+      () => ops.cyclicSlice(z(2), -1, 1),
+      ShapeError,
+      "begin -1, length 1 of x [2]: need a vector that is not empty and whole numbers",
+    ],
+  ],
+  concat: [
+    [() => ops.concat([]), ShapeError, "need at least one tensor"],
+    [() => ops.concat([z(2, 3), z(2, 4)]), ShapeError, "[2, 3] and [2, 4] along axis 0: all other lengths must be equal"],
+    [() => ops.concat([z(2), z(2)], 1), ShapeError, "axis 1 does not exist in x [2]: axes go from -1 to 0"],
+  ],
+  stack: [
+    [() => ops.stack([]), ShapeError, "need at least one tensor"],
+    [() => ops.stack([z(2), z(3)]), ShapeError, "[2] and [3]: all shapes must be equal"],
+  ],
+  split: [
+    [() => ops.split(z(5), 2), ShapeError, "x [5] does not split into 2 equal parts along axis 0, whose length is 5"],
+    [
+      () => ops.split(z(2, 3), [1, 1], 1),
+      ShapeError,
+      "x [2, 3] does not split into parts [1, 1] along axis 1, whose length is 3",
+    ],
+    [() => ops.split(z(5), -1), ShapeError, "x [5] does not split into -1 equal parts along axis 0, whose length is 5"],
+    [() => ops.split(z(3), 1.5), ShapeError, "x [3] does not split into 1.5 equal parts along axis 0, whose length is 3"],
+  ],
+  pad: [
+    [() => ops.pad(z(2), []), ShapeError, "padding [] of x [2]: need [before, after] of at least 0 for each axis"],
+    [() => ops.pad(z(2), [[-1, 0]]), ShapeError, "padding [[-1,0]] of x [2]: need [before, after] of at least 0 for each axis"],
+  ],
+  gather: [
+    [() => ops.gather(z(3, 2), [0, 3]), ValueError, "index 3 at position 1 must be a whole number from 0 to 2"],
+    [() => ops.gather(z(3, 2), [-1], 1), ValueError, "index -1 at position 0 must be a whole number from 0 to 1"],
+    [() => ops.gather(z(3), [0.5]), ValueError, "index 0.5 at position 0 must be a whole number from 0 to 2"],
+    [() => ops.gather(z(), [0]), ShapeError, "axis 0 does not exist in x []: a scalar has no axes"],
+  ],
+  softmax: [[() => ops.softmax(z(2), 1), ShapeError, "axis 1 does not exist in x [2]: axes go from -1 to 0"]],
+  logSoftmax: [[() => ops.logSoftmax(z()), ShapeError, "axis -1 does not exist in x []: a scalar has no axes"]],
+  batchNormTraining: [
+    [() => ops.batchNormTraining(z(4, 3), z(2), z(3)), ShapeError, "gamma [2] must be [3], the last axis of x [4, 3]"],
+    [() => ops.batchNormTraining(z(), z(1), z(1)), ShapeError, "x [] needs a last axis that is not empty"],
+  ],
+  batchNormInference: [
+    [
+      () => ops.batchNormInference(z(4, 3), z(3), z(3), z(3), z(1, 3)),
+      ShapeError,
+      "variance [1, 3] must be [3], the last axis of x [4, 3]",
+    ],
+  ],
+  layerNorm: [
+    [() => ops.layerNorm(z(4, 3), z(3), z(4)), ShapeError, "beta [4] must be [3], the last axis of x [4, 3]"],
+    [() => ops.layerNorm(z(4, 0), z(0), z(0)), ShapeError, "x [4, 0] needs a last axis that is not empty"],
+  ],
+  crossEntropy: [
+    [() => ops.crossEntropy(z(3), [0]), ShapeError, "logits [3]: need [batch, classes]"],
+    [() => ops.crossEntropy(z(2, 3), [0]), ShapeError, "1 labels for logits [2, 3]: need one per row"],
+    [
+      () => ops.crossEntropy(z(2, 3), z(2)),
+      ShapeError,
+      "target [2] must have the shape of logits [2, 3], or be a list of labels",
+    ],
+    [() => ops.crossEntropy(z(1, 3), [3]), ValueError, "index 3 at position 0 must be a whole number from 0 to 2"],
+    [() => ops.crossEntropy(z(1, 3), [0], { labelSmoothing: 1.5 }), ValueError, "labelSmoothing must be from 0 to 1, got 1.5"],
+  ],
+  meanSquaredError: [
+    [() => ops.meanSquaredError(z(2), z(2, 1)), ShapeError, "prediction [2] and target [2, 1] must have the same shape"],
+  ],
+  binaryCrossEntropyWithLogits: [
+    [() => ops.binaryCrossEntropyWithLogits(z(2), ones([3])), ShapeError, "logits [2] and target [3] must have the same shape"],
+  ],
+  oneHot: [[() => ops.oneHot([0, 2], 2), ValueError, "index 2 at position 1 must be a whole number from 0 to 1"]],
+};
+
+/** Ops that take a tensor of any shape and any numbers. */
+const unfailing = [
+  "abs",
+  "exp",
+  "gelu",
+  "hardSwish",
+  "leakyRelu",
+  "log",
+  "neg",
+  "reciprocal",
+  "relu",
+  "sigmoid",
+  "silu",
+  "softplus",
+  "sqrt",
+  "square",
+  "straightThroughSign",
+  "tanh",
+];
+
+describe.each(Object.entries(failures))("%s says who, what and the rule", (op, cases) => {
+  test.each(cases)("%#", (call, error, text) => {
+    expect(call).toThrow(new error(op, text));
+    expect(call).toThrow(error);
+  });
+});
+
+test("every public op has its errors here or takes anything", () => {
+  const functions = Object.entries(ops).flatMap(([name, value]) => (typeof value === "function" ? [name] : []));
+  expect([...Object.keys(failures), ...unfailing].sort()).toEqual(functions.sort());
+});
+
+test("a list where a tensor or a number belongs is an error that names the remedy", () => {
+  const list: unknown = [1, 2];
+  expect(() => ops.add(tensor([1, 2]), list as number)).toThrow(
+    new ValueError("asTensor", "need a tensor or a number, got object; wrap lists in tensor()"),
+  );
+});
