@@ -22,6 +22,7 @@ export const kernels: Kernels = { ...reference, ...blocked };
 
 /** Lays other kernels over the table; returns a function that puts back what was there. */
 export function install(faster: Partial<Kernels>): () => void {
+  backend(); // chosen now, or its kernels would cover these later
   const before: Kernels = { ...kernels };
   Object.assign(kernels, faster);
   return () => {
@@ -56,7 +57,7 @@ function choose(): Backend {
     };
   }
   provideSlabs(wasm.slab);
-  install(wasm.kernels);
+  Object.assign(kernels, wasm.kernels);
   return { name: "wasm", reason: "WebAssembly with SIMD and shared memory" };
 }
 

@@ -2,31 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { blocked, type Convolution, type Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { Generator } from "../../src/tensor/index.ts";
 import "../fixed-seed.ts";
-
-/** Arrays of whole numbers from −8 to 8, the sums of whose products are exact in float32 in any order. */
-function wholeNumbers(seed: number): (length: number) => Numbers {
-  const random = new Generator(seed);
-  return (length) => Float32Array.from({ length }, () => random.below(17) - 8);
-}
-
-function reals(seed: number): (length: number) => Numbers {
-  const random = new Generator(seed);
-  return (length) => Float32Array.from({ length }, () => random.normal());
-}
-
-/** Where two arrays first differ, −1 where they are the same bit for bit. */
-function firstDifference(a: Numbers, b: Numbers): number {
-  const [x, y] = [a, b].map((v) => new Uint32Array(v.buffer, v.byteOffset, v.length));
-  return x!.findIndex((bits, i) => bits !== y![i]);
-}
-
-const abs = (x: Numbers): Numbers => x.map(Math.abs);
-const gemm = blocked.gemm ?? reference.gemm;
-const conv2d = blocked.conv2d ?? reference.conv2d;
-const conv2dInputGrad = blocked.conv2dInputGrad ?? reference.conv2dInputGrad;
-const conv2dKernelGrad = blocked.conv2dKernelGrad ?? reference.conv2dKernelGrad;
+import { abs, firstDifference, kernelOf, reals, type Table, tables, wholeNumbers } from "./exact.ts";
 
 test("every blocked kernel is compared here", () => {
   expect(Object.keys(blocked).sort()).toEqual(["conv2d", "conv2dInputGrad", "conv2dKernelGrad", "gemm"]);
@@ -35,23 +12,23 @@ test("every blocked kernel is compared here", () => {
 type Product = { m: number; n: number; k: number; transA: boolean; transB: boolean; accumulate: boolean };
 
 /** Both products into an output that holds NaN, unless it is added to. */
-function bothProducts({ m, n, k, ...flags }: Product, draw: (length: number) => Numbers) {
+function bothProducts({ m, n, k, ...flags }: Product, { fast, place }: Table, draw: (length: number) => Numbers) {
   const [a, b] = [draw(m * k), draw(k * n)];
   const before = flags.accumulate ? draw(m * n) : new Float32Array(m * n).fill(Number.NaN);
-  const [want, got] = [before.slice(), before.slice()];
+  const [want, got] = [before.slice(), place(before.slice())];
   reference.gemm({ m, n, k, a, b, c: want, ...flags });
-  gemm({ m, n, k, a, b, c: got, ...flags });
+  kernelOf(fast, "gemm")({ m, n, k, a: place(a), b: place(b), c: got, ...flags });
   return { a, b, before, want, got };
 }
 
-describe("gemm", () => {
+describe.each(tables)("%s gemm", (_, table) => {
   const size = fc.integer({ min: 0, max: 40 });
   const flags = { transA: fc.boolean(), transB: fc.boolean(), accumulate: fc.boolean() };
 
   test("equals the reference bit for bit on whole numbers", () => {
     fc.assert(
       fc.property(fc.record({ m: size, n: size, k: size, ...flags }), fc.integer(), (product, seed) => {
-        const { want, got } = bothProducts(product, wholeNumbers(seed));
+        const { want, got } = bothProducts(product, table, wholeNumbers(seed));
         expect(firstDifference(got, want)).toBe(-1);
       }),
       { numRuns: 200 },
@@ -71,20 +48,20 @@ describe("gemm", () => {
     for (const transA of [false, true])
       for (const transB of [false, true])
         for (const accumulate of [false, true]) {
-          const { want, got } = bothProducts({ m, n, k, transA, transB, accumulate }, wholeNumbers(m + n + k));
+          const { want, got } = bothProducts({ m, n, k, transA, transB, accumulate }, table, wholeNumbers(m + n + k));
           expect(firstDifference(got, want)).toBe(-1);
         }
   });
 
-  test("stays within its bound on reals: one rounding to float32 per 256 of k, and one of the reference", () => {
+  test("stays within its bound on reals: so many roundings to float32 as it makes, and one of the reference", () => {
     const sizes = { m: fc.integer({ min: 1, max: 9 }), n: fc.integer({ min: 1, max: 9 }), k: fc.integer({ min: 1, max: 700 }) };
     fc.assert(
       fc.property(fc.record({ ...sizes, ...flags }), fc.integer(), (product, seed) => {
-        const { a, b, before, want, got } = bothProducts(product, reals(seed));
+        const { a, b, before, want, got } = bothProducts(product, table, reals(seed));
         const { m, n, k, transA, transB, accumulate } = product;
         const bound = abs(before);
         reference.gemm({ m, n, k, a: abs(a), b: abs(b), c: bound, transA, transB, accumulate });
-        const roundings = Math.ceil(k / 256) + 1;
+        const roundings = table.roundings(k) + 2;
         got.forEach((v, i) => {
           expect(Math.abs(v - want[i]!)).toBeLessThanOrEqual(roundings * 2 ** -24 * bound[i]! * (1 + 2 ** -20));
         });
@@ -138,6 +115,7 @@ const convolutions: fc.Arbitrary<Convolution> = fc
     };
   });
 
+type ConvolutionName = "conv2d" | "conv2dInputGrad" | "conv2dKernelGrad";
 type Kernel = (s: Convolution, p: Numbers, q: Numbers, out: Numbers, accumulate: boolean) => void;
 type Lengths = { x: number; kernel: number; y: number };
 
@@ -148,20 +126,25 @@ const lengthsOf = (s: Convolution): Lengths => ({
 });
 
 /** A convolution and its gradients: which two arrays they read, which one they write. */
-const kernels: [string, Kernel, Kernel, [keyof Lengths, keyof Lengths, keyof Lengths]][] = [
-  ["conv2d", conv2d, reference.conv2d, ["x", "kernel", "y"]],
-  ["conv2dInputGrad", conv2dInputGrad, reference.conv2dInputGrad, ["y", "kernel", "x"]],
-  ["conv2dKernelGrad", conv2dKernelGrad, reference.conv2dKernelGrad, ["x", "y", "kernel"]],
-];
+const roles: Readonly<Record<ConvolutionName, readonly [keyof Lengths, keyof Lengths, keyof Lengths]>> = {
+  conv2d: ["x", "kernel", "y"],
+  conv2dInputGrad: ["y", "kernel", "x"],
+  conv2dKernelGrad: ["x", "y", "kernel"],
+};
+const names: readonly ConvolutionName[] = ["conv2d", "conv2dInputGrad", "conv2dKernelGrad"];
+const each = tables.flatMap(([title, table]) => names.map((name) => [title, name, table] as const));
 
-describe.each(kernels)("%s", (_, fast, plain, [p, q, out]) => {
+describe.each(each)("%s %s", (_, name, { fast, place }) => {
+  const [p, q, out] = roles[name];
+  const plain: Kernel = reference[name];
+  const quick: Kernel = kernelOf(fast, name);
   function both(s: Convolution, accumulate: boolean, draw: (length: number) => Numbers) {
     const lengths = lengthsOf(s);
     const [a, b] = [draw(lengths[p]), draw(lengths[q])];
     const before = accumulate ? draw(lengths[out]) : new Float32Array(lengths[out]).fill(Number.NaN);
-    const [want, got] = [before.slice(), before.slice()];
+    const [want, got] = [before.slice(), place(before.slice())];
     plain(s, a, b, want, accumulate);
-    fast(s, a, b, got, accumulate);
+    quick(s, place(a), place(b), got, accumulate);
     return { a, b, before, want, got };
   }
 

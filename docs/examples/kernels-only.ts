@@ -1,0 +1,17 @@
+// The seed's kernel_factory: only variables with "kernel" in their names come from the pool.
+import { variableCreatorScope } from "hashgrad";
+import { fanoutScaleModifier, ProductVariablePool, VariableFactory } from "hashgrad/smh";
+import { toyNetworkUnnamed } from "./toy-network.ts";
+
+const kernelFactory = new VariableFactory({
+  pool: new ProductVariablePool({ poolSize: 7e5, fraction: 0.4 }),
+  applyTo: ".*kernel.*", // matched at the start of the name, hence the first .*
+  modifier: fanoutScaleModifier,
+});
+variableCreatorScope(kernelFactory, (vars) => toyNetworkUnnamed(vars));
+
+for (const { name, home } of kernelFactory.variables()) console.log(`${name}: ${home}`);
+//=> kernel: pool
+//=> bias: own
+//=> kernel_1: pool
+//=> bias_1: own

@@ -1,0 +1,17 @@
+// Only the variables whose names contain "conv": names carry the whole path, so a layer is chosen by name.
+import { variableScope } from "hashgrad";
+import { fanoutScaleModifier, ProductVariablePool, VariableFactory } from "hashgrad/smh";
+import { toyNetworkNamed } from "./toy-network.ts";
+
+const convFactory = new VariableFactory({
+  pool: new ProductVariablePool({ poolSize: 1216, fraction: 0.4 }),
+  applyTo: ".*conv.*", // a RegExp, /conv/, is searched anywhere; a function (name, shape) decides by itself
+  modifier: fanoutScaleModifier,
+});
+variableScope("SMH", { creator: convFactory }, (vars) => toyNetworkNamed(vars));
+
+for (const { name, home } of convFactory.variables()) console.log(`${name}: ${home}`);
+//=> SMH/ToyNetwork/conv/kernel: pool
+//=> SMH/ToyNetwork/conv/bias: pool
+//=> SMH/ToyNetwork/fully_connected/kernel: own
+//=> SMH/ToyNetwork/fully_connected/bias: own

@@ -1,0 +1,39 @@
+// The seed's toy network, in the two ways it is written there. A layer asks `vars` for its weights and never learns where they live.
+import { DenseVariables, Generator, randomUniform, relu, scope, summary, type VariableCreator } from "hashgrad";
+import { conv2d, dense, flatten, type Layer, maxPool2d, sequential } from "hashgrad/nn";
+
+/** Layers without names, as with Keras; `variableCreatorScope` gives their variables unique ones. */
+export function toyNetworkUnnamed(vars: VariableCreator): Layer {
+  return sequential(
+    conv2d(vars, 3, 16, [5, 5], { padding: "same" }),
+    relu,
+    maxPool2d([2, 2], { strides: 2 }),
+    flatten(),
+    dense(vars, 64 * 64 * 16, 10),
+  );
+}
+
+/** Layers with names, as with tf_slim: every variable's name carries the whole path. */
+export function toyNetworkNamed(vars: VariableCreator, name = "ToyNetwork"): Layer {
+  const inside = scope(vars, name);
+  return sequential(
+    conv2d(scope(inside, "conv"), 3, 16, [5, 5], { padding: "same" }),
+    relu,
+    maxPool2d([2, 2], { strides: 2 }),
+    flatten(),
+    dense(scope(inside, "fully_connected"), 64 * 64 * 16, 10),
+  );
+}
+
+const vars = new DenseVariables({ seed: 1 });
+const model = toyNetworkNamed(vars);
+const images = randomUniform([2, 128, 128, 3], new Generator(1));
+console.log(model(images).shape); //=> [ 2, 10 ]
+console.log(summary(vars));
+//=> layer                       variable  shape          weights  lives in
+//=> ──────────────────────────  ────────  ─────────────  ───────  ────────
+//=> ToyNetwork/conv             kernel    [5, 5, 3, 16]    1,200  own
+//=> ToyNetwork/conv             bias      [16]                16  own
+//=> ToyNetwork/fully_connected  kernel    [65536, 10]    655,360  own
+//=> ToyNetwork/fully_connected  bias      [10]                10  own
+//=> total                                                656,586

@@ -1,0 +1,64 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { format } from "node:util";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+
+// Every example, and every `ts` block of README and docs, runs; where it says //=> that is what it must print.
+
+const root = new URL("../", import.meta.url);
+const generated = new URL("test/.snippets/", root);
+
+/** What a source says it prints. */
+const promised = (source: string): string[] => source.split("\n").flatMap((line) => /\/\/=> ?(.*)$/.exec(line)?.[1] ?? []);
+
+async function printed(path: string): Promise<string[]> {
+  const lines: string[] = [];
+  const log = vi.spyOn(console, "log").mockImplementation((...values: unknown[]) => {
+    lines.push(...format(...values).split("\n"));
+  });
+  try {
+    await import(path);
+  } finally {
+    log.mockRestore();
+  }
+  return lines;
+}
+
+const examples = readdirSync(new URL("docs/examples/", root)).filter((name) => name.endsWith(".ts") && name !== "toy-mnist.ts"); // a test of the command line runs that one
+
+describe("examples", () => {
+  test.each(examples)("%s prints what it says", async (name) => {
+    const path = fileURLToPath(new URL(`docs/examples/${name}`, root));
+    vi.resetModules();
+    const lines = await printed(path);
+    const own = promised(readFileSync(path, "utf8"));
+    expect(own.length).toBeGreaterThan(0);
+    expect(lines.slice(-own.length)).toEqual(own); // an example that imports another prints that one's lines first
+  });
+});
+
+const pages = [
+  "README.md",
+  ...readdirSync(new URL("docs/", root)).flatMap((name) => (name.endsWith(".md") ? [`docs/${name}`] : [])),
+];
+const snippets = pages.flatMap((page) => {
+  const text = readFileSync(new URL(page, root), "utf8");
+  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, source = ""], i): [string, string] => [
+    `${page}, block ${i + 1}`,
+    source,
+  ]);
+});
+
+describe("snippets of README and docs", () => {
+  beforeAll(() => mkdirSync(generated, { recursive: true }));
+  afterAll(() => rmSync(generated, { recursive: true, force: true }));
+
+  test.each(snippets)("%s runs and prints what it says", async (name, source) => {
+    const file = new URL(`${basename(name).replace(/\W+/g, "-")}.ts`, generated);
+    writeFileSync(file, source);
+    expect(await printed(fileURLToPath(file))).toEqual(promised(source));
+  });
+
+  test("there are snippets", () => expect(snippets.length).toBeGreaterThan(5));
+});

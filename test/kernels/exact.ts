@@ -1,0 +1,59 @@
+import { blocked, type Kernels, type Numbers } from "../../src/kernels/index.ts";
+import * as reference from "../../src/kernels/reference.ts";
+import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
+import { Generator } from "../../src/tensor/index.ts";
+
+const wasm = wasmBackend();
+const heap = wasm.slab(1 << 22);
+let used = 0;
+
+/** A copy of x in WebAssembly memory, where kernels read it in place; on an odd address as often as not. */
+function inPlace(x: Numbers): Numbers {
+  if (used + x.length > heap.length) used = 0;
+  const at = used;
+  used += x.length + (x.length % 2);
+  const copy = heap.subarray(at, at + x.length);
+  copy.set(x);
+  return copy;
+}
+
+/** A table of fast kernels, where its arrays lie, and into how many float32 roundings it splits a sum of k products. */
+export type Table = {
+  readonly fast: Partial<Kernels>;
+  readonly place: (x: Numbers) => Numbers;
+  readonly roundings: (k: number) => number;
+};
+
+const plain = { fast: blocked, place: (x: Numbers): Numbers => x, roundings: (k: number): number => Math.ceil(k / 256) };
+const simd = { fast: wasm.kernels, roundings: (k: number): number => k + 1 };
+
+export const tables: readonly (readonly [string, Table])[] = [
+  ["blocked", plain],
+  ["WebAssembly, arrays copied", { ...simd, place: (x) => x }],
+  ["WebAssembly, arrays in place", { ...simd, place: inPlace }],
+];
+
+/** Arrays of whole numbers from −8 to 8, the sums of whose products are exact in float32 in any order. */
+export function wholeNumbers(seed: number): (length: number) => Numbers {
+  const random = new Generator(seed);
+  return (length) => Float32Array.from({ length }, () => random.below(17) - 8);
+}
+
+export function reals(seed: number): (length: number) => Numbers {
+  const random = new Generator(seed);
+  return (length) => Float32Array.from({ length }, () => random.normal());
+}
+
+/** Where two arrays first differ, −1 where they are the same bit for bit. */
+export function firstDifference(a: Numbers, b: Numbers): number {
+  const [x, y] = [a, b].map((v) => new Uint32Array(v.buffer, v.byteOffset, v.length));
+  return x!.findIndex((bits, i) => bits !== y![i]);
+}
+
+export const abs = (x: Numbers): Numbers => x.map(Math.abs);
+
+/** One kernel of a table, the reference's where it has none. */
+export function kernelOf<K extends keyof Kernels>(table: Partial<Kernels>, name: K): Kernels[K] {
+  const all: Kernels = { ...reference, ...table };
+  return all[name];
+}

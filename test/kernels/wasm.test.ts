@@ -1,0 +1,158 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { alloc, inArena, type Kernels, kernels, type Numbers, type Windows } from "../../src/kernels/index.ts";
+import * as reference from "../../src/kernels/reference.ts";
+import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
+import "../fixed-seed.ts";
+import { firstDifference, kernelOf, tables, wholeNumbers } from "./exact.ts";
+
+test("every kernel in WebAssembly is compared, here or in products.test.ts", () => {
+  const products = ["conv2d", "conv2dInputGrad", "conv2dKernelGrad", "gemm"];
+  const others = ["add", "maxPool", "maxPoolGrad", "mul", "relu", "reluGrad", "sum", "sumGrad"];
+  expect(Object.keys(wasmBackend().kernels).sort()).toEqual([...products, ...others].sort());
+});
+
+/** Whole numbers with NaN, both infinities and both zeros among them. */
+function odd(seed: number): (length: number) => Numbers {
+  const draw = wholeNumbers(seed);
+  const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0];
+  return (length) => draw(length).map((v, i) => (i % 7 === 3 ? special[(i + length) % 5]! : v));
+}
+
+/** Lengths about and beyond those where the plain kernels are used. */
+const lengths = fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 250, max: 700 }));
+const wasmTables = tables.filter(([, { fast }]) => "relu" in fast);
+
+/** Runs a kernel of the reference and of a table into outputs that hold the same, and compares bits. NaN may have any bits. */
+type Run = (table: Kernels, place: (x: Numbers) => Numbers, out: Numbers) => void;
+
+describe.each(wasmTables)("%s", (_, { fast, place }) => {
+  function same(length: number, before: Numbers, run: Run): void {
+    const [want, got] = [before.slice(0, length), place(before.slice(0, length))];
+    run({ ...reference }, (x) => x, want);
+    run({ ...reference, ...fast }, place, got);
+    const canonical = (x: Numbers): Numbers => x.map((v) => (Number.isNaN(v) ? Number.NaN : v));
+    expect(firstDifference(canonical(got), canonical(want))).toBe(-1);
+  }
+
+  test("relu, its gradient, add and mul equal the reference bit for bit, NaN, infinity and −0 included", () => {
+    fc.assert(
+      fc.property(lengths, fc.integer(), fc.boolean(), (n, seed, accumulate) => {
+        const draw = odd(seed);
+        const [a, b, y] = [draw(n), draw(n), wholeNumbers(seed)(n)];
+        const dirty = accumulate ? y : new Float32Array(n).fill(Number.NaN);
+        same(n, dirty, (t, at, out) => t.relu(at(a), out));
+        same(n, dirty, (t, at, out) => t.reluGrad(at(a), at(y), at(b), out, accumulate));
+        same(n, dirty, (t, at, out) => t.add(at(a), at(b), out));
+        same(n, dirty, (t, at, out) => t.mul(at(a), at(b), out, accumulate));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("sums over rows and columns and their gradients equal the reference bit for bit on whole numbers", () => {
+    const size = fc.integer({ min: 0, max: 30 });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3 }), size, size, fc.integer(), fc.boolean(), (outer, n, inner, seed, accumulate) => {
+        const draw = wholeNumbers(seed);
+        const [sizes, scale] = [{ outer, n, inner }, 0.25];
+        const [x, dy] = [draw(outer * n * inner), draw(outer * inner)];
+        const dirty = accumulate ? draw(x.length + dy.length) : new Float32Array(x.length + dy.length).fill(Number.NaN);
+        same(dy.length, dirty, (t, at, out) => t.sum(sizes, at(x), out, scale, accumulate));
+        same(x.length, dirty, (t, at, out) => t.sumGrad(sizes, at(dy), out, scale, accumulate));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("a sum of columns is kept in double precision", () => {
+    const x = new Float32Array(300_000).fill(0.1);
+    const y = place(new Float32Array(3));
+    kernelOf(fast, "sum")({ outer: 1, n: 100_000, inner: 3 }, place(x), y, 1, false);
+    expect([...y]).toEqual(Array(3).fill(Math.fround(100_000 * Math.fround(0.1))));
+  });
+
+  const axis = (n: string) =>
+    fc
+      .record({
+        k: fc.integer({ min: 1, max: 4 }),
+        stride: fc.integer({ min: 1, max: 3 }),
+        more: fc.nat({ max: 6 }),
+        pad: fc.nat({ max: 3 }),
+        dilation: fc.integer({ min: 1, max: 2 }),
+      })
+      .map((a) => ({ ...a, name: n, pad: Math.min(a.pad, a.k - 1) }));
+
+  test("max pooling and its gradient equal the reference bit for bit, with ties, NaN, infinity and −0", () => {
+    fc.assert(
+      fc.property(
+        fc.nat({ max: 2 }),
+        axis("y"),
+        axis("x"),
+        fc.integer({ min: 1, max: 10 }),
+        fc.integer(),
+        (batch, y, x, channels, seed) => {
+          const along = ({ k, stride, more, pad, dilation }: typeof y) => {
+            const span = (k - 1) * dilation + 1;
+            return { n: span + more, out: Math.floor((more + 2 * pad) / stride) + 1 };
+          };
+          const [v, h] = [along(y), along(x)];
+          const w: Windows = {
+            batch,
+            height: v.n,
+            width: h.n,
+            channels,
+            outHeight: v.out,
+            outWidth: h.out,
+            kernelHeight: y.k,
+            kernelWidth: x.k,
+            strideY: y.stride,
+            strideX: x.stride,
+            dilationY: y.dilation,
+            dilationX: x.dilation,
+            padTop: y.pad,
+            padLeft: x.pad,
+          };
+          const draw = odd(seed);
+          const image = draw(batch * w.height * w.width * channels);
+          const count = batch * w.outHeight * w.outWidth * channels;
+          const dirty = new Float32Array(count).fill(Number.NaN);
+          same(count, dirty, (t, at, out) => t.maxPool(w, at(image), out));
+          const top = new Float32Array(count);
+          reference.maxPool(w, image, top);
+          const [dy, dx] = [wholeNumbers(seed)(count), wholeNumbers(seed + 1)(image.length)];
+          same(image.length, dx, (t, at, out) => t.maxPoolGrad(w, at(image), at(top), at(dy), out));
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
+
+test("arrays of a step lie where the kernels read them: results in a step and outside are the same", () => {
+  const draw = wholeNumbers(1);
+  const [a, b] = [draw(40 * 50), draw(50 * 30)];
+  const product = (): Numbers => {
+    const [x, y, c] = [alloc(a.length), alloc(b.length), alloc(40 * 30)];
+    x.set(a);
+    y.set(b);
+    kernels.gemm({ m: 40, n: 30, k: 50, a: x, b: y, c });
+    return c;
+  };
+  const outside = product();
+  expect(outside.buffer).not.toBeInstanceOf(SharedArrayBuffer);
+  inArena(() => {
+    const inside = product();
+    expect(inside.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(firstDifference(inside, outside)).toBe(-1);
+  });
+});
+
+test("arrays made before the memory grew are still read and written in place", () => {
+  const { kernels: wasm, slab } = wasmBackend();
+  const [x, y] = [slab(1000), slab(1000)];
+  x.fill(-1);
+  slab(10_000_000);
+  wasm.relu(x, y.fill(7));
+  expect(y.every((v) => v === 0)).toBe(true);
+});
