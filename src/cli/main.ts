@@ -11,9 +11,9 @@ export type Io = { readonly stdout: Output; readonly stderr: Output; readonly si
 export async function main(argv: readonly string[], { stdout, stderr, signal }: Io): Promise<number> {
   try {
     const options = parseOptions(argv);
-    if (options.help) stdout.write(HELP);
-    else await mnist(options, stdout, signal);
-    return signal.aborted ? 130 : 0;
+    if (!options.help) return (await mnist(options, stdout, signal)) ? 130 : 0;
+    stdout.write(HELP);
+    return 0;
   } catch (error) {
     if (!(error instanceof HashgradError)) throw error;
     stderr.write(`${error.message}\n`);

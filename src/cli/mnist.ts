@@ -5,8 +5,8 @@ import type { MnistOptions } from "./options.ts";
 import { count, liveLine, type Output, percent, progressLine, rateOf } from "./progress.ts";
 import { buildToy, type ToyModel, toyOptimizer } from "./recipe.ts";
 
-/** Trains the toy network and reports; ends early, with what was reached, when the signal says so. */
-export async function mnist(options: MnistOptions, output: Output, signal: AbortSignal): Promise<void> {
+/** Trains the toy network and reports; ends early, with what was reached, when the signal says so. Returns whether it did. */
+export async function mnist(options: MnistOptions, output: Output, signal: AbortSignal): Promise<boolean> {
   const began = performance.now();
   const { train: all, test } = readMnist(options.data ?? undefined);
   const data = options.limit === null ? all : takeFirst(all, options.limit);
@@ -57,6 +57,7 @@ export async function mnist(options: MnistOptions, output: Output, signal: Abort
     interrupted: aborted,
   };
   print(options.json ? JSON.stringify(report) : closing(report, toy));
+  return aborted;
 }
 
 function imageShape({ inputShape: [height = 0, width = 0, channels = 0] }: Dataset): [number, number, number] {

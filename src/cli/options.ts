@@ -103,6 +103,6 @@ function parse(argv: readonly string[]) {
     }).values;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${text.split(/\.\s/)[0]}; --help lists the options`);
+    throw new UsageError(`${text.split(/\.\s/)[0]!.replaceAll(/\s+/g, " ")}; --help lists the options`);
   }
 }

@@ -42,7 +42,7 @@ export function liveLine(output: Output): { show: (text: () => string) => void; 
       if (!output.isTTY || now - last < 100) return;
       last = now;
       shown = true;
-      output.write(`\r${text().slice(0, (output.columns ?? 80) - 1)}\x1b[K`);
+      output.write(`\r${text().slice(0, (output.columns || 80) - 1)}\x1b[K`);
     },
     clear: (): void => {
       if (shown) output.write("\r\x1b[K");

@@ -1,4 +1,4 @@
-import { HashgradError, type Shape, sizeOf, type Tensor, tensor } from "../tensor/index.ts";
+import { HashgradError, type Shape, sizeOf, type Tensor, tensor, ValueError } from "../tensor/index.ts";
 
 /** A file that is not what it should be. */
 export class FormatError extends HashgradError {}
@@ -11,13 +11,14 @@ export type SavedTensors = { readonly tensors: ReadonlyMap<string, Tensor>; read
  * little-endian float32 one after another (https://huggingface.co/docs/safetensors).
  */
 export function encodeSafetensors({ tensors, metadata }: SavedTensors): Uint8Array {
-  const header: Record<string, unknown> = { __metadata__: metadata };
+  const header = new Map<string, unknown>([["__metadata__", metadata]]);
   let end = 0;
   for (const [name, { shape, size }] of tensors) {
-    header[name] = { dtype: "F32", shape, data_offsets: [end, end + 4 * size] };
+    if (name === "__metadata__") throw new ValueError("encodeSafetensors", `"${name}" cannot be the name of a tensor`);
+    header.set(name, { dtype: "F32", shape, data_offsets: [end, end + 4 * size] });
     end += 4 * size;
   }
-  const unpadded = new TextEncoder().encode(JSON.stringify(header));
+  const unpadded = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const length = Math.ceil(unpadded.length / 8) * 8;
   const bytes = new Uint8Array(8 + length + end).fill(0x20, 8, 8 + length); // the header is padded with spaces
   const view = new DataView(bytes.buffer);

@@ -1,10 +1,10 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { assign, sameShape, show, type Tensor } from "../tensor/index.ts";
-import { type VariableCreator, weightsOf } from "../variables/index.ts";
+import { type Pooled, weightsOf } from "../variables/index.ts";
 import { decodeSafetensors, encodeSafetensors, FormatError } from "./safetensors.ts";
 
 /** A creator whose variables lie in a pool says where (a VariableFactory does). */
-type Placed = VariableCreator & { readonly placements?: () => ReadonlyMap<string, unknown> };
+type Placed = Pooled & { readonly placements?: () => ReadonlyMap<string, unknown> };
 
 const placementsOf = (vars: Placed): string => JSON.stringify(Object.fromEntries(vars.placements?.() ?? []));
 
@@ -46,22 +46,29 @@ export function loadWeights(path: string, vars: Placed): void {
   const surplus = [...tensors.keys()].find((name) => !own.has(name));
   if (surplus !== undefined)
     throw new FormatError(path, `holds "${surplus}", which the model does not have; it was saved from another model`);
-  const saved = metadata.placements ?? "{}";
-  if (saved !== placementsOf(vars)) {
+  const elsewhere = firstElsewhere(metadata.placements ?? "{}", placementsOf(vars), path);
+  if (elsewhere !== null) {
     throw new FormatError(
       path,
-      `its variables lie elsewhere in the pool: create them in the order of the model that was saved (${differing(saved, placementsOf(vars))})`,
+      `its variables lie elsewhere in the pool: create them in the order of the model that was saved (first difference: "${elsewhere}")`,
     );
   }
   for (const [name, target] of own) assign(target, tensors.get(name) as Tensor);
 }
 
-/** The first variable whose place in the pool differs. */
-function differing(saved: string, own: string): string {
-  const [a, b] = [saved, own].map((text) => JSON.parse(text) as Record<string, unknown>) as [
-    Record<string, unknown>,
-    Record<string, unknown>,
-  ];
-  const name = [...Object.keys(a), ...Object.keys(b)].find((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]));
-  return name === undefined ? "same places, other order" : `first difference: "${name}"`;
+/** The first variable that lies elsewhere in one of two records of places; null where there is none. */
+function firstElsewhere(saved: string, own: string, path: string): string | null {
+  const [a, b] = [placesIn(saved, path), placesIn(own, path)];
+  const names = [...Object.keys(a), ...Object.keys(b)];
+  return names.find((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name])) ?? null;
+}
+
+function placesIn(text: string, path: string): Record<string, unknown> {
+  try {
+    const places: unknown = JSON.parse(text);
+    if (typeof places === "object" && places !== null) return { ...places };
+  } catch {
+    // falls through to the one error below
+  }
+  throw new FormatError(path, "its record of where variables lie in the pool is not readable; it was saved by something else");
 }

@@ -12,12 +12,12 @@ export class Generator {
 
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed)) throw new ValueError("Generator", `the seed must be a whole number, got ${seed}`);
-    let mixed = (seed ^ Math.floor(seed / 2 ** 32)) >>> 0;
+    const high = Math.floor(seed / 2 ** 32); // not 0 for negative seeds and those of more than 32 bits
+    let mixed = seed >>> 0;
     this.#state = Uint32Array.from({ length: 4 }, () => {
       mixed = (mixed + 0x9e3779b9) >>> 0;
-      let z = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
-      z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-      return (z ^ (z >>> 15)) >>> 0;
+      const word = scramble(mixed);
+      return high === 0 ? word : scramble(word ^ high);
     });
   }
 
@@ -72,6 +72,13 @@ export class Generator {
     }
     this.#state = Uint32Array.from(state);
   }
+}
+
+/** The mixing of splitmix32: neighbouring numbers become unrelated ones. */
+function scramble(word: number): number {
+  let z = Math.imul(word ^ (word >>> 16), 0x21f0aaad);
+  z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+  return (z ^ (z >>> 15)) >>> 0;
 }
 
 /** A draw from the normal distribution, drawn again while it is over two deviations from the mean. */

@@ -1,4 +1,15 @@
-import { Generator, GradientError, gradients, noGrad, ShapeError, show, Tensor, tensor, variable } from "../tensor/index.ts";
+import {
+  assign,
+  Generator,
+  GradientError,
+  gradients,
+  noGrad,
+  ShapeError,
+  show,
+  Tensor,
+  tensor,
+  variable,
+} from "../tensor/index.ts";
 
 /** A function whose gradient is checked; it must give the same result every time it is called. */
 export type Differentiable = (...xs: Tensor[]) => Tensor | readonly Tensor[];
@@ -24,12 +35,26 @@ export function compareGradient(
   f: Differentiable,
   xs: readonly Tensor[],
   random: () => number,
+  options: GradientOptions = {},
+): GradientComparison {
+  const leaves = xs.map(variable);
+  return compareLeafGradient(() => f(...leaves), leaves, random, options);
+}
+
+/**
+ * The same for a function that reads variables by itself, such as a model that reads its parameters: these are moved, and put back.
+ *
+ * @example compareLeafGradient(() => model(images), vars.parameters().map((p) => p.tensor), () => random.uniform());
+ */
+export function compareLeafGradient(
+  f: () => Tensor | readonly Tensor[],
+  leaves: readonly Tensor[],
+  random: () => number,
   { step = 1 / 64, upstream }: GradientOptions = {},
 ): GradientComparison {
   const signed = (): number => 2 * random() - 1;
-  const directions = xs.map((x) => Float64Array.from(x.data, signed));
-  const leaves = xs.map(variable);
-  const ys = listed(f(...leaves));
+  const directions = leaves.map((x) => Float64Array.from(x.data, signed));
+  const ys = listed(f());
   const weights = upstream === undefined ? ys.map((y) => Float32Array.from(y.data, signed)) : upstreamOf(ys, listed(upstream));
   const before = leaves.map((x) => x.toArray());
   const slopes = slopesOf(leaves, ys, weights);
@@ -40,14 +65,15 @@ export function compareGradient(
     const moved = (t: number): Float32Array[] =>
       before.map((x, i) => Float32Array.from(x, (v, at) => v + t * directions[i]![at]!));
     const value = (at: readonly Float32Array[]): number => {
-      const results = noGrad(() => listed(f(...xs.map((x, i) => tensor(at[i]!, x.shape)))));
-      return results.reduce((total, y, i) => total + dot(weights[i]!, y.data), 0);
+      for (const [i, x] of leaves.entries()) assign(x, at[i]!);
+      return noGrad(() => listed(f()).reduce((total, y, i) => total + dot(weights[i]!, y.data), 0));
     };
     const [ahead, behind] = [moved(h), moved(-h)];
     const exact = slopes.reduce((total, dx, i) => total + sumOf(dx, (d, at) => d * (ahead[i]![at]! - behind[i]![at]!)), 0);
     return { numeric: (value(ahead) - value(behind)) / (2 * h), exact: exact / (2 * h) };
   };
   const [wide, narrow] = [difference(step), difference(step / 2)];
+  for (const [i, x] of leaves.entries()) assign(x, before[i]!);
   const extrapolated = (far: number, near: number): number => (4 * near - far) / 3;
   const exact = extrapolated(wide.exact, narrow.exact);
   const numeric = extrapolated(wide.numeric, narrow.numeric);

@@ -8,6 +8,7 @@ export {
   type CheckOptions,
   checkGradient,
   compareGradient,
+  compareLeafGradient,
   type Differentiable,
   type GradientComparison,
   type GradientOptions,

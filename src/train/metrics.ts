@@ -8,7 +8,13 @@ function rowsAndClasses(who: string, logits: Tensor, labels: ArrayLike<number>):
       `logits ${show(logits.shape)} and ${labels.length} labels: need [batch, classes] and one label per row`,
     );
   }
-  return [logits.shape[0], logits.shape[1]!];
+  const [batch, classes] = logits.shape as [number, number];
+  for (let row = 0; row < batch; row++) {
+    const label = labels[row]!;
+    if (!(Number.isInteger(label) && label >= 0 && label < classes))
+      throw new ValueError(who, `label ${label} at row ${row} is not one of 0…${classes - 1}`);
+  }
+  return [batch, classes];
 }
 
 /** How many rows of logits [batch, classes] have their largest number at the label. A row with NaN is never right. */
@@ -16,7 +22,10 @@ export function correctCount(logits: Tensor, labels: ArrayLike<number>): number 
   return topKCount(logits, labels, 1);
 }
 
-/** How many rows have the label among their k largest numbers; of equal numbers those of lower classes come first. */
+/**
+ * How many rows have the label among their k largest numbers; of equal numbers those of lower classes come first. A row with NaN is
+ * never right.
+ */
 export function topKCount(logits: Tensor, labels: ArrayLike<number>, k: number): number {
   const [batch, classes] = rowsAndClasses("topKCount", logits, labels);
   if (!(Number.isInteger(k) && k >= 1)) throw new ValueError("topKCount", `k must be a whole number of at least 1, got ${k}`);
@@ -28,7 +37,8 @@ export function topKCount(logits: Tensor, labels: ArrayLike<number>, k: number):
     let before = 0;
     for (let j = 0; j < classes; j++) {
       const other = numbers[row * classes + j]!;
-      if (other > own || (other === own && j < label) || Number.isNaN(other)) before++;
+      if (Number.isNaN(other)) before = k;
+      else if (other > own || (other === own && j < label)) before++;
     }
     if (before < k) correct++;
   }
@@ -48,6 +58,11 @@ export function topKAccuracy(logits: Tensor, labels: ArrayLike<number>, k: numbe
 /** counts[label][prediction] over the rows of logits [batch, classes]; added to `counts` where given. */
 export function confusionMatrix(logits: Tensor, labels: ArrayLike<number>, counts?: number[][]): number[][] {
   const [batch, classes] = rowsAndClasses("confusionMatrix", logits, labels);
+  if (counts !== undefined && !(counts.length >= classes && counts.every((row) => row.length >= classes)))
+    throw new ShapeError(
+      "confusionMatrix",
+      `counts are too few for logits ${show(logits.shape)}: need ${classes} rows of ${classes}`,
+    );
   const matrix = counts ?? Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   if (batch === 0) return matrix;
   const predictions = argMax(logits);

@@ -154,7 +154,7 @@ export async function evaluate({
   loss = defaultLoss,
   signal,
 }: EvaluateOptions): Promise<Evaluation> {
-  const confusion = Array.from({ length: data.classes }, () => new Array<number>(data.classes).fill(0));
+  let confusion: number[][] | undefined; // as wide as the logits, which may have more classes than the data
   let [count, lossSum, correct] = [0, 0, 0];
   for (const indices of batchOrder(lengthOf(data), { batchSize })) {
     if (signal?.aborted) break;
@@ -164,11 +164,12 @@ export async function evaluate({
         const logits = model(inputs, "inference");
         lossSum += loss(logits, labels).item() * labels.length;
         correct += correctCount(logits, labels);
-        confusionMatrix(logits, labels, confusion);
+        confusion = confusionMatrix(logits, labels, confusion);
       }),
     );
     count += indices.length;
     await breathe();
   }
+  confusion ??= Array.from({ length: data.classes }, () => new Array<number>(data.classes).fill(0));
   return { loss: lossSum / count, accuracy: correct / count, count, confusion };
 }

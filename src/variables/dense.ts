@@ -75,9 +75,9 @@ export function sameVariable(existing: Variable, shape: Shape): Variable {
   );
 }
 
-/** A seed for each name (FNV-1a over the name, started from the seed), so that the order of creation does not matter. */
+/** A seed for each name (FNV-1a over seed and name), so that the order of creation does not matter. */
 export function seedFor(seed: number, name: string): number {
-  let hash = (0x811c9dc5 ^ seed) >>> 0;
+  let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(`${seed}/${name}`)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash;
 }

@@ -6,20 +6,23 @@ export function scope(vars: VariableCreator, prefix: string): VariableCreator {
     create: (name, shape, options) => vars.create(`${prefix}/${name}`, shape, options),
     variables: () => vars.variables(),
     parameters: () => vars.parameters(),
+    prefix: `${vars.prefix ?? ""}${prefix}/`,
   };
 }
 
 /** The same creator, never giving a variable twice: a name that is taken gets a number, `kernel`, `kernel_1`, `kernel_2`. */
 export function uniqueNames(vars: VariableCreator): VariableCreator {
+  const { prefix = "" } = vars;
   return {
     create: (name, shape, options) => {
       const taken = new Set(vars.variables().map((variable) => variable.name));
       let free = name;
-      for (let i = 1; taken.has(free); i++) free = `${name}_${i}`;
+      for (let i = 1; taken.has(prefix + free); i++) free = `${name}_${i}`;
       return vars.create(free, shape, options);
     },
     variables: () => vars.variables(),
     parameters: () => vars.parameters(),
+    prefix,
   };
 }
 

@@ -35,6 +35,8 @@ export interface VariableCreator {
   variables(): readonly Variable[];
   /** What is trained: for a dense model its trainable variables, for a pooled one the pool's factors, scales and what was left out. */
   parameters(): readonly Parameter[];
+  /** What this creator puts in front of the names it is asked for, where it is a `scope` of another one. */
+  readonly prefix?: string;
 }
 
 /** Everything a model is made of when it is built from variables: `(vars) => layer`. */

@@ -7,11 +7,11 @@ const wasm = wasmBackend();
 const heap = wasm.slab(1 << 22);
 let used = 0;
 
-/** A copy of x in WebAssembly memory, where kernels read it in place; on an odd address as often as not. */
+/** A copy of x in WebAssembly memory, where kernels read it in place, aligned to 4 bytes and no more. */
 function inPlace(x: Numbers): Numbers {
   if (used + x.length > heap.length) used = 0;
   const at = used;
-  used += x.length + (x.length % 2);
+  used += x.length;
   const copy = heap.subarray(at, at + x.length);
   copy.set(x);
   return copy;

@@ -129,24 +129,27 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
   });
 });
 
-test("arrays of a step lie where the kernels read them: results in a step and outside are the same", () => {
-  const draw = wholeNumbers(1);
-  const [a, b] = [draw(40 * 50), draw(50 * 30)];
-  const product = (): Numbers => {
-    const [x, y, c] = [alloc(a.length), alloc(b.length), alloc(40 * 30)];
-    x.set(a);
-    y.set(b);
-    kernels.gemm({ m: 40, n: 30, k: 50, a: x, b: y, c });
-    return c;
-  };
-  const outside = product();
-  expect(outside.buffer).not.toBeInstanceOf(SharedArrayBuffer);
-  inArena(() => {
-    const inside = product();
-    expect(inside.buffer).toBeInstanceOf(SharedArrayBuffer);
-    expect(firstDifference(inside, outside)).toBe(-1);
-  });
-});
+test.skipIf(process.env.HASHGRAD_BACKEND === "plain")(
+  "arrays of a step lie where the kernels read them: results in a step and outside are the same",
+  () => {
+    const draw = wholeNumbers(1);
+    const [a, b] = [draw(40 * 50), draw(50 * 30)];
+    const product = (): Numbers => {
+      const [x, y, c] = [alloc(a.length), alloc(b.length), alloc(40 * 30)];
+      x.set(a);
+      y.set(b);
+      kernels.gemm({ m: 40, n: 30, k: 50, a: x, b: y, c });
+      return c;
+    };
+    const outside = product();
+    expect(outside.buffer).not.toBeInstanceOf(SharedArrayBuffer);
+    inArena(() => {
+      const inside = product();
+      expect(inside.buffer).toBeInstanceOf(SharedArrayBuffer);
+      expect(firstDifference(inside, outside)).toBe(-1);
+    });
+  },
+);
 
 test("arrays made before the memory grew are still read and written in place", () => {
   const { kernels: wasm, slab } = wasmBackend();

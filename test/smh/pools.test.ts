@@ -1,0 +1,333 @@
+import fc from "fast-check";
+import { assign, backward, Generator, mul, noGrad, type Shape, step, sum, type Tensor, uniformInit } from "hashgrad";
+import {
+  HashVariablePool,
+  type IndexStoreKind,
+  MetaVariablePool,
+  type PoolOptions,
+  ProductVariablePool,
+  type VariablePool,
+} from "hashgrad/smh";
+import { compareLeafGradient } from "hashgrad/testing";
+import { describe, expect, test } from "vitest";
+import { install, kernels } from "../../src/kernels/index.ts";
+import { rootAbove } from "../../src/smh/product-pool.ts";
+import "../fixed-seed.ts";
+
+const kinds: Readonly<Record<string, (options: PoolOptions) => VariablePool>> = {
+  product: (options) => new ProductVariablePool(options),
+  kronecker: (options) => new ProductVariablePool({ ...options, useKroneckerProduct: true }),
+  hash: (options) => new HashVariablePool(options),
+  "sum of product and hash": (options) => new MetaVariablePool({ ...options, parts: ["product", "hash"], reduce: "sum" }),
+  "product of product and kronecker": (options) =>
+    new MetaVariablePool({ ...options, parts: ["product", "kronecker"], reduce: "product" }),
+};
+
+/** The whole virtual vector of a pool, by the formulas of the paper and plain loops. */
+function virtual(pool: VariablePool): number[] {
+  if (pool instanceof MetaVariablePool) {
+    const parts = pool.parts.map(virtual);
+    const isSum = Math.abs(pool.stddev - Math.hypot(...pool.parts.map((part) => part.stddev))) < 1e-12;
+    return parts[0]!.map((_, i) => parts.map((part) => part[i]!).reduce((a, b) => (isSum ? a + b : a * b)));
+  }
+  const [first, second] = pool.coreVariables.map((core) => core.tensor.toArray());
+  if (pool instanceof HashVariablePool) return Array.from({ length: pool.poolSize }, (_, i) => first![i % first!.length]!);
+  const { dim: d, replicas: r } = pool as ProductVariablePool;
+  const kronecker = pool.coreVariables[0]!.tensor.shape.length === 3;
+  return Array.from({ length: pool.poolSize }, (_, at) => {
+    let total = 0;
+    for (let k = 0; k < r; k++) {
+      if (!kronecker) total += first![Math.floor(at / d) * r + k]! * second![k * d + (at % d)]!;
+      else {
+        const [row, column] = [Math.floor(at / d ** 2), at % d ** 2];
+        const [i, p, j, q] = [Math.floor(row / d), row % d, Math.floor(column / d), column % d];
+        total += first![(k * d + i) * d + j]! * second![(k * d + p) * d + q]!;
+      }
+    }
+    return total;
+  });
+}
+
+const shapeLists = fc.array(fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 4 }), { minLength: 1, maxLength: 4 });
+const sizeOf = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
+const total = (shapes: readonly Shape[]): number => shapes.reduce((n, shape) => n + sizeOf(shape), 0);
+
+describe.each(Object.entries(kinds))("a pool of the kind %s", (kind, make) => {
+  test("gives the slices of the paper's formula, wherever in a row they begin", () => {
+    fc.assert(
+      fc.property(shapeLists, fc.integer(), (shapes, seed) => {
+        const pool = make({ poolSize: Math.max(40, total(shapes)), fraction: 1, seed });
+        const slices = shapes.map((shape) => pool.getSlice(shape));
+        const whole = virtual(pool);
+        let at = 0;
+        for (const slice of slices) {
+          const got = slice.read();
+          expect(got.shape).toEqual(slice.shape);
+          for (const v of got.toArray()) expect(v).toBeCloseTo(whole[at++]!, 4);
+        }
+        expect(pool.status).toBe(at);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test("has the gradient of what it computes, by any store", () => {
+    fc.assert(
+      fc.property(
+        shapeLists,
+        fc.constantFrom<IndexStoreKind>("basic", "cyclic", "padding"),
+        fc.integer(),
+        (shapes, wanted, seed) => {
+          const indexStore = wanted === "padding" && kind.includes("hash") ? "cyclic" : wanted;
+          const poolSize = indexStore === "basic" ? Math.max(40, total(shapes)) : 40;
+          const pool = make({ poolSize, fraction: 1, indexStore, seed });
+          const slices = shapes.map((shape) => pool.getSlice(shape));
+          const core = pool.coreVariables.map((parameter) => parameter.tensor);
+          const random = new Generator(seed);
+          const { error } = compareLeafGradient(
+            () => slices.map((slice) => slice.read()),
+            core,
+            () => random.uniform(),
+          );
+          expect(error).toBeLessThan(2e-3);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  test("starts with virtual weights of the deviation it states", () => {
+    const pool = make({ poolSize: 40_000, fraction: 0.5, stddev: 0.3, seed: 4 });
+    const numbers = pool.getSlice([30_000]).read().toArray();
+    const mean = numbers.reduce((a, b) => a + b) / numbers.length;
+    const deviation = Math.sqrt(numbers.reduce((a, v) => a + (v - mean) ** 2, 0) / numbers.length);
+    expect(deviation / pool.stddev).toBeGreaterThan(0.85);
+    expect(deviation / pool.stddev).toBeLessThan(1.15);
+    expect(pool.coreSize).toBe(pool.coreVariables.reduce((n, core) => n + core.tensor.size, 0));
+    expect(pool.coreSize).toBeLessThanOrEqual(20_000);
+  });
+
+  test("same seed, same numbers; another seed, others", () => {
+    const first = (seed: number): number[] => [...make({ poolSize: 100, fraction: 1, seed }).getSlice([20]).read().toArray()];
+    expect(first(1)).toEqual(first(1));
+    expect(first(1)).not.toEqual(first(2));
+  });
+
+  test("refuses bad sizes, fractions and deviations", () => {
+    for (const fraction of [0, -0.1, 1.5, Number.NaN]) {
+      expect(() => make({ poolSize: 100, fraction })).toThrow(`fraction must be in (0, 1], got ${fraction}`);
+    }
+    expect(() => make({ poolSize: 0, fraction: 0.5 })).toThrow("poolSize must be at least 1, got 0");
+    expect(() => make({ poolSize: Number.POSITIVE_INFINITY, fraction: 0.5 })).toThrow("poolSize must be at least 1");
+    expect(() => make({ poolSize: 100, fraction: 0.5, stddev: 0 })).toThrow("stddev must be above 0, got 0");
+    expect(() => make({ poolSize: 100, fraction: 1, indexStore: "magic" as "basic" })).toThrow(
+      'must be "basic", "cyclic", "padding"',
+    );
+  });
+
+  test("says how full it is when it is full, and takes nothing", () => {
+    const pool = make({ poolSize: 81, fraction: 1 });
+    pool.getSlice([4, 20]);
+    expect(() => pool.getSlice([1000])).toThrow(/pool is full: 1000 weights asked, \d+ of \d+ left/);
+    expect(pool.status).toBe(80);
+    expect(pool.getSlice([1]).read().size).toBe(1);
+  });
+
+  test("that is not trained has no gradient", () => {
+    const pool = make({ poolSize: 100, fraction: 1, trainable: false });
+    expect(pool.getSlice([3]).read().tracked).toBe(false);
+  });
+});
+
+describe("the product pool", () => {
+  const newPool = (fraction = 1): ProductVariablePool => new ProductVariablePool({ poolSize: 10_000, fraction, seed: 1 });
+
+  /** The sizes of the matrix products that `fn` computes. */
+  const products = (fn: () => void): number[][] => {
+    const found: number[][] = [];
+    const { gemm } = kernels;
+    const restore = install({
+      gemm: (g) => {
+        found.push([g.m, g.n, g.k]);
+        gemm(g);
+      },
+    });
+    fn();
+    restore();
+    return found;
+  };
+
+  test("is formed once per step for all its slices, as many rows as are handed out, and two products go back", () => {
+    const pool = newPool();
+    const slices = Array.from({ length: 6 }, () => pool.getSlice([5, 70]));
+    const read = (): Tensor => slices.map((slice) => sum(mul(slice.read(), slice.read()))).reduce((a, b) => mul(a, b));
+    for (let i = 0; i < 3; i++) {
+      let y: Tensor | null = null;
+      step(() => {
+        expect(products(() => (y = read()))).toEqual([[21, 100, 50]]); // 2100 of 10,000 weights are 21 of 100 rows
+        expect(products(() => backward(y!))).toEqual([
+          [21, 50, 100],
+          [50, 100, 21],
+        ]);
+        assign(pool.coreVariables[0]!.tensor, pool.coreVariables[0]!.tensor.toArray()); // what an optimizer does
+      });
+    }
+  });
+
+  test("is formed once for a whole evaluation", () => {
+    const pool = newPool();
+    const slice = pool.getSlice([30, 30]);
+    const batches = (): void => {
+      for (let i = 0; i < 5; i++) step(() => noGrad(() => void slice.read()));
+    };
+    expect(products(batches)).toEqual([[9, 100, 50]]);
+    expect(products(batches)).toEqual([]);
+  });
+
+  test("that was formed under noGrad is not used for training: the gradient would be lost without a word", () => {
+    const pool = newPool();
+    const slice = pool.getSlice([10]);
+    noGrad(() => slice.read());
+    const y = sum(slice.read());
+    expect(y.tracked).toBe(true);
+    backward(y);
+    expect(pool.coreVariables.every((core) => core.tensor.grad !== null)).toBe(true);
+  });
+
+  test("gives live slices: what an optimizer changes is seen by the next read", () => {
+    const pool = newPool();
+    const slice = pool.getSlice([4]);
+    const before = slice.read().toArray();
+    const evaluated = noGrad(() => slice.read().toArray());
+    const [left] = pool.coreVariables;
+    assign(
+      left!.tensor,
+      left!.tensor.toArray().map((v) => 2 * v),
+    );
+    expect(evaluated).toEqual(before);
+    expect(slice.read().toArray()).toEqual(before.map((v) => 2 * v));
+    expect(noGrad(() => slice.read().toArray())).toEqual(before.map((v) => 2 * v));
+  });
+
+  test("can be read again after its history was used", () => {
+    const pool = newPool();
+    const slice = pool.getSlice([4]);
+    for (let i = 0; i < 2; i++) backward(sum(slice.read()));
+    const [left] = pool.coreVariables;
+    const twice = left!.tensor.grad!.toArray();
+    left!.tensor.leaf!.filled = false;
+    backward(sum(slice.read()));
+    expect(twice).toEqual(left!.tensor.grad!.toArray().map((v) => 2 * v));
+  });
+
+  test("is bounded where its factors are", () => {
+    for (const initializer of ["uniform", "truncated normal"] as const) {
+      const pool = new ProductVariablePool({ poolSize: 400, fraction: 0.5, initializer, seed: 3 });
+      const sigma = Math.sqrt(1 / Math.sqrt(pool.replicas));
+      const bound = initializer === "uniform" ? Math.sqrt(3) * sigma : (2 * sigma) / 0.8796;
+      const largest = Math.max(...pool.coreVariables.flatMap((core) => [...core.tensor.toArray()].map(Math.abs)));
+      expect(largest).toBeLessThanOrEqual(bound * 1.0001);
+      expect(largest).toBeGreaterThan(0.9 * bound);
+    }
+    const own = new ProductVariablePool({ poolSize: 400, fraction: 0.5, initializer: uniformInit(2, 3) });
+    expect(own.coreVariables[0]!.tensor.toArray().every((v) => v >= 2 && v < 3)).toBe(true);
+  });
+
+  test("names the least fraction that works, and it does", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 5000 }), fc.boolean(), (poolSize, useKroneckerProduct) => {
+        const make = (fraction: number): ProductVariablePool =>
+          new ProductVariablePool({ poolSize, fraction, useKroneckerProduct });
+        try {
+          make(1e-6);
+        } catch (error) {
+          const least = /the least fraction for \d+ weights is ([\d.]+)$/.exec(String(error))?.[1];
+          if (least !== undefined) expect(make(Number(least)).replicas).toBe(1);
+          else expect(() => make(1)).toThrow(`no fraction works for ${poolSize} weights`);
+          return;
+        }
+        expect.unreachable("a millionth cannot work");
+      }),
+      { numRuns: 200 },
+    );
+    expect(() => new ProductVariablePool({ poolSize: 72, fraction: 0.1 })).toThrow(
+      "ProductVariablePool: fraction 0.1 leaves no column: the factors would be [9, 0] and [0, 9]; the least fraction for 72 weights is 0.250",
+    );
+  });
+
+  test("has the exact root as its side, for every size", () => {
+    expect(rootAbove(10 ** 4, 4)).toBe(10);
+    expect(rootAbove(7e5, 2)).toBe(837);
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3000 }), fc.constantFrom(2, 4), (d, n) => {
+        expect(rootAbove(d ** n, n)).toBe(d);
+        if (d > 1) expect(rootAbove(d ** n - 1, n)).toBe(d);
+        expect(rootAbove(d ** n + 1, n)).toBe(d + 1);
+      }),
+    );
+  });
+
+  test("keeps several pools apart by name", () => {
+    const pool = new ProductVariablePool({ poolSize: 100, fraction: 0.5, name: "second" });
+    expect(pool.coreVariables.map((core) => core.name)).toEqual(["second/variable_left", "second/variable_right"]);
+  });
+});
+
+describe("other pools", () => {
+  test("a hash of size 0 is refused, with the least fraction; a padding store does not fit", () => {
+    expect(() => new HashVariablePool({ poolSize: 10, fraction: 0.09 })).toThrow(
+      "HashVariablePool: fraction 0.09 of 10 weights leaves a hash of size 0; the least fraction is 0.1",
+    );
+    expect(() => new HashVariablePool({ poolSize: 10, fraction: 0.5, indexStore: "padding" })).toThrow(
+      "a padding store does not fit a hash pool",
+    );
+  });
+
+  test("unknown parts and reducers of a meta pool are refused", () => {
+    const options = { poolSize: 1000, fraction: 0.5 };
+    expect(() => new MetaVariablePool({ ...options, parts: ["magic" as "hash"], reduce: "sum" })).toThrow(
+      'MetaVariablePool: parts are "product", "kronecker" or "hash", got "magic"',
+    );
+    expect(() => new MetaVariablePool({ ...options, parts: [], reduce: "sum" })).toThrow("needs at least one part");
+    expect(() => new MetaVariablePool({ ...options, parts: ["hash"], reduce: "max" as "sum" })).toThrow(
+      'reduce must be "sum" or "product", got "max"',
+    );
+  });
+
+  test("a part that is full leaves the other parts of a meta pool where they are", () => {
+    const pool = new MetaVariablePool({ poolSize: 50, fraction: 1, parts: ["product", "hash"], reduce: "sum" }); // 64 and 50
+    pool.getSlice([45]);
+    expect(() => pool.getSlice([10])).toThrow("pool is full: 10 weights asked, 5 of 50 left");
+    expect(pool.parts.map((part) => part.status)).toEqual([45, 45]);
+  });
+
+  test("a slice of constants has no gradient beyond the pool", () => {
+    const pool = new ProductVariablePool({ poolSize: 9, fraction: 1, indexStore: "padding" });
+    pool.getSlice([9]);
+    const y = pool.getSlice([2]).read();
+    expect(y.toArray()).toEqual(Float32Array.from([0.01, 0.01]));
+    expect(y.tracked).toBe(false);
+  });
+
+  test("an own index store is used", () => {
+    const backwards = (size: number) => {
+      let current = 0;
+      const check = (): void => undefined;
+      return {
+        size,
+        get current(): number {
+          return current;
+        },
+        check,
+        allocate: (length: number) => {
+          current += length;
+          return [{ begin: size - current, length }];
+        },
+      };
+    };
+    const pool = new HashVariablePool({ poolSize: 6, fraction: 1, indexStore: backwards });
+    const hash = pool.coreVariables[0]!.tensor.toArray();
+    expect([...pool.getSlice([2]).read().toArray()]).toEqual([...hash.slice(4)]);
+    expect([...pool.getSlice([3]).read().toArray()]).toEqual([...hash.slice(1, 4)]);
+  });
+});

@@ -1,0 +1,289 @@
+import fc from "fast-check";
+import {
+  backward,
+  crossEntropy,
+  DenseVariables,
+  Generator,
+  glorotUniform,
+  heNormal,
+  mul,
+  onesInit,
+  randomNormal,
+  type Shape,
+  scope,
+  sum,
+  type Tensor,
+  tensor,
+  zerosInit,
+} from "hashgrad";
+import { batchNorm, dense, toyNetwork } from "hashgrad/nn";
+import { adam } from "hashgrad/optim";
+import {
+  composeModifiers,
+  constantFaninScaleModifier,
+  constantFanoutScaleModifier,
+  fanoutScaleModifier,
+  HashVariablePool,
+  initialiserScaleModifier,
+  MetaVariablePool,
+  type Modifier,
+  type PoolOptions,
+  ProductVariablePool,
+  poolSizeFor,
+  reluModifier,
+  selector,
+  signModifier,
+  VariableFactory,
+  variableFanoutScaleModifier,
+  variableScaleModifier,
+} from "hashgrad/smh";
+import { compareLeafGradient } from "hashgrad/testing";
+import { describe, expect, test } from "vitest";
+import "../fixed-seed.ts";
+
+const newPool = (options: Partial<PoolOptions> = {}): ProductVariablePool =>
+  new ProductVariablePool({ poolSize: 10_000, fraction: 0.5, seed: 1, ...options });
+const homes = (factory: VariableFactory): string[] => factory.variables().map(({ name, home }) => `${name} ${home}`);
+const deviationOf = (x: Tensor): number => {
+  const numbers = x.toArray();
+  const mean = numbers.reduce((a, b) => a + b) / numbers.length;
+  return Math.sqrt(numbers.reduce((a, v) => a + (v - mean) ** 2, 0) / numbers.length);
+};
+
+describe("which variables come from the pool", () => {
+  const build = (factory: VariableFactory): string[] => {
+    factory.create("conv/kernel", [3, 3, 1, 4]);
+    factory.create("conv/bias", [4]);
+    factory.create("dense/kernel", [5, 2]);
+    factory.create("dense/bias", [2]);
+    return homes(factory);
+  };
+
+  test("left to itself: kernels and matrices, not biases and norms", () => {
+    expect(build(new VariableFactory({ pool: newPool() }))).toEqual([
+      "conv/kernel pool",
+      "conv/bias own",
+      "dense/kernel pool",
+      "dense/bias own",
+    ]);
+  });
+
+  test("without a pool: none", () => {
+    expect(build(new VariableFactory()).every((line) => line.endsWith("own"))).toBe(true);
+    expect(build(new VariableFactory({ pool: null, applyTo: ".*" })).every((line) => line.endsWith("own"))).toBe(true);
+  });
+
+  test("a string is anchored at the start in every branch, a RegExp searched, a function asked", () => {
+    const takes = (applyTo: Parameters<typeof selector>[0], name: string): boolean => selector(applyTo)(name, [2, 2]);
+    expect(takes("conv|kernel", "dense/kernel")).toBe(false);
+    expect(takes("conv|kernel", "kernel_1")).toBe(true);
+    expect(takes(".*kernel", "dense/kernel")).toBe(true);
+    expect(takes("", "anything")).toBe(true);
+    for (const flags of ["", "g", "y", "gi"]) {
+      const takesKernel = selector(new RegExp("kernel", flags));
+      for (let i = 0; i < 3; i++) expect(takesKernel("dense/kernel", [1])).toBe(true); // lastIndex of g and y does no harm
+    }
+    expect(takes(/^kernel/, "dense/kernel")).toBe(false);
+    expect(takes((name, shape) => name.startsWith("d") && shape.length === 2, "dense/kernel")).toBe(true);
+    expect(() => selector("(")).toThrow(/^applyTo: "\(" is no regular expression: /);
+  });
+
+  test("anything given is obeyed to the letter, also for biases and norms; only what is not trained stays out", () => {
+    const factory = new VariableFactory({ pool: newPool(), applyTo: ".*" });
+    batchNorm(scope(factory, "bn"), 4);
+    expect(homes(factory)).toEqual(["bn/gamma pool", "bn/beta pool", "bn/moving_mean own", "bn/moving_variance own"]);
+  });
+
+  test("a scope called SMH compresses like any other", () => {
+    const factory = new VariableFactory({ pool: newPool(), applyTo: ".*" });
+    scope(factory, "SMH").create("kernel", [2, 2]);
+    expect(homes(factory)).toEqual(["SMH/kernel pool"]);
+  });
+});
+
+describe("the factory", () => {
+  test("gives the same variable for the same name, and refuses another shape", () => {
+    const factory = new VariableFactory({ pool: newPool() });
+    const kernel = factory.create("hidden/kernel", [4, 2]);
+    expect(factory.create("hidden/kernel", [4, 2])).toBe(kernel);
+    expect(factory.pool?.status).toBe(8);
+    expect(() => factory.create("hidden/kernel", [4, 3])).toThrow(
+      'variable "hidden/kernel": exists already with shape [4, 2], asked for [4, 3]; give each layer its own scope()',
+    );
+  });
+
+  test("refuses dtypes other than float32, assignment to slices, and names that are none", () => {
+    const factory = new VariableFactory({ pool: newPool() });
+    expect(() => factory.create("a", [2, 2], { dtype: "int32" as "float32" })).toThrow(
+      'create "a": variables are float32, got dtype int32',
+    );
+    expect(() => factory.create("", [2, 2])).toThrow("a variable needs a name");
+    expect(() => factory.create("a", [2, 2]).assign([1, 2, 3, 4])).toThrow(
+      "is a slice of a pool and cannot be assigned; assign to the pool's coreVariables",
+    );
+  });
+
+  test("lists the pool's factors first, then scales and what was left out", () => {
+    const factory = new VariableFactory({ pool: newPool({ poolSize: poolSizeFor(toyNetwork), fraction: 0.4 }) });
+    toyNetwork(factory);
+    expect(factory.parameters().map(({ name, tensor, decay }) => [name, tensor.size, decay])).toEqual([
+      ["variable_left", 6265, true],
+      ["variable_right", 6265, true],
+      ["conv/kernel/scale", 1, false],
+      ["conv/bias", 16, false],
+      ["dense/kernel/scale", 1, false],
+      ["dense/bias", 10, false],
+    ]);
+    const report = factory.report();
+    expect(report).toMatchObject({
+      denseSize: 31_786,
+      coreSize: 12_530,
+      trainedSize: 12_558,
+      poolSize: 179 ** 2,
+      status: 31_760,
+    });
+    expect(report.achievedFraction).toBeCloseTo(12_558 / 31_786, 12);
+    expect([...factory.placements()]).toEqual([
+      ["conv/kernel", [[{ begin: 0, length: 400 }]]],
+      ["dense/kernel", [[{ begin: 400, length: 31_360 }]]],
+    ]);
+  });
+
+  test("counts for Step 1 what it will take from the pool", () => {
+    expect(poolSizeFor(toyNetwork)).toBe(31_760);
+    expect(poolSizeFor(toyNetwork, { applyTo: ".*" })).toBe(31_786);
+    expect(poolSizeFor(toyNetwork, { applyTo: "conv" })).toBe(416);
+    expect(poolSizeFor((vars) => batchNorm(vars, 8), { applyTo: ".*" })).toBe(16); // not the running statistics
+  });
+
+  test("a pool that is trained no longer has no parameters", () => {
+    const factory = new VariableFactory({ pool: newPool({ trainable: false }) });
+    factory.create("a", [2, 2]);
+    expect(factory.parameters().map((p) => p.name)).toEqual(["a/scale"]);
+  });
+
+  test("a network whose weights all live in a pool learns", () => {
+    const factory = new VariableFactory({ pool: newPool({ poolSize: 400, fraction: 0.5 }), applyTo: ".*" });
+    const model = dense(factory, 12, 3);
+    const optimizer = adam(factory.parameters());
+    const x = randomNormal([30, 12], new Generator(2));
+    const labels = Array.from({ length: 30 }, (_, i) => i % 3);
+    const losses = Array.from({ length: 60 }, () => {
+      const loss = crossEntropy(model(x), labels);
+      backward(loss);
+      optimizer.step();
+      return loss.item();
+    });
+    expect(losses.at(-1)).toBeLessThan(0.5 * losses[0]!);
+  });
+});
+
+describe("modifiers", () => {
+  const modifiers: Readonly<Record<string, Modifier>> = {
+    "constant fan-out": constantFanoutScaleModifier,
+    "constant fan-in": constantFaninScaleModifier,
+    scale: variableScaleModifier,
+    "scale and fan-out": variableFanoutScaleModifier,
+    "initialiser scale": initialiserScaleModifier,
+    "composed of two scales": composeModifiers(variableScaleModifier, constantFanoutScaleModifier, variableScaleModifier),
+    "a user's own, which shifts": (slice, { variable }) => mul(slice, variable("shift", [], onesInit)),
+  };
+  const pools: Readonly<Record<string, (options: PoolOptions) => ProductVariablePool | HashVariablePool | MetaVariablePool>> = {
+    product: (options) => new ProductVariablePool(options),
+    kronecker: (options) => new ProductVariablePool({ ...options, useKroneckerProduct: true }),
+    hash: (options) => new HashVariablePool(options),
+    meta: (options) => new MetaVariablePool({ ...options, parts: ["product", "hash"], reduce: "product" }),
+  };
+
+  test.each(Object.keys(modifiers).flatMap((name) => Object.keys(pools).map((pool): [string, string] => [name, pool])))(
+    "%s has the right gradient over a %s pool",
+    (name, kind) => {
+      const shape = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 });
+      fc.assert(
+        fc.property(shape, fc.integer(), (own, seed) => {
+          const pool = pools[kind]!({ poolSize: 300, fraction: 1, seed });
+          const factory = new VariableFactory({ pool, applyTo: ".*", modifier: modifiers[name]!, seed });
+          const made = factory.create("a", own, { init: heNormal });
+          const again = factory.create("b", own, { init: onesInit });
+          const random = new Generator(seed);
+          const { error } = compareLeafGradient(
+            () => [made.read(), again.read(), made.read()],
+            factory.parameters().map((p) => p.tensor),
+            () => random.uniform(),
+          );
+          expect(error).toBeLessThan(3e-3);
+        }),
+        { numRuns: 12 },
+      );
+    },
+  );
+
+  test("relu lets through what is positive, and its gradient", () => {
+    const factory = new VariableFactory({ pool: newPool(), modifier: reluModifier });
+    const plain = new VariableFactory({ pool: newPool(), modifier: null });
+    const [kernel, slice] = [factory.create("a", [5, 7]).read(), plain.create("a", [5, 7]).read()];
+    const positive = tensor(
+      slice.toArray().map((v) => (v > 0 ? 1 : 0)),
+      [5, 7],
+    );
+    expect(kernel.toArray()).toEqual(
+      mul(slice, positive)
+        .toArray()
+        .map((v) => v + 0),
+    ); // no −0
+    backward(sum(kernel));
+    backward(sum(mul(slice, positive)));
+    const gradient = (of: VariableFactory): Float32Array[] => of.parameters().map((p) => p.tensor.grad!.toArray());
+    expect(gradient(factory)).toEqual(gradient(plain));
+  });
+
+  test("the fan-out scale answers to both of its names", () => {
+    expect(fanoutScaleModifier).toBe(constantFanoutScaleModifier);
+  });
+
+  test("signs are trained straight through", () => {
+    const factory = new VariableFactory({ pool: newPool(), modifier: signModifier });
+    const kernel = factory.create("a", [3, 4]).read();
+    expect(kernel.toArray().every((v) => Math.abs(v) === 1)).toBe(true);
+    backward(sum(kernel));
+    expect(factory.parameters().every((p) => p.tensor.grad !== null)).toBe(true);
+  });
+
+  test("left out, each slice starts with the deviation and mean of the layer's own initialiser", () => {
+    const factory = new VariableFactory({ pool: newPool({ poolSize: 40_000, stddev: 0.2 }), applyTo: ".*" });
+    for (const [init, shape] of [
+      [glorotUniform, [80, 120]],
+      [heNormal, [3, 3, 20, 40]],
+    ] as const) {
+      const kernel = factory.create(init.name, shape as Shape, { init });
+      expect(deviationOf(kernel.read()) / init.deviation(shape)).toBeGreaterThan(0.9);
+      expect(deviationOf(kernel.read()) / init.deviation(shape)).toBeLessThan(1.1);
+    }
+    const gamma = factory.create("gamma", [500], { init: onesInit }).read().toArray();
+    expect(Math.abs(gamma.reduce((a, b) => a + b) / 500 - 1)).toBeLessThan(0.01);
+    expect(deviationOf(factory.create("bias", [500], { init: zerosInit }).read())).toBeLessThan(0.02);
+  });
+
+  test("what a modifier asks for is created with the variable, is the same on every read, and bypasses applyTo", () => {
+    const asked: Tensor[] = [];
+    const modifier: Modifier = (slice, { variable }) => {
+      asked.push(variable("gain", [2], zerosInit));
+      return slice;
+    };
+    const factory = new VariableFactory({ pool: newPool(), applyTo: ".*", modifier });
+    const a = factory.create("a", [2, 2]);
+    expect(factory.parameters().map((p) => p.name)).toEqual(["variable_left", "variable_right", "a/gain"]);
+    a.read();
+    a.read();
+    expect(new Set(asked).size).toBe(1);
+    expect(factory.variables().map((v) => v.name)).toEqual(["a"]);
+  });
+
+  test("own variables may live in a creator of the user's", () => {
+    const variables = new DenseVariables({ seed: 3 });
+    const factory = new VariableFactory({ pool: newPool(), variables });
+    factory.create("a", [2, 2]);
+    factory.create("b", [2]);
+    expect(variables.parameters().map((p) => p.name)).toEqual(["a/scale", "b"]);
+  });
+});
