@@ -79,6 +79,11 @@ export function lasting(): Lifetime {
   return forever;
 }
 
+/** Whether a step is running. */
+export function isInArena(): boolean {
+  return open !== null;
+}
+
 /** Runs `fn` with `alloc` handing out step memory. Steps do not nest: an inner one joins the outer. */
 export function inArena<T>(fn: () => T): T {
   if (open !== null) return fn();

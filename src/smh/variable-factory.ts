@@ -106,10 +106,7 @@ export class VariableFactory implements VariableCreator {
       home: "pool",
       read: (): Tensor => modify(slice.read(), context),
       assign: (): void => {
-        throw new VariableError(
-          `variable "${name}"`,
-          "is a slice of a pool and cannot be assigned; assign to the pool's coreVariables",
-        );
+        throw new VariableError(name, "is a slice of a pool and cannot be assigned; assign to the pool's coreVariables");
       },
     };
   }

@@ -210,12 +210,12 @@ export function zeroGrad(leaves: Iterable<Tensor>): void {
   for (const { leaf } of leaves) if (leaf !== null) leaf.filled = false;
 }
 
-/** @internal The live gradient of a leaf, null where there is none. */
+/** The live gradient of a leaf, for optimizers, null where there is none. */
 export function gradientOf(x: Tensor): Numbers | null {
   return x.leaf?.filled ? x.leaf.buffer : null;
 }
 
-/** @internal An optimizer's update: `change` rewrites the numbers in place by the gradient, which is forgotten after. */
+/** An optimizer's update: `change` rewrites the numbers in place by the gradient, which is forgotten after. */
 export function applyGradient(x: Tensor, change: (numbers: Numbers, gradient: Numbers) => void): void {
   const gradient = gradientOf(x);
   if (gradient === null) return;

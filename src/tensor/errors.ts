@@ -1,7 +1,7 @@
 /** What every error of the library is: its message starts with who complains and ends with what to do. */
 export class HashgradError extends Error {
-  constructor(who: string, what: string) {
-    super(`${who}: ${what}`);
+  constructor(who: string, what: string, between = ": ") {
+    super(`${who}${between}${what}`);
     this.name = new.target.name;
   }
 }

@@ -70,7 +70,7 @@ export function checkRequest(name: string, shape: Shape, { dtype = "float32" }: 
 export function sameVariable(existing: Variable, shape: Shape): Variable {
   if (sameShape(existing.shape, shape)) return existing;
   throw new VariableError(
-    `variable "${existing.name}"`,
+    existing.name,
     `exists already with shape ${show(existing.shape)}, asked for ${show(shape)}; give each layer its own scope()`,
   );
 }

@@ -2,7 +2,11 @@ import { HashgradError, type Parameter, type Shape, type Tensor } from "../tenso
 import type { Initializer } from "./initializers.ts";
 
 /** A name that is taken, a shape that does not fit, a variable that cannot be written. */
-export class VariableError extends HashgradError {}
+export class VariableError extends HashgradError {
+  constructor(name: string, what: string) {
+    super(`variable "${name}"`, what, " "); // a sentence: the variable is its subject
+  }
+}
 
 /** A named array of a model. Where its numbers live is the creator's affair: `read()` asks for them anew every time. */
 export type Variable = {

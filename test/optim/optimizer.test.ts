@@ -1,0 +1,213 @@
+import { expect, test } from "vitest";
+import { crossEntropy, mean, mul, square, sum } from "../../src/ops/index.ts";
+import { adam, adamW, type Optimizer, type OptimizerOptions, rmsprop, sgd } from "../../src/optim/index.ts";
+import {
+  backward,
+  Generator,
+  ones,
+  type Parameter,
+  randomNormal,
+  step,
+  type Tensor,
+  tensor,
+  variable,
+} from "../../src/tensor/index.ts";
+import { thrown } from "../thrown.ts";
+
+const parameter = (name: string, values: number[], more: Partial<Parameter> = {}): Parameter => ({
+  name,
+  tensor: variable(tensor(values)),
+  decay: true,
+  ...more,
+});
+const push = ({ tensor: x }: Parameter, gradient: number[]): void => backward(mul(x, 1), tensor(gradient));
+const makers: [string, (parameters: readonly Parameter[], options?: OptimizerOptions) => Optimizer][] = [
+  ["sgd", sgd],
+  ["adam", adam],
+  ["adamW", adamW],
+  ["rmsprop", rmsprop],
+];
+
+test.each(makers)("%s clears the gradients it used and leaves parameters without gradient alone", (_, make) => {
+  const [a, b] = [parameter("a", [1, 2]), parameter("b", [3])];
+  const optimizer = make([a, b], { learningRate: 0.1, weightDecay: 0.5 });
+  push(a, [1, -1]);
+  const { version } = b.tensor;
+  optimizer.step();
+  expect(a.tensor.grad).toBeNull();
+  expect(b.tensor.toNested()).toEqual([3]);
+  expect(b.tensor.version).toBe(version);
+  const after = a.tensor.toArray();
+  expect([...after].every((v, i) => v !== i + 1)).toBe(true);
+  optimizer.step(); // no new gradient: nothing happens, momentum or not
+  expect(a.tensor.toArray()).toEqual(after);
+});
+
+test.each(makers)("weight decay of %s spares parameters with decay: false", (_, make) => {
+  const [spared, pulled] = [parameter("spared", [4], { decay: false }), parameter("pulled", [4])];
+  const optimizer = make([spared, pulled], { learningRate: 0.1, weightDecay: 0.5 });
+  for (const p of [spared, pulled]) push(p, [0]);
+  optimizer.step();
+  expect(spared.tensor.item()).toBe(4);
+  expect(pulled.tensor.item()).toBeLessThan(4);
+});
+
+test("gradients of several backwards add up until step or zeroGrad", () => {
+  const p = parameter("p", [0]);
+  const optimizer = sgd([p], { learningRate: 1 });
+  push(p, [1]);
+  push(p, [2]);
+  optimizer.step();
+  expect(p.tensor.item()).toBe(-3);
+  push(p, [5]);
+  optimizer.zeroGrad();
+  optimizer.step();
+  expect(p.tensor.item()).toBe(-3);
+  expect(optimizer.steps).toBe(2);
+});
+
+test("a learning rate may be a function of the parameter", () => {
+  const [a, b] = [parameter("a", [0]), parameter("b", [0])];
+  const optimizer = sgd([a, b], { learningRate: ({ name }) => (name === "a" ? 1 : 0.25) });
+  for (const p of [a, b]) push(p, [1]);
+  optimizer.step();
+  expect([a.tensor.item(), b.tensor.item()]).toEqual([-1, -0.25]);
+});
+
+test.each([
+  ["sgd", sgd, [0.01, 0.01], [0.5, 0.5]],
+  ["adam", adam, [0.001, 0.02], [0.5, 0.5]],
+  ["adamW", adamW, [0.001, 0.02], [0.5, 0.5]],
+  ["rmsprop", rmsprop, [0.001, 0.02], [0.5, 0.5]],
+] as const)("%s takes the rate that suits each parameter where none is given, and a given one for all", (_, make, own, given) => {
+  const moved = (options: OptimizerOptions): number[] => {
+    const parameters = [parameter("plain", [0]), parameter("factor", [0], { learningRate: 0.02 })];
+    const optimizer = make(parameters, options);
+    for (const p of parameters) push(p, [1]);
+    optimizer.step();
+    const scale = make === rmsprop ? Math.sqrt(0.1) : 1; // g/√(0.1·g²)
+    return parameters.map((p) => -p.tensor.item() * scale);
+  };
+  expect(moved({})).toEqual(own.map((rate) => expect.closeTo(rate, 6)));
+  expect(moved({ learningRate: 0.5 })).toEqual(given.map((rate) => expect.closeTo(rate, 5)));
+});
+
+test("a schedule multiplies the rate and counts the steps from 0", () => {
+  const asked: number[] = [];
+  const p = parameter("p", [0]);
+  const optimizer = sgd([p], {
+    learningRate: 2,
+    schedule: (i) => {
+      asked.push(i);
+      return i + 1;
+    },
+  });
+  for (let i = 0; i < 3; i++) {
+    push(p, [1]);
+    optimizer.step();
+  }
+  expect(asked).toEqual([0, 1, 2]);
+  expect(p.tensor.item()).toBe(-2 * (1 + 2 + 3));
+});
+
+const regression = (p: Tensor, seed: number): Tensor => mean(square(mul(p, randomNormal([4], new Generator(seed)))));
+
+test.each([
+  ["sgd", (ps) => sgd(ps, { momentum: 0.9 })],
+  ["adam", (ps) => adam(ps)],
+  ["adamW", (ps) => adamW(ps)],
+  ["rmsprop", (ps) => rmsprop(ps, { momentum: 0.5 })],
+] as [string, (parameters: Parameter[]) => Optimizer][])("%s restored from a saved state goes on bit for bit", (_, make) => {
+  const go = (p: Parameter, optimizer: Optimizer, from: number): void => {
+    for (let i = from; i < from + 4; i++) {
+      backward(regression(p.tensor, i));
+      optimizer.step();
+    }
+  };
+  const whole = parameter("p", [1, -2, 3, 0.5]);
+  const first = make([whole]);
+  go(whole, first, 0);
+  const { steps, arrays } = first.state();
+  const saved = { steps, arrays: new Map([...arrays].map(([name, array]) => [name, Array.from(array)])) };
+  const resumed = parameter("p", [...whole.tensor.toArray()]);
+  go(whole, first, 4);
+  const second = make([resumed]);
+  second.restore(saved);
+  expect(second.steps).toBe(4);
+  go(resumed, second, 4);
+  expect(resumed.tensor.toArray()).toEqual(whole.tensor.toArray());
+  expect(second.state()).toEqual(first.state());
+});
+
+test("a state of another model is refused before anything is changed", () => {
+  const optimizer = adam([parameter("a", [1]), parameter("b", [1, 2])]);
+  const arrays = (b: number[]): Map<string, number[]> =>
+    new Map([
+      ["a/mean", [5]],
+      ["a/meanSquare", [5]],
+      ["b/mean", b],
+      ["b/meanSquare", [5, 5]],
+    ]);
+  expect(thrown(() => optimizer.restore({ steps: 3, arrays: new Map([["a/mean", [5]]]) }))).toBe(
+    'ValueError: adam: the saved state has no "a/meanSquare"; it belongs to another model or optimizer',
+  );
+  expect(thrown(() => optimizer.restore({ steps: 3, arrays: arrays([5]) }))).toBe(
+    'ShapeError: adam: "b/mean" has 1 numbers, need 2',
+  );
+  expect(optimizer.steps).toBe(0);
+  expect([...optimizer.state().arrays.values()].every((array) => array.every((v) => v === 0))).toBe(true);
+  optimizer.restore({ steps: 3, arrays: arrays([5, 5]) });
+  expect(optimizer.steps).toBe(3);
+});
+
+test("two optimizers share one step, each with the parameters that are its own", () => {
+  const trainedBy = (inOneStep: boolean): number[][] => {
+    const [w, b] = [parameter("w", [1, 2, 3]), parameter("b", [1, 1, 1])];
+    const [first, second] = [adam([w], { learningRate: 0.1 }), sgd([b], { learningRate: 0.1, momentum: 0.9 })];
+    const once = (): void => {
+      backward(sum(square(mul(w.tensor, b.tensor))));
+      first.step();
+      second.step();
+    };
+    for (let i = 0; i < 3; i++) inOneStep ? step(once) : once();
+    return [w, b].map((p) => [...p.tensor.toArray()]);
+  };
+  const inSteps = trainedBy(true);
+  expect(inSteps).toEqual(trainedBy(false));
+  expect(inSteps.flat().every((v) => Number.isFinite(v) && v !== 1)).toBe(true);
+});
+
+test("the optimizer's state outlives the steps it was made and used in", () => {
+  const p = { name: "p", tensor: variable(ones([2, 3])), decay: true };
+  const optimizer = step(() => adam([p]));
+  const state = optimizer.state().arrays;
+  const once = (): number => step(() => (backward(crossEntropy(p.tensor, [0, 1])), optimizer.step(), state.get("p/mean")![0]!));
+  const first = once();
+  once();
+  for (let i = 0; i < 4; i++) step(() => void mul(ones([64]), 7)); // writes over the arenas
+  expect(Math.abs(state.get("p/mean")![0]!)).toBeGreaterThan(Math.abs(first));
+  expect(state.get("p/mean")![0]).not.toBe(7);
+});
+
+test.each([
+  [() => sgd([]), "ValueError: sgd: there are no parameters to train; build the model first, then ask for vars.parameters()"],
+  [
+    () => adam([parameter("w", [1]), parameter("w", [2])]),
+    'ValueError: adam: two parameters are called "w"; give each model its own scope()',
+  ],
+  [() => sgd([parameter("w", [1])], { learningRate: -1 }), "ValueError: sgd: learningRate must be at least 0, got -1"],
+  [
+    () => sgd([parameter("w", [1])], { learningRate: () => Number.NaN }),
+    "ValueError: sgd: learningRate must be at least 0, got NaN",
+  ],
+  [() => adamW([parameter("w", [1])], { weightDecay: -1 }), "ValueError: adamW: weightDecay must be at least 0, got -1"],
+  [() => sgd([parameter("w", [1])], { momentum: 1 }), "ValueError: sgd: momentum must be at least 0 and below 1, got 1"],
+  [() => adam([parameter("w", [1])], { beta1: 1 }), "ValueError: adam: beta1 must be at least 0 and below 1, got 1"],
+  [() => adam([parameter("w", [1])], { beta2: -0.1 }), "ValueError: adam: beta2 must be at least 0 and below 1, got -0.1"],
+  [() => adam([parameter("w", [1])], { epsilon: -1 }), "ValueError: adam: epsilon must be at least 0, got -1"],
+  [() => rmsprop([parameter("w", [1])], { rho: 2 }), "ValueError: rmsprop: rho must be at least 0 and below 1, got 2"],
+  [() => rmsprop([parameter("w", [1])], { momentum: 1 }), "ValueError: rmsprop: momentum must be at least 0 and below 1, got 1"],
+  [() => rmsprop([parameter("w", [1])], { epsilon: Number.NaN }), "ValueError: rmsprop: epsilon must be at least 0, got NaN"],
+])("what makes no sense is refused: %s", (make, text) => {
+  expect(thrown(make)).toBe(text);
+});

@@ -1,0 +1,9 @@
+/** What calling `fn` throws as "name: message", to compare exactly; "nothing" where it returns. */
+export function thrown(fn: () => unknown): string {
+  try {
+    fn();
+  } catch (error) {
+    return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  }
+  return "nothing";
+}

@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import { dense } from "../../src/nn/index.ts";
+import { ProductVariablePool, VariableFactory } from "../../src/smh/index.ts";
+import {
+  DenseVariables,
+  scope,
+  uniqueNames,
+  type VariableCreator,
+  variableCreatorScope,
+  variableScope,
+} from "../../src/variables/index.ts";
+
+const names = (vars: VariableCreator): string[] => vars.variables().map((v) => v.name);
+
+test("scopes nest: their names stand before the variable's, outermost first", () => {
+  const vars = new DenseVariables();
+  const block = scope(scope(vars, "stage1"), "block2");
+  const kernel = block.create("kernel", [2, 2]);
+  expect(kernel.name).toBe("stage1/block2/kernel");
+  expect(block.create("kernel", [2, 2])).toBe(kernel);
+  expect(scope(vars, "stage1/block2").create("kernel", [2, 2])).toBe(kernel);
+  expect(block.variables()).toEqual(vars.variables());
+  expect(block.parameters()).toBe(vars.parameters());
+});
+
+test("a scope passes on how a variable starts and whether it is trained", () => {
+  const vars = new DenseVariables({ seed: 3 });
+  scope(vars, "bn").create("mean", [2], { trainable: false });
+  expect(vars.variables().map((v) => [v.name, v.trainable])).toEqual([["bn/mean", false]]);
+  const direct = new DenseVariables({ seed: 3 }).create("a/kernel", [3, 3]).read().toArray();
+  expect(scope(vars, "a").create("kernel", [3, 3]).read().toArray()).toEqual(direct);
+});
+
+test("unique names number what is taken: kernel, kernel_1, kernel_2", () => {
+  const vars = new DenseVariables();
+  vars.create("kernel_1", [1, 1]);
+  const unique = uniqueNames(vars);
+  const made = [1, 2, 3].map((n) => unique.create("kernel", [n, n]));
+  expect(made.map((v) => v.name)).toEqual(["kernel", "kernel_2", "kernel_3"]);
+  expect(made.map((v) => v.shape[0])).toEqual([1, 2, 3]);
+});
+
+test("layers without a scope get variables of their own inside variableCreatorScope", () => {
+  const pool = new ProductVariablePool({ poolSize: 24, fraction: 1 });
+  const factory = new VariableFactory({ pool });
+  const built = variableCreatorScope(factory, (vars) => [dense(vars, 4, 3), dense(vars, 3, 4)]);
+  expect(built).toHaveLength(2);
+  expect(names(factory)).toEqual(["kernel", "bias", "kernel_1", "bias_1"]);
+  expect(pool.status).toBe(24);
+});
+
+test("scopes inside variableCreatorScope are numbered too", () => {
+  const vars = new DenseVariables();
+  variableCreatorScope(vars, (unique) => [dense(scope(unique, "head"), 2, 2), dense(scope(unique, "head"), 2, 2)]);
+  expect(names(vars)).toEqual(["head/kernel", "head/bias", "head/kernel_1", "head/bias_1"]);
+});
+
+test("layers in a variableCreatorScope over a scope do not share their weights", () => {
+  const vars = new DenseVariables();
+  const head = scope(scope(vars, "model"), "head");
+  variableCreatorScope(head, (unique) => [dense(unique, 2, 2), dense(unique, 2, 2)]);
+  variableCreatorScope(uniqueNames(head), (unique) => dense(unique, 2, 2));
+  expect(names(vars)).toEqual([
+    "model/head/kernel",
+    "model/head/bias",
+    "model/head/kernel_1",
+    "model/head/bias_1",
+    "model/head/kernel_2",
+    "model/head/bias_2",
+  ]);
+});
+
+test("variableScope builds under a name with the variables of its creator and returns what was built", () => {
+  const vars = new DenseVariables();
+  const layer = variableScope("hidden", { creator: vars }, (inner) => dense(inner, 2, 3));
+  expect(typeof layer).toBe("function");
+  expect(names(vars)).toEqual(["hidden/kernel", "hidden/bias"]);
+  variableScope("hidden", { creator: vars }, (inner) => dense(inner, 2, 3)); // the same name: the same variables
+  expect(names(vars)).toEqual(["hidden/kernel", "hidden/bias"]);
+});
