@@ -1,0 +1,53 @@
+import { cpus } from "node:os";
+import { Generator } from "../src/tensor/index.ts";
+
+/** One measurement: milliseconds per call, and what that makes in operations. */
+export type Measurement = {
+  readonly name: string;
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly runs: number;
+  /** Billions of floating-point operations per second, where `flops` were given. */
+  readonly gflops?: number;
+};
+
+let sink = 0;
+
+/**
+ * Times `fn`: warmed up until its time settles (at least `warmUp` calls), then called for about `seconds`, at least 5 times; the median is
+ * the figure to quote. `fn` returns a number of its result, so that nothing is optimised away.
+ */
+export function bench(
+  name: string,
+  fn: () => number,
+  { flops = 0, seconds = 0.5, warmUp = 3 }: { readonly flops?: number; readonly seconds?: number; readonly warmUp?: number } = {},
+): Measurement {
+  for (let i = 0; i < warmUp; i++) sink += fn();
+  const times: number[] = [];
+  const end = performance.now() + 1000 * seconds;
+  while (times.length < 5 || performance.now() < end) {
+    const began = performance.now();
+    sink += fn();
+    times.push(performance.now() - began);
+  }
+  times.sort((a, b) => a - b);
+  const median = times[Math.floor(times.length / 2)]!;
+  const result = { name, median, min: times[0]!, max: times.at(-1)!, runs: times.length };
+  return flops === 0 ? result : { ...result, gflops: flops / median / 1e6 };
+}
+
+/** What the benches computed, added up: printed once, so that it counts as used. */
+export const sunk = (): number => sink;
+
+/** Whole numbers −8 … 8 from a fixed seed. */
+export function whole(length: number, seed = 1): Float32Array {
+  const random = new Generator(seed);
+  return Float32Array.from({ length }, () => random.below(17) - 8);
+}
+
+/** The machine, in one line. */
+export function machine(): string {
+  const list = cpus();
+  return `${list[0]?.model ?? "unknown"}, ${list.length} cores, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
+}

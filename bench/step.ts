@@ -1,0 +1,71 @@
+import { batchOf, syntheticDigits } from "../src/data/index.ts";
+import {
+  backward,
+  crossEntropy,
+  DenseVariables,
+  Generator,
+  noGrad,
+  randomUniform,
+  step,
+  sum,
+  type VariableCreator,
+} from "../src/index.ts";
+import { toyNetwork } from "../src/nn/index.ts";
+import { adam } from "../src/optim/index.ts";
+import { ProductVariablePool, poolSizeFor, VariableFactory } from "../src/smh/index.ts";
+import { bench, type Measurement } from "./harness.ts";
+
+const pooled = (poolSize: number, fraction: number): VariableFactory =>
+  new VariableFactory({ pool: new ProductVariablePool({ poolSize, fraction }) });
+
+/** A training step of the toy network (batch 128, Adam) dense and compressed; the seed's 128×128×3 network; inference; the pool product. */
+export function stepBenches(seconds: number): Measurement[] {
+  const found: Measurement[] = [];
+  const data = syntheticDigits(256, new Generator(1));
+  const first = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+  const training = (name: string, vars: VariableCreator, size: number): void => {
+    const model = toyNetwork(vars);
+    const optimizer = adam(vars.parameters(), { learningRate: 1e-4 });
+    const once = (): number =>
+      step(() => {
+        const { inputs, labels } = batchOf(data, first(size));
+        const loss = crossEntropy(model(inputs, "training"), labels);
+        backward(loss);
+        optimizer.step();
+        return loss.item();
+      });
+    found.push(bench(name, once, { seconds }));
+  };
+  for (const size of [128, 32]) {
+    training(`toy net, dense, training step, batch ${size}`, new DenseVariables(), size);
+    training(`toy net, SMH 0.4, training step, batch ${size}`, pooled(poolSizeFor(toyNetwork), 0.4), size);
+  }
+
+  const large = pooled(7e5, 0.4);
+  const seedNet = toyNetwork(large, { inputShape: [128, 128, 3] });
+  const optimizer = adam(large.parameters(), { learningRate: 1e-4 });
+  const images = randomUniform([8, 128, 128, 3], new Generator(2));
+  const seedStep = (): number =>
+    step(() => {
+      const loss = crossEntropy(seedNet(images, "training"), first(8));
+      backward(loss);
+      optimizer.step();
+      return loss.item();
+    });
+  found.push(bench("seed's net, SMH 0.4, training step, batch 8", seedStep, { seconds, warmUp: 1 }));
+
+  const toy = toyNetwork(pooled(poolSizeFor(toyNetwork), 0.4));
+  for (const size of [1, 256]) {
+    const { inputs } = batchOf(data, first(size));
+    found.push(bench(`toy net, inference, batch ${size}`, () => step(() => noGrad(() => toy(inputs).data[0]!)), { seconds }));
+  }
+
+  const pool = new ProductVariablePool({ poolSize: 7e5, fraction: 0.4 });
+  const slice = pool.getSlice([656_586]);
+  const product = (): number => {
+    backward(sum(slice.read()));
+    return pool.coreVariables[0]!.tensor.grad!.data[0]!;
+  };
+  found.push(bench("pool product 837×167·167×837, forward and backward", () => step(product), { seconds, warmUp: 1 }));
+  return found;
+}
