@@ -1,0 +1,170 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { decodeSafetensors, encodeSafetensors, FormatError, loadWeights, saveWeights } from "../../src/io/index.ts";
+import { batchNorm, dense, type Layer, sequential } from "../../src/nn/index.ts";
+import { MetaVariablePool, ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
+import { Generator, randomNormal } from "../../src/tensor/index.ts";
+import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
+import { thrown } from "../thrown.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "hashgrad-weights-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const newPath = (): string => join(folder, `${files++}.safetensors`);
+
+const network = (vars: VariableCreator): Layer =>
+  sequential(dense(scope(vars, "hidden"), 4, 6), batchNorm(scope(vars, "norm"), 6), dense(scope(vars, "out"), 6, 3));
+/** The same layers, created in another order: their weights lie elsewhere in the pool. */
+const reordered = (vars: VariableCreator): Layer => {
+  const out = dense(scope(vars, "out"), 6, 3);
+  return sequential(dense(scope(vars, "hidden"), 4, 6), batchNorm(scope(vars, "norm"), 6), out);
+};
+
+type Built = { readonly vars: VariableCreator; readonly model: Layer };
+const poolOf = (seed: number, trainable = true): ProductVariablePool =>
+  new ProductVariablePool({ poolSize: poolSizeFor(network), fraction: 0.6, seed, trainable });
+const built = (vars: VariableCreator, build = network): Built => ({ vars, model: build(vars) });
+const kinds: Readonly<Record<string, (seed: number) => Built>> = {
+  dense: (seed) => built(new DenseVariables({ seed })),
+  compressed: (seed) => built(new VariableFactory({ pool: poolOf(seed), seed })),
+  "compressed by two pools": (seed) => {
+    const pool = new MetaVariablePool({ poolSize: 42, fraction: 0.9, seed, parts: ["product", "hash"], reduce: "sum" });
+    return built(new VariableFactory({ pool, seed }));
+  },
+  "in a pool that is not trained": (seed) => built(new VariableFactory({ pool: poolOf(seed, false), seed })),
+};
+
+const x = randomNormal([5, 4], new Generator(1));
+const bits = (vars: VariableCreator): Map<string, Float32Array> =>
+  new Map([...weightsOf(vars)].map(([name, value]) => [name, value.toArray()]));
+
+test.each(Object.entries(kinds))("a model, %s, with batch normalisation is the same after saving and loading", (_, make) => {
+  const [trained, other] = [make(1), make(2)];
+  for (let i = 0; i < 3; i++) trained.model(randomNormal([8, 4], new Generator(i)), "training"); // moves the statistics
+  const want = trained.model(x).toArray();
+  expect(other.model(x).toArray()).not.toEqual(want);
+  const path = newPath();
+  saveWeights(path, trained.vars);
+  loadWeights(path, other.vars);
+  expect(other.model(x).toArray()).toEqual(want);
+  expect(bits(other.vars)).toEqual(bits(trained.vars));
+});
+
+test("the file names every weight once, and says where in the pool each variable lies", () => {
+  const path = newPath();
+  saveWeights(path, kinds.compressed!(1).vars);
+  const { tensors, metadata } = decodeSafetensors(readFileSync(path));
+  expect([...tensors.keys()]).toEqual([...weightsOf(kinds.compressed!(1).vars).keys()]);
+  expect(metadata.format).toBe("hashgrad 1");
+  expect(JSON.parse(metadata.placements!)).toEqual({
+    "hidden/kernel": [[{ begin: 0, length: 24 }]],
+    "out/kernel": [[{ begin: 24, length: 18 }]],
+  });
+});
+
+const small = (vars: VariableCreator): Layer => dense(scope(vars, "hidden"), 4, 6);
+const wide = (vars: VariableCreator): Layer =>
+  sequential(dense(scope(vars, "hidden"), 4, 7), batchNorm(scope(vars, "norm"), 7), dense(scope(vars, "out"), 7, 3));
+
+test.each([
+  [
+    "fewer variables than the file",
+    () => built(new DenseVariables(), network),
+    () => built(new DenseVariables(), small),
+    'holds "norm/gamma", which the model does not have; it was saved from another model',
+  ],
+  [
+    "more variables than the file",
+    () => built(new DenseVariables(), small),
+    () => built(new DenseVariables(), network),
+    'has no "norm/gamma"; it was saved from another model',
+  ],
+  [
+    "other shapes",
+    () => built(new DenseVariables(), network),
+    () => built(new DenseVariables(), wide),
+    '"hidden/kernel" has shape [4, 6], the model\'s has [4, 7]',
+  ],
+  [
+    "weights of their own where the file has a pool",
+    () => kinds.compressed!(1),
+    () => kinds.dense!(1),
+    'has no "hidden/kernel"; it was saved from another model',
+  ],
+  [
+    "another order of creation",
+    () => kinds.compressed!(1),
+    () => built(new VariableFactory({ pool: poolOf(1) }), reordered),
+    'its variables lie elsewhere in the pool: create them in the order of the model that was saved (first difference: "hidden/kernel")',
+  ],
+] as const)("a model with %s is refused, and not changed", (_, saved, other, text) => {
+  const path = newPath();
+  saveWeights(path, saved().vars);
+  const { vars } = other();
+  const before = bits(vars);
+  expect(thrown(() => loadWeights(path, vars))).toBe(`FormatError: ${path}: ${text}`);
+  expect(bits(vars)).toEqual(before);
+});
+
+test("the order of creation does not matter where every variable has its own numbers", () => {
+  const path = newPath();
+  const saved = built(new DenseVariables({ seed: 1 }));
+  saveWeights(path, saved.vars);
+  const other = built(new DenseVariables({ seed: 2 }), reordered);
+  loadWeights(path, other.vars);
+  expect(other.model(x).toArray()).toEqual(saved.model(x).toArray());
+});
+
+test("a file that some other program wrote is loaded where names and shapes are the model's", () => {
+  const [saved, other] = [kinds.dense!(1), kinds.dense!(2)];
+  const path = newPath();
+  writeFileSync(path, encodeSafetensors({ tensors: weightsOf(saved.vars), metadata: {} }));
+  loadWeights(path, other.vars);
+  expect(bits(other.vars)).toEqual(bits(saved.vars));
+});
+
+test.each(["no JSON", "null", "3"])("metadata with placements of %j are a FormatError, not a syntax error", (placements) => {
+  const { vars } = kinds.dense!(1);
+  const path = newPath();
+  writeFileSync(path, encodeSafetensors({ tensors: weightsOf(vars), metadata: { placements } }));
+  expect(() => loadWeights(path, vars)).toThrow(FormatError);
+  expect(() => loadWeights(path, vars)).toThrow("its record of where variables lie in the pool is not readable");
+});
+
+test("a damaged file is refused by name, and nothing is changed", () => {
+  const { vars } = kinds.compressed!(1);
+  const path = newPath();
+  saveWeights(path, vars);
+  writeFileSync(path, readFileSync(path).subarray(0, -4));
+  const before = bits(vars);
+  expect(thrown(() => loadWeights(path, vars))).toMatch(`FormatError: ${path}: "`);
+  expect(bits(vars)).toEqual(before);
+});
+
+test("saving over a file replaces it, and leaves nothing beside it", () => {
+  const path = newPath();
+  saveWeights(path, kinds.dense!(1).vars);
+  saveWeights(path, kinds.dense!(2).vars);
+  const { vars } = kinds.dense!(3);
+  loadWeights(path, vars);
+  expect(bits(vars)).toEqual(bits(kinds.dense!(2).vars));
+  expect(readdirSync(folder).filter((name) => !name.endsWith(".safetensors"))).toEqual([]);
+});
+
+test("saving into a folder that does not exist fails and leaves no half-written file", () => {
+  const missing = join(folder, "missing");
+  expect(() => saveWeights(join(missing, "w.safetensors"), kinds.dense!(1).vars)).toThrow("ENOENT");
+  expect(existsSync(missing)).toBe(false);
+});
+
+test("saving where a folder stands fails and leaves no half-written file beside it", () => {
+  const inside = mkdtempSync(join(folder, "taken-"));
+  writeFileSync(join(inside, "w"), "");
+  expect(() => saveWeights(inside, kinds.dense!(1).vars)).toThrow();
+  expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+});
