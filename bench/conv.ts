@@ -1,8 +1,8 @@
 import { backward, conv2d, depthwiseConv2d, Generator, randomNormal, step, sum, type Tensor, variable } from "../src/index.ts";
-import { bench, type Measurement } from "./harness.ts";
+import { type Budget, bench, type Measurement } from "./harness.ts";
 
 /** Convolutions of 32 images of 32×32 pixels and 64 channels: forward, and forward with all gradients. */
-export function convBenches(seconds: number): Measurement[] {
+export function convBenches(budget: Budget): Measurement[] {
   const random = new Generator(1);
   const pixels = 32 * 32 * 32;
   const cases: readonly (readonly [string, number, Tensor, (x: Tensor, kernel: Tensor) => Tensor])[] = [
@@ -28,9 +28,6 @@ export function convBenches(seconds: number): Measurement[] {
         backward(sum(apply(x, kernel)));
         return kernel.grad!.data[0]!;
       });
-    return [
-      bench(`${name} forward`, forward, { flops, seconds, warmUp: 2 }),
-      bench(`${name} forward and backward`, both, { flops: 3 * flops, seconds, warmUp: 2 }),
-    ];
+    return [bench(`${name} forward`, forward, budget, flops), bench(`${name} forward and backward`, both, budget, 3 * flops)];
   });
 }

@@ -1,7 +1,7 @@
 import { blocked, type Gemm } from "../src/kernels/index.ts";
 import * as reference from "../src/kernels/reference.ts";
 import { wasmBackend } from "../src/kernels/wasm/backend.ts";
-import { bench, type Measurement, whole } from "./harness.ts";
+import { type Budget, bench, type Measurement, whole } from "./harness.ts";
 
 const tables: Readonly<Record<string, (gemm: Gemm) => void>> = {
   naive: reference.gemm,
@@ -16,7 +16,7 @@ const shapes: readonly (readonly [string, number, number, number])[] = [
   ["im2col of the toy net", 100_352, 16, 25],
 ];
 
-export function gemmBenches(seconds: number): Measurement[] {
+export function gemmBenches(budget: Budget): Measurement[] {
   return shapes.flatMap(([what, m, n, k]) =>
     Object.entries(tables).flatMap(([table, gemm]) =>
       [
@@ -29,7 +29,7 @@ export function gemmBenches(seconds: number): Measurement[] {
           gemm({ m, n, k, a, b, c, transA, transB });
           return c[0]!;
         };
-        return bench(`gemm ${what} ${form} ${table}`, run, { flops: 2 * m * n * k, seconds, warmUp: 1 });
+        return bench(`gemm ${what} ${form} ${table}`, run, budget, 2 * m * n * k);
       }),
     ),
   );

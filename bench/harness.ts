@@ -12,21 +12,20 @@ export type Measurement = {
   readonly gflops?: number;
 };
 
+/** How long to measure each thing, and how often at least. */
+export type Budget = { readonly seconds: number; readonly least: number };
+
 let sink = 0;
 
 /**
- * Times `fn`: warmed up until its time settles (at least `warmUp` calls), then called for about `seconds`, at least 5 times; the median is
- * the figure to quote. `fn` returns a number of its result, so that nothing is optimised away.
+ * Times `fn`: called `least` times to warm up, then for about `seconds`, at least `least` times; the median is the figure to quote. `fn`
+ * returns a number of its result, so that nothing is optimised away.
  */
-export function bench(
-  name: string,
-  fn: () => number,
-  { flops = 0, seconds = 0.5, warmUp = 3 }: { readonly flops?: number; readonly seconds?: number; readonly warmUp?: number } = {},
-): Measurement {
-  for (let i = 0; i < warmUp; i++) sink += fn();
+export function bench(name: string, fn: () => number, { seconds, least }: Budget, flops = 0): Measurement {
+  for (let i = 0; i < least; i++) sink += fn();
   const times: number[] = [];
   const end = performance.now() + 1000 * seconds;
-  while (times.length < 5 || performance.now() < end) {
+  while (times.length < least || performance.now() < end) {
     const began = performance.now();
     sink += fn();
     times.push(performance.now() - began);

@@ -10,9 +10,9 @@ import { stepBenches } from "./step.ts";
 const { values } = parseArgs({
   options: { json: { type: "boolean", default: false }, seconds: { type: "string", default: "0.5" } },
 });
-const seconds = Number(values.seconds);
+const budget = { seconds: Number(values.seconds), least: 5 };
 
-const found: Measurement[] = [...gemmBenches(seconds), ...convBenches(seconds), ...stepBenches(seconds)];
+const found: Measurement[] = [...gemmBenches(budget), ...convBenches(budget), ...stepBenches(budget)];
 if (values.json) for (const one of found) console.log(JSON.stringify({ ...one, machine: machine(), backend: backend().name }));
 else {
   const rows = found.map(({ name, median, min, max, gflops }) => [

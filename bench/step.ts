@@ -13,13 +13,13 @@ import {
 import { toyNetwork } from "../src/nn/index.ts";
 import { adam } from "../src/optim/index.ts";
 import { ProductVariablePool, poolSizeFor, VariableFactory } from "../src/smh/index.ts";
-import { bench, type Measurement } from "./harness.ts";
+import { type Budget, bench, type Measurement } from "./harness.ts";
 
 const pooled = (poolSize: number, fraction: number): VariableFactory =>
   new VariableFactory({ pool: new ProductVariablePool({ poolSize, fraction }) });
 
 /** A training step of the toy network (batch 128, Adam) dense and compressed; the seed's 128×128×3 network; inference; the pool product. */
-export function stepBenches(seconds: number): Measurement[] {
+export function stepBenches(budget: Budget): Measurement[] {
   const found: Measurement[] = [];
   const data = syntheticDigits(256, new Generator(1));
   const first = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
@@ -34,7 +34,7 @@ export function stepBenches(seconds: number): Measurement[] {
         optimizer.step();
         return loss.item();
       });
-    found.push(bench(name, once, { seconds }));
+    found.push(bench(name, once, budget));
   };
   for (const size of [128, 32]) {
     training(`toy net, dense, training step, batch ${size}`, new DenseVariables(), size);
@@ -52,12 +52,12 @@ export function stepBenches(seconds: number): Measurement[] {
       optimizer.step();
       return loss.item();
     });
-  found.push(bench("seed's net, SMH 0.4, training step, batch 8", seedStep, { seconds, warmUp: 1 }));
+  found.push(bench("seed's net, SMH 0.4, training step, batch 8", seedStep, budget));
 
   const toy = toyNetwork(pooled(poolSizeFor(toyNetwork), 0.4));
   for (const size of [1, 256]) {
     const { inputs } = batchOf(data, first(size));
-    found.push(bench(`toy net, inference, batch ${size}`, () => step(() => noGrad(() => toy(inputs).data[0]!)), { seconds }));
+    found.push(bench(`toy net, inference, batch ${size}`, () => step(() => noGrad(() => toy(inputs).data[0]!)), budget));
   }
 
   const pool = new ProductVariablePool({ poolSize: 7e5, fraction: 0.4 });
@@ -66,6 +66,6 @@ export function stepBenches(seconds: number): Measurement[] {
     backward(sum(slice.read()));
     return pool.coreVariables[0]!.tensor.grad!.data[0]!;
   };
-  found.push(bench("pool product 837×167·167×837, forward and backward", () => step(product), { seconds, warmUp: 1 }));
+  found.push(bench("pool product 837×167·167×837, forward and backward", () => step(product), budget));
   return found;
 }

@@ -1,4 +1,4 @@
-export { memory } from "./kernels/index.ts";
+export { type Backend, backend, MemoryError, memory } from "./kernels/index.ts";
 export * from "./ops/index.ts";
 export {
   assign,

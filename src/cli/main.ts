@@ -1,3 +1,4 @@
+import { MemoryError } from "../kernels/index.ts";
 import { HashgradError } from "../tensor/index.ts";
 import { TrainingError } from "../train/index.ts";
 import { mnist } from "./mnist.ts";
@@ -15,9 +16,9 @@ export async function main(argv: readonly string[], { stdout, stderr, signal }: 
     stdout.write(HELP);
     return 0;
   } catch (error) {
-    if (!(error instanceof HashgradError)) throw error;
+    if (!(error instanceof HashgradError || error instanceof MemoryError)) throw error;
     stderr.write(`${error.message}\n`);
-    return error instanceof TrainingError ? 1 : 2;
+    return error instanceof TrainingError || error instanceof MemoryError ? 1 : 2;
   }
 }
 

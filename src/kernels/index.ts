@@ -6,7 +6,18 @@ import { type WasmBackend, wasmBackend } from "./wasm/backend.ts";
 
 export type { Convolution, Depthwise } from "./conv.ts";
 export type { Gemm } from "./gemm.ts";
-export { alloc, allocLasting, inArena, isInArena, type Lifetime, lasting, lifetimeNow, memory, type Numbers } from "./memory.ts";
+export {
+  alloc,
+  allocLasting,
+  inArena,
+  isInArena,
+  type Lifetime,
+  lasting,
+  lifetimeNow,
+  MemoryError,
+  memory,
+  type Numbers,
+} from "./memory.ts";
 export type { Reduced } from "./reduce.ts";
 export type { View } from "./strided.ts";
 export type { Windows } from "./windows.ts";

@@ -10,6 +10,14 @@ export type Lifetime = { ended: string | null; version: number };
 /** The lifetime of ordinary arrays: the garbage collector sees to them. */
 const forever: Lifetime = { ended: null, version: 0 };
 
+/** There is no memory for what a step asks. */
+export class MemoryError extends RangeError {
+  constructor(length: number, cause: unknown) {
+    super(`alloc: ${Math.ceil((4 * length) / 1e6)} MB more do not fit into memory; a smaller batch may help`, { cause });
+    this.name = "MemoryError";
+  }
+}
+
 /**
  * Memory of one step: arrays are cut one after another from slabs and all given back at once. The arrays are not cleared. Slabs are kept
  * from step to step: once the largest step has run, nothing is allocated.
@@ -26,7 +34,8 @@ const arenas = [newArena(), newArena()] as const;
 let steps = 0;
 let open: Arena | null = null;
 let ordinary = 0;
-let newSlab: (length: number) => Numbers = (length) => new Float32Array(length);
+const plainSlab = (length: number): Numbers => new Float32Array(length);
+let newSlab = plainSlab;
 
 let beforeFirst: (() => void) | null = null;
 
@@ -57,10 +66,18 @@ export function alloc(length: number): Numbers {
     arena.slab++;
     arena.used = 0;
   }
-  if (arena.slab === arena.slabs.length) arena.slabs.push(newSlab(Math.max(padded, LEAST_SLAB)));
+  if (arena.slab === arena.slabs.length) arena.slabs.push(slabOf(Math.max(padded, LEAST_SLAB)));
   const at = arena.used;
   arena.used += padded;
   return arena.slabs[arena.slab]!.subarray(at, at + length);
+}
+
+function slabOf(length: number): Numbers {
+  try {
+    return newSlab(length);
+  } catch (error) {
+    throw new MemoryError(length, error);
+  }
 }
 
 /** Like `alloc`, but the numbers outlive the step: parameters, optimizer state, what `keep` names. All zeros. */

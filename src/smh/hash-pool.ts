@@ -1,8 +1,8 @@
 import { cyclicSlice } from "../ops/index.ts";
-import { Generator, type Parameter, type Shape, variable } from "../tensor/index.ts";
-import { type Distribution, type Initializer, ofDeviation, seedFor } from "../variables/index.ts";
+import type { Parameter, Shape } from "../tensor/index.ts";
+import { type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
 import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
-import { CORE_LEARNING_RATE, checkOptions, type PoolOptions, type PoolSlice, sliceOf, type VariablePool } from "./pool.ts";
+import { checkOptions, coreParameter, type PoolOptions, type PoolSlice, sliceOf, type VariablePool } from "./pool.ts";
 
 export type HashPoolOptions = PoolOptions & {
   /** How the numbers are distributed ("normal", with deviation `stddev`), or an initialiser that is used as it is. */
@@ -23,16 +23,7 @@ export class HashVariablePool implements VariablePool {
   readonly #store: IndexStore;
 
   constructor(options: HashPoolOptions) {
-    const {
-      poolSize,
-      fraction,
-      stddev = 1,
-      initializer = "normal",
-      indexStore: kind = "basic",
-      trainable = true,
-      seed = 0,
-      name,
-    } = options;
+    const { poolSize, fraction, stddev = 1, initializer = "normal", indexStore: kind = "basic" } = options;
     checkOptions("HashVariablePool", options);
     if (kind === "padding") {
       throw new PoolError(
@@ -48,11 +39,8 @@ export class HashVariablePool implements VariablePool {
         `fraction ${fraction} of ${poolSize} weights leaves a hash of size 0; the least fraction is ${least}`,
       );
     }
-    const full = name === undefined ? "hash" : `${name}/hash`;
     const init = typeof initializer === "string" ? ofDeviation(initializer, stddev) : initializer;
-    const tensor = variable(init.draw([size], new Generator(seedFor(seed, full))));
-    if (!trainable) tensor.history = null;
-    this.#hash = { name: full, tensor, decay: true, learningRate: CORE_LEARNING_RATE };
+    this.#hash = coreParameter("hash", [size], init, options);
     this.coreVariables = [this.#hash];
     this.coreSize = size;
     this.poolSize = Math.floor(poolSize);

@@ -1,5 +1,16 @@
 import { concat, reshape } from "../ops/index.ts";
-import { checkShape, full, type Parameter, type Shape, sizeOf, type Tensor, ValueError } from "../tensor/index.ts";
+import {
+  checkShape,
+  full,
+  Generator,
+  type Parameter,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  ValueError,
+  variable,
+} from "../tensor/index.ts";
+import { type Initializer, seedFor } from "../variables/index.ts";
 import { type IndexStore, type IndexStoreKind, PADDING, type Range } from "./index-store.ts";
 
 /** A part of a pool, in a shape. `read()` gives the numbers as they are now, with history: gradients reach the pool's factors. */
@@ -51,6 +62,19 @@ export type PoolOptions = {
  * where a dense weight is around 0.02, so it wants a larger one. On the toy network up to 0.1 is better still, see docs/smh.md.
  */
 export const CORE_LEARNING_RATE = 0.02;
+
+/** A trained part of a pool, its numbers drawn by its name. */
+export function coreParameter(
+  leaf: string,
+  shape: Shape,
+  init: Initializer,
+  { seed = 0, name, trainable = true }: PoolOptions,
+): Parameter {
+  const path = name === undefined ? leaf : `${name}/${leaf}`;
+  const tensor = variable(init.draw(shape, new Generator(seedFor(seed, path))));
+  if (!trainable) tensor.history = null;
+  return { name: path, tensor, decay: true, learningRate: CORE_LEARNING_RATE };
+}
 
 /** Throws unless poolSize, fraction and stddev are in range. */
 export function checkOptions(who: string, { poolSize, fraction, stddev = 1 }: PoolOptions): void {

@@ -1,8 +1,8 @@
 import { matmul, reshape, slice, transpose } from "../ops/index.ts";
-import { Generator, isRecording, keep, noGrad, type Parameter, type Shape, type Tensor, variable } from "../tensor/index.ts";
-import { type Distribution, type Initializer, ofDeviation, seedFor } from "../variables/index.ts";
+import { isRecording, keep, noGrad, type Parameter, type Shape, type Tensor } from "../tensor/index.ts";
+import { type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
 import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
-import { CORE_LEARNING_RATE, checkOptions, type PoolOptions, type PoolSlice, sliceOf, type VariablePool } from "./pool.ts";
+import { checkOptions, coreParameter, type PoolOptions, type PoolSlice, sliceOf, type VariablePool } from "./pool.ts";
 
 export type ProductPoolOptions = PoolOptions & {
   /**
@@ -43,7 +43,7 @@ export class ProductVariablePool implements VariablePool {
 
   constructor(options: ProductPoolOptions) {
     const { poolSize, fraction, stddev = 1, initializer = "normal", useKroneckerProduct = false } = options;
-    const { indexStore: kind = "basic", trainable = true, seed = 0, name } = options;
+    const { indexStore: kind = "basic" } = options;
     checkOptions("ProductVariablePool", options);
     this.stddev = stddev;
     this.#kronecker = useKroneckerProduct;
@@ -67,13 +67,10 @@ export class ProductVariablePool implements VariablePool {
     }
     const init =
       typeof initializer === "string" ? ofDeviation(initializer, Math.sqrt(stddev / Math.sqrt(this.replicas))) : initializer;
-    const core = (leaf: string, shape: Shape): Parameter => {
-      const full = name === undefined ? leaf : `${name}/${leaf}`;
-      const tensor = variable(init.draw(shape, new Generator(seedFor(seed, full))));
-      if (!trainable) tensor.history = null;
-      return { name: full, tensor, decay: true, learningRate: CORE_LEARNING_RATE };
-    };
-    const [left, right] = [core("variable_left", shapes[0]), core("variable_right", shapes[1])];
+    const [left, right] = [
+      coreParameter("variable_left", shapes[0], init, options),
+      coreParameter("variable_right", shapes[1], init, options),
+    ];
     this.#left = left.tensor;
     this.#right = right.tensor;
     this.coreVariables = [left, right];

@@ -108,7 +108,7 @@ describe("the factory", () => {
     expect(factory.create("hidden/kernel", [4, 2])).toBe(kernel);
     expect(factory.pool?.status).toBe(8);
     expect(() => factory.create("hidden/kernel", [4, 3])).toThrow(
-      'variable "hidden/kernel": exists already with shape [4, 2], asked for [4, 3]; give each layer its own scope()',
+      'variable "hidden/kernel" exists already with shape [4, 2], asked for [4, 3]; give each layer its own scope()',
     );
   });
 

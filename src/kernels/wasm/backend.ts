@@ -71,12 +71,12 @@ export function wasmBackend(): WasmBackend {
   let end = PAGE;
   const region = (length: number): number => {
     const begin = end;
-    end += Math.ceil(length / 64) * 64;
-    const missing = Math.ceil(end / PAGE) - memory.buffer.byteLength / PAGE;
+    const missing = Math.ceil((begin + length) / PAGE) - memory.buffer.byteLength / PAGE;
     if (missing > 0) {
       memory.grow(missing);
       buffers.add(memory.buffer);
     }
+    end = begin + Math.ceil(length / 64) * 64; // not before growing went well
     return begin;
   };
 

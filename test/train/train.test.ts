@@ -1,0 +1,325 @@
+import { describe, expect, test } from "vitest";
+import { batches, type Dataset, syntheticDigits, takeFirst } from "../../src/data/index.ts";
+import { backend, install, kernels } from "../../src/kernels/index.ts";
+import { batchNorm, conv2d, dense, dropout, flatten, type Layer, sequential, toyNetwork } from "../../src/nn/index.ts";
+import { add, crossEntropy, mul, relu } from "../../src/ops/index.ts";
+import { adam, clipByGlobalNorm, type Optimizer, type OptimizerOptions, sgd } from "../../src/optim/index.ts";
+import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
+import { backward, Generator, type Parameter, step, tensor, zeros } from "../../src/tensor/index.ts";
+import { evaluate, type History, type Progress, TrainingError, type TrainOptions, train } from "../../src/train/index.ts";
+import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
+
+const digits = (count: number, seed: number): Dataset => syntheticDigits(count, new Generator(seed), { height: 12, width: 12 });
+const few = digits(50, 1);
+
+const toy = (vars: VariableCreator): Layer => toyNetwork(vars, { inputShape: [12, 12, 1] });
+/** Batch normalisation and dropout: everything that training may remember or draw. */
+const full = (vars: VariableCreator): Layer =>
+  sequential(
+    conv2d(scope(vars, "conv"), 1, 4, 3),
+    batchNorm(scope(vars, "bn"), 4),
+    relu,
+    flatten(),
+    dropout(0.2, new Generator(5)),
+    dense(scope(vars, "dense"), 400, 10),
+  );
+
+type Built = { readonly vars: VariableCreator; readonly model: Layer; readonly optimizer: Optimizer };
+function built(
+  kind: "dense" | "product",
+  build = toy,
+  optimizerOf: (parameters: readonly Parameter[], options: OptimizerOptions) => Optimizer = adam,
+): Built {
+  const pool = new ProductVariablePool({ poolSize: poolSizeFor(build), fraction: 0.4, seed: 1 });
+  const vars = kind === "dense" ? new DenseVariables({ seed: 1 }) : new VariableFactory({ pool, seed: 1 });
+  const model = build(vars);
+  const rate = { learningRate: ({ learningRate }: Parameter) => (learningRate === undefined ? 0.01 : 0.05) };
+  return { vars, model, optimizer: optimizerOf(vars.parameters(), rate) };
+}
+const bits = (vars: VariableCreator): Map<string, Float32Array> =>
+  new Map([...weightsOf(vars)].map(([name, x]) => [name, x.toArray()]));
+
+describe.each(["dense", "product"] as const)("a network, %s,", (kind) => {
+  test("learns synthetic digits", async () => {
+    const { model, optimizer } = built(kind);
+    const { epochs, aborted } = await train({ model, optimizer, data: digits(400, 1), epochs: 4, batchSize: 32 });
+    expect(aborted).toBe(false);
+    expect(epochs.map((p) => p.epoch)).toEqual([1, 2, 3, 4]);
+    expect(epochs[3]!.loss).toBeLessThan(epochs[0]!.loss);
+    const result = await evaluate({ model, data: digits(200, 2) });
+    expect(result.count).toBe(200);
+    expect(result.accuracy).toBeGreaterThan(0.9);
+  });
+
+  test("becomes the same bits twice from the same seed, others from another", async () => {
+    const trainedWith = async (seed: number): Promise<Map<string, Float32Array>> => {
+      const { vars, model, optimizer } = built(kind, full);
+      await train({ model, optimizer, data: few, epochs: 2, batchSize: 16, seed });
+      return bits(vars);
+    };
+    const first = await trainedWith(3);
+    expect(await trainedWith(3)).toEqual(first);
+    const other = await trainedWith(4);
+    for (const [name, x] of first) expect([name, other.get(name)]).not.toEqual([name, x]);
+  });
+});
+
+test("progress counts every image, the short last batch included, and means are over images", async () => {
+  const { model, optimizer } = built("dense");
+  const seen: Progress[] = [];
+  const losses: [number, number][] = [];
+  const { epochs } = await train({
+    model,
+    optimizer,
+    data: few,
+    epochs: 2,
+    batchSize: 16,
+    loss: (logits, labels) => {
+      const loss = crossEntropy(logits, labels);
+      losses.push([labels.length, loss.item()]);
+      return loss;
+    },
+    onBatch: (p) => seen.push(p),
+  });
+  expect(seen.map(({ epoch, batch, images }) => [epoch, batch, images])).toEqual(
+    [1, 2].flatMap((epoch) => [16, 32, 48, 50].map((images, i) => [epoch, i + 1, images])),
+  );
+  expect(seen.every((p) => p.epochs === 2 && p.batches === 4 && p.seconds >= 0)).toBe(true);
+  expect(losses.map(([n]) => n)).toEqual([16, 16, 16, 2, 16, 16, 16, 2]);
+  const mean = (list: [number, number][]): number => list.reduce((sum, [n, loss]) => sum + n * loss, 0) / 50;
+  expect(epochs.map((p) => p.loss)).toEqual([mean(losses.slice(0, 4)), mean(losses.slice(4))].map((v) => expect.closeTo(v, 9)));
+  expect(epochs).toEqual([seen[3], seen[7]]);
+});
+
+/** What `train` does where nothing else is said: three epochs of four batches. */
+const run = (options: Partial<TrainOptions> = {}): Promise<History> => {
+  const { model, optimizer } = built("dense");
+  return train({ model, optimizer, data: few, epochs: 3, batchSize: 16, ...options });
+};
+
+test("an abort in mid-epoch ends after the batch in hand, and says what was reached", async () => {
+  const stop = new AbortController();
+  const ended: number[] = [];
+  const history = await run({
+    signal: stop.signal,
+    onBatch: ({ epoch, batch }) => {
+      if (epoch === 2 && batch === 2) stop.abort();
+    },
+    onEpoch: ({ epoch }) => void ended.push(epoch),
+  });
+  expect(history.aborted).toBe(true);
+  expect(history.epochs.map(({ epoch, batch, images }) => [epoch, batch, images])).toEqual([
+    [1, 4, 50],
+    [2, 2, 32],
+  ]);
+  expect(ended).toEqual([1]);
+});
+
+test("an abort before the start trains nothing", async () => {
+  const { vars, model, optimizer } = built("dense");
+  const before = bits(vars);
+  expect(await train({ model, optimizer, data: few, signal: AbortSignal.abort() })).toEqual({ epochs: [], aborted: true });
+  expect(bits(vars)).toEqual(before);
+  expect(optimizer.steps).toBe(0);
+});
+
+test("an abort from a timer is heard: the event loop runs between batches", async () => {
+  const stop = new AbortController();
+  setTimeout(() => stop.abort());
+  const { aborted } = await run({ epochs: 10_000, signal: stop.signal });
+  expect(aborted).toBe(true);
+});
+
+test("the event loop turns at least once for every batch", async () => {
+  let turns = 0;
+  let on = true;
+  const turn = (): void => {
+    turns++;
+    if (on) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await run();
+  on = false;
+  expect(turns).toBeGreaterThanOrEqual(11);
+});
+
+test("onEpoch is awaited before the next epoch begins", async () => {
+  const log: string[] = [];
+  await run({
+    epochs: 2,
+    batchSize: 50,
+    onBatch: ({ epoch }) => void log.push(`batch of ${epoch}`),
+    onEpoch: async ({ epoch }) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      log.push(`end of ${epoch}`);
+    },
+  });
+  expect(log).toEqual(["batch of 1", "end of 1", "batch of 2", "end of 2"]);
+});
+
+test("a loss that is not a number is a TrainingError that says where, before anything is changed by it", async () => {
+  const { vars, model, optimizer } = built("dense");
+  let [calls, before] = [0, bits(vars)];
+  const trained = train({
+    model,
+    optimizer,
+    data: few,
+    epochs: 2,
+    batchSize: 16,
+    loss: (logits, labels) => mul(crossEntropy(logits, labels), ++calls === 7 ? Number.NaN : 1),
+    onBatch: () => {
+      before = bits(vars);
+    },
+  });
+  await expect(trained).rejects.toThrow(TrainingError);
+  await expect(trained).rejects.toThrow(
+    /^train: the loss is NaN in epoch 2, batch 3: a smaller learning rate or clipByGlobalNorm may help$/,
+  );
+  expect(bits(vars)).toEqual(before);
+});
+
+test("training that diverges ends with a TrainingError", async () => {
+  const trained = run({ ...built("dense", toy, (parameters) => sgd(parameters, { learningRate: 1e30 })), epochs: 50 });
+  await expect(trained).rejects.toThrow(/^train: the loss is (NaN|Infinity) in epoch 1, batch \d/);
+});
+
+test("beforeStep runs between backward and the optimizer's step", async () => {
+  const { vars, model, optimizer } = built("dense", toy, (parameters) => sgd(parameters, { learningRate: 1 }));
+  const norms: number[] = [];
+  let last = bits(vars);
+  await train({
+    model,
+    optimizer,
+    data: few,
+    batchSize: 25,
+    beforeStep: () => void norms.push(clipByGlobalNorm(vars.parameters(), 1e-3)),
+    onBatch: () => {
+      const now = bits(vars);
+      const moved = Math.hypot(...[...now].flatMap(([name, x]) => Array.from(x, (v, i) => v - last.get(name)![i]!)));
+      expect(moved).toBeCloseTo(1e-3, 4);
+      last = now;
+    },
+  });
+  expect(norms).toHaveLength(2);
+  expect(norms.every((norm) => norm > 1e-3)).toBe(true);
+});
+
+test("no epochs and no examples are nothing to do", async () => {
+  expect(await run({ epochs: 0 })).toEqual({ epochs: [], aborted: false });
+  expect(await run({ data: takeFirst(few, 0) })).toEqual({ epochs: [], aborted: false });
+});
+
+test.each([
+  [{ epochs: -1 }, "train: epochs must be a whole number of at least 0, got -1"],
+  [{ epochs: 1.5 }, "train: epochs must be a whole number of at least 0, got 1.5"],
+  [{ batchSize: 0 }, "batchCount: batchSize must be a whole number of at least 1, got 0"],
+])("%j is refused", async (options, text) => {
+  await expect(run(options)).rejects.toThrow(new RegExp(`^${text}$`));
+});
+
+test("a loop of one's own with two optimizers makes the same bits as one optimizer of all parameters", () => {
+  const trainedBy = (split: boolean): Map<string, Float32Array> => {
+    const vars = new DenseVariables({ seed: 1 });
+    const model = toy(vars);
+    const [kernels, biases] = [true, false].map((decay) => vars.parameters().filter((p) => p.decay === decay));
+    const optimizers = split ? [adam(kernels!), adam(biases!)] : [adam(vars.parameters())];
+    for (const { inputs, labels } of batches(few, { batchSize: 16, random: new Generator(1) })) {
+      step(() => {
+        backward(crossEntropy(model(inputs, "training"), labels));
+        for (const optimizer of optimizers) optimizer.step();
+      });
+    }
+    return bits(vars);
+  };
+  expect(trainedBy(true)).toEqual(trainedBy(false));
+});
+
+describe("evaluate", () => {
+  test("means are over all examples, whatever the batches", async () => {
+    const { model, optimizer } = built("dense", full);
+    await train({ model, optimizer, data: few, batchSize: 16 });
+    const whole = await evaluate({ model, data: few, batchSize: 50 });
+    const parts = await evaluate({ model, data: few, batchSize: 7 });
+    expect(parts).toEqual({ ...whole, loss: expect.closeTo(whole.loss, 5) });
+    expect(whole.count).toBe(50);
+    const confusion = whole.confusion.flat();
+    expect(confusion.reduce((a, b) => a + b)).toBe(50);
+    expect(whole.confusion.reduce((sum, row, i) => sum + row[i]!, 0) / 50).toBeCloseTo(whole.accuracy, 12);
+  });
+
+  test("takes a loss of one's own", async () => {
+    const { model } = built("dense");
+    const result = await evaluate({ model, data: few, batchSize: 16, loss: () => zeros([]) });
+    expect(result.loss).toBe(0);
+  });
+
+  test("changes nothing: neither weights nor statistics, and records no history", async () => {
+    const { vars, model } = built("dense", full);
+    const before = bits(vars);
+    let tracked = false;
+    const spied: Layer = (x, mode) => {
+      const y = model(x, mode);
+      tracked ||= y.tracked;
+      return y;
+    };
+    await evaluate({ model: spied, data: few });
+    expect(bits(vars)).toEqual(before);
+    expect(tracked).toBe(false);
+  });
+
+  test("of no examples gives means that are not a number, and a count of 0", async () => {
+    const { model } = built("dense");
+    const { loss, accuracy, count, confusion } = await evaluate({ model, data: takeFirst(few, 0) });
+    expect([loss, accuracy, count]).toEqual([Number.NaN, Number.NaN, 0]);
+    expect(confusion).toEqual(Array.from({ length: 10 }, () => new Array(10).fill(0)));
+  });
+
+  test("ends after the batch in hand when it is aborted, with the means of what was seen", async () => {
+    const { model } = built("dense");
+    const stop = new AbortController();
+    const stopping: Layer = (x, mode) => {
+      stop.abort();
+      return model(x, mode);
+    };
+    const result = await evaluate({ model: stopping, data: few, batchSize: 16, signal: stop.signal });
+    expect(result).toEqual(await evaluate({ model, data: takeFirst(few, 16) }));
+    expect((await evaluate({ model, data: few, signal: AbortSignal.abort() })).count).toBe(0);
+  });
+
+  test("counts predictions of classes that the data does not have", async () => {
+    const always3: Layer = (x) => add(zeros([x.shape[0]!, 4]), tensor([0, 0, 0, 1]));
+    const narrow = syntheticDigits(6, new Generator(1), { height: 8, width: 8, classes: 3 });
+    expect((await evaluate({ model: always3, data: narrow })).confusion).toEqual([
+      [0, 0, 0, 2],
+      [0, 0, 0, 2],
+      [0, 0, 0, 2],
+      [0, 0, 0, 0],
+    ]);
+  });
+
+  test("forms a pool's product once for all batches, and again once its factors have changed", async () => {
+    const { vars, model, optimizer } = built("product");
+    const { pool } = vars as VariableFactory;
+    const { replicas } = pool as ProductVariablePool;
+    backend();
+    const { gemm } = kernels;
+    let products = 0;
+    const undo = install({
+      gemm: (sizes) => {
+        if (sizes.k === replicas) products++;
+        gemm(sizes);
+      },
+    });
+    try {
+      await evaluate({ model, data: few, batchSize: 10 });
+      await evaluate({ model, data: few, batchSize: 10 });
+      expect(products).toBe(1);
+      await train({ model, optimizer, data: few, batchSize: 25 });
+      await evaluate({ model, data: few, batchSize: 10 });
+      const forward = 2; // one for each step of training, and gradients of which none sums over the replicas
+      expect(products).toBe(1 + forward + 1);
+    } finally {
+      undo();
+    }
+  });
+});
