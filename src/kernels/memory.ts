@@ -34,8 +34,7 @@ const arenas = [newArena(), newArena()] as const;
 let steps = 0;
 let open: Arena | null = null;
 let ordinary = 0;
-const plainSlab = (length: number): Numbers => new Float32Array(length);
-let newSlab = plainSlab;
+let newSlab: (length: number) => Numbers = (length) => orMemoryError(length, () => new Float32Array(length));
 
 let beforeFirst: (() => void) | null = null;
 
@@ -66,15 +65,16 @@ export function alloc(length: number): Numbers {
     arena.slab++;
     arena.used = 0;
   }
-  if (arena.slab === arena.slabs.length) arena.slabs.push(slabOf(Math.max(padded, LEAST_SLAB)));
+  if (arena.slab === arena.slabs.length) arena.slabs.push(newSlab(Math.max(padded, LEAST_SLAB)));
   const at = arena.used;
   arena.used += padded;
   return arena.slabs[arena.slab]!.subarray(at, at + length);
 }
 
-function slabOf(length: number): Numbers {
+/** What `take` returns; where it throws because `length` numbers do not fit, the error that says so. */
+export function orMemoryError<T>(length: number, take: () => T): T {
   try {
-    return newSlab(length);
+    return take();
   } catch (error) {
     throw new MemoryError(length, error);
   }

@@ -1,7 +1,7 @@
 import type { Convolution } from "../conv.ts";
 import type { Gemm } from "../gemm.ts";
 import * as im2col from "../im2col.ts";
-import type { Numbers } from "../memory.ts";
+import { type Numbers, orMemoryError } from "../memory.ts";
 import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
 import { binary } from "./binary.ts";
@@ -73,7 +73,7 @@ export function wasmBackend(): WasmBackend {
     const begin = end;
     const missing = Math.ceil((begin + length) / PAGE) - memory.buffer.byteLength / PAGE;
     if (missing > 0) {
-      memory.grow(missing);
+      orMemoryError(length / 4, () => memory.grow(missing));
       buffers.add(memory.buffer);
     }
     end = begin + Math.ceil(length / 64) * 64; // not before growing went well
