@@ -8,8 +8,9 @@ import { firstDifference, kernelOf, tables, wholeNumbers } from "./exact.ts";
 
 test("every kernel in WebAssembly is compared, here or in products.test.ts", () => {
   const products = ["conv2d", "conv2dInputGrad", "conv2dKernelGrad", "gemm"];
+  const depthwise = ["depthwiseConv2d", "depthwiseConv2dInputGrad", "depthwiseConv2dKernelGrad"];
   const others = ["add", "maxPool", "maxPoolGrad", "mul", "relu", "reluGrad", "sum", "sumGrad"];
-  expect(Object.keys(wasmBackend().kernels).sort()).toEqual([...products, ...others].sort());
+  expect(Object.keys(wasmBackend().kernels).sort()).toEqual([...products, ...depthwise, ...others].sort());
 });
 
 /** Whole numbers with NaN, both infinities and both zeros among them. */
@@ -47,6 +48,61 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
         same(n, dirty, (t, at, out) => t.mul(at(a), at(b), out, accumulate));
       }),
       { numRuns: 60 },
+    );
+  });
+
+  test("depthwise convolution and its gradients equal the reference bit for bit on whole numbers, over random geometry", () => {
+    const few = fc.integer({ min: 1, max: 3 });
+    const side = fc.record({
+      n: fc.integer({ min: 1, max: 11 }),
+      k: fc.integer({ min: 1, max: 4 }),
+      stride: few,
+      dilation: few,
+      pad: fc.nat({ max: 3 }),
+    });
+    const out = ({
+      n,
+      k,
+      stride,
+      dilation,
+      pad,
+    }: {
+      n: number;
+      k: number;
+      stride: number;
+      dilation: number;
+      pad: number;
+    }): number => Math.floor((n + 2 * pad - (k - 1) * dilation - 1) / stride) + 1;
+    const fitting = side.filter((s) => out(s) > 0);
+    const channels = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(64));
+    fc.assert(
+      fc.property(few, fitting, fitting, channels, fc.integer(), fc.boolean(), (batch, down, across, c, seed, accumulate) => {
+        const s = {
+          batch,
+          channels: c,
+          multiplier: 1,
+          ...{
+            height: down.n,
+            kernelHeight: down.k,
+            strideY: down.stride,
+            dilationY: down.dilation,
+            padTop: down.pad,
+            outHeight: out(down),
+          },
+          ...{ width: across.n, kernelWidth: across.k, strideX: across.stride, dilationX: across.dilation, padLeft: across.pad },
+          outWidth: out(across),
+        };
+        const draw = wholeNumbers(seed);
+        const x = draw(batch * s.height * s.width * c);
+        const kernel = draw(s.kernelHeight * s.kernelWidth * c);
+        const y = draw(batch * s.outHeight * s.outWidth * c);
+        const dirty = (like: Numbers): Numbers =>
+          accumulate ? draw(like.length) : new Float32Array(like.length).fill(Number.NaN);
+        same(y.length, dirty(y), (t, at, into) => t.depthwiseConv2d(s, at(x), at(kernel), into, accumulate));
+        same(x.length, dirty(x), (t, at, into) => t.depthwiseConv2dInputGrad(s, at(y), at(kernel), into, accumulate));
+        same(kernel.length, dirty(kernel), (t, at, into) => t.depthwiseConv2dKernelGrad(s, at(x), at(y), into, accumulate));
+      }),
+      { numRuns: 150 },
     );
   });
 

@@ -10,10 +10,13 @@ import { binary } from "./binary.ts";
 type Exports = {
   readonly gemmWork: () => number;
   readonly gemm: (...numbers: (number | boolean)[]) => void;
-  readonly convWork: (depth: number) => number;
+  readonly convWork: (depth: number, turned: number) => number;
   readonly conv2d: (sizes: number, x: number, kernel: number, y: number, accumulate: boolean, work: number) => void;
   readonly conv2dKernelGrad: (sizes: number, x: number, dy: number, dkernel: number, accumulate: boolean, work: number) => void;
-  readonly conv2dInputGrad: (sizes: number, dy: number, kernel: number, dx: number, work: number) => void;
+  readonly conv2dInputGrad: (sizes: number, dy: number, kernel: number, dx: number, accumulate: boolean, work: number) => void;
+  readonly depthwise: (sizes: number, x: number, kernel: number, y: number, accumulate: boolean) => void;
+  readonly depthwiseInputGrad: (sizes: number, dy: number, kernel: number, dx: number) => void;
+  readonly depthwiseKernelGrad: (sizes: number, x: number, dy: number, dkernel: number, sums: number) => void;
   readonly relu: (n: number, x: number, y: number) => void;
   readonly reluGrad: (n: number, x: number, dy: number, dx: number, accumulate: boolean) => void;
   readonly add: (n: number, a: number, b: number, y: number) => void;
@@ -40,6 +43,9 @@ export type WasmBackend = {
     | "conv2d"
     | "conv2dInputGrad"
     | "conv2dKernelGrad"
+    | "depthwiseConv2d"
+    | "depthwiseConv2dInputGrad"
+    | "depthwiseConv2dKernelGrad"
     | "relu"
     | "reluGrad"
     | "add"
@@ -110,7 +116,10 @@ export function wasmBackend(): WasmBackend {
     sizes.set([w.batch, w.height, w.width, w.channels, w.outHeight, w.outWidth, w.kernelHeight, w.kernelWidth]);
     sizes.set([w.strideY, w.strideX, w.dilationY, w.dilationX, w.padTop, w.padLeft, outputs, groups], 8);
   };
-  const convWork = (s: Convolution): number => work(wasm.convWork((s.kernelHeight * s.kernelWidth * s.channels) / s.groups));
+  const convWork = (s: Convolution): number => {
+    const taps = s.kernelHeight * s.kernelWidth;
+    return work(wasm.convWork(taps * Math.max(s.channels, s.outChannels), taps * s.channels * s.outChannels));
+  };
   const isSmall = (s: Convolution): boolean =>
     (s.batch * s.outHeight * s.outWidth * s.outChannels * s.kernelHeight * s.kernelWidth * s.channels) / s.groups < FEW_PRODUCTS;
 
@@ -158,12 +167,34 @@ export function wasmBackend(): WasmBackend {
           const m = dx.length / s.channels;
           return gemm({ m, n: s.channels, k: s.outChannels, a: dy, b: kernel, transB: true, c: dx, accumulate });
         }
-        if (!accumulate) dx.fill(0);
-        const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, true)];
+        const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, accumulate)];
         const patches = convWork(s);
         writeSizes(s, s.outChannels, s.groups);
-        wasm.conv2dInputGrad(SIZES, pdy, pk, pdx, patches);
+        wasm.conv2dInputGrad(SIZES, pdy, pk, pdx, accumulate, patches);
         bring(pdx, dx);
+      },
+      depthwiseConv2d: (s, x, kernel, y, accumulate) => {
+        if (s.multiplier !== 1 || y.length < FEW) return reference.depthwiseConv2d(s, x, kernel, y, accumulate);
+        const [px, pk, py] = [address(0, x, true), address(1, kernel, true), address(2, y, accumulate)];
+        writeSizes(s, 0, 0);
+        wasm.depthwise(SIZES, px, pk, py, accumulate);
+        bring(py, y);
+      },
+      depthwiseConv2dInputGrad: (s, dy, kernel, dx, accumulate) => {
+        if (s.multiplier !== 1 || dy.length < FEW) return reference.depthwiseConv2dInputGrad(s, dy, kernel, dx, accumulate);
+        if (!accumulate) dx.fill(0);
+        const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, true)];
+        writeSizes(s, 0, 0);
+        wasm.depthwiseInputGrad(SIZES, pdy, pk, pdx);
+        bring(pdx, dx);
+      },
+      depthwiseConv2dKernelGrad: (s, x, dy, dkernel, accumulate) => {
+        if (s.multiplier !== 1 || dy.length < FEW) return reference.depthwiseConv2dKernelGrad(s, x, dy, dkernel, accumulate);
+        if (!accumulate) dkernel.fill(0);
+        const [px, pdy, pdk] = [address(0, x, true), address(1, dy, true), address(2, dkernel, true)];
+        writeSizes(s, 0, 0);
+        wasm.depthwiseKernelGrad(SIZES, px, pdy, pdk, work(dkernel.byteLength));
+        bring(pdk, dkernel);
       },
       relu: (x, y) => {
         if (x.length < FEW) return reference.relu(x, y);

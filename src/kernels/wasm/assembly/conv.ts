@@ -5,9 +5,9 @@ import { GEMM_WORK, gemm } from "./gemm";
 /** Numbers that the block of patches may hold; at least 4 windows whatever their size. */
 const BLOCK: i32 = 1 << 16;
 
-/** Bytes of work memory for patches of `depth` numbers. */
-export function convWork(depth: i32): i32 {
-  return GEMM_WORK + 4 * max(BLOCK, 4 * depth);
+/** Bytes of work memory for patches of `depth` numbers, and a kernel of `size` numbers turned round. */
+export function convWork(depth: i32, size: i32): i32 {
+  return GEMM_WORK + 4 * (max(BLOCK, 4 * depth) + size);
 }
 
 let height: i32, width: i32, channels: i32, outHeight: i32, outWidth: i32, kernelHeight: i32, kernelWidth: i32;
@@ -40,6 +40,10 @@ function readSizes(sizes: usize): void {
 
 export function conv2d(sizes: usize, x: usize, kernel: usize, y: usize, accumulate: bool, work: usize): void {
   readSizes(sizes);
+  convolve(x, kernel, y, accumulate, work);
+}
+
+function convolve(x: usize, kernel: usize, y: usize, accumulate: bool, work: usize): void {
   const patches = work + GEMM_WORK;
   for (let first = 0; first < windows; first += rows) {
     const count = min(rows, windows - first);
@@ -66,10 +70,21 @@ export function conv2dKernelGrad(sizes: usize, x: usize, dy: usize, dkernel: usi
   }
 }
 
-/** Assumes dx holds what is to be added to: zeros, or a gradient. */
-export function conv2dInputGrad(sizes: usize, dy: usize, kernel: usize, dx: usize, work: usize): void {
+/**
+ * With stride 1 the gradient towards the image is itself a convolution, of dy with the kernel turned round. Otherwise the gradients of
+ * patches are computed block by block and added where the patches were read.
+ */
+export function conv2dInputGrad(sizes: usize, dy: usize, kernel: usize, dx: usize, accumulate: bool, work: usize): void {
   readSizes(sizes);
   const patches = work + GEMM_WORK;
+  if (strideY == 1 && strideX == 1 && groups == 1) {
+    const turned = patches + 4 * <usize>max(BLOCK, 4 * kernelHeight * kernelWidth * outputs);
+    turnKernel(kernel, turned);
+    turnSizes();
+    convolve(dy, turned, dx, accumulate, work);
+    return;
+  }
+  if (!accumulate) memory.fill(dx, 0, 4 * <usize>(windows / max(1, outHeight * outWidth)) * height * width * channels);
   for (let first = 0; first < windows; first += rows) {
     const count = min(rows, windows - first);
     for (let g = 0; g < groups; g++) {
@@ -78,6 +93,38 @@ export function conv2dInputGrad(sizes: usize, dy: usize, kernel: usize, dx: usiz
       addPatches(patches, g, first, count, dx);
     }
   }
+}
+
+/** turned [ky, kx, output, channel] = kernel [last ky − ky, last kx − kx, channel, output]. */
+function turnKernel(kernel: usize, turned: usize): void {
+  const taps = kernelHeight * kernelWidth;
+  for (let tap = taps - 1; tap >= 0; tap--) {
+    const from = kernel + 4 * <usize>(tap * channels) * outputs;
+    for (let o = 0; o < outputs; o++) {
+      for (let c = 0; c < channels; c++, turned += 4) store<f32>(turned, load<f32>(from + 4 * <usize>(c * outputs + o)));
+    }
+  }
+}
+
+/** The sizes of the convolution that leads from dy back to dx. */
+function turnSizes(): void {
+  const batch = windows / max(1, outHeight * outWidth);
+  let swap = height;
+  height = outHeight;
+  outHeight = swap;
+  swap = width;
+  width = outWidth;
+  outWidth = swap;
+  swap = channels;
+  channels = outputs;
+  outputs = swap;
+  padTop = (kernelHeight - 1) * dilationY - padTop;
+  padLeft = (kernelWidth - 1) * dilationX - padLeft;
+  windows = batch * outHeight * outWidth;
+  share = channels;
+  outShare = outputs;
+  depth = kernelHeight * kernelWidth * share;
+  rows = max(4, BLOCK / max(1, depth));
 }
 
 /** patches [count, depth] = what lies under the windows from `first` on; zeros outside the image. */

@@ -1,0 +1,104 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { expect, test } from "vitest";
+
+/** From the ground up. A room sees itself and the rooms below; rooms of one floor do not see each other. */
+const floors = [
+  ["kernels"],
+  ["tensor"],
+  ["ops"],
+  ["variables", "optim"],
+  ["nn", "smh"],
+  ["data", "io"],
+  ["train"],
+  ["cli", "testing"],
+  [""], // src/index.ts
+];
+/** The rooms that may use Node's own modules. */
+const onNode = ["data", "io", "cli"];
+
+const root = fileURLToPath(new URL("../src", import.meta.url));
+const files = readdirSync(root, { recursive: true, encoding: "utf8" })
+  .map((file) => file.split(sep).join("/"))
+  .filter((file) => file.endsWith(".ts") && !file.startsWith("kernels/wasm/assembly/"))
+  .sort();
+
+const roomOf = (file: string): string => (file.includes("/") ? file.slice(0, file.indexOf("/")) : "");
+const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.includes(room));
+
+/** What a file imports or exports from, types and dynamic imports included, as it is written. */
+function importsOf(file: string): string[] {
+  const source = ts.createSourceFile(file, readFileSync(resolve(root, file), "utf8"), ts.ScriptTarget.Latest, true);
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    let from: ts.Node | undefined;
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) from = node.moduleSpecifier;
+    else if (ts.isImportTypeNode(node)) from = ts.isLiteralTypeNode(node.argument) ? node.argument.literal : node.argument;
+    else if (ts.isExternalModuleReference(node)) from = node.expression;
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) from = node.arguments[0];
+    if (from !== undefined) found.push(ts.isStringLiteralLike(from) ? from.text : `(computed) ${from.getText()}`);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+const imports = new Map(files.map((file) => [file, importsOf(file)]));
+const inside = (target: string): boolean => target.startsWith(".");
+/** The file that a relative import means, from src. */
+const targetOf = (file: string, target: string): string =>
+  relative(root, resolve(root, dirname(file), target))
+    .split(sep)
+    .join("/");
+const pairs = [...imports].flatMap(([file, targets]) => targets.map((target): [string, string] => [file, target]));
+
+test("every room has its floor, and every import within src is of a file that is there", () => {
+  expect(files.map(roomOf).filter((room) => floorOf(room) < 0)).toEqual([]);
+  const missing = pairs.filter(([file, target]) => inside(target) && !files.includes(targetOf(file, target)));
+  expect(missing.map(([file, target]) => `${file} imports ${target}: there is no such file`)).toEqual([]);
+  expect(pairs.length).toBeGreaterThan(files.length);
+});
+
+test("a file imports from its own room and from lower floors only", () => {
+  const wrong = pairs.flatMap(([file, target]) => {
+    if (!inside(target)) return [];
+    const [from, to] = [roomOf(file), roomOf(targetOf(file, target))];
+    return from === to || floorOf(to) < floorOf(from) ? [] : [`${file} imports ${target}: ${to} is not below ${from}`];
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("other rooms are entered through their index.ts only", () => {
+  const wrong = pairs.filter(([file, target]) => {
+    if (!inside(target)) return false;
+    const to = targetOf(file, target);
+    return roomOf(to) !== roomOf(file) && to !== `${roomOf(to)}/index.ts`;
+  });
+  expect(wrong.map(([file, target]) => `${file} imports ${target}: enter through index.ts`)).toEqual([]);
+});
+
+test("only data, io and cli use Node's modules, and no one uses packages, but for fast-check in testing", () => {
+  const wrong = pairs.filter(([file, target]) => {
+    if (inside(target)) return false;
+    if (target.startsWith("node:")) return !onNode.includes(roomOf(file));
+    return !(target === "fast-check" && roomOf(file) === "testing");
+  });
+  expect(wrong.map(([file, target]) => `${file} imports ${target}`)).toEqual([]);
+});
+
+test("imports make no circle", () => {
+  const done = new Set<string>();
+  const circleFrom = (file: string, path: readonly string[]): string | null => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file].join(" → ");
+    if (done.has(file)) return null;
+    for (const target of (imports.get(file) ?? []).filter(inside)) {
+      const circle = circleFrom(targetOf(file, target), [...path, file]);
+      if (circle !== null) return circle;
+    }
+    done.add(file);
+    return null;
+  };
+  expect(files.map((file) => circleFrom(file, [])).filter((circle) => circle !== null)).toEqual([]);
+});

@@ -1,0 +1,343 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { main } from "../../src/cli/main.ts";
+import { HELP, parseOptions } from "../../src/cli/options.ts";
+import { encodeIdx } from "../../src/data/index.ts";
+import { TEST_IMAGES, TRAIN_IMAGES, writeMnist } from "./tiny-mnist.ts";
+
+let root = "";
+let folder = "";
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "hashgrad-cli-"));
+  folder = writeMnist(join(root, "plain"));
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+type Run = { readonly code: number; readonly out: string; readonly err: string; readonly writes: readonly string[] };
+
+/** Runs the command in this process. `onWrite` sees what goes to stdout, and may abort. */
+async function run(
+  argv: readonly string[],
+  {
+    terminal = {},
+    stop = new AbortController(),
+    onWrite = () => undefined,
+  }: {
+    readonly terminal?: { readonly isTTY?: boolean; readonly columns?: number };
+    readonly stop?: AbortController;
+    readonly onWrite?: (text: string, stop: AbortController) => void;
+  } = {},
+): Promise<Run> {
+  const [writes, errors]: [string[], string[]] = [[], []];
+  const write = (text: string): void => {
+    writes.push(text);
+    onWrite(text, stop);
+  };
+  const stderr = { write: (text: string) => errors.push(text) };
+  const code = await main(argv, { stdout: { write, ...terminal }, stderr, signal: stop.signal });
+  return { code, out: writes.join(""), err: errors.join(""), writes };
+}
+const train = (...more: string[]): string[] => ["--data", folder, "--epochs", "1", "--batch-size", "16", ...more];
+const linesOf = (text: string): string[] => text.trimEnd().split("\n");
+const jsonOf = (text: string): Record<string, unknown>[] => linesOf(text).map((line) => JSON.parse(line));
+
+describe("help", () => {
+  test.each(["--help", "-h"])("%s prints the page and ends with 0", async (flag) => {
+    expect(await run([flag])).toEqual({ code: 0, out: HELP, err: "", writes: [HELP] });
+  });
+
+  test("fits on a screen and lists every option with the default it has", () => {
+    const lines = linesOf(HELP);
+    expect(lines.length).toBeLessThan(30);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(130);
+    expect(lines.flatMap((line) => /^ {2}--([\w-]+)/.exec(line)?.[1] ?? [])).toEqual([
+      ...["fraction", "pool", "dense", "epochs", "seed", "batch-size", "learning-rate", "data", "limit", "json", "help"],
+    ]);
+    const defaults = parseOptions([]);
+    const told = (option: string): string | undefined => new RegExp(`--${option} .*\\(([^()]*)\\)$`, "m").exec(HELP)?.[1];
+    expect(told("fraction")).toBe(`${defaults.fraction}`);
+    expect(told("epochs")).toBe(`${defaults.epochs}`);
+    expect(told("seed")).toBe(`${defaults.seed}`);
+    expect(told("batch-size")).toBe(`${defaults.batchSize}`);
+    expect(told("pool")).toBe(defaults.pool);
+  });
+});
+
+/** Exit code 2, one line on stderr without a stack, nothing on stdout. */
+async function refused(argv: readonly string[]): Promise<string> {
+  const { code, out, err } = await run(argv);
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+  expect(err).toMatch(/^[^\n]+\n$/);
+  expect(err).not.toMatch(/\bat .*:\d+:\d+/);
+  return err.trimEnd();
+}
+
+test.each([
+  [["--fraction", "0"], '--fraction must be above 0 and at most 1, got "0"'],
+  [["--fraction", "2"], '--fraction must be above 0 and at most 1, got "2"'],
+  [["--fraction", "abc"], '--fraction must be above 0 and at most 1, got "abc"'],
+  [["--fraction", ""], '--fraction must be above 0 and at most 1, got ""'],
+  [["--fraction=-0.5"], '--fraction must be above 0 and at most 1, got "-0.5"'],
+  [["--fraction", "NaN"], '--fraction must be above 0 and at most 1, got "NaN"'],
+  [["--fraction"], "Option '--fraction <value>' argument missing; --help lists the options"],
+  [["--fraction", "-1"], "Option '--fraction' argument is ambiguous; --help lists the options"],
+  [["--epochs", "0"], '--epochs must be a whole number of at least 1, got "0"'],
+  [["--epochs", "1.5"], '--epochs must be a whole number of at least 1, got "1.5"'],
+  [["--epochs", " "], '--epochs must be a whole number of at least 1, got " "'],
+  [["--batch-size", "0"], '--batch-size must be a whole number of at least 1, got "0"'],
+  [["--limit", "1e400"], '--limit must be a whole number of at least 1, got "1e400"'],
+  [["--seed", "-0.5"], "Option '--seed' argument is ambiguous; --help lists the options"],
+  [["--seed", "0.5"], '--seed must be a whole number of at least 0, got "0.5"'],
+  [["--learning-rate", "0"], '--learning-rate must be above 0, got "0"'],
+  [["--learning-rate", "Infinity"], '--learning-rate must be above 0, got "Infinity"'],
+  [["--pool", "best"], '--pool must be one of product, kronecker, hash, meta, got "best"'],
+  [["--pool", ""], '--pool must be one of product, kronecker, hash, meta, got ""'],
+  [["--dense", "--pool", "hash"], "--dense trains without a pool: leave out --pool and --fraction"],
+  [["--dense", "--fraction", "0.4"], "--dense trains without a pool: leave out --pool and --fraction"],
+  [["--frction", "0.4"], "Unknown option '--frction'; --help lists the options"],
+  [["--json=yes"], "Option '--json' does not take an argument; --help lists the options"],
+  [["0.4"], "Unexpected argument '0.4'; --help lists the options"],
+  [["--help", "--epochs", "0"], '--epochs must be a whole number of at least 1, got "0"'],
+])("%j is refused in one line", async (argv, text) => {
+  expect(await refused(argv)).toBe(`mnist: ${text}`);
+});
+
+test("an unknown option with a line break in it is refused in one line", async () => {
+  expect(await refused(["--no\nsuch"])).toBe("mnist: Unknown option '--no such'; --help lists the options");
+});
+
+test("a fraction too low for the pool is refused, with the least that works", async () => {
+  expect(await refused(train("--fraction", "0.001"))).toMatch(
+    /^ProductVariablePool: fraction 0.001 leaves no column: .* the least fraction for 31760 weights is 0\.\d+$/,
+  );
+  expect(await refused(train("--fraction", "0.00001", "--pool", "hash"))).toMatch(/^HashVariablePool: .* the least fraction is/);
+});
+
+const zeros = (...shape: number[]): Uint8Array => encodeIdx(shape, new Uint8Array(shape.reduce((a, b) => a * b, 1)));
+
+test.each([
+  ["a truncated file", "train-images-idx3-ubyte", zeros(40, 28, 28).subarray(0, -7), "truncated: expected 31360 bytes of data"],
+  [
+    "a bad magic number",
+    "train-labels-idx1-ubyte",
+    new Uint8Array(48).fill(7),
+    "not an IDX file: expected to begin with 00 00 08",
+  ],
+  ["labels that are too few", "t10k-labels-idx1-ubyte", zeros(19), "19 labels for the 20 images"],
+  ["a label out of range", "train-labels-idx1-ubyte", encodeIdx([40], new Uint8Array(40).fill(10)), "label 10 at index 0"],
+  ["an empty file", "t10k-images-idx3-ubyte", new Uint8Array(0), "too short for an IDX header"],
+] as const)("%s is refused by name", async (_, name, bytes, text) => {
+  const broken = writeMnist(mkdtempSync(join(root, "broken-")), { changes: { [name]: bytes } });
+  expect(await refused(["--data", broken])).toMatch(`${join(broken, name)}: ${text}`);
+});
+
+test("training and test images of two sizes are refused", async () => {
+  const broken = writeMnist(mkdtempSync(join(root, "broken-")), { changes: { "t10k-images-idx3-ubyte": zeros(20, 14, 14) } });
+  expect(await refused(["--data", broken])).toMatch("training images [28, 28, 1] and test images [14, 14, 1]");
+});
+
+test("images of a single pixel are refused by the network", async () => {
+  const changes = { "train-images-idx3-ubyte": zeros(40, 1, 1), "t10k-images-idx3-ubyte": zeros(20, 1, 1) };
+  const tiny = writeMnist(mkdtempSync(join(root, "broken-")), { changes });
+  expect(await refused(["--data", tiny])).toMatch("toyNetwork: inputShape [1, 1, 1]: images need at least 2×2 pixels");
+});
+
+test("a folder that does not exist is refused by name", async () => {
+  expect(await refused(["--data", join(root, "nowhere")])).toMatch(`readMnist: there is no folder ${join(root, "nowhere")};`);
+  expect(await refused(["--data", ""])).toMatch("readMnist: there is no folder");
+});
+
+test("training that diverges ends with 1 and one line on stderr", async () => {
+  const { code, err } = await run(train("--learning-rate", "1e30"));
+  expect(code).toBe(1);
+  expect(err).toMatch(/^train: the loss is (NaN|Infinity) in epoch 1, batch \d+: [^\n]*\n$/);
+});
+
+describe("--json", () => {
+  test("prints a line per epoch and the result as the last", async () => {
+    const { code, out, err } = await run(train("--epochs", "2", "--json", "--seed", "7"));
+    expect([code, err]).toEqual([0, ""]);
+    const [first, second, result, ...more] = jsonOf(out);
+    expect(more).toEqual([]);
+    for (const [i, epoch] of [first, second].entries()) {
+      expect(epoch).toEqual({
+        epoch: i + 1,
+        epochs: 2,
+        loss: expect.any(Number),
+        accuracy: expect.any(Number),
+        testLoss: expect.any(Number),
+        testAccuracy: expect.any(Number),
+        images: TRAIN_IMAGES,
+        seconds: expect.any(Number),
+        imagesPerSecond: expect.any(Number),
+      });
+    }
+    expect(result).toEqual({
+      testAccuracy: second!.testAccuracy,
+      testLoss: second!.testLoss,
+      trainImages: TRAIN_IMAGES,
+      testImages: TEST_IMAGES,
+      denseSize: 31_786,
+      trainedSize: 12_558,
+      achievedFraction: 12_558 / 31_786,
+      coreSize: 12_530,
+      fraction: 0.4,
+      epochs: 2,
+      seed: 7,
+      secondsTotal: expect.any(Number),
+      interrupted: false,
+    });
+  });
+
+  test("of a dense network has no core, and trains everything", async () => {
+    const [, result] = jsonOf((await run(train("--dense", "--json"))).out);
+    expect(result).toMatchObject({ denseSize: 31_786, trainedSize: 31_786, coreSize: 0, fraction: 1, achievedFraction: 1 });
+  });
+
+  test.each(["product", "kronecker", "hash", "meta"])("with --pool %s keeps the core within the fraction", async (kind) => {
+    const { code, out } = await run(train("--pool", kind, "--fraction", "0.3", "--json"));
+    expect(code).toBe(0);
+    const { coreSize, trainedSize, testLoss } = jsonOf(out).at(-1) as Record<string, number>;
+    expect(coreSize).toBeLessThanOrEqual(0.3 * 31_760);
+    expect(coreSize).toBeGreaterThan(0.2 * 31_760);
+    expect(trainedSize! - coreSize!).toBe(16 + 10 + 2); // biases and a scale for each kernel
+    expect(testLoss).toBeGreaterThan(0);
+  });
+
+  test("the same seed gives the same numbers, another seed others", async () => {
+    const lossOf = async (seed: string): Promise<unknown> =>
+      jsonOf((await run(train("--json", "--seed", seed))).out)[1]!.testLoss;
+    const first = await lossOf("3");
+    expect(await lossOf("3")).toBe(first);
+    expect(await lossOf("4")).not.toBe(first);
+  });
+
+  test("--limit takes the first training images and all test images", async () => {
+    const [epoch, result] = jsonOf((await run(train("--json", "--limit", "10"))).out);
+    expect(epoch!.images).toBe(10);
+    expect(result).toMatchObject({ trainImages: 10, testImages: TEST_IMAGES });
+    expect(jsonOf((await run(train("--json", "--limit", "1000"))).out)[1]!.trainImages).toBe(TRAIN_IMAGES);
+  });
+
+  test("compressed files are read as plain ones", async () => {
+    const packed = writeMnist(join(root, "packed"), { gzip: true });
+    const [plain, gzipped] = [await run(train("--json")), await run(train("--json", "--data", packed))];
+    expect(jsonOf(gzipped.out)[1]!.testLoss).toBe(jsonOf(plain.out)[1]!.testLoss);
+  });
+
+  test("shows no progress line, on a terminal either", async () => {
+    const { writes } = await run(train("--json"), { terminal: { isTTY: true } });
+    expect(writes.join("")).not.toContain("\r");
+  });
+});
+
+const epochLine =
+  /^epoch 1\/1 {2}loss \d\.\d{4} {2}accuracy \d+\.\d\d % {2}test accuracy \d+\.\d\d % {2}\d+\.\d s, [\d,]+ images\/s$/;
+
+test("without --json it prints the table, a line per epoch, and what was reached", async () => {
+  const { code, out, err } = await run(train());
+  expect([code, err]).toEqual([0, ""]);
+  expect(linesOf(out)).toEqual([
+    "layer  variable  shape          weights  lives in",
+    "─────  ────────  ─────────────  ───────  ────────",
+    "conv   kernel    [5, 5, 1, 16]      400  pool",
+    "conv   bias      [16]                16  own",
+    "dense  kernel    [3136, 10]      31,360  pool",
+    "dense  bias      [10]                10  own",
+    "total                            31,786",
+    "",
+    "40 training images, 20 test images",
+    "",
+    expect.stringMatching(epochLine),
+    "",
+    expect.stringMatching(/^test accuracy {2}\d+\.\d\d % {2}\(loss \d\.\d{4}, 20 images\)$/),
+    "dense size     31,786 weights",
+    "core size      12,530 numbers in the pool, for 31,760 weights",
+    "trained size   12,558 numbers, biases and scales included",
+    "fraction       0.4 asked, 0.395 achieved (trained size / dense size)",
+    expect.stringMatching(/^time {11}\d+\.\d s$/),
+  ]);
+});
+
+test("of a dense network it prints no core size", async () => {
+  const { out } = await run(train("--dense"));
+  expect(out).toContain("dense size     31,786 weights\ntrained size   31,786 numbers");
+  expect(out).not.toContain("core size");
+  expect(out).not.toContain("pool");
+});
+
+describe("on a terminal", () => {
+  const ERASE = "\x1b[K"; // to the end of the line
+  const visible = (text: string): string => text.replaceAll("\r", "").replaceAll(ERASE, "");
+
+  test.each([
+    [40, 39],
+    [20, 19],
+    [200, 199],
+    [undefined, 79],
+  ])("of %s columns the progress line is never wider than %s, and is cleared", async (columns, widest) => {
+    const terminal = { isTTY: true, ...(columns === undefined ? {} : { columns }) };
+    const { out, writes } = await run(train("--batch-size", "4"), { terminal });
+    const live = writes.filter((text) => text.startsWith("\r") && visible(text) !== "");
+    expect(live.length).toBeGreaterThan(0);
+    expect(Math.max(...live.map((text) => visible(text).length))).toBeLessThanOrEqual(widest);
+    const whole = "epoch 1/1 █░░░░░░░░░░░  loss";
+    expect(visible(live[0]!).slice(0, whole.length)).toBe(whole.slice(0, widest));
+    expect(live.every((text) => text.endsWith(ERASE) && !text.includes("\n"))).toBe(true);
+    const after = writes.indexOf(live.at(-1)!) + 1;
+    expect(writes[after]).toBe(`\r${ERASE}`);
+    expect(out).toContain(`\r${ERASE}epoch 1/1  loss`);
+  });
+
+  test("the progress line tells loss, accuracy, speed and the time left", async () => {
+    const { writes } = await run(train(), { terminal: { isTTY: true, columns: 200 } });
+    expect(visible(writes.find((text) => text.startsWith("\r"))!)).toMatch(
+      /^epoch 1\/1 [█░]{12} {2}loss \d\.\d{4} {2}accuracy \d+\.\d\d % {2}[\d,]+ images\/s {2}\d+:\d\d left$/,
+    );
+  });
+});
+
+describe("Ctrl-C", () => {
+  test("in mid-epoch ends after the step in hand with 130, and reports what was reached", async () => {
+    const { code, out, err } = await run(train("--epochs", "3"), {
+      terminal: { isTTY: true },
+      onWrite: (text, stop) => text.startsWith("\r") && stop.abort(),
+    });
+    expect([code, err]).toEqual([130, ""]);
+    expect(out).toMatch(/Kstopped in epoch 1 after batch 1 of 3: loss \d\.\d{4}, accuracy \d+\.\d\d %\n/); // after the erased line
+    expect(out).toMatch(/\ntest accuracy {2}\d+\.\d\d % {2}\(loss \d\.\d{4}, 20 images\)\n/);
+  });
+
+  test("between epochs is told by --json as interrupted", async () => {
+    const { code, out } = await run(train("--epochs", "3", "--json"), { onWrite: (_, stop) => stop.abort() });
+    expect(code).toBe(130);
+    const lines = jsonOf(out);
+    expect(lines).toHaveLength(2);
+    expect(lines[1]).toMatchObject({ interrupted: true, epochs: 1, testImages: TEST_IMAGES, testLoss: lines[0]!.testLoss });
+  });
+
+  test("before the first step reports the untrained network", async () => {
+    const stop = new AbortController();
+    stop.abort();
+    const text = await run(train(), { stop });
+    expect(text.code).toBe(130);
+    expect(text.out).toContain("\nstopped before the first step\n");
+    const [result] = jsonOf((await run(train("--json"), { stop })).out);
+    expect(result).toMatchObject({ interrupted: true, epochs: 0, testAccuracy: expect.any(Number) });
+  });
+
+  test("after the last epoch has ended changes nothing: the run is complete, with exit code 0", async () => {
+    const { code, out } = await run(train("--json"), { onWrite: (_, stop) => stop.abort() });
+    expect(code).toBe(0);
+    expect(jsonOf(out)[1]).toMatchObject({ interrupted: false, epochs: 1 });
+  });
+});
+
+test("an error that is not the user's is thrown as it is", async () => {
+  const broken = (): never => {
+    throw new RangeError("a bug");
+  };
+  await expect(run(train(), { onWrite: broken })).rejects.toThrow(RangeError);
+});

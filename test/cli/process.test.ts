@@ -1,0 +1,52 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { writeMnist } from "./tiny-mnist.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "hashgrad-process-"));
+  writeMnist(folder);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The script as a user runs it, training for longer than the test will wait. */
+function start(): ChildProcessWithoutNullStreams {
+  const script = ["--import", "tsx", "docs/examples/toy-mnist.ts", "--data", folder, "--epochs", "100000", "--batch-size", "8"];
+  return spawn(process.execPath, script, { cwd: root });
+}
+const textOf = (stream: NodeJS.ReadableStream): { text: string } => {
+  const all = { text: "" };
+  stream.on("data", (chunk: Buffer) => {
+    all.text += chunk;
+  });
+  return all;
+};
+const windows = process.platform === "win32"; // no signals there
+
+test.skipIf(windows)("the real script, interrupted while it trains, reports what was reached and exits with 130", async () => {
+  const child = start();
+  const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
+  let sent = false; // a second one would end it at once
+  child.stdout.on("data", () => {
+    if (!sent && out.text.includes("epoch 1/100000")) sent = child.kill("SIGINT");
+  });
+  const [code, signal] = await once(child, "close");
+  expect([code, signal, err.text]).toEqual([130, null, ""]);
+  expect(out.text).toMatch(/\nstopped in epoch \d+ after batch \d+ of 5: loss \d\.\d{4}, accuracy \d+\.\d\d %\n/);
+  expect(out.text).toMatch(/\ntime {11}\d+\.\d s\n$/);
+});
+
+test.skipIf(windows)("the real script ends quietly with 0 when its reader has seen enough", async () => {
+  const child = start();
+  const err = textOf(child.stderr);
+  child.stdout.once("data", () => child.stdout.destroy());
+  const [code] = await once(child, "exit");
+  expect([code, err.text]).toEqual([0, ""]);
+});

@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { clock, count, liveLine, percent, progressLine } from "../../src/cli/progress.ts";
+
+test("numbers are shown as people read them", () => {
+  expect([percent(0.98765), percent(1, 0), count(31_786.4), clock(0), clock(59.6), clock(605)]).toEqual([
+    ...["98.77 %", "100 %", "31,786", "0:00", "1:00", "10:05"],
+  ]);
+});
+
+test("the time left covers this epoch and those to come", () => {
+  const progress = { epoch: 2, epochs: 3, batch: 1, batches: 4, loss: 1.5, accuracy: 0.25, images: 100, seconds: 2 };
+  expect(progressLine(progress, 400)).toBe("epoch 2/3 ███░░░░░░░░░  loss 1.5000  accuracy 25.00 %  50 images/s  0:14 left");
+});
+
+test.each([
+  [10, 9],
+  [undefined, 79],
+  [0, 79], // what a terminal that does not know its size reports
+])("on a terminal of %s columns %s of a long line are shown", (columns, shown) => {
+  const writes: string[] = [];
+  const live = liveLine({ write: (text) => writes.push(text), isTTY: true, columns });
+  live.show(() => "x".repeat(200));
+  expect(writes).toEqual([`\r${"x".repeat(shown)}\x1b[K`]);
+});
+
+test("the line is written ten times a second at most, and erased once", () => {
+  const writes: string[] = [];
+  const live = liveLine({ write: (text) => writes.push(text), isTTY: true });
+  for (let i = 0; i < 100; i++) live.show(() => "line");
+  expect(writes.length).toBeLessThanOrEqual(2);
+  const before = writes.length;
+  live.clear();
+  live.clear();
+  expect(writes.slice(before)).toEqual(["\r\x1b[K"]);
+});
+
+test("where there is no terminal nothing is shown, nor even put together", () => {
+  const writes: string[] = [];
+  const live = liveLine({ write: (text) => writes.push(text) });
+  live.show(() => {
+    throw new Error("not needed");
+  });
+  live.clear();
+  expect(writes).toEqual([]);
+});
