@@ -1,6 +1,7 @@
+import { setFlagsFromString } from "node:v8";
 import { blocked, type Kernels, type Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
+import { canFuse, wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { Generator } from "../../src/tensor/index.ts";
 
 const wasm = wasmBackend();
@@ -27,10 +28,14 @@ export type Table = {
 const plain = { fast: blocked, place: (x: Numbers): Numbers => x, roundings: (k: number): number => Math.ceil(k / 256) };
 const simd = { fast: wasm.kernels, roundings: (k: number): number => k + 1 };
 
+setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 has fused multiply-add behind a flag, newer ones always
+const fused = canFuse() ? { fast: wasmBackend(true).kernels, roundings: (k: number): number => k + 1 } : null;
+
 export const tables: readonly (readonly [string, Table])[] = [
   ["blocked", plain],
   ["WebAssembly, arrays copied", { ...simd, place: (x) => x }],
   ["WebAssembly, arrays in place", { ...simd, place: inPlace }],
+  ...(fused === null ? [] : [["WebAssembly with fused multiply-add", { ...fused, place: (x: Numbers) => x }] as const]),
 ];
 
 /** Arrays of whole numbers from −8 to 8, the sums of whose products are exact in float32 in any order. */

@@ -4,7 +4,7 @@ import * as im2col from "../im2col.ts";
 import { type Numbers, orMemoryError } from "../memory.ts";
 import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
-import { binary } from "./binary.ts";
+import { binary, fusedBinary } from "./binary.ts";
 
 /** What assembly/index.ts exports. Pointers are byte addresses. */
 type Exports = {
@@ -66,10 +66,17 @@ const SIZES = 1024;
 const FEW = 256;
 const FEW_PRODUCTS = 4096;
 
-/** Throws where WebAssembly, its SIMD or shared memory is missing. */
-export function wasmBackend(): WasmBackend {
+const decoded = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+/** Whether fused multiply-add (relaxed SIMD) is understood here. */
+export function canFuse(): boolean {
+  return WebAssembly.validate(decoded(fusedBinary));
+}
+
+/** Throws where WebAssembly, its SIMD or shared memory is missing. `fused`: with multiply-add in one rounding. */
+export function wasmBackend(fused = false): WasmBackend {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
-  const bytes = Uint8Array.from(atob(binary), (c) => c.charCodeAt(0));
+  const bytes = decoded(fused ? fusedBinary : binary);
   const { exports: wasm } = new WebAssembly.Instance<Exports>(new WebAssembly.Module(bytes), { env: { memory } });
   const buffers = new Set<ArrayBufferLike>([memory.buffer]); // growing makes a new object for the same memory; older views stay valid
   const sizes = new Int32Array(memory.buffer, SIZES, 16);

@@ -1,5 +1,6 @@
 /** The part of WebAssembly's JavaScript interface that is used here; TypeScript knows it only together with the whole DOM. */
 declare namespace WebAssembly {
+  function validate(bytes: Uint8Array): boolean;
   class Memory {
     constructor(options: { initial: number; maximum: number; shared: boolean });
     readonly buffer: SharedArrayBuffer;

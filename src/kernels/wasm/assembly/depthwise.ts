@@ -1,5 +1,7 @@
 // Convolution of each channel by itself, multiplier 1. `sizes` points at 14 numbers (i32) in the order of `Windows`.
 
+import { madd } from "./madd";
+
 let batch: i32, height: i32, width: i32, channels: i32, outHeight: i32, outWidth: i32, kernelHeight: i32, kernelWidth: i32;
 let strideY: i32, strideX: i32, dilationY: i32, dilationX: i32, padTop: i32, padLeft: i32;
 
@@ -60,10 +62,10 @@ export function depthwise(sizes: usize, x: usize, kernel: usize, y: usize, accum
             let from = x + <usize>((top + ky * dilationY) * width + left + kx0 * dilationX) * pixel + c;
             let tap = kernel + <usize>ky * tapRow + <usize>kx0 * pixel + c;
             for (let kx = kx0; kx < kx1; kx++, from += step, tap += pixel) {
-              s0 = f32x4.add(s0, f32x4.mul(v128.load(from), v128.load(tap)));
-              s1 = f32x4.add(s1, f32x4.mul(v128.load(from, 16), v128.load(tap, 16)));
-              s2 = f32x4.add(s2, f32x4.mul(v128.load(from, 32), v128.load(tap, 32)));
-              s3 = f32x4.add(s3, f32x4.mul(v128.load(from, 48), v128.load(tap, 48)));
+              s0 = madd(v128.load(from), v128.load(tap), s0);
+              s1 = madd(v128.load(from, 16), v128.load(tap, 16), s1);
+              s2 = madd(v128.load(from, 32), v128.load(tap, 32), s2);
+              s3 = madd(v128.load(from, 48), v128.load(tap, 48), s3);
             }
           }
           v128.store(y + c, s0);
@@ -146,8 +148,8 @@ function walk(dy: usize, image: usize, kernel: usize, towardsImage: bool): void 
 function addProducts(bytes: usize, a: usize, b: usize, c: usize): void {
   let i: usize = 0;
   for (; i + 32 <= bytes; i += 32) {
-    v128.store(c + i, f32x4.add(v128.load(c + i), f32x4.mul(v128.load(a + i), v128.load(b + i))));
-    v128.store(c + i, f32x4.add(v128.load(c + i, 16), f32x4.mul(v128.load(a + i, 16), v128.load(b + i, 16))), 16);
+    v128.store(c + i, madd(v128.load(a + i), v128.load(b + i), v128.load(c + i)));
+    v128.store(c + i, madd(v128.load(a + i, 16), v128.load(b + i, 16), v128.load(c + i, 16)), 16);
   }
   for (; i < bytes; i += 4) store<f32>(c + i, load<f32>(c + i) + load<f32>(a + i) * load<f32>(b + i));
 }
