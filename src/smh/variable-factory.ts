@@ -1,4 +1,4 @@
-import { noGrad, type Parameter, type Shape, type Tensor, ValueError, zeros } from "../tensor/index.ts";
+import { noGrad, type Parameter, type Shape, sizeOf, type Tensor, ValueError, zeros } from "../tensor/index.ts";
 import {
   type CreateOptions,
   checkRequest,
@@ -96,8 +96,9 @@ export class VariableFactory implements VariableCreator {
       variable: (suffix, ownShape = [], ownInit = onesInit) =>
         this.#own.create(`${name}/${suffix}`, ownShape, { init: ownInit }).read(),
     };
-    const slice = pool.getSlice(shape);
+    pool.check(sizeOf(shape)); // a variable that is refused leaves nothing behind
     noGrad(() => modify(zeros(shape), context)); // creates what the modifier asks for
+    const slice = pool.getSlice(shape);
     this.#placements.set(name, slice.placement);
     return {
       name,

@@ -123,6 +123,17 @@ describe("the factory", () => {
     );
   });
 
+  test("leaves nothing behind where the pool is full or the modifier throws", () => {
+    const pool = newPool({ poolSize: 16, fraction: 1 });
+    const full = new VariableFactory({ pool });
+    expect(() => full.create("a", [5, 5])).toThrow("pool is full: 25 weights asked, 16 of 16 left");
+    const modifier = (): Tensor => {
+      throw new Error("no");
+    };
+    expect(() => new VariableFactory({ pool, modifier }).create("a", [2, 2])).toThrow("no");
+    expect([pool.status, full.variables().length, full.parameters().length]).toEqual([0, 0, 2]);
+  });
+
   test("lists the pool's factors first, then scales and what was left out", () => {
     const factory = new VariableFactory({ pool: newPool({ poolSize: poolSizeFor(toyNetwork), fraction: 0.4 }) });
     toyNetwork(factory);
