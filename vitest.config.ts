@@ -13,6 +13,7 @@ const config: ViteUserConfig = defineConfig({
   },
   test: {
     testTimeout: 60_000,
+    env: { HASHGRAD_THREADS: "1" }, // vitest runs files side by side; threads.test.ts asks for more
     projects: [
       { extends: true, test: { name: "default", include: ["test/**/*.test.ts"] } },
       {
@@ -20,7 +21,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "plain",
           include: ["test/{ops,tensor,smh,nn}/**/*.test.ts", "test/goldens.test.ts", "test/train/curve.test.ts"],
-          env: { HASHGRAD_BACKEND: "plain" },
+          env: { HASHGRAD_BACKEND: "plain", HASHGRAD_THREADS: "1" },
         },
       },
     ],

@@ -1,4 +1,4 @@
-export { type Backend, backend, MemoryError, memory } from "./kernels/index.ts";
+export { type Backend, backend, configure, MemoryError, memory } from "./kernels/index.ts";
 export * from "./ops/index.ts";
 export {
   assign,

@@ -3,6 +3,7 @@ import { conv2d, conv2dInputGrad, conv2dKernelGrad } from "./im2col.ts";
 import { beforeFirstUse, provideSlabs } from "./memory.ts";
 import * as reference from "./reference.ts";
 import { canFuse, type WasmBackend, wasmBackend } from "./wasm/backend.ts";
+import { canStartHelpers } from "./wasm/helpers.ts";
 
 export type { Convolution, Depthwise } from "./conv.ts";
 export type { Gemm } from "./gemm.ts";
@@ -41,43 +42,86 @@ export function install(faster: Partial<Kernels>): () => void {
   };
 }
 
-/** What computes, and why. */
-export type Backend = { readonly name: "wasm" | "plain"; readonly fused: boolean; readonly reason: string };
+/** What computes, in how many threads, and why. `fused`: multiply-add rounds once. */
+export type Backend = {
+  readonly name: "wasm" | "plain";
+  readonly fused: boolean;
+  readonly threads: number;
+  readonly reason: string;
+};
 
-let chosen: Backend | null = null;
+let chosen: { backend: Backend; wasm: WasmBackend | null } | null = null;
 
 /**
  * Which kernels are in use. They are chosen when first needed: WebAssembly with SIMD and shared memory where the machine has them, plain
- * TypeScript otherwise. Environment variables: HASHGRAD_BACKEND=plain leaves WebAssembly out; HASHGRAD_FMA=off leaves out fused
- * multiply-add, which rounds once where two instructions round twice, =on asks for it, on Node 20 by a flag of V8's.
+ * TypeScript otherwise. Environment variables: HASHGRAD_BACKEND=plain leaves WebAssembly out; HASHGRAD_THREADS is a number or "auto"
+ * (left out: auto), see `configure`; HASHGRAD_FMA=off leaves out fused multiply-add, which rounds once where two instructions round
+ * twice, =on asks for it, on Node 20 by a flag of V8's.
  */
 export function backend(): Backend {
   chosen ??= choose();
-  return chosen;
+  return chosen.backend;
 }
 
-function choose(): Backend {
-  const setting = (name: string, allowed: readonly string[]): string | undefined => {
+/**
+ * How many threads share large work: a whole number of at least 1, or "auto", as many as the machine can run at once, at most 16. The same
+ * bits come out for any number. Without WebAssembly, or where threads cannot be started, there is one.
+ */
+export function configure({ threads }: { readonly threads: number | "auto" }): Backend {
+  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
+    throw new RangeError(`configure: threads must be "auto" or a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
+  }
+  backend();
+  const { wasm, backend: now } = chosen!;
+  const count = wasm === null || !canStartHelpers() ? 1 : threads === "auto" ? parallelism() : threads;
+  wasm?.setThreads(count);
+  chosen = { wasm, backend: { ...now, threads: count } };
+  return chosen.backend;
+}
+
+const MOST_THREADS = 16;
+
+/** How many threads the machine can run at once. */
+function parallelism(): number {
+  const os = process.getBuiltinModule("node:os");
+  return Math.min(MOST_THREADS, os.availableParallelism());
+}
+
+function choose(): NonNullable<typeof chosen> {
+  const setting = (name: string): string | undefined => {
     const value = typeof process === "undefined" ? undefined : process.env[name];
-    if (value === undefined || value === "" || allowed.includes(value)) return value;
-    throw new RangeError(`${name} must be ${allowed.join(" or ")}, got ${JSON.stringify(value)}`);
+    return value === "" ? undefined : value;
   };
-  const wanted = setting("HASHGRAD_BACKEND", ["plain", "wasm"]);
-  const fma = setting("HASHGRAD_FMA", ["on", "off"]);
-  if (wanted === "plain") return { name: "plain", fused: false, reason: "HASHGRAD_BACKEND=plain" };
+  const refuse = (name: string, value: string | undefined, allowed: readonly (string | undefined)[], words: string): void => {
+    if (value !== undefined && !allowed.includes(value))
+      throw new RangeError(`${name} must be ${words}, got ${JSON.stringify(value)}`);
+  };
+  const [wanted, fma, threads = "auto"] = [setting("HASHGRAD_BACKEND"), setting("HASHGRAD_FMA"), setting("HASHGRAD_THREADS")];
+  refuse("HASHGRAD_BACKEND", wanted, ["plain", "wasm"], "plain or wasm");
+  refuse("HASHGRAD_FMA", fma, ["on", "off"], "on or off");
+  const counts = Array.from({ length: MOST_THREADS }, (_, i) => String(i + 1));
+  refuse("HASHGRAD_THREADS", threads, ["auto", ...counts], `auto or a whole number from 1 to ${MOST_THREADS}`);
+
+  const plain = (reason: string): NonNullable<typeof chosen> => ({
+    wasm: null,
+    backend: { name: "plain", fused: false, threads: 1, reason },
+  });
+  if (wanted === "plain") return plain("HASHGRAD_BACKEND=plain");
   let wasm: WasmBackend;
   let fused = false;
   try {
     fused = fma !== "off" && (canFuse() || (fma === "on" && canFuseByFlag()));
     wasm = wasmBackend(fused);
   } catch (error) {
-    const why = `no WebAssembly with SIMD and shared memory: ${error instanceof Error ? error.message : error}`;
-    return { name: "plain", fused: false, reason: why };
+    return plain(`no WebAssembly with SIMD and shared memory: ${error instanceof Error ? error.message : error}`);
   }
   provideSlabs(wasm.slab);
   Object.assign(kernels, wasm.kernels);
+  const count = !canStartHelpers() ? 1 : threads === "auto" ? parallelism() : Number(threads);
+  wasm.setThreads(count);
   const unfused = fma === "off" ? "HASHGRAD_FMA=off" : "no fused multiply-add here; Node 20 has it by HASHGRAD_FMA=on";
-  return { name: "wasm", fused, reason: `WebAssembly with SIMD and shared memory; ${fused ? "fused multiply-add" : unfused}` };
+  const reason = `WebAssembly with SIMD and shared memory; ${fused ? "fused multiply-add" : unfused}`;
+  return { wasm, backend: { name: "wasm", fused, threads: count, reason } };
 }
 
 /** On Node 20 relaxed SIMD hides behind a flag that can be set while running. */

@@ -53,9 +53,10 @@ export function maxPool(w: Windows, x: Numbers, y: Numbers): void {
   });
 }
 
-/** dx += dy at the first tap, row by row, that holds the window's maximum (as TensorFlow on the CPU and PyTorch). */
-export function maxPoolGrad(w: Windows, x: Numbers, y: Numbers, dy: Numbers, dx: Numbers): void {
+/** dx (+)= dy at the first tap, row by row, that holds the window's maximum (as TensorFlow on the CPU and PyTorch). */
+export function maxPoolGrad(w: Windows, x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   const channels = w.channels;
+  if (!accumulate) dx.fill(0);
   const claimed = new Int32Array(channels).fill(-1); // the window whose gradient a channel has last given away
   eachTap(w, (window, pixel) => {
     const [from, to] = [pixel * channels, window * channels];
@@ -79,9 +80,10 @@ export function avgPool(w: Windows, x: Numbers, y: Numbers): void {
   for (let to = 0; to < y.length; to++) y[to] = y[to]! / counts[Math.floor(to / channels)]!;
 }
 
-/** dx += dy/count at every tap inside the image. */
-export function avgPoolGrad(w: Windows, dy: Numbers, dx: Numbers): void {
+/** dx (+)= dy/count at every tap inside the image. */
+export function avgPoolGrad(w: Windows, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   const channels = w.channels;
+  if (!accumulate) dx.fill(0);
   const counts = tapCounts(w);
   eachTap(w, (window, pixel) => {
     const [to, from] = [pixel * channels, window * channels];

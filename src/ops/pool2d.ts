@@ -35,7 +35,7 @@ export function maxPool2d(x: Tensor, size: Pair, options: Pool2dOptions = {}): T
   const y = alloc(shape.reduce((a, b) => a * b));
   kernels.maxPool(w, x.data, y);
   return record("maxPool2d", { size, ...options }, [x], shape, y, (dy, into) =>
-    into.partly(x, (dx) => kernels.maxPoolGrad(w, x.data, y, dy, dx)),
+    into(x, (dx, accumulate) => kernels.maxPoolGrad(w, x.data, y, dy, dx, accumulate)),
   );
 }
 
@@ -46,7 +46,7 @@ export function avgPool2d(x: Tensor, size: Pair, options: Pool2dOptions = {}): T
   const y = alloc(shape.reduce((a, b) => a * b));
   kernels.avgPool(w, x.data, y);
   return record("avgPool2d", { size, ...options }, [x], shape, y, (dy, into) =>
-    into.partly(x, (dx) => kernels.avgPoolGrad(w, dy, dx)),
+    into(x, (dx, accumulate) => kernels.avgPoolGrad(w, dy, dx, accumulate)),
   );
 }
 

@@ -17,8 +17,8 @@ test("kernels installed before the first array is allocated stay on top of those
 
 test("the table has every kernel of the reference, those of the backend on top", () => {
   expect(Object.keys(kernels).sort()).toEqual(Object.keys(reference).sort());
-  const wasm = { name: "wasm", fused: false, reason: expect.stringContaining("WebAssembly with SIMD and shared memory") };
-  expect(backend()).toEqual(plain ? { name: "plain", fused: false, reason: "HASHGRAD_BACKEND=plain" } : wasm);
+  const wasm = { name: "wasm", fused: false, threads: 1, reason: expect.stringContaining("WebAssembly with SIMD and shared memory") };
+  expect(backend()).toEqual(plain ? { name: "plain", fused: false, threads: 1, reason: "HASHGRAD_BACKEND=plain" } : wasm);
   const slow = new Map(Object.entries(reference));
   const slower = Object.keys(blocked).filter((name) => Object.entries(kernels).some(([k, f]) => k === name && f === slow.get(k)));
   expect(slower).toEqual([]);

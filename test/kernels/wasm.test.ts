@@ -9,7 +9,7 @@ import { firstDifference, kernelOf, tables, wholeNumbers } from "./exact.ts";
 test("every kernel in WebAssembly is compared, here or in products.test.ts", () => {
   const products = ["conv2d", "conv2dInputGrad", "conv2dKernelGrad", "gemm"];
   const depthwise = ["depthwiseConv2d", "depthwiseConv2dInputGrad", "depthwiseConv2dKernelGrad"];
-  const others = ["add", "maxPool", "maxPoolGrad", "mul", "relu", "reluGrad", "sum", "sumGrad"];
+  const others = ["add", "axpy", "maxPool", "maxPoolGrad", "mul", "relu", "reluGrad", "sum", "sumGrad"];
   expect(Object.keys(wasmBackend().kernels).sort()).toEqual([...products, ...depthwise, ...others].sort());
 });
 
@@ -46,6 +46,7 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
         same(n, dirty, (t, at, out) => t.reluGrad(at(a), at(y), at(b), out, accumulate));
         same(n, dirty, (t, at, out) => t.add(at(a), at(b), out));
         same(n, dirty, (t, at, out) => t.mul(at(a), at(b), out, accumulate));
+        same(n, dirty, (t, at, out) => t.axpy(0.5, at(a), out, accumulate));
       }),
       { numRuns: 60 },
     );
@@ -147,7 +148,8 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
         axis("x"),
         fc.integer({ min: 1, max: 10 }),
         fc.integer(),
-        (batch, y, x, channels, seed) => {
+        fc.boolean(),
+        (batch, y, x, channels, seed, accumulate) => {
           const along = ({ k, stride, more, pad, dilation }: typeof y) => {
             const span = (k - 1) * dilation + 1;
             return { n: span + more, out: Math.floor((more + 2 * pad) / stride) + 1 };
@@ -177,7 +179,7 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
           const top = new Float32Array(count);
           reference.maxPool(w, image, top);
           const [dy, dx] = [wholeNumbers(seed)(count), wholeNumbers(seed + 1)(image.length)];
-          same(image.length, dx, (t, at, out) => t.maxPoolGrad(w, at(image), at(top), at(dy), out));
+          same(image.length, dx, (t, at, out) => t.maxPoolGrad(w, at(image), at(top), at(dy), out, accumulate));
         },
       ),
       { numRuns: 100 },

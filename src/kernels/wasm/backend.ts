@@ -5,35 +5,47 @@ import { type Numbers, orMemoryError } from "../memory.ts";
 import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
 import { binary, fusedBinary } from "./binary.ts";
+import { type Helpers, startHelpers } from "./helpers.ts";
 
-/** What assembly/index.ts exports. Pointers are byte addresses. */
+/** What assembly/index.ts exports. Pointers are byte addresses; `shared` and `work` are memory for one call, as large as the functions beside them say. */
 type Exports = {
+  readonly sizesAt: () => number;
+  readonly setThreads: (count: number) => void;
   readonly gemmWork: () => number;
   readonly gemm: (...numbers: (number | boolean)[]) => void;
-  readonly convWork: (depth: number, turned: number) => number;
-  readonly conv2d: (sizes: number, x: number, kernel: number, y: number, accumulate: boolean, work: number) => void;
-  readonly conv2dKernelGrad: (sizes: number, x: number, dy: number, dkernel: number, accumulate: boolean, work: number) => void;
-  readonly conv2dInputGrad: (sizes: number, dy: number, kernel: number, dx: number, accumulate: boolean, work: number) => void;
-  readonly depthwise: (sizes: number, x: number, kernel: number, y: number, accumulate: boolean) => void;
-  readonly depthwiseInputGrad: (sizes: number, dy: number, kernel: number, dx: number) => void;
-  readonly depthwiseKernelGrad: (sizes: number, x: number, dy: number, dkernel: number, sums: number) => void;
+  readonly conv2dShared: (turned: boolean) => number;
+  readonly conv2dOwn: (turned: boolean) => number;
+  readonly conv2d: (
+    x: number,
+    kernel: number,
+    bias: number,
+    y: number,
+    accumulate: boolean,
+    shared: number,
+    work: number,
+  ) => void;
+  readonly conv2dKernelGradShared: () => number;
+  readonly conv2dKernelGradOwn: () => number;
+  readonly conv2dKernelGrad: Convolve;
+  readonly conv2dInputGradShared: () => number;
+  readonly conv2dInputGradOwn: () => number;
+  readonly conv2dInputGrad: Convolve;
+  readonly depthwise: (x: number, kernel: number, y: number, accumulate: boolean) => void;
+  readonly depthwiseInputGrad: (dy: number, kernel: number, dx: number, accumulate: boolean, work: number) => void;
+  readonly depthwiseKernelGradWork: () => number;
+  readonly depthwiseKernelGrad: (x: number, dy: number, dkernel: number, accumulate: boolean, work: number) => void;
   readonly relu: (n: number, x: number, y: number) => void;
   readonly reluGrad: (n: number, x: number, dy: number, dx: number, accumulate: boolean) => void;
   readonly add: (n: number, a: number, b: number, y: number) => void;
   readonly mul: (n: number, a: number, b: number, y: number, accumulate: boolean) => void;
+  readonly axpy: (n: number, scale: number, x: number, y: number, accumulate: boolean) => void;
   readonly sumGrad: (outer: number, n: number, inner: number, dy: number, dx: number, scale: number, accumulate: boolean) => void;
-  readonly sumColumns: (
-    n: number,
-    inner: number,
-    x: number,
-    y: number,
-    scale: number,
-    accumulate: boolean,
-    totals: number,
-  ) => void;
-  readonly maxPool: (sizes: number, x: number, y: number) => void;
-  readonly maxPoolGrad: (sizes: number, x: number, y: number, dy: number, dx: number) => void;
+  readonly sumColumnsWork: (n: number, inner: number) => number;
+  readonly sumColumns: (n: number, inner: number, x: number, y: number, scale: number, accumulate: boolean, work: number) => void;
+  readonly maxPool: (x: number, y: number) => void;
+  readonly maxPoolGrad: (x: number, y: number, dy: number, dx: number, accumulate: boolean) => void;
 };
+type Convolve = (a: number, b: number, c: number, accumulate: boolean, shared: number, work: number) => void;
 
 /** Kernels in WebAssembly, and the memory they work in: arrays that lie there are read in place, others are copied in and out. */
 export type WasmBackend = {
@@ -49,6 +61,7 @@ export type WasmBackend = {
     | "relu"
     | "reluGrad"
     | "add"
+    | "axpy"
     | "mul"
     | "sum"
     | "sumGrad"
@@ -57,11 +70,13 @@ export type WasmBackend = {
   >;
   /** Memory for `length` numbers, for good. */
   readonly slab: (length: number) => Numbers;
+  /** How many threads share large work, the calling one among them; the others start when there is such work. */
+  readonly setThreads: (count: number) => void;
 };
 
 const PAGE = 65536;
-/** Where the sizes of windows are put for the kernels to read. */
-const SIZES = 1024;
+/** Kernels load whole vectors, so that they may read, and ignore, what lies just beyond an array. */
+const BEYOND = 64;
 /** Below so many numbers, or multiplications, the plain kernel is done before a call is. */
 const FEW = 256;
 const FEW_PRODUCTS = 4096;
@@ -76,15 +91,20 @@ export function canFuse(): boolean {
 /** Throws where WebAssembly, its SIMD or shared memory is missing. `fused`: with multiply-add in one rounding. */
 export function wasmBackend(fused = false): WasmBackend {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
-  const bytes = decoded(fused ? fusedBinary : binary);
-  const { exports: wasm } = new WebAssembly.Instance<Exports>(new WebAssembly.Module(bytes), { env: { memory } });
+  const module = new WebAssembly.Module(decoded(fused ? fusedBinary : binary));
+  let helpers: Helpers | null = null;
+  let threads = 1;
+  const startThreads = (): void => {
+    helpers = startHelpers(threads - 1, module, memory);
+  };
+  const { exports: wasm } = new WebAssembly.Instance<Exports>(module, { env: { memory, startThreads } });
   const buffers = new Set<ArrayBufferLike>([memory.buffer]); // growing makes a new object for the same memory; older views stay valid
-  const sizes = new Int32Array(memory.buffer, SIZES, 16);
+  const sizes = new Int32Array(memory.buffer, wasm.sizesAt(), 16);
 
   let end = PAGE;
   const region = (length: number): number => {
     const begin = end;
-    const missing = Math.ceil((begin + length) / PAGE) - memory.buffer.byteLength / PAGE;
+    const missing = Math.ceil((begin + length + BEYOND) / PAGE) - memory.buffer.byteLength / PAGE;
     if (missing > 0) {
       orMemoryError(length / 4, () => memory.grow(missing));
       buffers.add(memory.buffer);
@@ -104,7 +124,9 @@ export function wasmBackend(fused = false): WasmBackend {
       return begin;
     };
   };
-  const work = scratch();
+  const [shared, own] = [scratch(), scratch()];
+  /** Memory of its own for each thread. */
+  const work = (bytes: number): number => own(bytes * threads);
   const stages = Array.from({ length: 4 }, scratch); // no kernel has more operands
 
   /** The address of operand number i: its own where it lies in this memory, otherwise that of a copy. */
@@ -123,10 +145,6 @@ export function wasmBackend(fused = false): WasmBackend {
     sizes.set([w.batch, w.height, w.width, w.channels, w.outHeight, w.outWidth, w.kernelHeight, w.kernelWidth]);
     sizes.set([w.strideY, w.strideX, w.dilationY, w.dilationX, w.padTop, w.padLeft, outputs, groups], 8);
   };
-  const convWork = (s: Convolution): number => {
-    const taps = s.kernelHeight * s.kernelWidth;
-    return work(wasm.convWork(taps * Math.max(s.channels, s.outChannels), taps * s.channels * s.outChannels));
-  };
   const isSmall = (s: Convolution): boolean =>
     (s.batch * s.outHeight * s.outWidth * s.outChannels * s.kernelHeight * s.kernelWidth * s.channels) / s.groups < FEW_PRODUCTS;
 
@@ -143,6 +161,12 @@ export function wasmBackend(fused = false): WasmBackend {
       const begin = region(4 * length); // first: it may change memory.buffer
       return new Float32Array(memory.buffer, begin, length);
     },
+    setThreads: (count) => {
+      helpers?.stop();
+      helpers = null;
+      threads = count;
+      wasm.setThreads(count);
+    },
     kernels: {
       gemm,
       conv2d: (s, x, kernel, y, accumulate) => {
@@ -151,21 +175,16 @@ export function wasmBackend(fused = false): WasmBackend {
           return gemm({ m: x.length / s.channels, n: s.outChannels, k: s.channels, a: x, b: kernel, c: y, accumulate });
         }
         const [px, pk, py] = [address(0, x, true), address(1, kernel, true), address(2, y, accumulate)];
-        const patches = convWork(s);
         writeSizes(s, s.outChannels, s.groups);
-        wasm.conv2d(SIZES, px, pk, py, accumulate, patches);
+        wasm.conv2d(px, pk, 0, py, accumulate, shared(wasm.conv2dShared(false)), work(wasm.conv2dOwn(false)));
         bring(py, y);
       },
       conv2dKernelGrad: (s, x, dy, dkernel, accumulate) => {
         if (isSmall(s)) return im2col.conv2dKernelGrad(s, x, dy, dkernel, accumulate);
-        if (im2col.isPointwise(s)) {
-          const k = x.length / s.channels;
-          return gemm({ m: s.channels, n: s.outChannels, k, a: x, transA: true, b: dy, c: dkernel, accumulate });
-        }
         const [px, pdy, pdk] = [address(0, x, true), address(1, dy, true), address(2, dkernel, accumulate)];
-        const patches = convWork(s);
         writeSizes(s, s.outChannels, s.groups);
-        wasm.conv2dKernelGrad(SIZES, px, pdy, pdk, accumulate, patches);
+        const [sums, frames] = [shared(wasm.conv2dKernelGradShared()), work(wasm.conv2dKernelGradOwn())];
+        wasm.conv2dKernelGrad(px, pdy, pdk, accumulate, sums, frames);
         bring(pdk, dkernel);
       },
       conv2dInputGrad: (s, dy, kernel, dx, accumulate) => {
@@ -175,32 +194,30 @@ export function wasmBackend(fused = false): WasmBackend {
           return gemm({ m, n: s.channels, k: s.outChannels, a: dy, b: kernel, transB: true, c: dx, accumulate });
         }
         const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, accumulate)];
-        const patches = convWork(s);
         writeSizes(s, s.outChannels, s.groups);
-        wasm.conv2dInputGrad(SIZES, pdy, pk, pdx, accumulate, patches);
+        const [panels, frames] = [shared(wasm.conv2dInputGradShared()), work(wasm.conv2dInputGradOwn())];
+        wasm.conv2dInputGrad(pdy, pk, pdx, accumulate, panels, frames);
         bring(pdx, dx);
       },
       depthwiseConv2d: (s, x, kernel, y, accumulate) => {
         if (s.multiplier !== 1 || y.length < FEW) return reference.depthwiseConv2d(s, x, kernel, y, accumulate);
         const [px, pk, py] = [address(0, x, true), address(1, kernel, true), address(2, y, accumulate)];
-        writeSizes(s, 0, 0);
-        wasm.depthwise(SIZES, px, pk, py, accumulate);
+        writeSizes(s, s.channels, s.channels);
+        wasm.depthwise(px, pk, py, accumulate);
         bring(py, y);
       },
       depthwiseConv2dInputGrad: (s, dy, kernel, dx, accumulate) => {
         if (s.multiplier !== 1 || dy.length < FEW) return reference.depthwiseConv2dInputGrad(s, dy, kernel, dx, accumulate);
-        if (!accumulate) dx.fill(0);
-        const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, true)];
-        writeSizes(s, 0, 0);
-        wasm.depthwiseInputGrad(SIZES, pdy, pk, pdx);
+        const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, accumulate)];
+        writeSizes(s, s.channels, s.channels);
+        wasm.depthwiseInputGrad(pdy, pk, pdx, accumulate, shared(kernel.byteLength));
         bring(pdx, dx);
       },
       depthwiseConv2dKernelGrad: (s, x, dy, dkernel, accumulate) => {
         if (s.multiplier !== 1 || dy.length < FEW) return reference.depthwiseConv2dKernelGrad(s, x, dy, dkernel, accumulate);
-        if (!accumulate) dkernel.fill(0);
-        const [px, pdy, pdk] = [address(0, x, true), address(1, dy, true), address(2, dkernel, true)];
-        writeSizes(s, 0, 0);
-        wasm.depthwiseKernelGrad(SIZES, px, pdy, pdk, work(dkernel.byteLength));
+        const [px, pdy, pdk] = [address(0, x, true), address(1, dy, true), address(2, dkernel, accumulate)];
+        writeSizes(s, s.channels, s.channels);
+        wasm.depthwiseKernelGrad(px, pdy, pdk, accumulate, shared(wasm.depthwiseKernelGradWork()));
         bring(pdk, dkernel);
       },
       relu: (x, y) => {
@@ -227,10 +244,15 @@ export function wasmBackend(fused = false): WasmBackend {
         wasm.mul(y.length, pa, pb, py, accumulate);
         bring(py, y);
       },
+      axpy: (scale, x, y, accumulate) => {
+        if (!(buffers.has(x.buffer) && buffers.has(y.buffer)) || y.length < FEW) return reference.axpy(scale, x, y, accumulate);
+        wasm.axpy(y.length, scale, x.byteOffset, y.byteOffset, accumulate);
+      },
       sum: (sizes, x, y, scale, accumulate) => {
         if (x.length < FEW || sizes.outer !== 1 || sizes.inner === 1) return reference.sum(sizes, x, y, scale, accumulate);
         const [px, py] = [address(0, x, true), address(1, y, accumulate)];
-        wasm.sumColumns(sizes.n, sizes.inner, px, py, scale, accumulate, work(8 * sizes.inner));
+        const totals = shared(wasm.sumColumnsWork(sizes.n, sizes.inner));
+        wasm.sumColumns(sizes.n, sizes.inner, px, py, scale, accumulate, totals);
         bring(py, y);
       },
       sumGrad: (sizes, dy, dx, scale, accumulate) => {
@@ -240,15 +262,18 @@ export function wasmBackend(fused = false): WasmBackend {
         bring(pdx, dx);
       },
       maxPool: (w, x, y) => {
+        if (x.length < FEW) return reference.maxPool(w, x, y);
         const [px, py] = [address(0, x, true), address(1, y, false)];
         writeSizes(w, 0, 0);
-        wasm.maxPool(SIZES, px, py);
+        wasm.maxPool(px, py);
         bring(py, y);
       },
-      maxPoolGrad: (w, x, y, dy, dx) => {
-        const [px, py, pdy, pdx] = [address(0, x, true), address(1, y, true), address(2, dy, true), address(3, dx, true)];
+      maxPoolGrad: (w, x, y, dy, dx, accumulate) => {
+        if (x.length < FEW) return reference.maxPoolGrad(w, x, y, dy, dx, accumulate);
+        const [px, py, pdy] = [address(0, x, true), address(1, y, true), address(2, dy, true)];
+        const pdx = address(3, dx, accumulate);
         writeSizes(w, 0, 0);
-        wasm.maxPoolGrad(SIZES, px, py, pdy, pdx);
+        wasm.maxPoolGrad(px, py, pdy, pdx, accumulate);
         bring(pdx, dx);
       },
     },

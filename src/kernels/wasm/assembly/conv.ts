@@ -1,173 +1,478 @@
-// Convolution by im2col and gemm, a block of windows at a time. `sizes` points at 15 numbers (i32) in the order of `Windows`, then
-// outChannels and groups.
-import { GEMM_WORK, gemm } from "./gemm";
+// Convolution as a matrix product whose left side, one row per window (im2col), is never made: a row lies in the image as runs of
+// numbers, which the register tile reads in place. Images are taken in strips of whole rows; where windows reach beyond the image, the
+// strip is copied into a frame of zeros first.
 
-/** Numbers that the block of patches may hold; at least 4 windows whatever their size. */
-const BLOCK: i32 = 1 << 16;
+import { product, GEMM_WORK } from "./gemm";
+import { madd } from "./madd";
+import {
+  batch, channels, dilationX, dilationY, groups, height, kernelHeight, kernelWidth, outHeight, outputs, outWidth, padLeft, padTop,
+  readSizes, readTurnedSizes, strideX, strideY, width,
+} from "./sizes";
+import { argument, cut, partsFor, run, setArgument } from "./threads";
+import { copyEdge, EDGE, MR, NR, tile, tileOffsets } from "./tile";
 
-/** Bytes of work memory for patches of `depth` numbers, and a kernel of `size` numbers turned round. */
-export function convWork(depth: i32, size: i32): i32 {
-  return GEMM_WORK + 4 * (max(BLOCK, 4 * depth) + size);
-}
+/** Numbers that a strip, or a block of gradients of patches, may hold; but one row of windows, or four patches, whatever their size. */
+const BLOCK: i32 = 1 << 15;
+/** Runs shorter than this are read through a table of offsets. */
+const SHORT: i32 = 12;
+/** Windows in a strip for the kernel's gradient: what is read of them once per tile stays in the nearest cache. */
+const GRAD_WINDOWS: i32 = 192;
+/** Multiplications worth a part, and how many parts there are at most. */
+const PART: i64 = 1 << 18;
+const MOST_PARTS: i64 = 64;
+/** Numbers that the partial sums of a kernel's gradient may take. */
+const SUMS: i32 = 1 << 20;
 
-let height: i32, width: i32, channels: i32, outHeight: i32, outWidth: i32, kernelHeight: i32, kernelWidth: i32;
-let strideY: i32, strideX: i32, dilationY: i32, dilationX: i32, padTop: i32, padLeft: i32;
-let outputs: i32, groups: i32, windows: i32, share: i32, outShare: i32, depth: i32, rows: i32;
+let share: i32, outShare: i32, depth: i32, panels: i32, framed: bool, stripRows: i32, stripWidth: i32, strips: i32, stripsInImage: i32;
 
-function readSizes(sizes: usize): void {
-  const batch = load<i32>(sizes);
-  height = load<i32>(sizes, 4);
-  width = load<i32>(sizes, 8);
-  channels = load<i32>(sizes, 12);
-  outHeight = load<i32>(sizes, 16);
-  outWidth = load<i32>(sizes, 20);
-  kernelHeight = load<i32>(sizes, 24);
-  kernelWidth = load<i32>(sizes, 28);
-  strideY = load<i32>(sizes, 32);
-  strideX = load<i32>(sizes, 36);
-  dilationY = load<i32>(sizes, 40);
-  dilationX = load<i32>(sizes, 44);
-  padTop = load<i32>(sizes, 48);
-  padLeft = load<i32>(sizes, 52);
-  outputs = load<i32>(sizes, 56);
-  groups = load<i32>(sizes, 60);
-  windows = batch * outHeight * outWidth;
+/** How images are cut into strips of at most `windows` windows. */
+function plan(windows: i32): void {
   share = channels / groups;
   outShare = outputs / groups;
   depth = kernelHeight * kernelWidth * share;
-  rows = max(4, BLOCK / max(1, depth));
+  panels = (outShare + NR - 1) / NR;
+  const reachY = (kernelHeight - 1) * dilationY + 1;
+  stripWidth = (outWidth - 1) * strideX + (kernelWidth - 1) * dilationX + 1;
+  const bottom = (outHeight - 1) * strideY + reachY - padTop;
+  framed = padTop != 0 || padLeft != 0 || bottom > height || stripWidth > width;
+  const fitting = (BLOCK / max(1, (framed ? stripWidth : width) * channels) - reachY) / strideY + 1;
+  stripRows = max(1, min(outHeight, min(fitting, windows / max(1, outWidth))));
+  stripsInImage = (outHeight + stripRows - 1) / max(1, stripRows);
+  strips = batch * stripsInImage;
 }
 
-export function conv2d(sizes: usize, x: usize, kernel: usize, y: usize, accumulate: bool, work: usize): void {
-  readSizes(sizes);
-  convolve(x, kernel, y, accumulate, work);
+function stripNumbers(): i32 {
+  return framed ? ((stripRows - 1) * strideY + (kernelHeight - 1) * dilationY + 1) * stripWidth * channels : 0;
 }
 
-function convolve(x: usize, kernel: usize, y: usize, accumulate: bool, work: usize): void {
-  const patches = work + GEMM_WORK;
-  for (let first = 0; first < windows; first += rows) {
-    const count = min(rows, windows - first);
-    for (let g = 0; g < groups; g++) {
-      readPatches(x, g, first, count, patches);
-      const at = y + 4 * (<usize>first * outputs + g * outShare);
-      gemm(count, outShare, depth, patches, depth, 1, kernel + 4 * <usize>(g * outShare), outputs, 1, at, outputs, accumulate, work);
+let firstRow: i32, rowsHere: i32, pitch: usize;
+
+/** Where the pixels under the windows of a strip begin; rows lie `pitch` bytes apart. Sets `firstRow` and `rowsHere` of the output. */
+function strip(index: i32, x: usize, frame: usize): usize {
+  const image = index / stripsInImage;
+  firstRow = (index % stripsInImage) * stripRows;
+  rowsHere = min(stripRows, outHeight - firstRow);
+  const pixel: usize = 4 * <usize>channels;
+  const line: usize = <usize>width * pixel;
+  const from = x + <usize>image * <usize>height * line;
+  const top = firstRow * strideY - padTop;
+  if (!framed) {
+    pitch = line;
+    return from + <usize>top * line;
+  }
+  pitch = <usize>stripWidth * pixel;
+  const before = max(0, padLeft);
+  const first = max(0, -padLeft); // padding may be negative: the first window begins inside
+  const inside = max(0, min(stripWidth - before, width - first));
+  const end = top + (rowsHere - 1) * strideY + (kernelHeight - 1) * dilationY + 1;
+  let to = frame;
+  for (let y = top; y < end; y++, to += pitch) {
+    if (y < 0 || y >= height) {
+      memory.fill(to, 0, pitch);
+      continue;
+    }
+    const left: usize = <usize>min(before, stripWidth) * pixel;
+    const middle: usize = <usize>inside * pixel;
+    memory.fill(to, 0, left);
+    memory.copy(to + left, from + <usize>y * line + <usize>first * pixel, middle);
+    memory.fill(to + left + middle, 0, pitch - left - middle);
+  }
+  return frame;
+}
+
+/** Multiplications of the convolution whose sizes were read. */
+function products(): i64 {
+  return <i64>(batch * outHeight) * outWidth * depth * outputs;
+}
+
+// Forward, and towards the image at stride 1, which is the same with the kernel turned round.
+
+/** Bytes of work memory that all threads share, for the kernel in panels; and that each needs for itself. */
+export function conv2dShared(turned: bool): i32 {
+  if (turned) readTurnedSizes();
+  else readSizes();
+  plan(i32.MAX_VALUE);
+  return 4 * groups * panels * depth * NR;
+}
+
+export function conv2dOwn(turned: bool): i32 {
+  if (turned) readTurnedSizes();
+  else readSizes();
+  plan(i32.MAX_VALUE);
+  return (EDGE + 4 * (paddedDepth() + stripNumbers()) + 63) & ~63;
+}
+
+/** y = x ∗ kernel + bias; `bias` may be 0; `accumulate`: added to y. */
+export function conv2d(x: usize, kernel: usize, bias: usize, y: usize, accumulate: bool, shared: usize, work: usize): void {
+  convolve(false, x, kernel, bias, y, accumulate, shared, work);
+}
+
+function convolve(
+  turned: bool, x: usize, kernel: usize, bias: usize, y: usize, accumulate: bool, shared: usize, work: usize,
+): void {
+  const own = conv2dOwn(turned);
+  setArgument(0, turned);
+  setArgument(1, <i32>x);
+  setArgument(2, <i32>kernel);
+  setArgument(3, <i32>bias);
+  setArgument(4, <i32>y);
+  setArgument(5, accumulate);
+  setArgument(6, <i32>shared);
+  const all = groups * panels;
+  run(panelPart, partsFor(all * depth * NR, 1 << 15, all), work, own);
+  run(conv2dPart, <i32>max<i64>(1, min<i64>(min<i64>(MOST_PARTS, strips), products() / PART)), work, own);
+}
+
+/** Panels of 8 outputs: for each number under a window the weights of the 8; those beyond the last are zeros. */
+function panelPart(part: i32, parts: i32, _work: usize): void {
+  const turned = argument(0) != 0;
+  conv2dOwn(turned);
+  const kernel = <usize>argument(2);
+  const all = groups * panels;
+  const end = cut(all, part + 1, parts, 1);
+  const taps = kernelHeight * kernelWidth;
+  for (let i = cut(all, part, parts, 1); i < end; i++) {
+    const group = i / panels;
+    const first = (i % panels) * NR;
+    const count = min(NR, outShare - first);
+    let to = <usize>argument(6) + 4 * <usize>(i * depth * NR);
+    for (let tap = 0; tap < taps; tap++) {
+      for (let c = 0; c < share; c++, to += 4 * NR) {
+        if (turned) {
+          // kernel [last tap − tap, output of the group, channel]: what was an output is read, and the other way round.
+          const from = kernel + 4 * (<usize>((taps - 1 - tap) * outShare + first) * channels + group * share + c);
+          for (let j = 0; j < NR; j++) {
+            store<f32>(to + 4 * <usize>j, j < count ? load<f32>(from + 4 * <usize>(j * channels)) : 0);
+          }
+        } else {
+          const from = kernel + 4 * (<usize>(tap * share + c) * outputs + group * outShare + first);
+          if (count == NR) {
+            v128.store(to, v128.load(from));
+            v128.store(to, v128.load(from, 16), 16);
+          } else {
+            for (let j = 0; j < NR; j++) store<f32>(to + 4 * <usize>j, j < count ? load<f32>(from + 4 * <usize>j) : 0);
+          }
+        }
+      }
     }
   }
 }
 
-export function conv2dKernelGrad(sizes: usize, x: usize, dy: usize, dkernel: usize, accumulate: bool, work: usize): void {
-  readSizes(sizes);
-  const patches = work + GEMM_WORK;
-  if (windows == 0 && !accumulate) memory.fill(dkernel, 0, 4 * <usize>(depth * outputs));
-  for (let first = 0; first < windows; first += rows) {
-    const count = min(rows, windows - first);
-    for (let g = 0; g < groups; g++) {
-      readPatches(x, g, first, count, patches);
-      const at = dy + 4 * (<usize>first * outputs + g * outShare);
-      const to = dkernel + 4 * <usize>(g * outShare);
-      gemm(depth, outShare, count, patches, 1, depth, at, outputs, 1, to, outputs, accumulate || first > 0, work);
+function conv2dPart(part: i32, parts: i32, work: usize): void {
+  conv2dOwn(argument(0) != 0);
+  const x = <usize>argument(1);
+  const bias = <usize>argument(3);
+  const accumulate = argument(5) != 0;
+  const edge = work;
+  const pixel: usize = 4 * <usize>channels;
+  const across: usize = <usize>strideX * pixel;
+  const outStep: usize = 4 * <usize>outputs;
+  const sideBySide = dilationX == 1 && groups == 1; // the taps of a line are one run
+  const runs = sideBySide ? 1 : kernelWidth;
+  const length = sideBySide ? kernelWidth * share : share;
+  const short = length < SHORT;
+  const offsets = work + EDGE;
+  const frame = offsets + 4 * <usize>paddedDepth();
+  const first = cut(strips, part, parts, 1);
+  const end = cut(strips, part + 1, parts, 1);
+  for (let index = first; index < end; index++) {
+    const source = strip(index, x, frame);
+    if (short && index == first) writeOffsets(offsets);
+    const count = rowsHere * outWidth;
+    const down: usize = <usize>strideY * pitch;
+    const out = <usize>argument(4) + <usize>((index / stripsInImage) * outHeight + firstRow) * <usize>outWidth * outStep;
+    for (let i = 0; i < groups * panels; i++) {
+      const group = i / panels;
+      const output = group * outShare + (i % panels) * NR;
+      const columns = min(NR, outShare - (i % panels) * NR);
+      const panel = <usize>argument(6) + 4 * <usize>(i * depth * NR);
+      let row = source + 4 * <usize>(group * share);
+      let column = 0;
+      let to = out + 4 * <usize>output;
+      for (let w = 0; w < count; w += MR, to += MR * outStep) {
+        // The next four windows; beyond the last, the last again.
+        const left = min(MR, count - w);
+        const a0 = row + <usize>column * across;
+        let a1 = a0;
+        let a2 = a0;
+        let a3 = a0;
+        if (left == MR && column + MR <= outWidth) {
+          a1 += across;
+          a2 = a1 + across;
+          a3 = a2 + across;
+          column += MR;
+        } else {
+          for (let i = 1; i <= left; i++) {
+            if (++column == outWidth) {
+              column = 0;
+              row += down;
+            }
+            if (i == left) break;
+            const a = row + <usize>column * across;
+            if (i == 1) a1 = a;
+            else if (i == 2) a2 = a;
+            else a3 = a;
+          }
+        }
+        if (column == outWidth) {
+          column = 0;
+          row += down;
+        }
+        const start: usize = accumulate ? to : bias == 0 ? 0 : bias + 4 * <usize>output;
+        const startStep: usize = accumulate ? outStep : 0;
+        const line: usize = <usize>dilationY * pitch;
+        const step: usize = <usize>dilationX * pixel;
+        const fits = left == MR && columns == NR;
+        if (short) {
+          tileOffsets(depth, offsets, a0, a1, a2, a3, panel, fits ? to : edge, fits ? outStep : 4 * NR, fits ? start : 0, startStep);
+          if (!fits) copyEdge(edge, to, outStep, start, startStep, left, columns);
+        } else if (fits) {
+          tile(kernelHeight, line, runs, step, length, a0, a1, a2, a3, panel, 4 * NR, to, outStep, start, startStep);
+        } else {
+          tile(kernelHeight, line, runs, step, length, a0, a1, a2, a3, panel, 4 * NR, edge, 4 * NR, 0, 0);
+          copyEdge(edge, to, outStep, start, startStep, left, columns);
+        }
+      }
     }
   }
+}
+
+// Towards the kernel.
+
+/** Partial sums are kept by so many parts of the windows; where a kernel is too large for that, by one, cut along its depth instead. */
+function windowParts(): i32 {
+  const most = max(1, SUMS / max(1, groups * panels * paddedDepth() * NR));
+  return <i32>max<i64>(1, min<i64>(min<i64>(min(16, most), strips), products() / PART));
+}
+
+function depthParts(): i32 {
+  return windowParts() > 1 ? 1 : <i32>max<i64>(1, min<i64>(min<i64>(MOST_PARTS, depth / MR), products() / PART));
+}
+
+function paddedDepth(): i32 {
+  return (depth + MR - 1) & ~(MR - 1);
+}
+
+function planKernelGrad(): void {
+  readSizes();
+  plan(GRAD_WINDOWS);
+}
+
+export function conv2dKernelGradShared(): i32 {
+  planKernelGrad();
+  return 4 * windowParts() * groups * panels * paddedDepth() * NR;
+}
+
+export function conv2dKernelGradOwn(): i32 {
+  planKernelGrad();
+  return (4 * (stripNumbers() + paddedDepth()) + 63) & ~63;
+}
+
+export function conv2dKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate: bool, shared: usize, work: usize): void {
+  const own = conv2dKernelGradOwn();
+  setArgument(0, <i32>x);
+  setArgument(1, <i32>dy);
+  setArgument(2, <i32>dkernel);
+  setArgument(3, accumulate);
+  setArgument(4, <i32>shared);
+  run(kernelGradPart, windowParts() * depthParts(), work, own);
+  run(addSumsPart, partsFor(depth * outputs * windowParts(), 1 << 15, depth), work, own);
+}
+
+/** sums [part, group, panel, depth, 8] of a part of the windows, or of all for a part of the depth. */
+function kernelGradPart(part: i32, parts: i32, work: usize): void {
+  planKernelGrad();
+  const alongWindows = windowParts();
+  const alongDepth = depthParts();
+  const x = <usize>argument(0);
+  const offsets = work;
+  const frame = work + 4 * <usize>paddedDepth();
+  const outStep: usize = 4 * <usize>outputs;
+  const across: usize = 4 * <usize>(strideX * channels);
+  const from = cut(depth, part % alongDepth, alongDepth, MR);
+  const to = cut(depth, part % alongDepth + 1, alongDepth, MR);
+  const windowPart = part / alongDepth;
+  const sums = <usize>argument(4) + 4 * <usize>(windowPart * groups * panels) * <usize>(paddedDepth() * NR);
+  const first = cut(strips, windowPart, alongWindows, 1);
+  const end = cut(strips, windowPart + 1, alongWindows, 1);
+  if (first == end) memory.fill(sums, 0, 4 * groups * panels * paddedDepth() * NR);
+  for (let index = first; index < end; index++) {
+    const source = strip(index, x, frame);
+    if (index == first) writeOffsets(offsets);
+    const down: usize = <usize>strideY * pitch;
+    const out = <usize>argument(1) + <usize>((index / stripsInImage) * outHeight + firstRow) * <usize>outWidth * outStep;
+    for (let i = 0; i < groups * panels; i++) {
+      const group = i / panels;
+      const image = source + 4 * <usize>(group * share);
+      const dy = out + 4 * <usize>(group * outShare + (i % panels) * NR);
+      for (let d = from; d < to; d += MR) {
+        const at = sums + 4 * <usize>((i * paddedDepth() + d) * NR);
+        gradTile(rowsHere, down, outWidth, across, image, offsets + 4 * <usize>d, dy, outStep, at, index > first);
+      }
+    }
+  }
+}
+
+/** How far, in bytes, each number under a window is from the window's first; beyond the last, the last again. */
+function writeOffsets(to: usize): void {
+  for (let d = 0; d < paddedDepth(); d++) {
+    const real = min(d, depth - 1);
+    const c = real % share;
+    const kx = (real / share) % kernelWidth;
+    const ky = real / (share * kernelWidth);
+    store<i32>(to + 4 * <usize>d, <i32>(<usize>(ky * dilationY) * pitch) + 4 * (kx * dilationX * channels + c));
+  }
+}
+
+/** sums [4, 8] (+)= Σ over the windows of rows × columns of x at four offsets times dy at eight outputs. */
+function gradTile(
+  rows: i32, down: usize, columns: i32, across: usize, x: usize, offsets: usize, dy: usize, dyStep: usize, sums: usize, add: bool,
+): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
+  let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
+  let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  const o0 = <usize>load<i32>(offsets);
+  const o1 = <usize>load<i32>(offsets, 4) - o0;
+  const o2 = <usize>load<i32>(offsets, 8) - o0;
+  const o3 = <usize>load<i32>(offsets, 12) - o0;
+  x += o0;
+  const length = <usize>columns * across;
+  const near = o1 == 4 && o2 == 8 && o3 == 12;
+  for (let r = 0; r < rows; r++, x += down) {
+    if (near) {
+      for (let p = x, end = x + length; p < end; p += across, dy += dyStep) {
+        const y0 = v128.load(dy);
+        const y1 = v128.load(dy, 16);
+        let v = v128.load32_splat(p);
+        c00 = madd(v, y0, c00);
+        c01 = madd(v, y1, c01);
+        v = v128.load32_splat(p, 4);
+        c10 = madd(v, y0, c10);
+        c11 = madd(v, y1, c11);
+        v = v128.load32_splat(p, 8);
+        c20 = madd(v, y0, c20);
+        c21 = madd(v, y1, c21);
+        v = v128.load32_splat(p, 12);
+        c30 = madd(v, y0, c30);
+        c31 = madd(v, y1, c31);
+      }
+    } else {
+      for (let p = x, end = x + length; p < end; p += across, dy += dyStep) {
+        const y0 = v128.load(dy);
+        const y1 = v128.load(dy, 16);
+        let v = v128.load32_splat(p);
+        c00 = madd(v, y0, c00);
+        c01 = madd(v, y1, c01);
+        v = v128.load32_splat(p + o1);
+        c10 = madd(v, y0, c10);
+        c11 = madd(v, y1, c11);
+        v = v128.load32_splat(p + o2);
+        c20 = madd(v, y0, c20);
+        c21 = madd(v, y1, c21);
+        v = v128.load32_splat(p + o3);
+        c30 = madd(v, y0, c30);
+        c31 = madd(v, y1, c31);
+      }
+    }
+  }
+  put(sums, c00, add);
+  put(sums + 16, c01, add);
+  put(sums + 32, c10, add);
+  put(sums + 48, c11, add);
+  put(sums + 64, c20, add);
+  put(sums + 80, c21, add);
+  put(sums + 96, c30, add);
+  put(sums + 112, c31, add);
+}
+
+// @ts-ignore: decorator
+@inline
+function put(to: usize, x: v128, add: bool): void {
+  v128.store(to, add ? f32x4.add(v128.load(to), x) : x);
+}
+
+/** dkernel [depth, outputs] (+)= the partial sums, in the order of the parts. */
+function addSumsPart(part: i32, parts: i32, _work: usize): void {
+  planKernelGrad();
+  const count = windowParts();
+  const dkernel = <usize>argument(2);
+  const accumulate = argument(3) != 0;
+  const next = 4 * <usize>(groups * panels) * <usize>(paddedDepth() * NR);
+  const end = cut(depth, part + 1, parts, 1);
+  for (let d = cut(depth, part, parts, 1); d < end; d++) {
+    for (let o = 0; o < outputs; o++) {
+      const j = o % outShare;
+      const panel = (o / outShare) * panels + j / NR;
+      let from = <usize>argument(4) + 4 * <usize>((panel * paddedDepth() + d) * NR + j % NR);
+      const to = dkernel + 4 * <usize>(d * outputs + o);
+      let sum: f32 = accumulate ? load<f32>(to) : 0;
+      for (let p = 0; p < count; p++, from += next) sum += load<f32>(from);
+      store<f32>(to, sum);
+    }
+  }
+}
+
+// Towards the image.
+
+function isTurned(): bool {
+  readSizes();
+  return strideY == 1 && strideX == 1;
+}
+
+export function conv2dInputGradShared(): i32 {
+  return isTurned() ? conv2dShared(true) : 0;
+}
+
+export function conv2dInputGradOwn(): i32 {
+  if (isTurned()) return conv2dOwn(true);
+  plan(i32.MAX_VALUE);
+  return GEMM_WORK + 4 * max(BLOCK, 4 * depth);
 }
 
 /**
  * With stride 1 the gradient towards the image is itself a convolution, of dy with the kernel turned round. Otherwise the gradients of
  * patches are computed block by block and added where the patches were read.
  */
-export function conv2dInputGrad(sizes: usize, dy: usize, kernel: usize, dx: usize, accumulate: bool, work: usize): void {
-  readSizes(sizes);
+export function conv2dInputGrad(dy: usize, kernel: usize, dx: usize, accumulate: bool, shared: usize, work: usize): void {
+  if (isTurned()) return convolve(true, dy, kernel, 0, dx, accumulate, shared, work);
+  const own = conv2dInputGradOwn();
+  setArgument(0, <i32>dy);
+  setArgument(1, <i32>kernel);
+  setArgument(2, <i32>dx);
+  setArgument(3, accumulate);
+  run(inputGradPart, partsFor(batch, 1, <i32>max<i64>(1, min<i64>(MOST_PARTS, products() / PART))), work, own);
+}
+
+function inputGradPart(part: i32, parts: i32, work: usize): void {
+  conv2dInputGradOwn();
+  const accumulate = argument(3) != 0;
+  const kernel = <usize>argument(1);
   const patches = work + GEMM_WORK;
-  if (strideY == 1 && strideX == 1 && groups == 1) {
-    const turned = patches + 4 * <usize>max(BLOCK, 4 * kernelHeight * kernelWidth * outputs);
-    turnKernel(kernel, turned);
-    turnSizes();
-    convolve(dy, turned, dx, accumulate, work);
-    return;
-  }
-  if (!accumulate) memory.fill(dx, 0, 4 * <usize>(windows / max(1, outHeight * outWidth)) * height * width * channels);
-  for (let first = 0; first < windows; first += rows) {
-    const count = min(rows, windows - first);
-    for (let g = 0; g < groups; g++) {
-      const at = dy + 4 * (<usize>first * outputs + g * outShare);
-      gemm(count, depth, outShare, at, outputs, 1, kernel + 4 * <usize>(g * outShare), 1, outputs, patches, depth, false, work);
-      addPatches(patches, g, first, count, dx);
-    }
-  }
-}
-
-/** turned [ky, kx, output, channel] = kernel [last ky − ky, last kx − kx, channel, output]. */
-function turnKernel(kernel: usize, turned: usize): void {
-  const taps = kernelHeight * kernelWidth;
-  for (let tap = taps - 1; tap >= 0; tap--) {
-    const from = kernel + 4 * <usize>(tap * channels) * outputs;
-    for (let o = 0; o < outputs; o++) {
-      for (let c = 0; c < channels; c++, turned += 4) store<f32>(turned, load<f32>(from + 4 * <usize>(c * outputs + o)));
-    }
-  }
-}
-
-/** The sizes of the convolution that leads from dy back to dx. */
-function turnSizes(): void {
-  const batch = windows / max(1, outHeight * outWidth);
-  let swap = height;
-  height = outHeight;
-  outHeight = swap;
-  swap = width;
-  width = outWidth;
-  outWidth = swap;
-  swap = channels;
-  channels = outputs;
-  outputs = swap;
-  padTop = (kernelHeight - 1) * dilationY - padTop;
-  padLeft = (kernelWidth - 1) * dilationX - padLeft;
-  windows = batch * outHeight * outWidth;
-  share = channels;
-  outShare = outputs;
-  depth = kernelHeight * kernelWidth * share;
-  rows = max(4, BLOCK / max(1, depth));
-}
-
-/** patches [count, depth] = what lies under the windows from `first` on; zeros outside the image. */
-function readPatches(x: usize, group: i32, first: i32, count: i32, patches: usize): void {
-  let ox = first % outWidth;
-  let oy = (first / outWidth) % outHeight;
-  let image = first / (outWidth * outHeight);
-  const run: usize = 4 * <usize>share;
-  const tapsInRow = dilationX == 1 && groups == 1 ? kernelWidth : 1; // taps side by side in memory are one run
-  for (let w = 0; w < count; w++) {
-    for (let ky = 0; ky < kernelHeight; ky++) {
-      const iy = oy * strideY - padTop + ky * dilationY;
-      const left = ox * strideX - padLeft;
-      if (iy < 0 || iy >= height) {
-        memory.fill(patches, 0, run * kernelWidth);
-        patches += run * kernelWidth;
-        continue;
-      }
-      const line = x + 4 * (<usize>((image * height + iy) * width) * channels + group * share);
-      if (tapsInRow > 1 && left >= 0 && left + kernelWidth <= width) {
-        copy(patches, line + <usize>left * run, share * kernelWidth);
-        patches += run * kernelWidth;
-        continue;
-      }
-      for (let kx = 0; kx < kernelWidth; kx++, patches += run) {
-        const ix = left + kx * dilationX;
-        if (ix >= 0 && ix < width) copy(patches, line + 4 * <usize>(ix * channels), share);
-        else memory.fill(patches, 0, run);
+  const block = max(4, BLOCK / max(1, depth));
+  const size: usize = 4 * <usize>(height * width) * <usize>channels;
+  const outStep: usize = 4 * <usize>outputs;
+  const count = outHeight * outWidth;
+  const end = cut(batch, part + 1, parts, 1);
+  for (let image = cut(batch, part, parts, 1); image < end; image++) {
+    const dx = <usize>argument(2) + <usize>image * size;
+    const dy = <usize>argument(0) + <usize>(image * count) * outStep;
+    if (!accumulate) memory.fill(dx, 0, size);
+    for (let first = 0; first < count; first += block) {
+      const here = min(block, count - first);
+      for (let g = 0; g < groups; g++) {
+        const at = dy + <usize>first * outStep + 4 * <usize>(g * outShare);
+        product(here, depth, outShare, at, outputs, 1, kernel + 4 * <usize>(g * outShare), 1, outputs, patches, depth, false, work);
+        addPatches(patches, g, first, here, dx);
       }
     }
-    if (++ox < outWidth) continue;
-    ox = 0;
-    if (++oy < outHeight) continue;
-    oy = 0;
-    image++;
   }
 }
 
-/** dx += patches, each where it was read. */
+/** dx += patches, each where it was read in its image. */
 function addPatches(patches: usize, group: i32, first: i32, count: i32, dx: usize): void {
   let ox = first % outWidth;
-  let oy = (first / outWidth) % outHeight;
-  let image = first / (outWidth * outHeight);
+  let oy = first / outWidth;
   const run: usize = 4 * <usize>share;
   for (let w = 0; w < count; w++) {
     for (let ky = 0; ky < kernelHeight; ky++) {
@@ -175,7 +480,7 @@ function addPatches(patches: usize, group: i32, first: i32, count: i32, dx: usiz
       for (let kx = 0; kx < kernelWidth; kx++, patches += run) {
         const ix = ox * strideX - padLeft + kx * dilationX;
         if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;
-        const to = dx + 4 * (<usize>((image * height + iy) * width + ix) * channels + group * share);
+        const to = dx + 4 * (<usize>(iy * width + ix) * channels + group * share);
         let c = 0;
         for (; c + 4 <= share; c += 4) {
           const at: usize = 4 * <usize>c;
@@ -189,16 +494,6 @@ function addPatches(patches: usize, group: i32, first: i32, count: i32, dx: usiz
     }
     if (++ox < outWidth) continue;
     ox = 0;
-    if (++oy < outHeight) continue;
-    oy = 0;
-    image++;
+    oy++;
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function copy(to: usize, from: usize, n: i32): void {
-  let i = 0;
-  for (; i + 4 <= n; i += 4) v128.store(to + 4 * <usize>i, v128.load(from + 4 * <usize>i));
-  for (; i < n; i++) store<f32>(to + 4 * <usize>i, load<f32>(from + 4 * <usize>i));
 }

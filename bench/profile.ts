@@ -1,0 +1,81 @@
+// `npm run profile`: where a training step of the toy network spends its time, kernel by kernel; options: --dense, --batch-size 128.
+import { parseArgs } from "node:util";
+import { batchOf, syntheticDigits } from "../src/data/index.ts";
+import { backward, crossEntropy, DenseVariables, Generator, step } from "../src/index.ts";
+import { backend, install, type Kernels, kernels } from "../src/kernels/index.ts";
+import { toyNetwork } from "../src/nn/index.ts";
+import { adam } from "../src/optim/index.ts";
+import { ProductVariablePool, poolSizeFor, VariableFactory } from "../src/smh/index.ts";
+import { table } from "../src/variables/index.ts";
+import { machine } from "./harness.ts";
+
+const { values } = parseArgs({
+  options: { dense: { type: "boolean", default: false }, "batch-size": { type: "string", default: "128" } },
+});
+const size = Number(values["batch-size"]);
+const vars = values.dense
+  ? new DenseVariables()
+  : new VariableFactory({ pool: new ProductVariablePool({ poolSize: poolSizeFor(toyNetwork), fraction: 0.4 }) });
+const model = toyNetwork(vars);
+const optimizer = adam(vars.parameters(), { learningRate: 1e-4 });
+const data = syntheticDigits(size, new Generator(1));
+const rows = Array.from({ length: size }, (_, i) => i);
+const once = (): void =>
+  step(() => {
+    const { inputs, labels } = batchOf(data, rows);
+    backward(crossEntropy(model(inputs, "training"), labels));
+    optimizer.step();
+  });
+
+/** Milliseconds per step: the median of `runs`. */
+function median(runs: number): number {
+  const times = Array.from({ length: runs }, () => {
+    const began = performance.now();
+    once();
+    return performance.now() - began;
+  });
+  return times.sort((a, b) => a - b)[runs >> 1]!;
+}
+
+const spent = new Map<string, { time: number; calls: number }>();
+function timed<F extends (...args: never[]) => unknown>(name: string, fn: F): F {
+  const entry = { time: 0, calls: 0 };
+  spent.set(name, entry);
+  return ((...args: Parameters<F>) => {
+    const began = performance.now();
+    const result = fn(...args);
+    entry.time += performance.now() - began;
+    entry.calls++;
+    return result;
+  }) as F;
+}
+
+const STEPS = 100;
+const whole = median(STEPS);
+const entries = Object.entries(kernels) as [keyof Kernels, (...args: never[]) => unknown][];
+const restore = install(Object.fromEntries(entries.map(([name, fn]) => [name, timed(name, fn)])) as Partial<Kernels>);
+const began = performance.now();
+for (let i = 0; i < STEPS; i++) once();
+const total = (performance.now() - began) / STEPS;
+restore();
+
+const found = [...spent]
+  .filter(([, { calls }]) => calls > 0)
+  .map(([name, s]) => ({ name, ms: s.time / STEPS, calls: s.calls / STEPS }));
+const rest = total - found.reduce((sum, { ms }) => sum + ms, 0);
+const lines = [...found.sort((a, b) => b.ms - a.ms), { name: "everything else", ms: rest, calls: 0 }];
+console.log(`${machine()}; ${backend().reason}`);
+console.log(
+  `toy network, ${values.dense ? "dense" : "SMH 0.4"}, batch ${size}: ${whole.toFixed(2)} ms a step (median of ${STEPS})\n`,
+);
+console.log(
+  table(
+    ["kernel", "ms a step", "share", "calls"],
+    lines.map(({ name, ms, calls }) => [
+      name,
+      ms.toFixed(3),
+      `${((100 * ms) / total).toFixed(1)} %`,
+      calls === 0 ? "" : String(calls),
+    ]),
+  ),
+);

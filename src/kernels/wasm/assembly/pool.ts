@@ -1,0 +1,150 @@
+// Max pooling over images [batch, height, width, channels].
+
+import {
+  batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
+  readSizes, strideX, strideY, width,
+} from "./sizes";
+import { argument, cut, partsFor, run, setArgument } from "./threads";
+
+/** Numbers worth a part. */
+const PART: i32 = 1 << 15;
+const MOST_PARTS: i32 = 64;
+
+/** y = the largest number under each window; padding never wins, NaN does. */
+export function maxPool(x: usize, y: usize): void {
+  readSizes();
+  setArgument(0, <i32>x);
+  setArgument(1, <i32>y);
+  const rows = batch * outHeight;
+  run(maxPoolPart, max(1, min(rows, partsFor(batch * height * width * channels, PART, MOST_PARTS))), 0, 0);
+}
+
+function maxPoolPart(part: i32, parts: i32, _work: usize): void {
+  readSizes();
+  const pixel: usize = 4 * <usize>channels;
+  const line: usize = <usize>width * pixel;
+  const end = cut(batch * outHeight, part + 1, parts, 1);
+  for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
+    const top = (row % outHeight) * strideY - padTop;
+    const ky0 = firstTap(top, dilationY);
+    const ky1 = endTap(top, dilationY, kernelHeight, height);
+    const image = <usize>argument(0) + <usize>((row / outHeight) * height) * line;
+    let y = <usize>argument(1) + <usize>(row * outWidth) * pixel;
+    for (let ox = 0; ox < outWidth; ox++, y += pixel) {
+      const left = ox * strideX - padLeft;
+      const kx0 = firstTap(left, dilationX);
+      const kx1 = endTap(left, dilationX, kernelWidth, width);
+      const x = image + <usize>((top + ky0 * dilationY) * width + left + kx0 * dilationX) * pixel;
+      const down: usize = <usize>dilationY * line;
+      const across: usize = <usize>dilationX * pixel;
+      const taps = kx1 - kx0;
+      const lines = ky1 - ky0;
+      let c: usize = 0;
+      for (; c + 16 <= pixel; c += 16) {
+        let best = f32x4.splat(-Infinity);
+        let from = x + c;
+        for (let ky = 0; ky < lines; ky++, from += down) {
+          let p = from;
+          for (let kx = 0; kx < taps; kx++, p += across) {
+            const v = v128.load(p);
+            const wins = v128.or(f32x4.gt(v, best), f32x4.ne(v, v));
+            best = v128.bitselect(v, best, wins); // nothing is larger than a NaN that is there already
+          }
+        }
+        v128.store(y + c, best);
+      }
+      for (; c < pixel; c += 4) {
+        let best: f32 = -Infinity;
+        let from = x + c;
+        for (let ky = 0; ky < lines; ky++, from += down) {
+          let p = from;
+          for (let kx = 0; kx < taps; kx++, p += across) {
+            const v = load<f32>(p);
+            if (v > best || v != v) best = v;
+          }
+        }
+        store<f32>(y + c, best);
+      }
+    }
+  }
+}
+
+/** dx (+)= dy at the first tap that holds the window's maximum. */
+export function maxPoolGrad(x: usize, y: usize, dy: usize, dx: usize, accumulate: bool): void {
+  readSizes();
+  setArgument(0, <i32>x);
+  setArgument(1, <i32>y);
+  setArgument(2, <i32>dy);
+  setArgument(3, <i32>dx);
+  setArgument(4, accumulate);
+  run(maxPoolGradPart, max(1, min(batch, partsFor(batch * height * width * channels, PART, MOST_PARTS))), 0, 0);
+}
+
+function maxPoolGradPart(part: i32, parts: i32, _work: usize): void {
+  readSizes();
+  const pixel: usize = 4 * <usize>channels;
+  const line: usize = <usize>width * pixel;
+  // Where windows neither overlap nor leave pixels between them, each tap is written once and nothing need be cleared before.
+  const apart = strideY == kernelHeight && strideX == kernelWidth && dilationY == 1 && dilationX == 1 && padTop == 0 && padLeft == 0;
+  const tiled = apart && outHeight * strideY == height && outWidth * strideX == width;
+  const add = argument(4) != 0 || !tiled;
+  const end = cut(batch, part + 1, parts, 1);
+  for (let b = cut(batch, part, parts, 1); b < end; b++) {
+    const at: usize = <usize>(b * height) * line;
+    if (argument(4) == 0 && !tiled) memory.fill(<usize>argument(3) + at, 0, <usize>height * line);
+    for (let oy = 0; oy < outHeight; oy++) {
+      const top = oy * strideY - padTop;
+      const ky0 = firstTap(top, dilationY);
+      const ky1 = endTap(top, dilationY, kernelHeight, height);
+      const out: usize = <usize>((b * outHeight + oy) * outWidth) * pixel;
+      let y = <usize>argument(1) + out;
+      let dy = <usize>argument(2) + out;
+      for (let ox = 0; ox < outWidth; ox++, y += pixel, dy += pixel) {
+        const left = ox * strideX - padLeft;
+        const kx0 = firstTap(left, dilationX);
+        const kx1 = endTap(left, dilationX, kernelWidth, width);
+        const first = at + <usize>((top + ky0 * dilationY) * width + left + kx0 * dilationX) * pixel;
+        const x = <usize>argument(0) + first;
+        const toDx = <usize>argument(3) + first - x;
+        const down: usize = <usize>dilationY * line;
+        const across: usize = <usize>dilationX * pixel;
+        const taps = kx1 - kx0;
+      const lines = ky1 - ky0;
+        let c: usize = 0;
+        for (; c + 16 <= pixel; c += 16) {
+          const best = v128.load(y + c);
+          const isNaN = f32x4.ne(best, best);
+          let d = v128.load(dy + c);
+          let from = x + c;
+          for (let ky = 0; ky < lines; ky++, from += down) {
+            let p = from;
+            for (let kx = 0; kx < taps; kx++, p += across) {
+              const v = v128.load(p);
+              const hit = v128.or(f32x4.eq(v, best), v128.and(f32x4.ne(v, v), isNaN)); // equal, or both NaN
+              const given = v128.and(hit, d);
+              d = v128.andnot(d, hit); // each channel gives once
+              v128.store(p + toDx, add ? f32x4.add(v128.load(p + toDx), given) : given);
+            }
+          }
+        }
+        for (; c < pixel; c += 4) {
+          const best = load<f32>(y + c);
+          let d = load<f32>(dy + c);
+          let from = x + c;
+          for (let ky = 0; ky < lines; ky++, from += down) {
+            let p = from;
+            for (let kx = 0; kx < taps; kx++, p += across) {
+              const v = load<f32>(p);
+              let given: f32 = 0;
+              if (v == best || (v != v && best != best)) {
+                given = d;
+                d = 0;
+              }
+              store<f32>(p + toDx, add ? load<f32>(p + toDx) + given : given);
+            }
+          }
+        }
+      }
+    }
+  }
+}

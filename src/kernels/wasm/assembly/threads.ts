@@ -1,0 +1,138 @@
+// Kernels are cut into parts, which threads take one after another. How a kernel is cut depends on sizes only, and no part's result on
+// who computes it, so that the numbers are the same for any number of threads.
+//
+// All instances of this module share one memory. The ticket says which job is on, into how many parts it is cut, and which is next;
+// taking a part is one atomic addition. A thread that comes late finds no part left, and a thread that never comes is not missed: the
+// caller takes parts too.
+
+/** A part of a kernel's work; its arguments are read by `argument`; `work` is memory of this thread's own. */
+export type Part = (part: i32, parts: i32, work: usize) => void;
+
+/** Called before the first job that is worth sharing. */
+// @ts-ignore: decorator
+@external("env", "startThreads")
+declare function startThreads(): void;
+
+// The first page, each on a cache line of its own.
+const TICKET: usize = 64; // i64: count of jobs << 32 | parts << 16 | next part
+const FINISHED: usize = 128; // i32: parts that are done
+const JOBS: usize = 192; // i32: the count of jobs; sleepers wait for it to change
+const SLEEPERS: usize = 256; // i32
+const WAITING: usize = 320; // i32: 1 while the caller sleeps
+const JOB: usize = 384; // i32: index of the part function
+const WORK: usize = 392; // i32: where work memory begins, and how much each thread has
+const ARGUMENTS: usize = 512;
+
+/** How often a thread looks for the next job, or the caller for the end of this one, before it sleeps. */
+const LOOKS: i32 = 20000;
+
+let threads: i32 = 1;
+let started: bool = false;
+
+/** How many threads take parts, the caller among them. */
+export function setThreads(count: i32): void {
+  threads = count;
+  started = false;
+}
+
+/** Arguments of the kernel that runs. */
+// @ts-ignore: decorator
+@inline
+export function argument(i: i32): i32 {
+  return load<i32>(ARGUMENTS + 4 * <usize>i);
+}
+
+// @ts-ignore: decorator
+@inline
+export function setArgument(i: i32, value: i32): void {
+  store<i32>(ARGUMENTS + 4 * <usize>i, value);
+}
+
+// @ts-ignore: decorator
+@inline
+export function numberArgument(i: i32): f64 {
+  return load<f64>(ARGUMENTS + 8 * <usize>i);
+}
+
+// @ts-ignore: decorator
+@inline
+export function setNumberArgument(i: i32, value: f64): void {
+  store<f64>(ARGUMENTS + 8 * <usize>i, value);
+}
+
+/** Where part number `part` of n things begins; the beginnings are multiples of `unit`. */
+export function cut(n: i32, part: i32, parts: i32, unit: i32): i32 {
+  const units = <i64>((n + unit - 1) / unit);
+  return <i32>min<i64>(n, ((units * part) / parts) * unit);
+}
+
+/** Into how many parts n things are cut where `least` are worth a part. */
+export function partsFor(n: i32, least: i32, most: i32): i32 {
+  return max(1, min(most, n / least));
+}
+
+/** Whether anyone helps: where nobody does, cutting work that may be cut freely would be a waste. */
+export function alone(): bool {
+  return threads == 1;
+}
+
+/** Runs all parts of a kernel; `size` bytes of work memory for each thread begin at `work`. */
+export function run(job: Part, parts: i32, work: usize, size: i32): void {
+  if (threads == 1 || parts == 1) {
+    for (let part = 0; part < parts; part++) job(part, parts, work);
+    return;
+  }
+  if (!started) {
+    started = true;
+    startThreads();
+  }
+  store<i32>(JOB, job.index);
+  store<i32>(WORK, <i32>work);
+  store<i32>(WORK, size, 4);
+  atomic.store<i32>(FINISHED, 0);
+  const count = atomic.load<i32>(JOBS) + 1;
+  atomic.store<i64>(TICKET, (<i64>count << 32) | (<i64>parts << 16));
+  atomic.store<i32>(JOBS, count);
+  if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(JOBS, -1);
+  takeParts(0);
+  let looks = 0;
+  for (let done = atomic.load<i32>(FINISHED); done < parts; done = atomic.load<i32>(FINISHED)) {
+    if (++looks < LOOKS) continue;
+    // Someone who has a part was sent to sleep by the machine.
+    atomic.store<i32>(WAITING, 1);
+    atomic.wait<i32>(FINISHED, done, 1_000_000);
+    atomic.store<i32>(WAITING, 0);
+  }
+}
+
+/** Takes parts of the job that is on until none is left. */
+function takeParts(thread: i32): void {
+  for (;;) {
+    const ticket = atomic.add<i64>(TICKET, 1);
+    const next = <i32>(ticket & 0xffff);
+    const parts = <i32>((ticket >> 16) & 0xffff);
+    if (next >= parts) return;
+    // From here on the job cannot end, nor its arguments change, before this part is done.
+    const work = <usize>load<i32>(WORK) + <usize>(thread * load<i32>(WORK, 4));
+    call_indirect<void>(load<i32>(JOB), next, parts, work);
+    atomic.add<i32>(FINISHED, 1);
+    if (atomic.load<i32>(WAITING) != 0) atomic.notify(FINISHED, 1);
+  }
+}
+
+/** What a helping thread does for ever; threads count from 1. */
+export function serve(thread: i32): void {
+  for (;;) {
+    const count = atomic.load<i32>(JOBS);
+    for (let looks = 0; looks < LOOKS; looks++) {
+      const ticket = atomic.load<i64>(TICKET);
+      if ((ticket & 0xffff) < ((ticket >> 16) & 0xffff)) {
+        takeParts(thread);
+        looks = 0;
+      }
+    }
+    atomic.add<i32>(SLEEPERS, 1);
+    atomic.wait<i32>(JOBS, count, -1);
+    atomic.sub<i32>(SLEEPERS, 1);
+  }
+}

@@ -1,0 +1,186 @@
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { backend, type Convolution, configure, type Kernels, type Numbers } from "../../src/kernels/index.ts";
+import * as reference from "../../src/kernels/reference.ts";
+import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
+import { firstDifference, reals, wholeNumbers } from "./exact.ts";
+
+type Draw = (length: number) => Numbers;
+/** Kernels at sizes that are cut into several parts; each returns what it wrote. */
+type Case = (t: Kernels, draw: Draw) => Numbers;
+
+const into = (length: number, write: (out: Numbers) => void): Numbers => {
+  const out = new Float32Array(length);
+  write(out);
+  return out;
+};
+
+/** A convolution "same" of 2 × 21 × 19 pixels. */
+function convolution(channels: number, outChannels: number, kernel: number, stride: number, groups = 1): Convolution {
+  const [batch, height, width] = [2, 21, 19];
+  const across = { kernelHeight: kernel, kernelWidth: kernel, strideY: stride, strideX: stride, dilationY: 1, dilationX: 1 };
+  const pad = Math.floor((kernel - 1) / 2);
+  const out = { outHeight: Math.ceil(height / stride), outWidth: Math.ceil(width / stride), padTop: pad, padLeft: pad };
+  return { batch, height, width, channels, ...across, ...out, outChannels, groups };
+}
+
+const pixels = (s: Convolution): number => s.batch * s.height * s.width * s.channels;
+const outs = (s: Convolution): number => s.batch * s.outHeight * s.outWidth * s.outChannels;
+const weights = (s: Convolution): number => (s.kernelHeight * s.kernelWidth * s.channels * s.outChannels) / s.groups;
+const convolutions: Readonly<Record<string, Convolution>> = {
+  "5×5, one channel": convolution(1, 33, 5, 1),
+  "3×3": convolution(13, 24, 3, 1),
+  "3×3, stride 2": convolution(12, 40, 3, 2),
+  "3×3 in groups": convolution(24, 32, 3, 1, 4),
+  "3×3, a kernel too large for partial sums": convolution(257, 470, 3, 3),
+};
+const n = 200_003;
+const image = { ...convolution(10, 10, 3, 1), multiplier: 1 };
+const pool = { ...convolution(40, 40, 2, 2), outHeight: 10, outWidth: 9 };
+
+const cases: Readonly<Record<string, Case>> = {
+  "gemm 131×127×133": (t, draw) => {
+    const [a, b] = [draw(131 * 133), draw(133 * 127)];
+    return into(131 * 127, (c) => t.gemm({ m: 131, n: 127, k: 133, a, b, c }));
+  },
+  "gemm, transposed, tall": (t, draw) => {
+    const [a, b] = [draw(40 * 3001), draw(40 * 9)];
+    return into(3001 * 9, (c) => t.gemm({ m: 3001, n: 9, k: 40, a, b, c, transA: true, transB: true }));
+  },
+  ...Object.fromEntries(
+    Object.entries(convolutions).flatMap(([name, s]): [string, Case][] => [
+      [
+        `conv2d ${name}`,
+        (t, draw) => {
+          const [x, kernel] = [draw(pixels(s)), draw(weights(s))];
+          return into(outs(s), (y) => t.conv2d(s, x, kernel, y, false));
+        },
+      ],
+      [
+        `conv2dInputGrad ${name}`,
+        (t, draw) => {
+          const [dy, kernel] = [draw(outs(s)), draw(weights(s))];
+          return into(pixels(s), (dx) => t.conv2dInputGrad(s, dy, kernel, dx, false));
+        },
+      ],
+      [
+        `conv2dKernelGrad ${name}`,
+        (t, draw) => {
+          const [x, dy] = [draw(pixels(s)), draw(outs(s))];
+          return into(weights(s), (dkernel) => t.conv2dKernelGrad(s, x, dy, dkernel, false));
+        },
+      ],
+    ]),
+  ),
+  depthwiseConv2d: (t, draw) => {
+    const s = { ...image, batch: 30 };
+    const [x, kernel] = [draw(pixels(s)), draw(90)];
+    return into(pixels(s), (y) => t.depthwiseConv2d(s, x, kernel, y, false));
+  },
+  depthwiseConv2dInputGrad: (t, draw) => {
+    const s = { ...image, batch: 30 };
+    const [dy, kernel] = [draw(pixels(s)), draw(90)];
+    return into(pixels(s), (dx) => t.depthwiseConv2dInputGrad(s, dy, kernel, dx, false));
+  },
+  depthwiseConv2dKernelGrad: (t, draw) => {
+    const s = { ...image, batch: 30 };
+    const [x, dy] = [draw(pixels(s)), draw(pixels(s))];
+    return into(90, (dkernel) => t.depthwiseConv2dKernelGrad(s, x, dy, dkernel, false));
+  },
+  maxPool: (t, draw) => into(10 * 90 * 40, (y) => t.maxPool({ ...pool, batch: 10 }, draw(pixels({ ...pool, batch: 10 })), y)),
+  maxPoolGrad: (t, draw) => {
+    const s = { ...pool, batch: 10 };
+    const x = draw(pixels(s));
+    const y = into(10 * 90 * 40, (out) => reference.maxPool(s, x, out));
+    const dy = draw(y.length);
+    return into(x.length, (dx) => t.maxPoolGrad(s, x, y, dy, dx, false));
+  },
+  relu: (t, draw) => into(n, (y) => t.relu(draw(n), y)),
+  reluGrad: (t, draw) => {
+    const [x, dy] = [draw(n), draw(n)];
+    return into(n, (dx) => t.reluGrad(x, x, dy, dx, false));
+  },
+  add: (t, draw) => into(n, (y) => t.add(draw(n), draw(n), y)),
+  mul: (t, draw) => into(n, (y) => t.mul(draw(n), draw(n), y, false)),
+  axpy: (t, draw) => into(n, (y) => t.axpy(0.25, draw(n), y, false)),
+  "sum of columns": (t, draw) => into(13, (y) => t.sum({ outer: 1, n: 20_001, inner: 13 }, draw(20_001 * 13), y, 1, false)),
+  sumGrad: (t, draw) => into(7 * 999 * 13, (dx) => t.sumGrad({ outer: 7, n: 999, inner: 13 }, draw(7 * 13), dx, 1, false)),
+};
+
+const wasm = wasmBackend();
+const fast: Kernels = { ...reference, ...wasm.kernels };
+afterAll(() => wasm.setThreads(1));
+
+describe("kernels cut into parts", () => {
+  test("each kernel in WebAssembly has a case", () => {
+    const named = Object.keys(cases).map((name) => (name.startsWith("sum of") ? "sum" : name.split(/[ ,]/)[0]));
+    expect([...new Set(named)].sort()).toEqual(Object.keys(wasm.kernels).sort());
+  });
+
+  test.each(Object.entries(cases))("%s: whole numbers as the reference, bit for bit, by three threads", (_, run) => {
+    wasm.setThreads(3);
+    expect(firstDifference(run(fast, wholeNumbers(5)), run({ ...reference }, wholeNumbers(5)))).toBe(-1);
+  });
+
+  test.each(Object.entries(cases))("%s: the same bits for any number of threads", (_, run) => {
+    wasm.setThreads(1);
+    const alone = run(fast, reals(6));
+    for (const threads of [2, 3, 5]) {
+      wasm.setThreads(threads);
+      for (let again = 0; again < 5; again++) expect(firstDifference(run(fast, reals(6)), alone)).toBe(-1);
+    }
+  });
+
+  test("thousands of jobs one after another, idle times between", async () => {
+    wasm.setThreads(4);
+    const [x, y] = [wasm.slab(n), wasm.slab(n)];
+    x.set(reals(7)(n));
+    const want = into(n, (out) => reference.relu(x, out));
+    for (let round = 0; round < 20; round++) {
+      for (let i = 0; i < 100; i++) wasm.kernels.relu(x, y.fill(Number.NaN, 0, 1));
+      expect(firstDifference(y, want)).toBe(-1);
+      await new Promise((done) => setTimeout(done, round));
+    }
+  });
+});
+
+describe("configure", () => {
+  test("refuses what is no number of threads", () => {
+    for (const threads of [0, -1, 1.5, 17, Number.NaN]) {
+      const message = `configure: threads must be "auto" or a whole number from 1 to 16, got ${threads}`;
+      expect(() => configure({ threads })).toThrow(new RangeError(message));
+    }
+  });
+
+  test("backend() tells how many threads there are", () => {
+    const most = backend().name === "wasm" ? 3 : 1;
+    expect(configure({ threads: 3 }).threads).toBe(most);
+    expect(backend().threads).toBe(most);
+    expect(configure({ threads: "auto" }).threads).toBeGreaterThanOrEqual(1);
+    expect(configure({ threads: 1 }).threads).toBe(1);
+  });
+});
+
+const kernelsFile = JSON.stringify(new URL("../../src/kernels/index.ts", import.meta.url).href);
+/** What a process of its own prints. */
+function printed(code: string, env: Record<string, string>): string {
+  const script = `import { backend, kernels } from ${kernelsFile}; ${code}`;
+  const cwd = fileURLToPath(new URL("../..", import.meta.url));
+  const options = { cwd, env: { ...process.env, ...env }, encoding: "utf8", timeout: 30_000 } as const;
+  return execFileSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], options).trim();
+}
+
+test("threads do not keep a process alive, and HASHGRAD_THREADS sets their number", () => {
+  const work = `const x = new Float32Array(1e6).fill(-1); backend(); kernels.relu(x, x);`;
+  expect(printed(`${work} console.log(backend().threads, x[5]);`, { HASHGRAD_THREADS: "3" })).toBe("3 0");
+});
+
+test.each([
+  ["HASHGRAD_THREADS", "0", 'HASHGRAD_THREADS must be auto or a whole number from 1 to 16, got "0"'],
+  ["HASHGRAD_BACKEND", "gpu", 'HASHGRAD_BACKEND must be plain or wasm, got "gpu"'],
+  ["HASHGRAD_FMA", "yes", 'HASHGRAD_FMA must be on or off, got "yes"'],
+])("%s=%s is refused", (name, value, message) => {
+  const code = "try { backend(); } catch (error) { console.log(error.message); }";
+  expect(printed(code, { [name]: value })).toBe(message);
+});
