@@ -1,8 +1,8 @@
-import { MemoryError } from "../kernels/index.ts";
+import { backend, MemoryError } from "../kernels/index.ts";
 import { HashgradError } from "../tensor/index.ts";
 import { TrainingError } from "../train/index.ts";
 import { mnist } from "./mnist.ts";
-import { HELP, parseOptions } from "./options.ts";
+import { HELP, parseOptions, UsageError } from "./options.ts";
 import type { Output } from "./progress.ts";
 
 /** Where a command writes, and what ends it early. */
@@ -12,6 +12,7 @@ export type Io = { readonly stdout: Output; readonly stderr: Output; readonly si
 export async function main(argv: readonly string[], { stdout, stderr, signal }: Io): Promise<number> {
   try {
     const options = parseOptions(argv);
+    if (!options.help) settings(); // a wrong environment variable is the user's mistake too
     if (!options.help) return (await mnist(options, stdout, signal)) ? 130 : 0;
     stdout.write(HELP);
     return 0;
@@ -19,6 +20,15 @@ export async function main(argv: readonly string[], { stdout, stderr, signal }: 
     if (!(error instanceof HashgradError || error instanceof MemoryError)) throw error;
     stderr.write(`${error.message}\n`);
     return error instanceof TrainingError || error instanceof MemoryError ? 1 : 2;
+  }
+}
+
+/** Chooses the kernels by the environment. @throws UsageError for a wrong variable. */
+function settings(): void {
+  try {
+    backend();
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 

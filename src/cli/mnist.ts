@@ -54,6 +54,8 @@ export async function mnist(options: MnistOptions, output: Output, signal: Abort
     epochs: epochs.length,
     seed: options.seed,
     secondsTotal,
+    pool: options.pool,
+    batchSize: options.batchSize,
     interrupted: aborted,
   };
   print(options.json ? JSON.stringify(report) : closing(report, toy));

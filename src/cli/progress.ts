@@ -21,8 +21,8 @@ export const rateOf = ({ images, seconds }: Progress): number => images / second
 /** Loss, accuracy, speed and the time left, counted over all epochs, in one line. */
 export function progressLine(p: Progress, total: number): string {
   const left = (total - p.images + (p.epochs - p.epoch) * total) / rateOf(p);
-  const done = Math.round((12 * p.batch) / p.batches);
-  const bar = "█".repeat(done) + "░".repeat(12 - done);
+  const done = Math.round((8 * p.batch) / p.batches);
+  const bar = "█".repeat(done) + "░".repeat(8 - done);
   return [
     `epoch ${p.epoch}/${p.epochs} ${bar}`,
     `loss ${p.loss.toFixed(4)}`,

@@ -11,14 +11,20 @@ const files = {
   test: { images: "t10k-images-idx3-ubyte", labels: "t10k-labels-idx1-ubyte" },
 } as const;
 
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // a path through a file, without permission, too long, …
+  }
+}
+
 /**
  * MNIST, or a dataset with its file names such as Fashion-MNIST: images `[height, width, 1]` of ten classes. The four files of
  * `folder` may be plain or `.gz`.
  */
 export function readMnist(folder: string = mnistFolder()): { readonly train: Dataset; readonly test: Dataset } {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new DataError("readMnist", `there is no folder ${folder}; give one that holds ${wanted()}`);
-  }
+  if (!isFolder(folder)) throw new DataError("readMnist", `there is no folder "${folder}"; give one that holds ${wanted()}`);
   const train = readPart(folder, files.train);
   const test = readPart(folder, files.test);
   if (!sameShape(train.inputShape, test.inputShape)) {

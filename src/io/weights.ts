@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { assign, sameShape, show, type Tensor } from "../tensor/index.ts";
+import { abs, mean } from "../ops/index.ts";
+import { assign, noGrad, sameShape, show, type Tensor } from "../tensor/index.ts";
 import { type Pooled, weightsOf } from "../variables/index.ts";
 import { decodeSafetensors, encodeSafetensors, FormatError } from "./safetensors.ts";
 
@@ -9,13 +10,22 @@ type Placed = Pooled & { readonly placements?: () => ReadonlyMap<string, unknown
 const placementsOf = (vars: Placed): string => JSON.stringify(Object.fromEntries(vars.placements?.() ?? []));
 
 /**
+ * The mean |weight| of each variable that comes from a pool. Pool and modifier make weights of numbers in ways that no name or shape
+ * shows; where they differ, so do these.
+ */
+function sizesOfSlices(vars: Placed): Record<string, number> {
+  const pooled = vars.variables().filter(({ home }) => home === "pool");
+  return noGrad(() => Object.fromEntries(pooled.map((v) => [v.name, mean(abs(v.read())).item()])));
+}
+
+/**
  * Writes what makes a model what it is, by name, to a safetensors file: parameters, running statistics and, for a compressed model, the
  * pool's factors and where in the pool each variable lies. Written beside and renamed: never half a file.
  */
 export function saveWeights(path: string, vars: Placed): void {
   const bytes = encodeSafetensors({
     tensors: weightsOf(vars),
-    metadata: { format: "hashgrad 1", placements: placementsOf(vars) },
+    metadata: { format: "hashgrad 1", placements: placementsOf(vars), sizes: JSON.stringify(sizesOfSlices(vars)) },
   });
   const beside = `${path}.${process.pid}.tmp`;
   try {
@@ -28,8 +38,9 @@ export function saveWeights(path: string, vars: Placed): void {
 }
 
 /**
- * Reads what `saveWeights` wrote into a model that was built the same way. Everything is compared before anything is changed: names,
- * shapes, and where in the pool each variable lies (it follows from the order of creation).
+ * Reads what `saveWeights` wrote into a model that was built the same way. Everything is compared, and where anything differs nothing is changed:
+ * names, shapes, where in the pool each variable lies (it follows from the order of creation), and the size of the weights that pool and
+ * modifier make.
  *
  * @throws FormatError where the file and the model differ; it says in what.
  */
@@ -53,7 +64,23 @@ export function loadWeights(path: string, vars: Placed): void {
       `its variables lie elsewhere in the pool: create them in the order of the model that was saved (first difference: "${elsewhere}")`,
     );
   }
+  const before = new Map([...own].map(([name, target]) => [name, target.toArray()]));
   for (const [name, target] of own) assign(target, tensors.get(name) as Tensor);
+  const different = firstOfOtherSize(metadata.sizes ?? "{}", sizesOfSlices(vars), path);
+  if (different !== null) {
+    for (const [name, target] of own) assign(target, before.get(name)!);
+    throw new FormatError(
+      path,
+      `the weights of "${different}" would be others than were saved: the model's pool or modifier is another`,
+    );
+  }
+}
+
+/** The first variable whose weights are of another size, by more than rounding. */
+function firstOfOtherSize(saved: string, own: Readonly<Record<string, number>>, path: string): string | null {
+  const other = ([name, size]: [string, unknown]): boolean =>
+    !(Math.abs(Number(size) - own[name]!) <= 1e-3 * Math.abs(own[name]!));
+  return Object.entries(placesIn(saved, path)).find(other)?.[0] ?? null;
 }
 
 /** The first variable that lies elsewhere in one of two records of places; null where there is none. */

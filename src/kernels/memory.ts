@@ -56,8 +56,7 @@ export function alloc(length: number): Numbers {
     choose();
   }
   if (open === null || length === 0) {
-    ordinary += length;
-    return new Float32Array(length);
+    return allocLasting(length);
   }
   const padded = Math.ceil(length / ALIGN) * ALIGN;
   const arena = open;
@@ -65,10 +64,24 @@ export function alloc(length: number): Numbers {
     arena.slab++;
     arena.used = 0;
   }
-  if (arena.slab === arena.slabs.length) arena.slabs.push(newSlab(Math.max(padded, LEAST_SLAB)));
+  if (arena.slab === arena.slabs.length) arena.slabs.push(grownBy(arena, padded));
   const at = arena.used;
   arena.used += padded;
   return arena.slabs[arena.slab]!.subarray(at, at + length);
+}
+
+/**
+ * One more slab, as large as all others together: steps of ever other sizes leave gaps, and so they hold four times what the largest
+ * step needs at most. Where that does not fit into memory, as large as it must be.
+ */
+function grownBy({ slabs }: Arena, length: number): Numbers {
+  const held = slabs.reduce((sum, slab) => sum + slab.length, 0);
+  try {
+    return newSlab(Math.max(length, LEAST_SLAB, held));
+  } catch (error) {
+    if (held <= length) throw error;
+    return newSlab(Math.max(length, LEAST_SLAB));
+  }
 }
 
 /** What `take` returns; where it throws because `length` numbers do not fit, the error that says so. */
@@ -82,8 +95,9 @@ export function orMemoryError<T>(length: number, take: () => T): T {
 
 /** Like `alloc`, but the numbers outlive the step: parameters, optimizer state, what `keep` names. All zeros. */
 export function allocLasting(length: number): Numbers {
+  const numbers = orMemoryError(length, () => new Float32Array(length));
   ordinary += length;
-  return new Float32Array(length);
+  return numbers;
 }
 
 /** The lifetime of what `alloc` hands out now. */

@@ -176,7 +176,7 @@ export function straightThroughSign(x: Tensor): Tensor {
 
 /**
  * x with a share `rate` of its elements, drawn at random, set to 0 and the rest divided by 1 − rate, so that the expected value stays.
- * `draw` returns numbers of at least 0 and below 1; pass a Generator's `uniform`.
+ * `draw` returns numbers of at least 0 and below 1; pass `() => generator.uniform()`.
  */
 export function dropout(x: Tensor, rate: number, draw: () => number): Tensor {
   if (!(rate >= 0 && rate < 1)) throw new ValueError("dropout", `rate must be at least 0 and below 1, got ${rate}`);

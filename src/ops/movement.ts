@@ -145,7 +145,8 @@ export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
 }
 
 /** Tensors one behind the other along an axis (0); all other lengths must agree. */
-export function concat(xs: readonly Tensor[], axis = 0): Tensor {
+export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
+  const xs = tensors.slice(); // the list may change before its gradient is asked for
   const first = xs[0];
   if (first === undefined) throw new ShapeError("concat", "need at least one tensor");
   const along = axisOf("concat", axis, first.shape);

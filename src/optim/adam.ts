@@ -1,6 +1,5 @@
 import { kernels } from "../kernels/index.ts";
-import type { Parameter } from "../tensor/index.ts";
-import { checkNumber, type Optimizer, type OptimizerOptions, optimizerOf } from "./optimizer.ts";
+import { checkNumber, type Optimizer, type OptimizerOptions, optimizerOf, type Trained } from "./optimizer.ts";
 
 /** β₁ (0.9), β₂ (0.999) and ε (1e-8), which is added to √v̂, outside the root and after the bias correction (as PyTorch). */
 export type AdamOptions = OptimizerOptions & { readonly beta1?: number; readonly beta2?: number; readonly epsilon?: number };
@@ -9,16 +8,16 @@ export type AdamOptions = OptimizerOptions & { readonly beta1?: number; readonly
  * Adam (Kingma and Ba 2015). Default rate: 0.001, but for a pool's factors what suits them (0.02: they want a larger one than dense weights
  * do). A given `learningRate` holds for all. Weight decay joins the gradient; see `adamW`.
  */
-export function adam(parameters: readonly Parameter[], options: AdamOptions = {}): Optimizer {
+export function adam(parameters: Trained, options: AdamOptions = {}): Optimizer {
   return adamOf("adam", parameters, options, false);
 }
 
 /** AdamW (Loshchilov and Hutter 2019): weight decay (0.01) shrinks the weights by rate·λ, apart from the gradient. */
-export function adamW(parameters: readonly Parameter[], options: AdamOptions = {}): Optimizer {
-  return adamOf("adamW", parameters, { weightDecay: 0.01, ...options }, true);
+export function adamW(parameters: Trained, options: AdamOptions = {}): Optimizer {
+  return adamOf("adamW", parameters, { ...options, weightDecay: options.weightDecay ?? 0.01 }, true);
 }
 
-function adamOf(who: string, parameters: readonly Parameter[], options: AdamOptions, decoupled: boolean): Optimizer {
+function adamOf(who: string, parameters: Trained, options: AdamOptions, decoupled: boolean): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   checkNumber(who, "beta1", beta1, 0, 1);
   checkNumber(who, "beta2", beta2, 0, 1);

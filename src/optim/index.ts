@@ -1,6 +1,6 @@
 export { type AdamOptions, adam, adamW } from "./adam.ts";
 export { clipByGlobalNorm, clipByValue } from "./clip.ts";
-export type { Optimizer, OptimizerOptions } from "./optimizer.ts";
+export type { Optimizer, OptimizerOptions, Trained } from "./optimizer.ts";
 export { rmsprop } from "./rmsprop.ts";
 export { constant, cosineDecay, exponentialDecay, type Schedule, stepDecay, warmUp } from "./schedules.ts";
 export { sgd } from "./sgd.ts";

@@ -1,5 +1,5 @@
 import { allocLasting, kernels, type Numbers } from "../kernels/index.ts";
-import { applyGradient, type Parameter, ShapeError, ValueError, zeroGrad } from "../tensor/index.ts";
+import { applyGradient, type Parameter, ShapeError, Tensor, ValueError, zeroGrad } from "../tensor/index.ts";
 import { constant, type Schedule } from "./schedules.ts";
 
 /** Changes parameters by their gradients. */
@@ -26,13 +26,24 @@ export type OptimizerOptions = {
   readonly weightDecay?: number;
 };
 
+/** What an optimizer changes: parameters, as `vars.parameters()` lists them, or variables, as `variable()` makes them. */
+export type Trained = readonly (Parameter | Tensor)[];
+
+/** A variable by itself is a parameter named by its number, with weight decay. */
+function parameterOf(who: string, one: Parameter | Tensor, i: number): Parameter {
+  const parameter = one instanceof Tensor ? { name: String(i), tensor: one, decay: true } : one;
+  if (parameter.tensor?.leaf == null)
+    throw new ValueError(who, `parameter ${i} is not a variable; make it with variable(), or take vars.parameters()`);
+  return parameter;
+}
+
 /** One parameter's update in place: numbers, gradient, the arrays of its state, the rate, and the count of this step from 1. */
 export type Update = (numbers: Numbers, gradient: Numbers, state: readonly Numbers[], rate: number, step: number) => void;
 
 /** An optimizer from the update of one parameter and the names of the arrays it remembers. */
 export function optimizerOf(
   who: string,
-  parameters: readonly Parameter[],
+  trained: Trained,
   { learningRate, schedule = constant, weightDecay = 0 }: OptimizerOptions,
   {
     rateOf,
@@ -47,6 +58,7 @@ export function optimizerOf(
     readonly update: Update;
   },
 ): Optimizer {
+  const parameters = trained.map((one, i) => parameterOf(who, one, i));
   const rates = parameters.map((parameter) => {
     const rate = typeof learningRate === "function" ? learningRate(parameter) : (learningRate ?? rateOf(parameter));
     checkNumber(who, "learningRate", rate, 0);
@@ -109,7 +121,11 @@ export function checkNumber(
 function checkNames(who: string, parameters: readonly Parameter[]): void {
   const names = new Set<string>();
   for (const { name } of parameters) {
-    if (names.has(name)) throw new ValueError(who, `two parameters are called "${name}"; give each model its own scope()`);
+    if (names.has(name))
+      throw new ValueError(
+        who,
+        `two parameters are called "${name}"; give each model its own scope(), and each pool its own name`,
+      );
     names.add(name);
   }
   if (parameters.length === 0)

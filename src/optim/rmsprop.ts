@@ -1,12 +1,11 @@
 import { kernels } from "../kernels/index.ts";
-import type { Parameter } from "../tensor/index.ts";
-import { checkNumber, type Optimizer, type OptimizerOptions, optimizerOf } from "./optimizer.ts";
+import { checkNumber, type Optimizer, type OptimizerOptions, optimizerOf, type Trained } from "./optimizer.ts";
 
 /**
  * RMSprop (Hinton): s = ρ·s + (1 − ρ)·g², v = momentum·v + g/(√s + ε), p −= rate·v, with ρ 0.9, momentum 0, ε 1e-8. Default rates as Adam's.
  */
 export function rmsprop(
-  parameters: readonly Parameter[],
+  parameters: Trained,
   {
     rho = 0.9,
     momentum = 0,

@@ -1,13 +1,13 @@
 import { kernels } from "../kernels/index.ts";
-import type { Parameter } from "../tensor/index.ts";
-import { checkNumber, type Optimizer, type OptimizerOptions, optimizerOf } from "./optimizer.ts";
+import { ValueError } from "../tensor/index.ts";
+import { checkNumber, type Optimizer, type OptimizerOptions, optimizerOf, type Trained } from "./optimizer.ts";
 
 /**
  * Stochastic gradient descent: p −= rate·g. With `momentum` (0): v = momentum·v + g, p −= rate·v; with `nesterov` (false)
  * p −= rate·(g + momentum·v). Default rate 0.01.
  */
 export function sgd(
-  parameters: readonly Parameter[],
+  parameters: Trained,
   {
     momentum = 0,
     nesterov = false,
@@ -15,6 +15,7 @@ export function sgd(
   }: OptimizerOptions & { readonly momentum?: number; readonly nesterov?: boolean } = {},
 ): Optimizer {
   checkNumber("sgd", "momentum", momentum, 0, 1);
+  if (nesterov && momentum === 0) throw new ValueError("sgd", "nesterov needs momentum above 0, such as 0.9");
   return optimizerOf("sgd", parameters, options, {
     rateOf: () => 0.01,
     remembers: momentum === 0 ? [] : ["momentum"],

@@ -2,7 +2,16 @@ import { cyclicSlice } from "../ops/index.ts";
 import type { Parameter, Shape } from "../tensor/index.ts";
 import { type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
 import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
-import { checkOptions, coreParameter, type PoolOptions, type PoolSlice, sliceOf, type VariablePool } from "./pool.ts";
+import {
+  checkDistribution,
+  checkOptions,
+  coreParameter,
+  leastAdvice,
+  type PoolOptions,
+  type PoolSlice,
+  sliceOf,
+  type VariablePool,
+} from "./pool.ts";
 
 export type HashPoolOptions = PoolOptions & {
   /** How the numbers are distributed ("normal", with deviation `stddev`), or an initialiser that is used as it is. */
@@ -12,7 +21,7 @@ export type HashPoolOptions = PoolOptions & {
 /**
  * Plain weight sharing, to compare with: H = ⌊fraction·poolSize⌋ trained numbers, virtual weight i is number i mod H.
  *
- * @throws ValueError for a fraction out of (0, 1] or a padding store; PoolError where H is 0.
+ * @throws ValueError for a fraction out of (0, 1]; PoolError where H is 0, and for a padding store.
  */
 export class HashVariablePool implements VariablePool {
   readonly coreVariables: readonly Parameter[];
@@ -33,18 +42,18 @@ export class HashVariablePool implements VariablePool {
     }
     const size = Math.floor(fraction * poolSize);
     if (size === 0) {
-      const least = Math.ceil((1 / poolSize) * 1e6) / 1e6;
       throw new PoolError(
         "HashVariablePool",
-        `fraction ${fraction} of ${poolSize} weights leaves a hash of size 0; the least fraction is ${least}`,
+        `fraction ${fraction} of ${poolSize} weights leaves a hash of size 0; ${leastAdvice(poolSize, 1 / poolSize)}`,
       );
     }
+    checkDistribution("HashVariablePool", initializer);
     const init = typeof initializer === "string" ? ofDeviation(initializer, stddev) : initializer;
     this.#hash = coreParameter("hash", [size], init, options);
     this.coreVariables = [this.#hash];
     this.coreSize = size;
     this.poolSize = Math.floor(poolSize);
-    this.stddev = stddev;
+    this.stddev = typeof initializer === "string" ? stddev : init.deviation([size]);
     this.#store = indexStore(kind, this.poolSize);
   }
 

@@ -1,8 +1,9 @@
 import { add, mul } from "../ops/index.ts";
 import { type Parameter, type Shape, sizeOf, ValueError } from "../tensor/index.ts";
 import { HashVariablePool } from "./hash-pool.ts";
-import { checkOptions, type PoolOptions, type PoolSlice, type VariablePool } from "./pool.ts";
-import { ProductVariablePool } from "./product-pool.ts";
+import { PoolError } from "./index-store.ts";
+import { checkOptions, leastAdvice, type PoolOptions, type PoolSlice, type VariablePool } from "./pool.ts";
+import { leastProductFraction, ProductVariablePool } from "./product-pool.ts";
 
 export type MetaPoolOptions = PoolOptions & {
   /** The kinds of the parts. */
@@ -31,7 +32,16 @@ export class MetaVariablePool implements VariablePool {
     if (reduce !== "sum" && reduce !== "product") {
       throw new ValueError("MetaVariablePool", `reduce must be "sum" or "product", got ${JSON.stringify(reduce)}`);
     }
-    const { fraction, stddev = 1, name } = options;
+    const { fraction, poolSize, stddev = 1, name } = options;
+    const least = Math.max(
+      ...parts.map((kind) => (kind === "hash" ? 1 / poolSize : leastProductFraction(poolSize, kind === "kronecker"))),
+    );
+    if (fraction < least * parts.length) {
+      throw new PoolError(
+        "MetaVariablePool",
+        `fraction ${fraction} leaves nothing of a part, of which each gets 1/${parts.length}; ${leastAdvice(poolSize, least * parts.length)}`,
+      );
+    }
     this.parts = parts.map((kind, i) => {
       const own = `part_${i}`;
       const share = {

@@ -10,7 +10,7 @@ import {
   ValueError,
   variable,
 } from "../tensor/index.ts";
-import { type Initializer, seedFor } from "../variables/index.ts";
+import { type Distribution, type Initializer, seedFor } from "../variables/index.ts";
 import { type IndexStore, type IndexStoreKind, PADDING, type Range } from "./index-store.ts";
 
 /** A part of a pool, in a shape. `read()` gives the numbers as they are now, with history: gradients reach the pool's factors. */
@@ -92,4 +92,21 @@ export function sliceOf(store: IndexStore, shape: Shape, virtual: (range: Range)
     return reshape(parts.length === 1 ? parts[0]! : parts.length === 0 ? full([0], 0) : concat(parts), shape);
   };
   return { shape: [...shape], placement: [ranges], read };
+}
+
+/** The least fraction that works, rounded up to four digits, as advice. */
+export function leastAdvice(poolSize: number, least: number): string {
+  if (least > 1) return `no fraction works for ${poolSize} weights`;
+  const digits = 10 ** (4 - Math.ceil(Math.log10(least)));
+  return `the least fraction for ${poolSize} weights is ${Number((Math.ceil(least * digits - 1e-9) / digits).toPrecision(4))}`;
+}
+
+/** Throws for a distribution by an unknown name. */
+export function checkDistribution(who: string, given: Distribution | Initializer): void {
+  const known = ["normal", "truncated normal", "uniform"];
+  if (typeof given === "string" && !known.includes(given))
+    throw new ValueError(
+      who,
+      `initializer must be ${known.map((name) => `"${name}"`).join(", ")} or an initialiser, got "${given}"`,
+    );
 }

@@ -1,8 +1,18 @@
+import { lifetimeNow } from "../kernels/index.ts";
 import { matmul, reshape, slice, transpose } from "../ops/index.ts";
-import { isRecording, keep, noGrad, type Parameter, type Shape, type Tensor } from "../tensor/index.ts";
+import { isRecording, keep, noGrad, type Parameter, type Shape, shareHistory, type Tensor } from "../tensor/index.ts";
 import { type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
 import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
-import { checkOptions, coreParameter, type PoolOptions, type PoolSlice, sliceOf, type VariablePool } from "./pool.ts";
+import {
+  checkDistribution,
+  checkOptions,
+  coreParameter,
+  leastAdvice,
+  type PoolOptions,
+  type PoolSlice,
+  sliceOf,
+  type VariablePool,
+} from "./pool.ts";
 
 export type ProductPoolOptions = PoolOptions & {
   /**
@@ -45,10 +55,9 @@ export class ProductVariablePool implements VariablePool {
     const { poolSize, fraction, stddev = 1, initializer = "normal", useKroneckerProduct = false } = options;
     const { indexStore: kind = "basic" } = options;
     checkOptions("ProductVariablePool", options);
-    this.stddev = stddev;
     this.#kronecker = useKroneckerProduct;
     this.dim = rootAbove(poolSize, useKroneckerProduct ? 4 : 2);
-    const side = useKroneckerProduct ? this.dim ** 2 : this.dim;
+    const side = sideOf(poolSize, useKroneckerProduct);
     this.replicas = Math.floor((0.5 * fraction * poolSize) / side);
     const shapes: [Shape, Shape] = useKroneckerProduct
       ? [
@@ -62,15 +71,19 @@ export class ProductVariablePool implements VariablePool {
     if (this.replicas === 0) {
       throw new PoolError(
         "ProductVariablePool",
-        `fraction ${fraction} leaves no column: the factors would be ${shapes.map((shape) => `[${shape.join(", ")}]`).join(" and ")}; ${leastFraction(poolSize, side)}`,
+        `fraction ${fraction} leaves no column: the factors would be ${shapes.map((shape) => `[${shape.join(", ")}]`).join(" and ")}; ${leastAdvice(poolSize, leastProductFraction(poolSize, useKroneckerProduct))}`,
       );
     }
+    checkDistribution("ProductVariablePool", initializer);
     const init =
       typeof initializer === "string" ? ofDeviation(initializer, Math.sqrt(stddev / Math.sqrt(this.replicas))) : initializer;
     const [left, right] = [
       coreParameter("variable_left", shapes[0], init, options),
       coreParameter("variable_right", shapes[1], init, options),
     ];
+    // Each virtual weight is a sum of r products.
+    const spread = Math.sqrt(this.replicas) * init.deviation(shapes[0]) * init.deviation(shapes[1]);
+    this.stddev = typeof initializer === "string" ? stddev : spread;
     this.#left = left.tensor;
     this.#right = right.tensor;
     this.coreVariables = [left, right];
@@ -110,8 +123,9 @@ export class ProductVariablePool implements VariablePool {
       return this.#kept.vector;
     }
     const last = this.#product;
-    if (last === null || last.rows !== rows || last.versions !== versions || !isUsable(last.vector)) {
+    if (last === null || last.rows !== rows || last.versions !== versions || !isOfNow(last.vector)) {
       this.#product = { vector: this.#multiply(rows), rows, versions };
+      shareHistory(this.#product.vector);
     }
     return this.#product!.vector;
   }
@@ -125,9 +139,9 @@ export class ProductVariablePool implements VariablePool {
   }
 }
 
-/** Whether a tensor can still be read, and gone back through. */
-function isUsable(x: Tensor): boolean {
-  return x.lifetime.ended === null && x.history?.pullback != null;
+/** Whether a tensor lies in the memory of the step that runs, so that it lives as long as what is made of it now. */
+function isOfNow(x: Tensor): boolean {
+  return x.lifetime === lifetimeNow();
 }
 
 /** The least whole d with dⁿ ≥ x. Floating-point roots may be off by one. */
@@ -138,10 +152,12 @@ export function rootAbove(x: number, n: number): number {
   return d;
 }
 
-/** The least fraction that leaves one column, as advice. */
-function leastFraction(poolSize: number, side: number): string {
-  let least = Math.ceil(((2 * side) / poolSize) * 1000) / 1000;
-  while (Math.floor((0.5 * least * poolSize) / side) < 1) least += 0.001;
-  if (least > 1) return `no fraction works for ${poolSize} weights`;
-  return `the least fraction for ${poolSize} weights is ${least.toFixed(3)}`;
+/** How many numbers of a factor stand beside each of its columns: d, or d² for a Kronecker product. */
+function sideOf(poolSize: number, kronecker: boolean): number {
+  return kronecker ? rootAbove(poolSize, 4) ** 2 : rootAbove(poolSize, 2);
+}
+
+/** The least fraction that leaves one column. */
+export function leastProductFraction(poolSize: number, kronecker: boolean): number {
+  return (2 * sideOf(poolSize, kronecker)) / poolSize;
 }

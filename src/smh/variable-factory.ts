@@ -67,6 +67,8 @@ export class VariableFactory implements VariableCreator {
   readonly #modifier: Modifier | null;
   readonly #own: VariableCreator;
   readonly #made = new Map<string, Variable>();
+  /** Names of what modifiers asked for. */
+  readonly #helpers = new Set<string>();
   readonly #placements = new Map<string, readonly (readonly Range[])[]>();
 
   constructor({ pool = null, applyTo = null, modifier, variables, seed = 0 }: VariableFactoryOptions = {}) {
@@ -80,6 +82,9 @@ export class VariableFactory implements VariableCreator {
     const existing = this.#made.get(name);
     if (existing !== undefined) return sameVariable(existing, shape);
     checkRequest(name, shape, options);
+    if (this.#helpers.has(name) || this.pool?.coreVariables.some((core) => core.name === name)) {
+      throw new VariableError(name, "is the name of the pool's own numbers or of a modifier's; give the layer another scope()");
+    }
     const pooled = this.pool !== null && options.trainable !== false && this.#takes(name, shape);
     const made = pooled ? this.#fromPool(this.pool, name, shape, options) : this.#own.create(name, shape, options);
     this.#made.set(name, made);
@@ -93,8 +98,13 @@ export class VariableFactory implements VariableCreator {
       shape,
       init,
       stddev: pool.stddev,
-      variable: (suffix, ownShape = [], ownInit = onesInit) =>
-        this.#own.create(`${name}/${suffix}`, ownShape, { init: ownInit }).read(),
+      variable: (suffix, ownShape = [], ownInit = onesInit) => {
+        const helper = `${name}/${suffix}`;
+        if (this.#made.has(helper))
+          throw new VariableError(helper, "is a variable of the model and asked for by the modifier, too");
+        this.#helpers.add(helper);
+        return this.#own.create(helper, ownShape, { init: ownInit }).read();
+      },
     };
     pool.check(sizeOf(shape)); // a variable that is refused leaves nothing behind
     noGrad(() => modify(zeros(shape), context)); // creates what the modifier asks for
@@ -112,12 +122,24 @@ export class VariableFactory implements VariableCreator {
     };
   }
 
+  /** What layers asked for, here or of `variables`; not what modifiers did. */
   variables(): readonly Variable[] {
-    return [...this.#made.values()];
+    const elsewhere = this.#own.variables().filter(({ name }) => !this.#made.has(name) && !this.#helpers.has(name));
+    return [...this.#made.values(), ...elsewhere];
   }
 
-  /** The pool's factors first, then what has its own numbers: left-out variables and learned scales. */
+  /**
+   * The pool's factors first, then what has its own numbers: left-out variables and learned scales.
+   * @throws ValueError where there are variables, and `applyTo` lets none of them come from the pool.
+   */
   parameters(): readonly Parameter[] {
+    if (this.pool !== null && this.#made.size > 0 && this.#placements.size === 0) {
+      const names = [...this.#made.keys()].slice(0, 4).join(", ");
+      throw new ValueError(
+        "VariableFactory",
+        `applyTo matched none of the ${this.#made.size} variables (${names}, …), so nothing is compressed; a string must match from the start of a name, a RegExp anywhere`,
+      );
+    }
     return [...(this.pool?.coreVariables.filter((core) => core.tensor.tracked) ?? []), ...this.#own.parameters()];
   }
 

@@ -31,7 +31,8 @@ export function record(
 }
 
 function historyOf(op: string, attributes: Attributes, inputs: readonly Tensor[], pullback: Pullback | null): History {
-  return { order: order++, op, attributes, inputs, pullback, versions: versionsOf(inputs), gradient: null, seen: 0 };
+  const [own, versions] = [inputs.slice(), versionsOf(inputs)]; // a copy: the list may be a user's, who changes it
+  return { order: order++, op, attributes, inputs: own, pullback, versions, shared: false, gradient: null, seen: 0 };
 }
 
 function versionsOf(inputs: readonly Tensor[]): number {
@@ -129,10 +130,20 @@ function walk(
     if (wanted?.has(history!)) wanted.set(history!, dy);
     if (leaf !== null) continue;
     if (dy !== null) history!.pullback!(dy, into);
-    if (retain) continue;
+    if (retain || history!.shared) continue;
     history!.pullback = null;
     history!.inputs = [];
   }
+}
+
+/**
+ * Keeps the history of x, and of what it was made of, through any number of walks: for a result that several graphs read, each of which
+ * goes back by itself. The numbers the gradients read must stay as they are, which `backward` checks.
+ */
+export function shareHistory(x: Tensor): void {
+  if (x.history === null || x.leaf !== null || x.history.shared) return;
+  x.history.shared = true;
+  x.history.inputs.forEach(shareHistory);
 }
 
 /** Hands `write` the buffer of x's gradient: a leaf's own that lasts, or one of this walk. */
@@ -252,10 +263,11 @@ export function assign(x: Tensor, values: Tensor | ArrayLike<number>): void {
  */
 export function customGradient(
   name: string,
-  inputs: readonly Tensor[],
+  given: readonly Tensor[],
   forward: (...inputs: Tensor[]) => Tensor,
   pullback: (dy: Tensor, y: Tensor, ...inputs: Tensor[]) => readonly (Tensor | null)[],
 ): Tensor {
+  const inputs = given.slice();
   const y = noGrad(() => forward(...inputs.map(stopGradient)));
   return record(
     name,

@@ -8,6 +8,7 @@ export {
   isRecording,
   noGrad,
   record,
+  shareHistory,
   stopGradient,
   variable,
   zeroGrad,

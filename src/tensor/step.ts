@@ -15,9 +15,17 @@ export function step<T>(fn: () => T): T {
 function kept<T>(value: T): T;
 function kept(value: unknown): unknown {
   if (value instanceof Tensor) return value.leaf === null ? keep(value) : value;
+  if (!holdsTensors(value)) return value; // as it is: a number, an optimizer, an object of the user's
   if (Array.isArray(value)) return value.map((item) => kept(item));
-  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, kept(item)]));
-  }
-  return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, kept(item)]));
+}
+
+/** Whether a list or plain object has tensors in it, at any depth. Getters and functions are left alone, and a cycle is walked once. */
+function holdsTensors(value: unknown, seen: Set<unknown> = new Set()): value is object {
+  if (typeof value !== "object" || value === null || seen.has(value)) return false;
+  if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return false;
+  if (Object.values(Object.getOwnPropertyDescriptors(value)).some(({ get, value: v }) => get || typeof v === "function"))
+    return false;
+  seen.add(value);
+  return Object.values(value).some((item) => item instanceof Tensor || holdsTensors(item, seen));
 }

@@ -26,6 +26,8 @@ export type History = {
   pullback: Pullback | null;
   /** The versions of the inputs, added up, when the op ran. */
   readonly versions: number;
+  /** Several graphs read it: a walk leaves it as it is. */
+  shared: boolean;
   gradient: Numbers | null;
   seen: number;
 };

@@ -72,8 +72,13 @@ export function compareLeafGradient(
     const exact = slopes.reduce((total, dx, i) => total + sumOf(dx, (d, at) => d * (ahead[i]![at]! - behind[i]![at]!)), 0);
     return { numeric: (value(ahead) - value(behind)) / (2 * h), exact: exact / (2 * h) };
   };
-  const [wide, narrow] = [difference(step), difference(step / 2)];
-  for (const [i, x] of leaves.entries()) assign(x, before[i]!);
+  let wide: ReturnType<typeof difference>;
+  let narrow: ReturnType<typeof difference>;
+  try {
+    [wide, narrow] = [difference(step), difference(step / 2)];
+  } finally {
+    for (const [i, x] of leaves.entries()) assign(x, before[i]!); // where f throws, too
+  }
   const extrapolated = (far: number, near: number): number => (4 * near - far) / 3;
   const exact = extrapolated(wide.exact, narrow.exact);
   const numeric = extrapolated(wide.numeric, narrow.numeric);

@@ -1,8 +1,8 @@
-import { batchOf, batchOrder, type Dataset, lengthOf } from "../data/index.ts";
+import { batchOf, batchOrder, checkDataset, type Dataset, lengthOf } from "../data/index.ts";
 import type { Layer } from "../nn/index.ts";
 import { crossEntropy } from "../ops/index.ts";
 import type { Optimizer } from "../optim/index.ts";
-import { backward, Generator, HashgradError, noGrad, step, type Tensor, ValueError } from "../tensor/index.ts";
+import { backward, Generator, gradientOf, HashgradError, noGrad, step, type Tensor, ValueError } from "../tensor/index.ts";
 import { confusionMatrix, correctCount } from "./metrics.ts";
 
 /** Training that cannot go on. */
@@ -58,7 +58,8 @@ const breathe = (): Promise<void> =>
  * Trains a model on labelled data. Every batch is one `step()`, so memory stays flat; the event loop runs between batches. Same seed, same
  * bits.
  *
- * @throws TrainingError where the loss is no longer a number.
+ * @throws TrainingError where the loss or a parameter is no longer a number, or the optimizer is not the model's; DataError for a dataset
+ * that does not fit together.
  */
 export async function train(options: TrainOptions): Promise<History> {
   const {
@@ -76,6 +77,9 @@ export async function train(options: TrainOptions): Promise<History> {
   } = options;
   if (!(Number.isInteger(epochs) && epochs >= 0))
     throw new ValueError("train", `epochs must be a whole number of at least 0, got ${epochs}`);
+  if (!(Number.isInteger(batchSize) && batchSize >= 1))
+    throw new ValueError("train", `batchSize must be a whole number of at least 1, got ${batchSize}`);
+  checkDataset(data, "train");
   const random = new Generator(seed);
   const finished: Progress[] = [];
   for (let epoch = 1; epoch <= epochs; epoch++) {
@@ -91,12 +95,13 @@ export async function train(options: TrainOptions): Promise<History> {
         const value = loss(logits, labels);
         const number = value.item();
         if (!Number.isFinite(number)) {
-          throw new TrainingError(
-            "train",
-            `the loss is ${number} in epoch ${epoch}, batch ${i + 1}: a smaller learning rate or clipByGlobalNorm may help`,
-          );
+          throw new TrainingError("train", `the loss is ${number} in epoch ${epoch}, batch ${i + 1}: ${REMEDY}`);
         }
+        optimizer.zeroGrad(); // of a step that failed, or of somebody else's backward
         backward(value);
+        if (optimizer.parameters.every(({ tensor }) => gradientOf(tensor) === null)) {
+          throw new TrainingError("train", "no gradient reached the optimizer's parameters; is it the optimizer of this model?");
+        }
         beforeStep?.();
         optimizer.step();
         return { number, correct: correctCount(logits, labels) };
@@ -119,11 +124,17 @@ export async function train(options: TrainOptions): Promise<History> {
       await breathe();
     }
     if (progress !== null) finished.push(progress);
+    for (const { name, tensor } of optimizer.parameters) {
+      if (tensor.data.every(Number.isFinite)) continue;
+      throw new TrainingError("train", `${name} is no longer finite after epoch ${epoch}: ${REMEDY}`);
+    }
     if (signal?.aborted) return { epochs: finished, aborted: true };
     if (progress !== null) await onEpoch?.(progress);
   }
   return { epochs: finished, aborted: false };
 }
+
+const REMEDY = "a smaller learning rate or clipByGlobalNorm may help";
 
 const defaultLoss: Loss = (logits, labels) => crossEntropy(logits, labels);
 
@@ -154,6 +165,7 @@ export async function evaluate({
   loss = defaultLoss,
   signal,
 }: EvaluateOptions): Promise<Evaluation> {
+  checkDataset(data, "evaluate");
   let confusion: number[][] | undefined; // as wide as the logits, which may have more classes than the data
   let [count, lossSum, correct] = [0, 0, 0];
   for (const indices of batchOrder(lengthOf(data), { batchSize })) {

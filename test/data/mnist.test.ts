@@ -74,7 +74,7 @@ test("a missing folder is named, with what it must hold", () => {
   const folder = join(root, "nowhere");
   expect(() => readMnist(folder)).toThrow(DataError);
   expect(() => readMnist(folder)).toThrow(
-    `readMnist: there is no folder ${folder}; give one that holds train-images-idx3-ubyte, `,
+    `readMnist: there is no folder "${folder}"; give one that holds train-images-idx3-ubyte, `,
   );
 });
 

@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decodeSafetensors, encodeSafetensors, FormatError, loadWeights, saveWeights } from "../../src/io/index.ts";
 import { batchNorm, dense, type Layer, sequential } from "../../src/nn/index.ts";
-import { MetaVariablePool, ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
+import {
+  constantFaninScaleModifier,
+  MetaVariablePool,
+  ProductVariablePool,
+  poolSizeFor,
+  signModifier,
+  VariableFactory,
+} from "../../src/smh/index.ts";
 import { Generator, randomNormal } from "../../src/tensor/index.ts";
 import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
@@ -167,4 +174,36 @@ test("saving where a folder stands fails and leaves no half-written file beside 
   writeFileSync(join(inside, "w"), "");
   expect(() => saveWeights(inside, kinds.dense!(1).vars)).toThrow();
   expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+});
+
+test("a model whose pool or modifier is another is refused, and stays as it was", () => {
+  const build = (options: Partial<ConstructorParameters<typeof VariableFactory>[0]>, stddev = 1): VariableFactory => {
+    const pool = new ProductVariablePool({ poolSize: poolSizeFor(network), fraction: 0.6, seed: 1, stddev });
+    const vars = new VariableFactory({ pool, modifier: constantFaninScaleModifier, ...options });
+    network(vars);
+    return vars;
+  };
+  const path = newPath();
+  saveWeights(path, build({}));
+  for (const other of [build({ modifier: signModifier }), build({ modifier: null })]) {
+    const before = [...weightsOf(other)].map(([name, x]) => [name, x.toArray()]);
+    const message = `${path}: the weights of "hidden/kernel" would be others than were saved: the model's pool or modifier is another`;
+    expect(() => loadWeights(path, other)).toThrow(message);
+    expect([...weightsOf(other)].map(([name, x]) => [name, x.toArray()])).toEqual(before);
+  }
+  loadWeights(path, build({}));
+});
+
+test("what lies in the variables beside the pool is saved too, running statistics included", () => {
+  const build = (): { own: DenseVariables; vars: VariableFactory } => {
+    const own = new DenseVariables({ seed: 1 });
+    batchNorm(scope(own, "norm"), 4);
+    const vars = new VariableFactory({ pool: poolOf(1), variables: own });
+    dense(scope(vars, "hidden"), 4, 6);
+    return { own, vars };
+  };
+  const { vars } = build();
+  const names = [...weightsOf(vars).keys()];
+  expect(names.filter((name) => name.startsWith("norm/")).length).toBe(4);
+  expect(vars.variables().map(({ name }) => name)).not.toContain("hidden/kernel/scale");
 });

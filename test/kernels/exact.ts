@@ -28,7 +28,7 @@ export type Table = {
 const plain = { fast: blocked, place: (x: Numbers): Numbers => x, roundings: (k: number): number => Math.ceil(k / 256) };
 const simd = { fast: wasm.kernels, roundings: (k: number): number => k + 1 };
 
-setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 has fused multiply-add behind a flag, newer ones always
+if (!canFuse()) setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 has fused multiply-add behind a flag, newer ones always
 const fused = canFuse() ? { fast: wasmBackend(true).kernels, roundings: (k: number): number => k + 1 } : null;
 
 export const tables: readonly (readonly [string, Table])[] = [

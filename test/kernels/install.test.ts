@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { alloc, backend, blocked, install, kernels } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
+import { canFuse } from "../../src/kernels/wasm/backend.ts";
 import { relu } from "../../src/ops/index.ts";
 import { tensor } from "../../src/tensor/index.ts";
 
@@ -17,7 +18,12 @@ test("kernels installed before the first array is allocated stay on top of those
 
 test("the table has every kernel of the reference, those of the backend on top", () => {
   expect(Object.keys(kernels).sort()).toEqual(Object.keys(reference).sort());
-  const wasm = { name: "wasm", fused: false, threads: 1, reason: expect.stringContaining("WebAssembly with SIMD and shared memory") };
+  const wasm = {
+    name: "wasm",
+    fused: canFuse(),
+    threads: 1,
+    reason: expect.stringContaining("WebAssembly with SIMD and shared memory"),
+  };
   expect(backend()).toEqual(plain ? { name: "plain", fused: false, threads: 1, reason: "HASHGRAD_BACKEND=plain" } : wasm);
   const slow = new Map(Object.entries(reference));
   const slower = Object.keys(blocked).filter((name) => Object.entries(kernels).some(([k, f]) => k === name && f === slow.get(k)));

@@ -98,3 +98,11 @@ test("an exception inside a step closes it", () => {
   expect(lifetimeNow()).toBe(lasting());
   expect(inArena(() => alloc(3).fill(7).length)).toBe(3);
 });
+
+test("steps of ever other sizes hold four times what the largest needs, at most", () => {
+  const before = memory().arenas;
+  const sizes = Array.from({ length: 120 }, (_, i) => 3_000_000 + ((i * 7919) % 120) * 40_000);
+  for (const size of sizes) inArena(() => [size, size / 3, 1000, size / 2].map((n) => alloc(Math.floor(n))));
+  const largest = 4 * Math.max(...sizes) * (1 + 1 / 3 + 1 / 2);
+  expect(memory().arenas - before).toBeLessThanOrEqual(2 * 4 * largest + 2 ** 23); // two arenas
+});

@@ -217,3 +217,15 @@ test("arrays made before the memory grew are still read and written in place", (
   wasm.relu(x, y.fill(7));
   expect(y.every((v) => v === 0)).toBe(true);
 });
+
+test("memory for kernels that cannot be had is not taken for held: what lies beside stays as it is", () => {
+  const { kernels: wasm, slab } = wasmBackend();
+  const beside = slab(1000).fill(7);
+  const huge = { outer: 1, n: 1, inner: 400_000_000 }; // partial sums in doubles would need 3.2 GB, and twice that is asked for
+  const x = { length: huge.inner, byteLength: 4 * huge.inner, buffer: beside.buffer, byteOffset: beside.byteOffset } as Numbers;
+  expect(() => wasm.sum(huge, x, x, 1, false)).toThrow(/MB more do not fit into memory/);
+  const [input, output] = [slab(300_000).fill(1), slab(3)];
+  wasm.sum({ outer: 1, n: 100_000, inner: 3 }, input, output, 1, false);
+  expect([...output]).toEqual([100_000, 100_000, 100_000]);
+  expect(beside.every((v) => v === 7)).toBe(true);
+});

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as ops from "../../src/ops/index.ts";
-import { gradients, range, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
+import { backward, gradients, range, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
 import { shapes, tensors } from "../../src/testing/index.ts";
 import "../fixed-seed.ts";
 
@@ -209,4 +209,13 @@ test("NaN and infinity are moved like any number", () => {
     (v) => ops.cyclicSlice(v, 2, 2),
   ];
   for (const move of moves) expect([...move(x).data]).toEqual([Number.NaN, Number.POSITIVE_INFINITY]);
+});
+
+test("concat keeps its own list of inputs: the caller's may change before backward", () => {
+  const [a, b] = [variable(tensor([1, 2])), variable(tensor([3]))];
+  const parts = [a, b];
+  const y = ops.sum(ops.square(ops.concat(parts)));
+  parts.length = 0;
+  backward(y);
+  expect([...a.grad!.data, ...b.grad!.data]).toEqual([2, 4, 6]);
 });

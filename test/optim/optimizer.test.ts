@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { crossEntropy, mean, mul, square, sum } from "../../src/ops/index.ts";
+import { add, crossEntropy, mean, mul, square, sum } from "../../src/ops/index.ts";
 import { adam, adamW, type Optimizer, type OptimizerOptions, rmsprop, sgd } from "../../src/optim/index.ts";
 import {
   backward,
@@ -198,7 +198,7 @@ test.each([
   [() => sgd([]), "ValueError: sgd: there are no parameters to train; build the model first, then ask for vars.parameters()"],
   [
     () => adam([parameter("w", [1]), parameter("w", [2])]),
-    'ValueError: adam: two parameters are called "w"; give each model its own scope()',
+    'ValueError: adam: two parameters are called "w"; give each model its own scope(), and each pool its own name',
   ],
   [() => sgd([parameter("w", [1])], { learningRate: -1 }), "ValueError: sgd: learningRate must be at least 0, got -1"],
   [
@@ -215,4 +215,15 @@ test.each([
   [() => rmsprop([parameter("w", [1])], { epsilon: Number.NaN }), "ValueError: rmsprop: epsilon must be at least 0, got NaN"],
 ])("what makes no sense is refused: %s", (make, text) => {
   expect(thrown(make)).toBe(text);
+});
+
+test("variables by themselves are parameters named by their numbers; anything else is refused", () => {
+  const [w, b] = [variable(tensor([1, 2])), variable(tensor([3]))];
+  const optimizer = sgd([w, b], { learningRate: 0.5 });
+  expect(optimizer.parameters.map(({ name }) => name)).toEqual(["0", "1"]);
+  backward(add(sum(w), sum(b)));
+  optimizer.step();
+  expect([...w.data, ...b.data]).toEqual([0.5, 1.5, 2.5]);
+  const message = "sgd: parameter 1 is not a variable; make it with variable(), or take vars.parameters()";
+  expect(() => sgd([w, tensor([1])], { learningRate: 0.5 })).toThrow(message);
 });

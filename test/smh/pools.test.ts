@@ -1,5 +1,20 @@
 import fc from "fast-check";
-import { assign, backward, Generator, mul, noGrad, type Shape, step, sum, type Tensor, uniformInit } from "hashgrad";
+import {
+  add,
+  assign,
+  backward,
+  Generator,
+  mul,
+  noGrad,
+  normalInit,
+  type Shape,
+  square,
+  step,
+  sum,
+  type Tensor,
+  uniformInit,
+  zeros,
+} from "hashgrad";
 import {
   HashVariablePool,
   type IndexStoreKind,
@@ -251,7 +266,7 @@ describe("the product pool", () => {
       { numRuns: 200 },
     );
     expect(() => new ProductVariablePool({ poolSize: 72, fraction: 0.1 })).toThrow(
-      "ProductVariablePool: fraction 0.1 leaves no column: the factors would be [9, 0] and [0, 9]; the least fraction for 72 weights is 0.250",
+      "ProductVariablePool: fraction 0.1 leaves no column: the factors would be [9, 0] and [0, 9]; the least fraction for 72 weights is 0.25",
     );
   });
 
@@ -274,9 +289,17 @@ describe("the product pool", () => {
 });
 
 describe("other pools", () => {
+  test("a meta pool names the least fraction of all its parts together, and it works", () => {
+    const options = { poolSize: 31_760, parts: ["product", "hash"], reduce: "sum", seed: 1 } as const;
+    expect(() => new MetaVariablePool({ ...options, fraction: 0.012 })).toThrow(
+      "MetaVariablePool: fraction 0.012 leaves nothing of a part, of which each gets 1/2; the least fraction for 31760 weights is 0.02255",
+    );
+    expect(new MetaVariablePool({ ...options, fraction: 0.02255 }).coreSize).toBeGreaterThan(0);
+  });
+
   test("a hash of size 0 is refused, with the least fraction; a padding store does not fit", () => {
     expect(() => new HashVariablePool({ poolSize: 10, fraction: 0.09 })).toThrow(
-      "HashVariablePool: fraction 0.09 of 10 weights leaves a hash of size 0; the least fraction is 0.1",
+      "HashVariablePool: fraction 0.09 of 10 weights leaves a hash of size 0; the least fraction for 10 weights is 0.1",
     );
     expect(() => new HashVariablePool({ poolSize: 10, fraction: 0.5, indexStore: "padding" })).toThrow(
       "a padding store does not fit a hash pool",
@@ -330,4 +353,43 @@ describe("other pools", () => {
     expect([...pool.getSlice([2]).read().toArray()]).toEqual([...hash.slice(4)]);
     expect([...pool.getSlice([3]).read().toArray()]).toEqual([...hash.slice(1, 4)]);
   });
+});
+
+test("a pool with an initialiser of the user's states the deviation that its weights have", () => {
+  const options = { poolSize: 10_000, fraction: 0.5, initializer: normalInit(0.05), seed: 1 };
+  const [product, hash] = [new ProductVariablePool(options), new HashVariablePool(options)];
+  expect(product.stddev).toBeCloseTo(Math.sqrt(product.replicas) * 0.05 ** 2, 10);
+  expect(hash.stddev).toBe(0.05);
+  const numbers = product.getSlice([10_000]).read().toArray();
+  const deviation = Math.sqrt(numbers.reduce((total, v) => total + v * v, 0) / numbers.length);
+  expect(deviation / product.stddev).toBeCloseTo(1, 1);
+  expect(() => new ProductVariablePool({ ...options, initializer: "gauss" as "normal" })).toThrow(
+    'ProductVariablePool: initializer must be "normal", "truncated normal", "uniform" or an initialiser, got "gauss"',
+  );
+});
+
+test("two forwards before two backwards: the product they share is gone back through twice", () => {
+  const gradientsOf = (both: boolean): number[] => {
+    const pool = new ProductVariablePool({ poolSize: 100, fraction: 0.5, seed: 1 });
+    const part = pool.getSlice([60]);
+    if (both) {
+      const [first, second] = [sum(square(part.read())), sum(part.read())];
+      backward(first);
+      backward(second);
+    } else backward(add(sum(square(part.read())), sum(part.read())));
+    return pool.coreVariables.flatMap(({ tensor }) => [...tensor.grad!.data]);
+  };
+  const [twice, once] = [gradientsOf(true), gradientsOf(false)];
+  for (const [i, g] of twice.entries()) expect(g).toBeCloseTo(once[i]!, 4);
+});
+
+test("a product of a step is not read outside it, where it would not last", () => {
+  const pool = new ProductVariablePool({ poolSize: 100, fraction: 0.5, seed: 1 });
+  const part = pool.getSlice([60]);
+  step(() => void part.read());
+  const loss = sum(part.read());
+  step(() => zeros([10]));
+  step(() => zeros([10]));
+  backward(loss);
+  expect(pool.coreVariables[0]!.tensor.grad).not.toBeNull();
 });

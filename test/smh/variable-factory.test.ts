@@ -298,3 +298,11 @@ describe("modifiers", () => {
     expect(variables.parameters().map((p) => p.name)).toEqual(["a/scale", "b"]);
   });
 });
+
+test("an applyTo that matches nothing is told, rather than training an idle pool", () => {
+  const factory = new VariableFactory({ pool: newPool(), applyTo: "kernel" });
+  dense(scope(factory, "head"), 4, 2);
+  expect(() => factory.parameters()).toThrow(
+    "VariableFactory: applyTo matched none of the 2 variables (head/kernel, head/bias, …), so nothing is compressed; a string must match from the start of a name, a RegExp anywhere",
+  );
+});

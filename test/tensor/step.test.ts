@@ -166,3 +166,16 @@ test("a training loop allocates nothing after it has warmed up", () => {
   expect(memory()).toEqual(before);
   expect(train()).toBeLessThan(first);
 });
+
+test("what holds no tensor is returned as it is; a cycle is walked once", () => {
+  const object = {
+    get now(): number {
+      return 1;
+    },
+    f: () => 2,
+  };
+  expect(step(() => object)).toBe(object);
+  const cycle: { self?: unknown } = {};
+  cycle.self = cycle;
+  expect(step(() => cycle)).toBe(cycle);
+});

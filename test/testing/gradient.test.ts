@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { add, log, matmul, mul, relu, softmax, split, square, sum, tanh } from "../../src/ops/index.ts";
-import { customGradient, Generator, GradientError, type Tensor, tensor } from "../../src/tensor/index.ts";
-import { checkGradient, compareGradient, gradientError } from "../../src/testing/index.ts";
+import { customGradient, Generator, GradientError, type Tensor, tensor, variable } from "../../src/tensor/index.ts";
+import { checkGradient, compareGradient, compareLeafGradient, gradientError } from "../../src/testing/index.ts";
 
 const uniform = (seed: number): (() => number) => {
   const random = new Generator(seed);
@@ -83,4 +83,15 @@ test("the message gives both derivatives, the error, the tolerance and the seed"
 test("a kink inside the step is seen: that is why values stay away from kinks", () => {
   expect(() => checkGradient((x) => relu(x), [tensor([0.001])], { seed: 1 })).toThrow(GradientError);
   checkGradient((x) => relu(x), [tensor([0.001])], { step: 2 ** -12, seed: 1 });
+});
+
+test("variables stand where they stood when the function throws on the way", () => {
+  const w = variable(tensor([1, 2]));
+  let calls = 0;
+  const f = (): Tensor => {
+    if (++calls === 2) throw new Error("enough");
+    return sum(w);
+  };
+  expect(() => compareLeafGradient(f, [w], uniform(1))).toThrow("enough");
+  expect([...w.data]).toEqual([1, 2]);
 });

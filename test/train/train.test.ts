@@ -5,7 +5,7 @@ import { batchNorm, conv2d, dense, dropout, flatten, type Layer, sequential, toy
 import { add, crossEntropy, mul, relu } from "../../src/ops/index.ts";
 import { adam, clipByGlobalNorm, type Optimizer, type OptimizerOptions, sgd } from "../../src/optim/index.ts";
 import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
-import { backward, Generator, type Parameter, step, tensor, zeros } from "../../src/tensor/index.ts";
+import { backward, Generator, gradientOf, type Parameter, step, tensor, zeros } from "../../src/tensor/index.ts";
 import { evaluate, type History, type Progress, TrainingError, type TrainOptions, train } from "../../src/train/index.ts";
 import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 
@@ -212,7 +212,7 @@ test("no epochs and no examples are nothing to do", async () => {
 test.each([
   [{ epochs: -1 }, "train: epochs must be a whole number of at least 0, got -1"],
   [{ epochs: 1.5 }, "train: epochs must be a whole number of at least 0, got 1.5"],
-  [{ batchSize: 0 }, "batchCount: batchSize must be a whole number of at least 1, got 0"],
+  [{ batchSize: 0 }, "train: batchSize must be a whole number of at least 1, got 0"],
 ])("%j is refused", async (options, text) => {
   await expect(run(options)).rejects.toThrow(new RegExp(`^${text}$`));
 });
@@ -323,3 +323,33 @@ describe("evaluate", () => {
     }
   });
 });
+
+test("an optimizer of another model is refused, and so is a dataset that does not fit together", async () => {
+  const { model, optimizer } = built("dense");
+  const other = built("dense").optimizer;
+  await expect(train({ model, optimizer: other, data: few })).rejects.toThrow(
+    new TrainingError("train", "no gradient reached the optimizer's parameters; is it the optimizer of this model?"),
+  );
+  const cut = { ...few, inputs: few.inputs.subarray(0, 100) };
+  await expect(train({ model, optimizer, data: cut })).rejects.toThrow(
+    "train: 50 labels with inputs of [12, 12, 1] need 7200 numbers, got 100",
+  );
+  await expect(train({ model, optimizer, data: { ...few, classes: 5 } })).rejects.toThrow(
+    /^train: label \d at index \d+ is not one of 0…4$/,
+  );
+  await expect(train({ model, optimizer, data: few, batchSize: 0 })).rejects.toThrow(
+    "train: batchSize must be a whole number of at least 1, got 0",
+  );
+});
+
+test("a last step that ruins the parameters is told, although its loss was finite", async () => {
+  const vars = new DenseVariables({ seed: 1 });
+  const model = toy(vars);
+  const optimizer = sgd(vars.parameters(), { learningRate: 1e38 });
+  const run = train({ model, optimizer, data: takeFirst(few, 10), batchSize: 10, beforeStep: () => gradientsTimes(1e30, vars) });
+  await expect(run).rejects.toThrow(/^train: conv\/kernel is no longer finite after epoch 1: a smaller learning rate/);
+});
+
+function gradientsTimes(factor: number, vars: VariableCreator): void {
+  for (const { tensor: x } of vars.parameters()) gradientOf(x)?.set(gradientOf(x)!.map((g) => g * factor));
+}

@@ -116,10 +116,11 @@ export function wasmBackend(fused = false): WasmBackend {
   /** A region that grows on demand and keeps nothing from one call to the next. */
   const scratch = (): ((length: number) => number) => {
     let [begin, held] = [0, 0];
-    return (length) => {
+    return (bytes) => {
+      const length = bytes >>> 0; // the kernels count in 32 bits
       if (length > held) {
+        begin = region(length * 2); // may throw: what is held stays as it was
         held = length * 2;
-        begin = region(held);
       }
       return begin;
     };

@@ -30,6 +30,4 @@ export function startHelpers(count: number, module: WebAssembly.Module, memory: 
 }
 
 /** Node's threads, without an import that a browser could not follow. */
-function builtin(): typeof import("node:worker_threads") | undefined {
-  return typeof process === "undefined" ? undefined : process.getBuiltinModule?.("node:worker_threads");
-}
+const builtin = () => (typeof process === "undefined" ? undefined : process.getBuiltinModule?.("node:worker_threads"));
