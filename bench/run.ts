@@ -13,7 +13,7 @@ const { values } = parseArgs({
 const budget = { seconds: Number(values.seconds), least: 5 };
 
 const found: Measurement[] = [...gemmBenches(budget), ...convBenches(budget), ...stepBenches(budget)];
-if (values.json) for (const one of found) console.log(JSON.stringify({ ...one, machine: machine(), backend: backend().name }));
+if (values.json) for (const one of found) console.log(JSON.stringify({ ...one, machine: machine(), backend: backend() }));
 else {
   const rows = found.map(({ name, median, min, max, gflops }) => [
     name,
@@ -22,7 +22,8 @@ else {
     max.toFixed(2),
     gflops === undefined ? "" : gflops.toFixed(2),
   ]);
-  console.log(`${machine()}; backend ${backend().name}\n`);
+  const { name, threads, fused } = backend();
+  console.log(`${machine()}; backend ${name}, ${threads} threads${fused ? ", fused multiply-add" : ""}\n`);
   console.log(table(["bench", "median, ms", "min", "max", "GFLOP/s"], rows));
   const median = (name: string): number => found.find((one) => one.name === name)!.median;
   const ratio = (a: string, b: string): string => (median(a) / median(b)).toFixed(2);

@@ -1,14 +1,16 @@
 // c [m, n] (+)= op(a) · op(b) in float32, as Goto and BLIS do it: blocks of op(b) are copied into panels that a register tile reads from
-// front to back; rows of op(a) are read where they lie. Every pointer is a byte address; rows and columns are counted in numbers.
+// front to back, and blocks of op(a) likewise where they are read often enough. Every pointer is a byte address; rows and columns are counted in numbers.
 
 import { alone, argument, cut, run, setArgument } from "./threads";
-import { copyEdge, EDGE, MR, NR, packColumns, tile, transpose } from "./tile";
+import { copyEdge, EDGE, MR, NR, packColumns, packRows, tile, tilePanels } from "./tile";
 
 const KC: i32 = 256;
 const MC: i32 = 128;
 const NC: i32 = 256;
 /** With so few rows a panel would not be read often enough to be worth its copy. */
 const FEW_ROWS: i32 = 8;
+/** With so few columns rows of op(a) are read where they lie. */
+const FEW_COLUMNS: i32 = 32;
 /** Multiplications worth a part: 64³. */
 const PART: i64 = 1 << 18;
 const MOST_PARTS: i64 = 32;
@@ -81,15 +83,16 @@ export function product(
   b: usize, bRow: i32, bColumn: i32,
   c: usize, cRow: i32, accumulate: bool, work: usize,
 ): void {
-  const aRows = work;
-  const panels = aRows + 4 * MC * KC;
+  const aPanels = work;
+  const panels = aPanels + 4 * MC * KC;
   const edge = panels + 4 * NC * KC;
   const cStep: usize = 4 * <usize>cRow;
   if (k == 0 && !accumulate) {
     for (let i = 0; i < m; i++) memory.fill(c + <usize>i * cStep, 0, 4 * n);
     return;
   }
-  const inPlace = m <= FEW_ROWS && bColumn == 1;
+  const inPlace = m <= FEW_ROWS && bColumn == 1 && aColumn == 1;
+  const packed = !inPlace && (aColumn != 1 || n > FEW_COLUMNS);
   for (let j = 0; j < n; j += NC) {
     const columns = min(NC, n - j);
     for (let p = 0; p < k; p += KC) {
@@ -98,50 +101,31 @@ export function product(
       if (!inPlace) packColumns(bBlock, columns, depth, 4 * <usize>bColumn, 4 * <usize>bRow, panels);
       for (let i = 0; i < m; i += MC) {
         const rows = min(MC, m - i);
-        let x = a + 4 * <usize>(i * aRow + p * aColumn);
-        let xStep: usize = 4 * <usize>aRow;
-        if (aColumn != 1) {
-          packRows(x, rows, depth, xStep, 4 * <usize>aColumn, aRows);
-          x = aRows;
-          xStep = 4 * <usize>depth;
-        }
+        const x = a + 4 * <usize>(i * aRow + p * aColumn);
+        const xStep: usize = 4 * <usize>aRow;
+        if (packed) packRows(x, rows, depth, xStep, 4 * <usize>aColumn, aPanels);
         for (let jj = 0; jj < columns; jj += NR) {
           const panel = inPlace ? bBlock + 4 * <usize>jj : panels + 4 * <usize>(jj * depth);
-          const bStep: usize = inPlace ? 4 * <usize>bRow : 32;
+          const bStep: usize = inPlace ? 4 * <usize>bRow : 4 * NR;
           for (let ii = 0; ii < rows; ii += MR) {
             const at = c + <usize>(i + ii) * cStep + 4 * <usize>(j + jj);
             const start: usize = accumulate || p > 0 ? at : 0;
-            const a0 = x + <usize>ii * xStep;
             const left = rows - ii;
-            const a1 = left > 1 ? a0 + xStep : a0;
-            const a2 = left > 2 ? a1 + xStep : a1;
-            const a3 = left > 3 ? a2 + xStep : a2;
-            if (left >= MR && jj + NR <= columns) {
-              tile(1, 0, 1, 0, depth, a0, a1, a2, a3, panel, bStep, at, cStep, start, cStep);
-            } else {
-              tile(1, 0, 1, 0, depth, a0, a1, a2, a3, panel, bStep, edge, 4 * NR, 0, 0);
-              copyEdge(edge, at, cStep, start, cStep, min(MR, left), min(NR, columns - jj));
+            const fits = left >= MR && jj + NR <= columns;
+            const to = fits ? at : edge;
+            const toStep: usize = fits ? cStep : 4 * NR;
+            const from: usize = fits ? start : 0;
+            if (packed) tilePanels(depth, aPanels + 4 * <usize>(ii * depth), panel, to, toStep, from, cStep);
+            else {
+              const a0 = x + <usize>ii * xStep;
+              const a1 = left > 1 ? a0 + xStep : a0;
+              const a2 = left > 2 ? a1 + xStep : a1;
+              const a3 = left > 3 ? a2 + xStep : a2;
+              tile(1, 0, 1, 0, depth, a0, a1, a2, a3, panel, bStep, to, toStep, from, cStep);
             }
+            if (!fits) copyEdge(edge, at, cStep, start, cStep, min(MR, left), min(NR, columns - jj));
           }
         }
-      }
-    }
-  }
-}
-
-/** to [rows, depth] row by row; element (row, column) is at x + row·rowStep + column·columnStep bytes. */
-function packRows(x: usize, rows: i32, depth: i32, rowStep: usize, columnStep: usize, to: usize): void {
-  const toStep: usize = 4 * <usize>depth;
-  for (let i = 0; i < rows; i += 4) {
-    const block = to + <usize>i * toStep;
-    const from = x + <usize>i * rowStep;
-    let j = 0;
-    if (i + 4 <= rows && rowStep == 4) {
-      for (; j + 4 <= depth; j += 4) transpose(from + <usize>j * columnStep, columnStep, block + 4 * <usize>j, toStep);
-    }
-    for (; j < depth; j++) {
-      for (let r = 0; r < min(4, rows - i); r++) {
-        store<f32>(block + <usize>r * toStep + 4 * <usize>j, load<f32>(from + <usize>r * rowStep + <usize>j * columnStep));
       }
     }
   }

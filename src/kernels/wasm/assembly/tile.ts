@@ -8,6 +8,8 @@ export const NR: i32 = 8;
 /** Bytes of a tile that does not fit where it belongs. */
 export const EDGE: i32 = 4 * MR * NR;
 
+// The loops below are not unrolled: with four times as much in them V8 spills registers, and they run at two thirds of the speed.
+
 /**
  * c [4, 8] = start + a · b, where row i of a is read from aᵢ on: `lines` lines of `runs` runs of `length` numbers side by side, lines and
  * runs beginning lineStep and runStep bytes apart. b has a row of 8 numbers every bStep bytes. Rows of c and of start lie cStep and
@@ -22,7 +24,6 @@ export function tile(
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  const whole: usize = 4 * <usize>(length & ~3);
   const all: usize = 4 * <usize>length;
   a1 -= a0;
   a2 -= a0;
@@ -30,119 +31,32 @@ export function tile(
   for (let line = 0; line < lines; line++, a0 += lineStep) {
     let run = a0;
     for (let r = 0; r < runs; r++, run += runStep) {
-      let p = run;
-      for (const end = run + whole; p < end; p += 16) {
-        const q1 = p + a1;
-        const q2 = p + a2;
-        const q3 = p + a3;
-        let x0 = v128.load(b);
-        let x1 = v128.load(b, 16);
-        let v = v128.load32_splat(p);
-        c00 = madd(v, x0, c00);
-        c01 = madd(v, x1, c01);
-        v = v128.load32_splat(q1);
-        c10 = madd(v, x0, c10);
-        c11 = madd(v, x1, c11);
-        v = v128.load32_splat(q2);
-        c20 = madd(v, x0, c20);
-        c21 = madd(v, x1, c21);
-        v = v128.load32_splat(q3);
-        c30 = madd(v, x0, c30);
-        c31 = madd(v, x1, c31);
-        b += bStep;
-        x0 = v128.load(b);
-        x1 = v128.load(b, 16);
-        v = v128.load32_splat(p, 4);
-        c00 = madd(v, x0, c00);
-        c01 = madd(v, x1, c01);
-        v = v128.load32_splat(q1, 4);
-        c10 = madd(v, x0, c10);
-        c11 = madd(v, x1, c11);
-        v = v128.load32_splat(q2, 4);
-        c20 = madd(v, x0, c20);
-        c21 = madd(v, x1, c21);
-        v = v128.load32_splat(q3, 4);
-        c30 = madd(v, x0, c30);
-        c31 = madd(v, x1, c31);
-        b += bStep;
-        x0 = v128.load(b);
-        x1 = v128.load(b, 16);
-        v = v128.load32_splat(p, 8);
-        c00 = madd(v, x0, c00);
-        c01 = madd(v, x1, c01);
-        v = v128.load32_splat(q1, 8);
-        c10 = madd(v, x0, c10);
-        c11 = madd(v, x1, c11);
-        v = v128.load32_splat(q2, 8);
-        c20 = madd(v, x0, c20);
-        c21 = madd(v, x1, c21);
-        v = v128.load32_splat(q3, 8);
-        c30 = madd(v, x0, c30);
-        c31 = madd(v, x1, c31);
-        b += bStep;
-        x0 = v128.load(b);
-        x1 = v128.load(b, 16);
-        v = v128.load32_splat(p, 12);
-        c00 = madd(v, x0, c00);
-        c01 = madd(v, x1, c01);
-        v = v128.load32_splat(q1, 12);
-        c10 = madd(v, x0, c10);
-        c11 = madd(v, x1, c11);
-        v = v128.load32_splat(q2, 12);
-        c20 = madd(v, x0, c20);
-        c21 = madd(v, x1, c21);
-        v = v128.load32_splat(q3, 12);
-        c30 = madd(v, x0, c30);
-        c31 = madd(v, x1, c31);
-        b += bStep;
-      }
-      for (const end = run + all; p < end; p += 4, b += bStep) {
+      let p0 = run;
+      let p1 = run + a1;
+      let p2 = run + a2;
+      let p3 = run + a3;
+      for (const end = run + all; p0 < end; p0 += 4, p1 += 4, p2 += 4, p3 += 4, b += bStep) {
         const x0 = v128.load(b);
         const x1 = v128.load(b, 16);
-        let v = v128.load32_splat(p);
+        let v = v128.load32_splat(p0);
         c00 = madd(v, x0, c00);
         c01 = madd(v, x1, c01);
-        v = v128.load32_splat(p + a1);
+        v = v128.load32_splat(p1);
         c10 = madd(v, x0, c10);
         c11 = madd(v, x1, c11);
-        v = v128.load32_splat(p + a2);
+        v = v128.load32_splat(p2);
         c20 = madd(v, x0, c20);
         c21 = madd(v, x1, c21);
-        v = v128.load32_splat(p + a3);
+        v = v128.load32_splat(p3);
         c30 = madd(v, x0, c30);
         c31 = madd(v, x1, c31);
       }
     }
   }
-  if (start != 0) {
-    c00 = f32x4.add(v128.load(start), c00);
-    c01 = f32x4.add(v128.load(start, 16), c01);
-    start += startStep;
-    c10 = f32x4.add(v128.load(start), c10);
-    c11 = f32x4.add(v128.load(start, 16), c11);
-    start += startStep;
-    c20 = f32x4.add(v128.load(start), c20);
-    c21 = f32x4.add(v128.load(start, 16), c21);
-    start += startStep;
-    c30 = f32x4.add(v128.load(start), c30);
-    c31 = f32x4.add(v128.load(start, 16), c31);
-  }
-  v128.store(c, c00);
-  v128.store(c, c01, 16);
-  c += cStep;
-  v128.store(c, c10);
-  v128.store(c, c11, 16);
-  c += cStep;
-  v128.store(c, c20);
-  v128.store(c, c21, 16);
-  c += cStep;
-  v128.store(c, c30);
-  v128.store(c, c31, 16);
+  finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
 }
 
-/**
- * The same where runs are short: row i of a is read at aᵢ + each of `depth` offsets (i32, bytes).
- */
+/** The same where runs are short: row i of a is read at aᵢ + each of `depth` offsets (i32, bytes). b is a panel. */
 export function tileOffsets(
   depth: i32, offsets: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize,
   c: usize, cStep: usize, start: usize, startStep: usize,
@@ -168,6 +82,40 @@ export function tileOffsets(
     c30 = madd(v, x0, c30);
     c31 = madd(v, x1, c31);
   }
+  finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
+}
+
+/** The same where a is a panel, too: for each of `depth` columns the 4 numbers below one another. */
+export function tilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usize, start: usize, startStep: usize): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
+  let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
+  let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  for (const end = a + 4 * MR * <usize>depth; a < end; a += 4 * MR, b += 4 * NR) {
+    const x0 = v128.load(b);
+    const x1 = v128.load(b, 16);
+    let v = v128.load32_splat(a);
+    c00 = madd(v, x0, c00);
+    c01 = madd(v, x1, c01);
+    v = v128.load32_splat(a, 4);
+    c10 = madd(v, x0, c10);
+    c11 = madd(v, x1, c11);
+    v = v128.load32_splat(a, 8);
+    c20 = madd(v, x0, c20);
+    c21 = madd(v, x1, c21);
+    v = v128.load32_splat(a, 12);
+    c30 = madd(v, x0, c30);
+    c31 = madd(v, x1, c31);
+  }
+  finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
+}
+
+// @ts-ignore: decorator
+@inline
+function finish(
+  c00: v128, c01: v128, c10: v128, c11: v128, c20: v128, c21: v128, c30: v128, c31: v128,
+  c: usize, cStep: usize, start: usize, startStep: usize,
+): void {
   if (start != 0) {
     c00 = f32x4.add(v128.load(start), c00);
     c01 = f32x4.add(v128.load(start, 16), c01);
@@ -252,4 +200,21 @@ export function transpose(from: usize, fromStep: usize, to: usize, toStep: usize
   v128.store(to + toStep, v128.shuffle<f32>(t0, t1, 2, 3, 6, 7));
   v128.store(to + 2 * toStep, v128.shuffle<f32>(t2, t3, 0, 1, 4, 5));
   v128.store(to + 3 * toStep, v128.shuffle<f32>(t2, t3, 2, 3, 6, 7));
+}
+
+/** Panels of 4 rows: for each of `depth` columns the 4 numbers below one another; missing rows are zeros. Steps as in `packColumns`. */
+export function packRows(x: usize, rows: i32, depth: i32, rowStep: usize, columnStep: usize, to: usize): void {
+  for (let i = 0; i < rows; i += MR) {
+    let p = x + <usize>i * rowStep;
+    const left = min(MR, rows - i);
+    let j = 0;
+    if (left == MR && rowStep == 4) {
+      for (; j < depth; j++, p += columnStep, to += 16) v128.store(to, v128.load(p));
+      continue;
+    }
+    if (left == MR && columnStep == 4) for (; j + 4 <= depth; j += 4, p += 16, to += 64) transpose(p, rowStep, to, 16);
+    for (; j < depth; j++, p += columnStep, to += 16) {
+      for (let r = 0; r < MR; r++) store<f32>(to + 4 * <usize>r, r < left ? load<f32>(p + <usize>r * rowStep) : 0);
+    }
+  }
 }
