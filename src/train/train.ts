@@ -157,7 +157,11 @@ export type Evaluation = {
   readonly confusion: readonly (readonly number[])[];
 };
 
-/** Loss and accuracy of a model in inference mode. Records no history; a pool's product is formed once for all batches. */
+/**
+ * Loss and accuracy of a model in inference mode. Records no history; a pool's product is formed once for all batches.
+ *
+ * @throws TrainingError where the loss is NaN; DataError for a dataset that does not fit together.
+ */
 export async function evaluate({
   model,
   data,
@@ -182,6 +186,8 @@ export async function evaluate({
     count += indices.length;
     await breathe();
   }
+  if (count > 0 && Number.isNaN(lossSum))
+    throw new TrainingError("evaluate", `the loss is NaN: the model has diverged; ${REMEDY}`);
   confusion ??= Array.from({ length: data.classes }, () => new Array<number>(data.classes).fill(0));
   return { loss: lossSum / count, accuracy: correct / count, count, confusion };
 }

@@ -353,3 +353,9 @@ test("a last step that ruins the parameters is told, although its loss was finit
 function gradientsTimes(factor: number, vars: VariableCreator): void {
   for (const { tensor: x } of vars.parameters()) gradientOf(x)?.set(gradientOf(x)!.map((g) => g * factor));
 }
+
+test("a model that has diverged is not given a score", async () => {
+  const model: Layer = (x) => mul(zeros([x.shape[0]!, 10]), Number.NaN);
+  const message = "evaluate: the loss is NaN: the model has diverged; a smaller learning rate or clipByGlobalNorm may help";
+  await expect(evaluate({ model, data: few })).rejects.toThrow(new TrainingError("evaluate", message.slice("evaluate: ".length)));
+});
