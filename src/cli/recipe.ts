@@ -36,7 +36,7 @@ function poolOf(kind: PoolKind, options: { poolSize: number; fraction: number; s
 
 /** Peak rates under Adam, found on the toy network: of weights that are trained by themselves, and of a pool's numbers. */
 const OWN_LEARNING_RATE = 0.006;
-const CORE_LEARNING_RATE = 0.08;
+const CORE_LEARNING_RATE = 0.06;
 /** Steps over which the rate rises to its peak; fewer in a run so short that this would be over a tenth of it. */
 const WARM_UP = 100;
 
