@@ -1,31 +1,16 @@
 // `npm run profile`: where a training step of the toy network spends its time, kernel by kernel; options: --dense, --batch-size 128.
 import { parseArgs } from "node:util";
-import { batchOf, syntheticDigits } from "../src/data/index.ts";
-import { backward, crossEntropy, DenseVariables, Generator, step } from "../src/index.ts";
+import { DenseVariables } from "../src/index.ts";
 import { backend, install, type Kernels, kernels } from "../src/kernels/index.ts";
-import { toyNetwork } from "../src/nn/index.ts";
-import { adam } from "../src/optim/index.ts";
-import { ProductVariablePool, poolSizeFor, VariableFactory } from "../src/smh/index.ts";
 import { table } from "../src/variables/index.ts";
 import { machine } from "./harness.ts";
+import { pooledToy, trainingStep } from "./step.ts";
 
 const { values } = parseArgs({
   options: { dense: { type: "boolean", default: false }, "batch-size": { type: "string", default: "128" } },
 });
 const size = Number(values["batch-size"]);
-const vars = values.dense
-  ? new DenseVariables()
-  : new VariableFactory({ pool: new ProductVariablePool({ poolSize: poolSizeFor(toyNetwork), fraction: 0.4 }) });
-const model = toyNetwork(vars);
-const optimizer = adam(vars.parameters(), { learningRate: 1e-4 });
-const data = syntheticDigits(size, new Generator(1));
-const rows = Array.from({ length: size }, (_, i) => i);
-const once = (): void =>
-  step(() => {
-    const { inputs, labels } = batchOf(data, rows);
-    backward(crossEntropy(model(inputs, "training"), labels));
-    optimizer.step();
-  });
+const once = trainingStep(values.dense ? new DenseVariables() : pooledToy(), size);
 
 /** Milliseconds per step: the median of `runs`. */
 function median(runs: number): number {

@@ -18,27 +18,33 @@ import { type Budget, bench, type Measurement } from "./harness.ts";
 const pooled = (poolSize: number, fraction: number): VariableFactory =>
   new VariableFactory({ pool: new ProductVariablePool({ poolSize, fraction }) });
 
+/** A creator for the toy network at fraction 0.4. */
+export const pooledToy = (): VariableFactory => pooled(poolSizeFor(toyNetwork), 0.4);
+
+const first = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** A function that trains the toy network for one step with Adam, on always the same batch, and returns the loss. */
+export function trainingStep(vars: VariableCreator, batchSize: number): () => number {
+  const data = syntheticDigits(batchSize, new Generator(1));
+  const model = toyNetwork(vars);
+  const optimizer = adam(vars.parameters(), { learningRate: 1e-4 });
+  return () =>
+    step(() => {
+      const { inputs, labels } = batchOf(data, first(batchSize));
+      const loss = crossEntropy(model(inputs, "training"), labels);
+      backward(loss);
+      optimizer.step();
+      return loss.item();
+    });
+}
+
 /** A training step of the toy network (batch 128, Adam) dense and compressed; the seed's 128×128×3 network; inference; the pool product. */
 export function stepBenches(budget: Budget): Measurement[] {
   const found: Measurement[] = [];
   const data = syntheticDigits(256, new Generator(1));
-  const first = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-  const training = (name: string, vars: VariableCreator, size: number): void => {
-    const model = toyNetwork(vars);
-    const optimizer = adam(vars.parameters(), { learningRate: 1e-4 });
-    const once = (): number =>
-      step(() => {
-        const { inputs, labels } = batchOf(data, first(size));
-        const loss = crossEntropy(model(inputs, "training"), labels);
-        backward(loss);
-        optimizer.step();
-        return loss.item();
-      });
-    found.push(bench(name, once, budget));
-  };
   for (const size of [128, 32]) {
-    training(`toy net, dense, training step, batch ${size}`, new DenseVariables(), size);
-    training(`toy net, SMH 0.4, training step, batch ${size}`, pooled(poolSizeFor(toyNetwork), 0.4), size);
+    found.push(bench(`toy net, dense, training step, batch ${size}`, trainingStep(new DenseVariables(), size), budget));
+    found.push(bench(`toy net, SMH 0.4, training step, batch ${size}`, trainingStep(pooledToy(), size), budget));
   }
 
   const large = pooled(7e5, 0.4);
@@ -54,7 +60,7 @@ export function stepBenches(budget: Budget): Measurement[] {
     });
   found.push(bench("seed's net, SMH 0.4, training step, batch 8", seedStep, budget));
 
-  const toy = toyNetwork(pooled(poolSizeFor(toyNetwork), 0.4));
+  const toy = toyNetwork(pooledToy());
   for (const size of [1, 256]) {
     const { inputs } = batchOf(data, first(size));
     found.push(bench(`toy net, inference, batch ${size}`, () => step(() => noGrad(() => toy(inputs).data[0]!)), budget));

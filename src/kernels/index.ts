@@ -73,7 +73,7 @@ export function configure({ threads }: { readonly threads: number | "auto" }): B
   }
   backend();
   const { wasm, backend: now } = chosen!;
-  const count = wasm === null || !canStartHelpers() ? 1 : threads === "auto" ? parallelism() : threads;
+  const count = wasm === null ? 1 : threadCount(threads);
   wasm?.setThreads(count);
   chosen = { wasm, backend: { ...now, threads: count } };
   return chosen.backend;
@@ -81,10 +81,10 @@ export function configure({ threads }: { readonly threads: number | "auto" }): B
 
 const MOST_THREADS = 16;
 
-/** How many threads the machine can run at once. */
-function parallelism(): number {
-  const os = process.getBuiltinModule("node:os");
-  return Math.min(MOST_THREADS, os.availableParallelism());
+/** How many threads there will be where so many are asked for; "auto": as many as the machine can run at once. */
+function threadCount(asked: number | "auto"): number {
+  if (!canStartHelpers()) return 1;
+  return asked === "auto" ? Math.min(MOST_THREADS, process.getBuiltinModule("node:os").availableParallelism()) : asked;
 }
 
 function choose(): NonNullable<typeof chosen> {
@@ -117,7 +117,7 @@ function choose(): NonNullable<typeof chosen> {
   }
   provideSlabs(wasm.slab);
   Object.assign(kernels, wasm.kernels);
-  const count = !canStartHelpers() ? 1 : threads === "auto" ? parallelism() : Number(threads);
+  const count = threadCount(threads === "auto" ? threads : Number(threads));
   wasm.setThreads(count);
   const unfused = fma === "off" ? "HASHGRAD_FMA=off" : "no fused multiply-add here; Node 20 has it by HASHGRAD_FMA=on";
   const reason = `WebAssembly with SIMD and shared memory; ${fused ? "fused multiply-add" : unfused}`;

@@ -87,18 +87,20 @@ function products(): i64 {
 
 // Forward, and towards the image at stride 1, which is the same with the kernel turned round.
 
-/** Bytes of work memory that all threads share, for the kernel in panels; and that each needs for itself. */
-export function conv2dShared(turned: bool): i32 {
+function planConv2d(turned: bool): void {
   if (turned) readTurnedSizes();
   else readSizes();
   plan(i32.MAX_VALUE);
+}
+
+/** Bytes of work memory that all threads share, for the kernel in panels; and that each needs for itself. */
+export function conv2dShared(turned: bool): i32 {
+  planConv2d(turned);
   return 4 * groups * panels * depth * NR;
 }
 
 export function conv2dOwn(turned: bool): i32 {
-  if (turned) readTurnedSizes();
-  else readSizes();
-  plan(i32.MAX_VALUE);
+  planConv2d(turned);
   return (EDGE + 4 * (paddedDepth() + stripNumbers()) + 63) & ~63;
 }
 
@@ -126,7 +128,7 @@ function convolve(
 /** Panels of 8 outputs: for each number under a window the weights of the 8; those beyond the last are zeros. */
 function panelPart(part: i32, parts: i32, _work: usize): void {
   const turned = argument(0) != 0;
-  conv2dOwn(turned);
+  planConv2d(turned);
   const kernel = <usize>argument(2);
   const all = groups * panels;
   const end = cut(all, part + 1, parts, 1);
@@ -159,7 +161,7 @@ function panelPart(part: i32, parts: i32, _work: usize): void {
 }
 
 function conv2dPart(part: i32, parts: i32, work: usize): void {
-  conv2dOwn(argument(0) != 0);
+  planConv2d(argument(0) != 0);
   const x = <usize>argument(1);
   const bias = <usize>argument(3);
   const accumulate = argument(5) != 0;
@@ -223,15 +225,12 @@ function conv2dPart(part: i32, parts: i32, work: usize): void {
         const line: usize = <usize>dilationY * pitch;
         const step: usize = <usize>dilationX * pixel;
         const fits = left == MR && columns == NR;
-        if (short) {
-          tileOffsets(depth, offsets, a0, a1, a2, a3, panel, fits ? to : edge, fits ? outStep : 4 * NR, fits ? start : 0, startStep);
-          if (!fits) copyEdge(edge, to, outStep, start, startStep, left, columns);
-        } else if (fits) {
-          tile(kernelHeight, line, runs, step, length, a0, a1, a2, a3, panel, 4 * NR, to, outStep, start, startStep);
-        } else {
-          tile(kernelHeight, line, runs, step, length, a0, a1, a2, a3, panel, 4 * NR, edge, 4 * NR, 0, 0);
-          copyEdge(edge, to, outStep, start, startStep, left, columns);
-        }
+        const at = fits ? to : edge;
+        const atStep: usize = fits ? outStep : 4 * NR;
+        const from: usize = fits ? start : 0;
+        if (short) tileOffsets(depth, offsets, a0, a1, a2, a3, panel, at, atStep, from, startStep);
+        else tile(kernelHeight, line, runs, step, length, a0, a1, a2, a3, panel, 4 * NR, at, atStep, from, startStep);
+        if (!fits) copyEdge(edge, to, outStep, start, startStep, left, columns);
       }
     }
   }
