@@ -2,11 +2,12 @@
 // front to back, and blocks of op(a) likewise where they are read often enough. Every pointer is a byte address; rows and columns are counted in numbers.
 
 import { alone, argument, cut, run, setArgument } from "./threads";
-import { copyEdge, EDGE, MR, NR, packColumns, packRows, tile, tilePanels } from "./tile";
+import { copyEdge, EDGE, MR, NR, packColumns, packRows, PANEL, tile, tilePanels } from "./tile";
 
 const KC: i32 = 256;
-const MC: i32 = 128;
-const NC: i32 = 256;
+/** A multiple of the rows of both tiles. */
+const MC: i32 = 120;
+const NC: i32 = 512;
 /** With so few rows a panel would not be read often enough to be worth its copy. */
 const FEW_ROWS: i32 = 8;
 /** With so few columns rows of op(a) are read where they lie. */
@@ -65,8 +66,8 @@ function gemmPart(part: i32, parts: i32, work: usize): void {
   const across = parts / down;
   const m = argument(0);
   const n = argument(1);
-  const i0 = cut(m, part / across, down, MR);
-  const i1 = cut(m, part / across + 1, down, MR);
+  const i0 = cut(m, part / across, down, PANEL);
+  const i1 = cut(m, part / across + 1, down, PANEL);
   const j0 = cut(n, part % across, across, NR);
   const j1 = cut(n, part % across + 1, across, NR);
   const a = <usize>argument(3) + 4 * <usize>(i0 * argument(4));
@@ -93,6 +94,7 @@ export function product(
   }
   const inPlace = m <= FEW_ROWS && bColumn == 1 && aColumn == 1;
   const packed = !inPlace && (aColumn != 1 || n > FEW_COLUMNS);
+  const high = packed ? PANEL : MR;
   for (let j = 0; j < n; j += NC) {
     const columns = min(NC, n - j);
     for (let p = 0; p < k; p += KC) {
@@ -107,11 +109,11 @@ export function product(
         for (let jj = 0; jj < columns; jj += NR) {
           const panel = inPlace ? bBlock + 4 * <usize>jj : panels + 4 * <usize>(jj * depth);
           const bStep: usize = inPlace ? 4 * <usize>bRow : 4 * NR;
-          for (let ii = 0; ii < rows; ii += MR) {
+          for (let ii = 0; ii < rows; ii += high) {
             const at = c + <usize>(i + ii) * cStep + 4 * <usize>(j + jj);
             const start: usize = accumulate || p > 0 ? at : 0;
             const left = rows - ii;
-            const fits = left >= MR && jj + NR <= columns;
+            const fits = left >= high && jj + NR <= columns;
             const to = fits ? at : edge;
             const toStep: usize = fits ? cStep : 4 * NR;
             const from: usize = fits ? start : 0;
@@ -123,7 +125,7 @@ export function product(
               const a3 = left > 3 ? a2 + xStep : a2;
               tile(1, 0, 1, 0, depth, a0, a1, a2, a3, panel, bStep, to, toStep, from, cStep);
             }
-            if (!fits) copyEdge(edge, at, cStep, start, cStep, min(MR, left), min(NR, columns - jj));
+            if (!fits) copyEdge(edge, at, cStep, start, cStep, min(high, left), min(NR, columns - jj));
           }
         }
       }

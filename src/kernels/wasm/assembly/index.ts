@@ -8,3 +8,4 @@ export { gemm, gemmWork } from "./gemm";
 export { maxPool, maxPoolGrad } from "./pool";
 export { sizesAt } from "./sizes";
 export { serve, setThreads } from "./threads";
+export { tilePanels } from "./tile";

@@ -1,12 +1,15 @@
-// The innermost loop of matrix products and convolutions: a register tile of 4 rows and 8 columns.
+// The innermost loop of matrix products and convolutions: a register tile of 8 columns and, where rows are read in place, 4 rows.
 
 import { madd } from "./madd";
 
 export const MR: i32 = 4;
 export const NR: i32 = 8;
 
+/** Rows of a tile whose rows come from a panel: as many as V8 keeps in registers, since more sums in flight hide the time of an addition. */
+export const PANEL: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
+
 /** Bytes of a tile that does not fit where it belongs. */
-export const EDGE: i32 = 4 * MR * NR;
+export const EDGE: i32 = 4 * PANEL * NR;
 
 // The loops below are not unrolled: with four times as much in them V8 spills registers, and they run at two thirds of the speed.
 
@@ -85,13 +88,20 @@ export function tileOffsets(
   finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
 }
 
-/** The same where a is a panel, too: for each of `depth` columns the 4 numbers below one another. */
+/**
+ * The same where a is a panel, too: for each of `depth` columns the `PANEL` numbers below one another.
+ *
+ * Two ends, one with and one without adding, because V8 keeps the sums of the whole loop in memory where one end has a condition inside:
+ * half the speed. For the same reason this is exported, or it would be inlined where it is called.
+ */
 export function tilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usize, start: usize, startStep: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  for (const end = a + 4 * MR * <usize>depth; a < end; a += 4 * MR, b += 4 * NR) {
+  let c40 = f32x4.splat(0), c41 = f32x4.splat(0);
+  let c50 = f32x4.splat(0), c51 = f32x4.splat(0);
+  for (const end = a + 4 * PANEL * <usize>depth; a < end; a += 4 * PANEL, b += 4 * NR) {
     const x0 = v128.load(b);
     const x1 = v128.load(b, 16);
     let v = v128.load32_splat(a);
@@ -106,8 +116,61 @@ export function tilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usiz
     v = v128.load32_splat(a, 12);
     c30 = madd(v, x0, c30);
     c31 = madd(v, x1, c31);
+    v = v128.load32_splat(a, 16);
+    c40 = madd(v, x0, c40);
+    c41 = madd(v, x1, c41);
+    if (PANEL == 6) {
+      v = v128.load32_splat(a, 20);
+      c50 = madd(v, x0, c50);
+      c51 = madd(v, x1, c51);
+    }
   }
-  finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
+  if (start == 0) {
+    v128.store(c, c00);
+    v128.store(c, c01, 16);
+    c += cStep;
+    v128.store(c, c10);
+    v128.store(c, c11, 16);
+    c += cStep;
+    v128.store(c, c20);
+    v128.store(c, c21, 16);
+    c += cStep;
+    v128.store(c, c30);
+    v128.store(c, c31, 16);
+    c += cStep;
+    v128.store(c, c40);
+    v128.store(c, c41, 16);
+    if (PANEL == 6) {
+      c += cStep;
+      v128.store(c, c50);
+      v128.store(c, c51, 16);
+    }
+  } else {
+    v128.store(c, f32x4.add(v128.load(start), c00));
+    v128.store(c, f32x4.add(v128.load(start, 16), c01), 16);
+    c += cStep;
+    start += startStep;
+    v128.store(c, f32x4.add(v128.load(start), c10));
+    v128.store(c, f32x4.add(v128.load(start, 16), c11), 16);
+    c += cStep;
+    start += startStep;
+    v128.store(c, f32x4.add(v128.load(start), c20));
+    v128.store(c, f32x4.add(v128.load(start, 16), c21), 16);
+    c += cStep;
+    start += startStep;
+    v128.store(c, f32x4.add(v128.load(start), c30));
+    v128.store(c, f32x4.add(v128.load(start, 16), c31), 16);
+    c += cStep;
+    start += startStep;
+    v128.store(c, f32x4.add(v128.load(start), c40));
+    v128.store(c, f32x4.add(v128.load(start, 16), c41), 16);
+    if (PANEL == 6) {
+      c += cStep;
+      start += startStep;
+      v128.store(c, f32x4.add(v128.load(start), c50));
+      v128.store(c, f32x4.add(v128.load(start, 16), c51), 16);
+    }
+  }
 }
 
 // @ts-ignore: decorator
@@ -202,19 +265,40 @@ export function transpose(from: usize, fromStep: usize, to: usize, toStep: usize
   v128.store(to + 3 * toStep, v128.shuffle<f32>(t2, t3, 2, 3, 6, 7));
 }
 
-/** Panels of 4 rows: for each of `depth` columns the 4 numbers below one another; missing rows are zeros. Steps as in `packColumns`. */
+/** Panels of `PANEL` rows: for each of `depth` columns the numbers below one another; missing rows are zeros. Steps as in `packColumns`. */
 export function packRows(x: usize, rows: i32, depth: i32, rowStep: usize, columnStep: usize, to: usize): void {
-  for (let i = 0; i < rows; i += MR) {
+  const next: usize = 4 * PANEL;
+  for (let i = 0; i < rows; i += PANEL) {
     let p = x + <usize>i * rowStep;
-    const left = min(MR, rows - i);
+    const left = min(PANEL, rows - i);
     let j = 0;
-    if (left == MR && rowStep == 4) {
-      for (; j < depth; j++, p += columnStep, to += 16) v128.store(to, v128.load(p));
+    if (left == PANEL && rowStep == 4) {
+      for (; j < depth; j++, p += columnStep, to += next) {
+        v128.store(to, v128.load(p));
+        if (PANEL == 6) store<f64>(to, load<f64>(p, 16), 16);
+        else store<f32>(to, load<f32>(p, 16), 16);
+      }
       continue;
     }
-    if (left == MR && columnStep == 4) for (; j + 4 <= depth; j += 4, p += 16, to += 64) transpose(p, rowStep, to, 16);
-    for (; j < depth; j++, p += columnStep, to += 16) {
-      for (let r = 0; r < MR; r++) store<f32>(to + 4 * <usize>r, r < left ? load<f32>(p + <usize>r * rowStep) : 0);
+    if (left == PANEL && columnStep == 4) {
+      for (; j + 4 <= depth; j += 4, p += 16, to += 4 * next) {
+        transpose(p, rowStep, to, next);
+        scatter(v128.load(p + 4 * rowStep), to + 16);
+        if (PANEL == 6) scatter(v128.load(p + 5 * rowStep), to + 20);
+      }
+    }
+    for (; j < depth; j++, p += columnStep, to += next) {
+      for (let r = 0; r < PANEL; r++) store<f32>(to + 4 * <usize>r, r < left ? load<f32>(p + <usize>r * rowStep) : 0);
     }
   }
+}
+
+/** Four numbers of one row into four columns of a panel. */
+// @ts-ignore: decorator
+@inline
+function scatter(row: v128, to: usize): void {
+  v128.store32_lane(to, row, 0);
+  v128.store32_lane(to, row, 1, 4 * PANEL);
+  v128.store32_lane(to, row, 2, 8 * PANEL);
+  v128.store32_lane(to, row, 3, 12 * PANEL);
 }
