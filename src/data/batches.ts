@@ -1,4 +1,4 @@
-import { alloc } from "../kernels/index.ts";
+import { alloc, type Numbers } from "../kernels/index.ts";
 import { fresh, type Generator as Random, sizeOf, type Tensor, ValueError } from "../tensor/index.ts";
 import { type Dataset, lengthOf } from "./dataset.ts";
 
@@ -38,7 +38,6 @@ export function batchOrder(length: number, { batchSize, random, dropLast }: Batc
 export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch {
   const { inputs, inputShape } = dataset;
   const size = sizeOf(inputShape);
-  const unit = inputs instanceof Uint8Array ? 255 : 1;
   const labels = new Int32Array(indices.length);
   const numbers = alloc(indices.length * size);
   for (let i = 0; i < indices.length; i++) {
@@ -48,9 +47,17 @@ export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch {
       throw new ValueError("batchOf", `index ${index} is not inside a dataset of ${lengthOf(dataset)} examples`);
     }
     labels[i] = label;
-    for (let j = 0; j < size; j++) numbers[i * size + j] = inputs[index * size + j]! / unit;
+    if (inputs instanceof Uint8Array) readBytes(inputs, index * size, size, numbers, i * size);
+    else numbers.set(inputs.subarray(index * size, (index + 1) * size), i * size);
   }
   return { inputs: fresh([indices.length, ...inputShape], numbers), labels };
+}
+
+const SHARES = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
+
+/** y from `to` on = `length` bytes of x from `at` on, each as its share of 255. */
+function readBytes(x: Uint8Array, at: number, length: number, y: Numbers, to: number): void {
+  for (let j = 0; j < length; j++) y[to + j] = SHARES[x[at + j]!]!;
 }
 
 /** One epoch: every example once, batch by batch, each made when it is asked for. */

@@ -1,4 +1,4 @@
-import type { Gemm } from "./gemm.ts";
+import { fillRows, type Gemm } from "./gemm.ts";
 import type { Numbers } from "./memory.ts";
 
 /**
@@ -49,10 +49,11 @@ export function packMatrix(x: Numbers, offset: number, rowStep: number, columnSt
 }
 
 /** `gemm` as the reference computes it, but a block at a time. Sums over k beyond 256 are rounded to float32 once per 256. */
-export function gemm({ m, n, k, a, b, c, transA = false, transB = false, accumulate = false }: Gemm): void {
+export function gemm({ m, n, k, a, b, c, transA = false, transB = false, accumulate = false, bias = null }: Gemm): void {
+  if (bias !== null) fillRows(bias, c);
   const packA = packMatrix(a, 0, transA ? 1 : k, transA ? m : 1);
   const packB = packMatrix(b, 0, transB ? k : 1, transB ? 1 : n);
-  gemmPacked({ m, n, k, packA, packB, c, at: 0, row: n, accumulate });
+  gemmPacked({ m, n, k, packA, packB, c, at: 0, row: n, accumulate: accumulate || bias !== null });
 }
 
 /**

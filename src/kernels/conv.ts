@@ -1,3 +1,4 @@
+import { fillRows } from "./gemm.ts";
 import type { Numbers } from "./memory.ts";
 import { eachTap, type Windows } from "./windows.ts";
 
@@ -7,9 +8,9 @@ import { eachTap, type Windows } from "./windows.ts";
  */
 export type Convolution = Windows & { readonly outChannels: number; readonly groups: number };
 
-/** y (+)= x ∗ kernel. The specification: one plain loop per index. */
-export function conv2d(s: Convolution, x: Numbers, kernel: Numbers, y: Numbers, accumulate: boolean): void {
-  if (!accumulate) y.fill(0);
+/** y = x ∗ kernel + bias [outChannels]. The specification: one plain loop per index. */
+export function conv2d(s: Convolution, x: Numbers, kernel: Numbers, bias: Numbers | null, y: Numbers): void {
+  fillRows(bias, y);
   eachProduct(s, (i, j, o) => {
     y[o] = y[o]! + x[i]! * kernel[j]!;
   });

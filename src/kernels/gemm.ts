@@ -15,15 +15,23 @@ export type Gemm = {
   readonly transB?: boolean;
   /** Add to `c` rather than overwrite it; `c` is not read otherwise. */
   readonly accumulate?: boolean;
+  /** A row [n] that is added to every row; not together with `accumulate`. */
+  readonly bias?: Numbers | null;
 };
 
+/** y = the row, over and over; zeros where there is none. */
+export function fillRows(row: Numbers | null, y: Numbers): void {
+  if (row === null) y.fill(0);
+  else for (let i = 0; i < y.length; i += row.length) y.set(row, i);
+}
+
 /** The specification: three plain loops, sums in double precision, one rounding to float32 at the end. */
-export function gemm({ m, n, k, a, b, c, transA = false, transB = false, accumulate = false }: Gemm): void {
+export function gemm({ m, n, k, a, b, c, transA = false, transB = false, accumulate = false, bias = null }: Gemm): void {
   const [aRow, aColumn] = transA ? [1, m] : [k, 1]; // element (i, p) of op(a) is a[i·aRow + p·aColumn]
   const [bRow, bColumn] = transB ? [1, k] : [n, 1];
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
-      let sum = accumulate ? c[i * n + j]! : 0;
+      let sum = accumulate ? c[i * n + j]! : bias === null ? 0 : bias[j]!;
       let [at, bt] = [i * aRow, j * bColumn];
       for (let p = 0; p < k; p++) {
         sum += a[at]! * b[bt]!;

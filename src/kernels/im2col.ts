@@ -1,5 +1,6 @@
 import { gemm, gemmPacked, type Pack, packMatrix } from "./blocked.ts";
 import type { Convolution } from "./conv.ts";
+import { fillRows } from "./gemm.ts";
 import type { Numbers } from "./memory.ts";
 
 /**
@@ -9,9 +10,11 @@ import type { Numbers } from "./memory.ts";
  */
 const BLOCK = 1 << 17;
 
-export function conv2d(s: Convolution, x: Numbers, kernel: Numbers, y: Numbers, accumulate: boolean): void {
+export function conv2d(s: Convolution, x: Numbers, kernel: Numbers, bias: Numbers | null, y: Numbers): void {
   const { windows, depth, outShare } = sizes(s);
-  if (isPointwise(s)) return gemm({ m: windows, n: s.outChannels, k: s.channels, a: x, b: kernel, c: y, accumulate });
+  if (isPointwise(s)) return gemm({ m: windows, n: s.outChannels, k: s.channels, a: x, b: kernel, c: y, bias });
+  const accumulate = bias !== null;
+  if (accumulate) fillRows(bias, y);
   for (let g = 0; g < s.groups; g++) {
     const packB = packMatrix(kernel, g * outShare, 1, s.outChannels);
     const packA = packPatches(s, x, g);

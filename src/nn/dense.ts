@@ -1,4 +1,4 @@
-import { add, matmul } from "../ops/index.ts";
+import { matmul } from "../ops/index.ts";
 import { ShapeError, show } from "../tensor/index.ts";
 import { glorotUniform, type Initializer, type VariableCreator, zerosInit } from "../variables/index.ts";
 import type { Layer } from "./layer.ts";
@@ -20,7 +20,6 @@ export function dense(vars: VariableCreator, inputs: number, outputs: number, op
         `x ${show(x.shape)}: need [batch, ${inputs}] for ${kernel.name} ${show(kernel.shape)}; flatten() images first`,
       );
     }
-    const y = matmul(x, kernel.read());
-    return bias === null ? y : add(y, bias.read());
+    return matmul(x, kernel.read(), bias === null ? {} : { bias: bias.read() });
   };
 }

@@ -19,8 +19,8 @@ export function toyNetwork(vars: VariableCreator, { inputShape = [28, 28, 1], cl
     throw new ShapeError("toyNetwork", `inputShape ${show(inputShape)}: images need at least 2×2 pixels`);
   return sequential(
     conv2d(scope(vars, "conv"), channels, 16, 5, { padding: "same" }),
-    relu,
     maxPool2d(2, { strides: 2 }),
+    relu, // after the pooling the same numbers and gradients as before it, for a quarter of the work
     flatten(),
     dense(scope(vars, "dense"), Math.floor(height / 2) * Math.floor(width / 2) * 16, classes),
   );

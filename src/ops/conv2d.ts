@@ -1,5 +1,6 @@
-import { alloc, kernels, type Numbers, type Windows } from "../kernels/index.ts";
-import { record, ShapeError, show, type Tensor } from "../tensor/index.ts";
+import { alloc, kernels } from "../kernels/index.ts";
+import { record, ShapeError, show, sizeOf, type Tensor } from "../tensor/index.ts";
+import { checkBias, pushBias } from "./bias.ts";
 import { type Padding, type Pair, windowsOf } from "./windows.ts";
 
 /** Strides (1), dilations (1), padding ("valid"), and a bias [outputs] that is added to every pixel. */
@@ -33,14 +34,14 @@ export function conv2d(x: Tensor, kernel: Tensor, options: Conv2dOptions & { rea
   checkBias("conv2d", bias, outChannels);
   const windows = windowsOf("conv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
   const sizes = { ...windows, outChannels, groups };
-  const y = outputOf(windows, outChannels, bias);
-  kernels.conv2d(sizes, x.data, kernel.data, y, bias !== undefined);
-  const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
   const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outChannels];
+  const y = alloc(sizeOf(shape));
+  kernels.conv2d(sizes, x.data, kernel.data, bias?.data ?? null, y);
+  const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
   return record("conv2d", { strides, dilations, padding, groups }, inputs, shape, y, (dy, into) => {
     into(x, (dx, accumulate) => kernels.conv2dInputGrad(sizes, dy, kernel.data, dx, accumulate));
     into(kernel, (dkernel, accumulate) => kernels.conv2dKernelGrad(sizes, x.data, dy, dkernel, accumulate));
-    if (bias !== undefined) into(bias, (dbias, accumulate) => sumPixels(dy, dbias, accumulate));
+    pushBias(bias, dy, into);
   });
 }
 
@@ -61,33 +62,14 @@ export function depthwiseConv2d(x: Tensor, kernel: Tensor, options: Conv2dOption
   checkBias("depthwiseConv2d", bias, outputs);
   const windows = windowsOf("depthwiseConv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
   const sizes = { ...windows, multiplier };
-  const y = outputOf(windows, outputs, bias);
+  const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outputs];
+  const y = alloc(sizeOf(shape));
+  if (bias !== undefined) kernels.sumGrad({ outer: 1, n: y.length / outputs, inner: outputs }, bias.data, y, 1, false);
   kernels.depthwiseConv2d(sizes, x.data, kernel.data, y, bias !== undefined);
   const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
-  const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outputs];
   return record("depthwiseConv2d", { strides, dilations, padding }, inputs, shape, y, (dy, into) => {
     into(x, (dx, accumulate) => kernels.depthwiseConv2dInputGrad(sizes, dy, kernel.data, dx, accumulate));
     into(kernel, (dkernel, accumulate) => kernels.depthwiseConv2dKernelGrad(sizes, x.data, dy, dkernel, accumulate));
-    if (bias !== undefined) into(bias, (dbias, accumulate) => sumPixels(dy, dbias, accumulate));
+    pushBias(bias, dy, into);
   });
-}
-
-function checkBias(who: string, bias: Tensor | undefined, outputs: number): void {
-  if (bias !== undefined && (bias.shape.length !== 1 || bias.size !== outputs)) {
-    throw new ShapeError(who, `bias ${show(bias.shape)} must be [${outputs}], one number per output channel`);
-  }
-}
-
-/** Memory for the output: the bias at every pixel, ready to be added to, where there is one. */
-function outputOf(windows: Windows, outputs: number, bias: Tensor | undefined): Numbers {
-  const pixels = windows.batch * windows.outHeight * windows.outWidth;
-  const y = alloc(pixels * outputs);
-  if (bias !== undefined) kernels.sumGrad({ outer: 1, n: pixels, inner: outputs }, bias.data, y, 1, false);
-  return y;
-}
-
-/** dbias (+)= the sum of dy over all pixels. */
-export function sumPixels(dy: Numbers, dbias: Numbers, accumulate: boolean): void {
-  const outputs = dbias.length;
-  kernels.sum({ outer: 1, n: outputs === 0 ? 0 : dy.length / outputs, inner: outputs }, dy, dbias, 1, accumulate);
 }

@@ -1,14 +1,19 @@
 import { alloc, kernels, type Numbers } from "../kernels/index.ts";
 import { broadcastShapes, record, type Shape, ShapeError, show, sizeOf, stridesOf, type Tensor } from "../tensor/index.ts";
+import { checkBias, pushBias } from "./bias.ts";
 
-/** `transposeA`: a holds [k, m] instead of [m, k]; `transposeB`: b holds [n, k] instead of [k, n]. No copy is made. */
-export type MatmulOptions = { readonly transposeA?: boolean; readonly transposeB?: boolean };
+/**
+ * `transposeA`: a holds [k, m] instead of [m, k]; `transposeB`: b holds [n, k] instead of [k, n]. No copy is made. `bias` [n] is added to
+ * every row.
+ */
+export type MatmulOptions = { readonly transposeA?: boolean; readonly transposeB?: boolean; readonly bias?: Tensor };
 
 /**
  * The matrix product: a [m, k] · b [k, n] → [m, n]. Axes before the last two are batches and broadcast:
  * a [2, 1, m, k] · b [5, k, n] → [2, 5, m, n].
  */
-export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false, bias } = options;
   const [m, k] = rowsAndColumns(a, transposeA);
   const [kb, n] = rowsAndColumns(b, transposeB);
   if (a.shape.length < 2 || b.shape.length < 2 || k !== kb) {
@@ -18,6 +23,7 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
       `${op("a", transposeA)} ${show(a.shape)} · ${op("b", transposeB)} ${show(b.shape)}: need [m, k] · [k, n] with the same k`,
     );
   }
+  checkBias("matmul", bias, n);
   const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
   const y = alloc(sizeOf(batch) * m * n);
   // One shared b and a's rows as they lie: the whole batch is a single product.
@@ -35,10 +41,12 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
       c: part(y, at.y, rows * n),
       transA: transposeA,
       transB: transposeB,
+      bias: bias?.data ?? null,
     });
   }
   const shape = [...batch, m, n];
-  return record("matmul", { transposeA, transposeB }, [a, b], shape, y, (dy, into) => {
+  const inputs = bias === undefined ? [a, b] : [a, b, bias];
+  return record("matmul", { transposeA, transposeB }, inputs, shape, y, (dy, into) => {
     // da (+)= dy·op(b)ᵀ, or its transpose where a is stored transposed.
     pushProducts(
       a,
@@ -63,6 +71,7 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
         else kernels.gemm({ m: n, n: k, k: rows, a: dyi, transA: true, b: ai, transB: transposeA, c: db, accumulate });
       },
     );
+    pushBias(bias, dy, into);
   });
 }
 

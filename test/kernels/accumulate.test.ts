@@ -60,7 +60,6 @@ const writers: Readonly<Record<string, Writer>> = {
   axpy: { length: N, write: (t, out, acc) => t.axpy(2, x, out, acc) },
   chosenGrad: { length: N, write: (t, out, acc) => t.chosenGrad(x, y, x, dy, out, acc) },
   clipGrad: { length: N, write: (t, out, acc) => t.clipGrad(x, y, dy, out, acc, 0.7, 1.2) },
-  conv2d: { length: 336, write: (t, out, acc) => t.conv2d(convolution, image, kernel, out, acc) },
   conv2dInputGrad: { length: 240, write: (t, out, acc) => t.conv2dInputGrad(convolution, outputs, kernel, out, acc) },
   conv2dKernelGrad: { length: 420, write: (t, out, acc) => t.conv2dKernelGrad(convolution, image, outputs, out, acc) },
   crossEntropyGrad: { length: N, write: (t, out, acc) => t.crossEntropyGrad(3, 0.1, labels, x, dy.subarray(0, rows), out, acc) },

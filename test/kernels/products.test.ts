@@ -35,6 +35,23 @@ describe.each(tables)("%s gemm", (_, table) => {
     );
   });
 
+  test("adds a bias to every row, bit for bit on whole numbers", () => {
+    fc.assert(
+      fc.property(
+        fc.record({ m: size, n: size, k: size, transA: fc.boolean(), transB: fc.boolean() }),
+        fc.integer(),
+        (g, seed) => {
+          const draw = wholeNumbers(seed);
+          const [a, b, bias] = [draw(g.m * g.k), draw(g.k * g.n), draw(g.n)];
+          const [want, got] = [new Float32Array(g.m * g.n), table.place(new Float32Array(g.m * g.n).fill(Number.NaN))];
+          reference.gemm({ ...g, a, b, c: want, bias });
+          kernelOf(table.fast, "gemm")({ ...g, a: table.place(a), b: table.place(b), c: got, bias: table.place(bias) });
+          expect(firstDifference(got, want)).toBe(-1);
+        },
+      ),
+    );
+  });
+
   const large = [
     [130, 5, 7],
     [5, 515, 7],
@@ -43,6 +60,7 @@ describe.each(tables)("%s gemm", (_, table) => {
     [257, 6, 513],
     [1, 1, 1025],
     [128, 512, 256],
+    [121, 1030, 20],
   ] as const;
   test.each(large)("equals the reference bit for bit beyond the blocks: m %i, n %i, k %i", (m, n, k) => {
     for (const transA of [false, true])
@@ -136,8 +154,11 @@ const each = tables.flatMap(([title, table]) => names.map((name) => [title, name
 
 describe.each(each)("%s %s", (_, name, { fast, place }) => {
   const [p, q, out] = roles[name];
-  const plain: Kernel = kernelOf({}, name);
-  const quick: Kernel = kernelOf(fast, name);
+  const [plain, quick] = [{}, fast].map((table): Kernel => {
+    if (name !== "conv2d") return kernelOf(table, name);
+    // What is added to is a row of biases here: the first pixel of what the output held.
+    return (s, x, kernel, y, biased) => kernelOf(table, name)(s, x, kernel, biased ? y.slice(0, s.outChannels) : null, y);
+  }) as [Kernel, Kernel];
   function both(s: Convolution, accumulate: boolean, draw: (length: number) => Numbers) {
     const lengths = lengthsOf(s);
     const [a, b] = [draw(lengths[p]), draw(lengths[q])];

@@ -54,7 +54,7 @@ const cases: Readonly<Record<string, Case>> = {
         `conv2d ${name}`,
         (t, draw) => {
           const [x, kernel] = [draw(pixels(s)), draw(weights(s))];
-          return into(outs(s), (y) => t.conv2d(s, x, kernel, y, false));
+          return into(outs(s), (y) => t.conv2d(s, x, kernel, draw(s.outChannels), y));
         },
       ],
       [

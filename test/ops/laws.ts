@@ -132,12 +132,22 @@ const matmulLaw: Law = gradientLaw(
       n: whole(1, 5),
       transposeA: fc.boolean(),
       transposeB: fc.boolean(),
+      biased: fc.boolean(),
     })
-    .chain(({ batches: [a, b], m, k, n, ...flags }) =>
-      fc
-        .tuple(tensors([...a, ...(flags.transposeA ? [k, m] : [m, k])]), tensors([...b, ...(flags.transposeB ? [n, k] : [k, n])]))
-        .map((xs) => ({ f: (x: Tensor, y: Tensor) => ops.matmul(x, y, flags), xs, note: note(flags) })),
-    ),
+    .chain(({ batches: [a, b], m, k, n, biased, ...flags }) => {
+      const [left, right] = [
+        tensors([...a, ...(flags.transposeA ? [k, m] : [m, k])]),
+        tensors([...b, ...(flags.transposeB ? [n, k] : [k, n])]),
+      ];
+      const product = (x: Tensor, y: Tensor, bias?: Tensor) =>
+        ops.matmul(x, y, { ...flags, ...(bias === undefined ? {} : { bias }) });
+      const described = note({ ...flags, biased });
+      return (biased ? fc.tuple(left, right, tensors([n])) : fc.tuple(left, right)).map((xs) => ({
+        f: product,
+        xs,
+        note: described,
+      }));
+    }),
 );
 
 const pair = (min: number, max: number): fc.Arbitrary<readonly [number, number]> => fc.tuple(whole(min, max), whole(min, max));

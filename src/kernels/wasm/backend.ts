@@ -15,15 +15,7 @@ type Exports = {
   readonly gemm: (...numbers: (number | boolean)[]) => void;
   readonly conv2dShared: (turned: boolean) => number;
   readonly conv2dOwn: (turned: boolean) => number;
-  readonly conv2d: (
-    x: number,
-    kernel: number,
-    bias: number,
-    y: number,
-    accumulate: boolean,
-    shared: number,
-    work: number,
-  ) => void;
+  readonly conv2d: (x: number, kernel: number, bias: number, y: number, shared: number, work: number) => void;
   readonly conv2dKernelGradShared: () => number;
   readonly conv2dKernelGradOwn: () => number;
   readonly conv2dKernelGrad: Convolve;
@@ -149,11 +141,13 @@ export function wasmBackend(fused = false): WasmBackend {
   const isSmall = (s: Convolution): boolean =>
     (s.batch * s.outHeight * s.outWidth * s.outChannels * s.kernelHeight * s.kernelWidth * s.channels) / s.groups < FEW_PRODUCTS;
 
-  const gemm = ({ m, n, k, a, b, c, transA = false, transB = false, accumulate = false }: Gemm): void => {
-    if (m * n * k < FEW_PRODUCTS) return reference.gemm({ m, n, k, a, b, c, transA, transB, accumulate });
+  const gemm = (g: Gemm): void => {
+    const { m, n, k, a, b, c, transA = false, transB = false, accumulate = false, bias = null } = g;
+    if (m * n * k < FEW_PRODUCTS) return reference.gemm(g);
     const [pa, pb, pc] = [address(0, a, true), address(1, b, true), address(2, c, accumulate)];
+    const pbias = bias === null ? 0 : address(3, bias, true);
     const panels = work(wasm.gemmWork());
-    wasm.gemm(m, n, k, pa, transA ? 1 : k, transA ? m : 1, pb, transB ? 1 : n, transB ? k : 1, pc, n, accumulate, panels);
+    wasm.gemm(m, n, k, pa, transA ? 1 : k, transA ? m : 1, pb, transB ? 1 : n, transB ? k : 1, pc, n, accumulate, pbias, panels);
     bring(pc, c);
   };
 
@@ -170,14 +164,16 @@ export function wasmBackend(fused = false): WasmBackend {
     },
     kernels: {
       gemm,
-      conv2d: (s, x, kernel, y, accumulate) => {
-        if (isSmall(s)) return im2col.conv2d(s, x, kernel, y, accumulate);
+      conv2d: (s, x, kernel, bias, y) => {
+        if (isSmall(s)) return im2col.conv2d(s, x, kernel, bias, y);
         if (im2col.isPointwise(s)) {
-          return gemm({ m: x.length / s.channels, n: s.outChannels, k: s.channels, a: x, b: kernel, c: y, accumulate });
+          gemm({ m: x.length / s.channels, n: s.outChannels, k: s.channels, a: x, b: kernel, c: y, bias });
+          return;
         }
-        const [px, pk, py] = [address(0, x, true), address(1, kernel, true), address(2, y, accumulate)];
+        const [px, pk, py] = [address(0, x, true), address(1, kernel, true), address(2, y, false)];
+        const pbias = bias === null ? 0 : address(3, bias, true);
         writeSizes(s, s.outChannels, s.groups);
-        wasm.conv2d(px, pk, 0, py, accumulate, shared(wasm.conv2dShared(false)), work(wasm.conv2dOwn(false)));
+        wasm.conv2d(px, pk, pbias, py, shared(wasm.conv2dShared(false)), work(wasm.conv2dOwn(false)));
         bring(py, y);
       },
       conv2dKernelGrad: (s, x, dy, dkernel, accumulate) => {

@@ -104,9 +104,9 @@ export function conv2dOwn(turned: bool): i32 {
   return (EDGE + 4 * (paddedDepth() + stripNumbers()) + 63) & ~63;
 }
 
-/** y = x ∗ kernel + bias; `bias` may be 0; `accumulate`: added to y. */
-export function conv2d(x: usize, kernel: usize, bias: usize, y: usize, accumulate: bool, shared: usize, work: usize): void {
-  convolve(false, x, kernel, bias, y, accumulate, shared, work);
+/** y = x ∗ kernel + bias; `bias` may be 0. */
+export function conv2d(x: usize, kernel: usize, bias: usize, y: usize, shared: usize, work: usize): void {
+  convolve(false, x, kernel, bias, y, false, shared, work);
 }
 
 function convolve(
@@ -461,7 +461,7 @@ function inputGradPart(part: i32, parts: i32, work: usize): void {
       const here = min(block, count - first);
       for (let g = 0; g < groups; g++) {
         const at = dy + <usize>first * outStep + 4 * <usize>(g * outShare);
-        product(here, depth, outShare, at, outputs, 1, kernel + 4 * <usize>(g * outShare), 1, outputs, patches, depth, false, work);
+        product(here, depth, outShare, at, outputs, 1, kernel + 4 * <usize>(g * outShare), 1, outputs, patches, depth, false, 0, work);
         addPatches(patches, g, first, here, dx);
       }
     }

@@ -24,15 +24,16 @@ export function gemmWork(): i32 {
 
 /**
  * Element (i, p) of op(a) is a[i·aRow + p·aColumn], element (p, j) of op(b) is b[p·bRow + j·bColumn]; row i of c begins at c + 4·i·cRow.
+ * `bias`: a row that is added to every row; may be 0, and is when `accumulate`.
  */
 export function gemm(
   m: i32, n: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32,
   b: usize, bRow: i32, bColumn: i32,
-  c: usize, cRow: i32, accumulate: bool, work: usize,
+  c: usize, cRow: i32, accumulate: bool, bias: usize, work: usize,
 ): void {
   const parts = alone() ? 1 : <i32>min<i64>(MOST_PARTS, max<i64>(1, (<i64>m * n * k) / PART));
-  if (parts == 1) return product(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, accumulate, work);
+  if (parts == 1) return product(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, accumulate, bias, work);
   // The grid of parts that copies least: every part copies its columns of op(b), and reads its rows of op(a) once.
   let down = 1;
   let least: i64 = i64.MAX_VALUE;
@@ -58,6 +59,7 @@ export function gemm(
   setArgument(10, cRow);
   setArgument(11, accumulate);
   setArgument(12, down);
+  setArgument(13, <i32>bias);
   run(gemmPart, down * (parts / down), work, GEMM_WORK);
 }
 
@@ -74,7 +76,10 @@ function gemmPart(part: i32, parts: i32, work: usize): void {
   const b = <usize>argument(6) + 4 * <usize>(j0 * argument(8));
   const c = <usize>argument(9) + 4 * <usize>(i0 * argument(10) + j0);
   const accumulate = argument(11) != 0;
-  product(i1 - i0, j1 - j0, argument(2), a, argument(4), argument(5), b, argument(7), argument(8), c, argument(10), accumulate, work);
+  const bias = argument(13) == 0 ? 0 : <usize>argument(13) + 4 * <usize>j0;
+  product(
+    i1 - i0, j1 - j0, argument(2), a, argument(4), argument(5), b, argument(7), argument(8), c, argument(10), accumulate, bias, work,
+  );
 }
 
 /** The whole product, or a part of it, by one thread. */
@@ -82,14 +87,17 @@ export function product(
   m: i32, n: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32,
   b: usize, bRow: i32, bColumn: i32,
-  c: usize, cRow: i32, accumulate: bool, work: usize,
+  c: usize, cRow: i32, accumulate: bool, bias: usize, work: usize,
 ): void {
   const aPanels = work;
   const panels = aPanels + 4 * MC * KC;
   const edge = panels + 4 * NC * KC;
   const cStep: usize = 4 * <usize>cRow;
   if (k == 0 && !accumulate) {
-    for (let i = 0; i < m; i++) memory.fill(c + <usize>i * cStep, 0, 4 * n);
+    for (let i = 0; i < m; i++) {
+      if (bias == 0) memory.fill(c + <usize>i * cStep, 0, 4 * n);
+      else memory.copy(c + <usize>i * cStep, bias, 4 * n);
+    }
     return;
   }
   const inPlace = m <= FEW_ROWS && bColumn == 1 && aColumn == 1;
@@ -111,21 +119,23 @@ export function product(
           const bStep: usize = inPlace ? 4 * <usize>bRow : 4 * NR;
           for (let ii = 0; ii < rows; ii += high) {
             const at = c + <usize>(i + ii) * cStep + 4 * <usize>(j + jj);
-            const start: usize = accumulate || p > 0 ? at : 0;
+            const added = accumulate || p > 0;
+            const start: usize = added ? at : bias == 0 ? 0 : bias + 4 * <usize>(j + jj);
+            const startStep: usize = added ? cStep : 0;
             const left = rows - ii;
             const fits = left >= high && jj + NR <= columns;
             const to = fits ? at : edge;
             const toStep: usize = fits ? cStep : 4 * NR;
             const from: usize = fits ? start : 0;
-            if (packed) tilePanels(depth, aPanels + 4 * <usize>(ii * depth), panel, to, toStep, from, cStep);
+            if (packed) tilePanels(depth, aPanels + 4 * <usize>(ii * depth), panel, to, toStep, from, startStep);
             else {
               const a0 = x + <usize>ii * xStep;
               const a1 = left > 1 ? a0 + xStep : a0;
               const a2 = left > 2 ? a1 + xStep : a1;
               const a3 = left > 3 ? a2 + xStep : a2;
-              tile(1, 0, 1, 0, depth, a0, a1, a2, a3, panel, bStep, to, toStep, from, cStep);
+              tile(1, 0, 1, 0, depth, a0, a1, a2, a3, panel, bStep, to, toStep, from, startStep);
             }
-            if (!fits) copyEdge(edge, at, cStep, start, cStep, min(high, left), min(NR, columns - jj));
+            if (!fits) copyEdge(edge, at, cStep, start, startStep, min(high, left), min(NR, columns - jj));
           }
         }
       }

@@ -40,17 +40,22 @@ function maxPoolPart(part: i32, parts: i32, _work: usize): void {
       const taps = kx1 - kx0;
       const lines = ky1 - ky0;
       let c: usize = 0;
+      if (lines == 2 && taps == 2) {
+        for (; c + 16 <= pixel; c += 16) v128.store(y + c, largestOfFour(x + c, across, down));
+      }
       for (; c + 16 <= pixel; c += 16) {
         let best = f32x4.splat(-Infinity);
+        let bad = f32x4.splat(0); // all ones where there was a NaN, which is a NaN itself
         let from = x + c;
         for (let ky = 0; ky < lines; ky++, from += down) {
           let p = from;
           for (let kx = 0; kx < taps; kx++, p += across) {
             const v = v128.load(p);
-            const wins = v128.or(f32x4.gt(v, best), f32x4.ne(v, v));
-            best = v128.bitselect(v, best, wins); // nothing is larger than a NaN that is there already
+            best = f32x4.pmax(best, v);
+            bad = v128.or(bad, f32x4.ne(v, v));
           }
         }
+        best = v128.or(best, bad);
         v128.store(y + c, best);
       }
       for (; c < pixel; c += 4) {
@@ -67,6 +72,18 @@ function maxPoolPart(part: i32, parts: i32, _work: usize): void {
       }
     }
   }
+}
+
+/** The largest number of each channel under a window of 2 × 2, the commonest: without loops a third of the time. */
+// @ts-ignore: decorator
+@inline
+function largestOfFour(x: usize, across: usize, down: usize): v128 {
+  const a = v128.load(x);
+  const b = v128.load(x + across);
+  const c = v128.load(x + down);
+  const d = v128.load(x + down + across);
+  const bad = v128.or(v128.or(f32x4.ne(a, a), f32x4.ne(b, b)), v128.or(f32x4.ne(c, c), f32x4.ne(d, d)));
+  return v128.or(f32x4.pmax(f32x4.pmax(f32x4.pmax(a, b), c), d), bad);
 }
 
 /** dx (+)= dy at the first tap that holds the window's maximum. */
@@ -109,8 +126,19 @@ function maxPoolGradPart(part: i32, parts: i32, _work: usize): void {
         const down: usize = <usize>dilationY * line;
         const across: usize = <usize>dilationX * pixel;
         const taps = kx1 - kx0;
-      const lines = ky1 - ky0;
+        const lines = ky1 - ky0;
         let c: usize = 0;
+        if (lines == 2 && taps == 2) {
+          for (; c + 16 <= pixel; c += 16) {
+            const best = v128.load(y + c);
+            const isNaN = f32x4.ne(best, best);
+            let d = v128.load(dy + c);
+            d = give(x + c, toDx, best, isNaN, d, add);
+            d = give(x + c + across, toDx, best, isNaN, d, add);
+            d = give(x + c + down, toDx, best, isNaN, d, add);
+            give(x + c + down + across, toDx, best, isNaN, d, add);
+          }
+        }
         for (; c + 16 <= pixel; c += 16) {
           const best = v128.load(y + c);
           const isNaN = f32x4.ne(best, best);
@@ -119,11 +147,7 @@ function maxPoolGradPart(part: i32, parts: i32, _work: usize): void {
           for (let ky = 0; ky < lines; ky++, from += down) {
             let p = from;
             for (let kx = 0; kx < taps; kx++, p += across) {
-              const v = v128.load(p);
-              const hit = v128.or(f32x4.eq(v, best), v128.and(f32x4.ne(v, v), isNaN)); // equal, or both NaN
-              const given = v128.and(hit, d);
-              d = v128.andnot(d, hit); // each channel gives once
-              v128.store(p + toDx, add ? f32x4.add(v128.load(p + toDx), given) : given);
+              d = give(p, toDx, best, isNaN, d, add);
             }
           }
         }
@@ -147,4 +171,15 @@ function maxPoolGradPart(part: i32, parts: i32, _work: usize): void {
       }
     }
   }
+}
+
+/** What is left of d after the tap at p, which takes it where it holds the window's largest number: each channel gives once. */
+// @ts-ignore: decorator
+@inline
+function give(p: usize, toDx: usize, best: v128, isNaN: v128, d: v128, add: bool): v128 {
+  const v = v128.load(p);
+  const hit = v128.or(f32x4.eq(v, best), v128.and(f32x4.ne(v, v), isNaN)); // equal, or both NaN
+  const given = v128.and(hit, d);
+  v128.store(p + toDx, add ? f32x4.add(v128.load(p + toDx), given) : given);
+  return v128.andnot(d, hit);
 }
