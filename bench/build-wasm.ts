@@ -14,21 +14,75 @@ const flags = [
 
 /** The text of binary.ts for the sources as they stand. */
 export async function compiled(): Promise<string> {
+  const plain = await compile("simd,threads");
+  const fused = await compile("simd,threads,relaxed-simd");
   return [
     "// Written by `npm run build:wasm` from assembly/*.ts. Do not edit.",
     "",
     "/** The WebAssembly module, in base64. */",
-    `export const binary: string = ${await compile("simd,threads")};`,
+    `export const binary: string = ${text(plain)};`,
     "",
-    "/** The same with fused multiply-add (relaxed SIMD). */",
-    `export const fusedBinary: string = ${await compile("simd,threads,relaxed-simd")};`,
+    "/** What makes of it the module with fused multiply-add (relaxed SIMD): see `patched`. */",
+    `export const fusedPatch: string = ${text(patchOf(plain, fused))};`,
     "",
   ].join("\n");
 }
 
-/** The module with some features of WebAssembly, as the text of an expression. */
-async function compile(features: string): Promise<string> {
-  let bytes: Uint8Array | null = null;
+/** Bytes in base64, as the text of an expression. */
+function text(bytes: Uint8Array): string {
+  const lines =
+    Buffer.from(bytes)
+      .toString("base64")
+      .match(/.{1,120}/g) ?? [];
+  return `[\n${lines.map((line) => `  "${line}",`).join("\n")}\n].join("")`;
+}
+
+/** A run of bytes that is worth three numbers. */
+const LEAST_RUN = 8;
+
+/**
+ * How to make `to` of `from`, as `patched` reads it: again and again how many bytes are new, these, and how many follow from where in
+ * `from`. Numbers are LEB128.
+ */
+function patchOf(from: Uint8Array, to: Uint8Array): Uint8Array {
+  const key = (x: Uint8Array, at: number): string => x.subarray(at, at + LEAST_RUN).toString();
+  const places = new Map<string, number[]>();
+  for (let i = 0; i + LEAST_RUN <= from.length; i++) places.set(key(from, i), [...(places.get(key(from, i)) ?? []), i]);
+  const same = (i: number, at: number): number => {
+    let n = 0;
+    while (at + n < to.length && i + n < from.length && from[i + n] === to[at + n]) n++;
+    return n;
+  };
+  const patch: number[] = [];
+  const push = (n: number): void => {
+    for (; n > 127; n = Math.floor(n / 128)) patch.push((n % 128) + 128);
+    patch.push(n);
+  };
+  let [at, fresh] = [0, 0]; // to[fresh … at-1] is not in `from`
+  const piece = (begin: number, length: number): void => {
+    push(at - fresh);
+    patch.push(...to.subarray(fresh, at));
+    push(length);
+    push(begin);
+    at += length;
+    fresh = at;
+  };
+  while (at < to.length) {
+    let [begin, length] = [0, 0];
+    for (const i of places.get(key(to, at)) ?? []) {
+      const n = same(i, at);
+      if (n > length) [begin, length] = [i, n];
+    }
+    if (length >= LEAST_RUN) piece(begin, length);
+    else at++;
+  }
+  piece(0, 0);
+  return Uint8Array.from(patch);
+}
+
+/** The module with some features of WebAssembly. */
+async function compile(features: string): Promise<Uint8Array> {
+  const written: Uint8Array[] = [];
   const { error, stderr } = await asc.main(["index.ts", "--outFile", "kernels.wasm", "--enable", features, ...flags], {
     readFile: (name: string) => {
       try {
@@ -38,16 +92,13 @@ async function compile(features: string): Promise<string> {
       }
     },
     writeFile: (_name: string, contents: string | Uint8Array) => {
-      if (typeof contents !== "string") bytes = contents;
+      if (typeof contents !== "string") written.push(contents);
     },
     listFiles: () => [],
   });
-  if (error !== null || bytes === null) throw new Error(`asc failed: ${error?.message}\n${stderr.toString()}`);
-  const lines =
-    Buffer.from(bytes)
-      .toString("base64")
-      .match(/.{1,120}/g) ?? [];
-  return `[\n${lines.map((line) => `  "${line}",`).join("\n")}\n].join("")`;
+  const [bytes] = written;
+  if (error !== null || bytes === undefined) throw new Error(`asc failed: ${error?.message}\n${stderr.toString()}`);
+  return bytes;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(`${folder}binary.ts`, await compiled());

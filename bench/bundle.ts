@@ -1,23 +1,44 @@
-// The second half of `npm run build`, after the declarations: a file of JavaScript per door and what they share, so that an import opens a
-// handful of files. Names stay, so that traces can be read.
-import { build } from "esbuild";
+// The second half of `npm run build`, after the declarations: a file of JavaScript for each door and a few for what they share, so that an
+// import opens a handful of files instead of sixty. Names stay, so that traces can be read.
+import { fileURLToPath } from "node:url";
+import { type BuildOptions, build } from "esbuild";
 
-/** Writes the doors into a folder. `everything`: all names through one file, as a bundler would ship them to a browser. */
-export async function bundle(outdir: string, minify: boolean): Promise<void> {
+const root = fileURLToPath(new URL("../", import.meta.url));
+
+const doors = ["nn", "optim", "smh", "data", "io", "train"];
+
+/** What is the same wherever the library is made one piece. */
+const common: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "es2022",
+  external: ["fast-check"],
+  minifyWhitespace: true,
+  minifySyntax: true,
+  logLevel: "warning",
+};
+
+/** Writes the doors into `dist`. */
+async function bundle(): Promise<void> {
   await build({
-    entryPoints: ["src/index.ts", "src/*/index.ts"],
-    outdir,
+    ...common,
+    entryPoints: ["src/index.ts", ...[...doors, "testing"].map((door) => `src/${door}/index.ts`)],
+    outdir: "dist",
     outbase: "src",
-    bundle: true,
     splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "es2022",
-    external: ["fast-check"],
-    chunkNames: "shared/[hash]",
-    minifyWhitespace: true,
-    minifySyntax: true,
-    minifyIdentifiers: minify,
-    logLevel: "warning",
+    chunkNames: "shared/[name]-[hash]",
   });
 }
+
+/** All of the library but `testing` in one minified file: what a browser would be sent. */
+export async function everything(): Promise<Uint8Array> {
+  const names = doors.map((door) => `export * as ${door} from "./src/${door}/index.ts";`);
+  const contents = ['export * from "./src/index.ts";', ...names].join("\n");
+  const stdin = { contents, resolveDir: root };
+  const { outputFiles } = await build({ ...common, stdin, minifyIdentifiers: true, write: false });
+  return outputFiles[0]!.contents;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle();

@@ -6,6 +6,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { everything } from "../bench/bundle.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "hashgrad-package-"));
@@ -69,6 +71,9 @@ try {
   execFileSync(process.execPath, [tsc, "-p", folder], { stdio: "inherit" });
   execFileSync(process.execPath, [join(folder, "out", "use.js")], { stdio: "inherit", cwd: folder });
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  const sent = gzipSync(await everything(), { level: 9 }).length;
+  if (sent > 60_000) throw new Error(`all of the library in one minified file is ${sent} bytes gzipped, more than 60,000`);
+  console.log(`all of it in one minified file: ${(sent / 1000).toFixed(1)} kB gzipped`);
   console.log(`hashgrad ${version}: tarball ${(size / 1024).toFixed(0)} kB, unpacked ${(unpackedSize / 1024).toFixed(0)} kB`);
 } finally {
   rmSync(folder, { recursive: true, force: true });

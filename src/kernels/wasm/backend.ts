@@ -4,7 +4,7 @@ import * as im2col from "../im2col.ts";
 import { type Numbers, orMemoryError } from "../memory.ts";
 import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
-import { binary, fusedBinary } from "./binary.ts";
+import { binary, fusedPatch } from "./binary.ts";
 import { type Helpers, startHelpers } from "./helpers.ts";
 
 /** What assembly/index.ts exports. Pointers are byte addresses; `shared` and `work` are memory for one call, as large as the functions beside them say. */
@@ -75,15 +75,37 @@ const FEW_PRODUCTS = 4096;
 
 const decoded = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
+/** The module; `fused`: the one with multiply-add in one rounding. */
+const moduleBytes = (fused: boolean): Uint8Array => (fused ? patched(decoded(binary), decoded(fusedPatch)) : decoded(binary));
+
+/** The bytes a patch makes of others: again and again how many are new, these, and how many follow from where. Numbers are LEB128. */
+function patched(from: Uint8Array, patch: Uint8Array): Uint8Array {
+  const bytes: number[] = [];
+  let at = 0;
+  const number = (): number => {
+    let [n, unit] = [0, 1];
+    for (; patch[at]! > 127; unit *= 128) n += (patch[at++]! - 128) * unit;
+    return n + patch[at++]! * unit;
+  };
+  while (at < patch.length) {
+    const fresh = number();
+    bytes.push(...patch.subarray(at, at + fresh));
+    at += fresh;
+    const [length, begin] = [number(), number()];
+    bytes.push(...from.subarray(begin, begin + length));
+  }
+  return Uint8Array.from(bytes);
+}
+
 /** Whether fused multiply-add (relaxed SIMD) is understood here. */
 export function canFuse(): boolean {
-  return WebAssembly.validate(decoded(fusedBinary));
+  return WebAssembly.validate(moduleBytes(true));
 }
 
 /** Throws where WebAssembly, its SIMD or shared memory is missing. `fused`: with multiply-add in one rounding. */
 export function wasmBackend(fused = false): WasmBackend {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
-  const module = new WebAssembly.Module(decoded(fused ? fusedBinary : binary));
+  const module = new WebAssembly.Module(moduleBytes(fused));
   let helpers: Helpers | null = null;
   let threads = 1;
   const startThreads = (): void => {
