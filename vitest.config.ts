@@ -3,7 +3,9 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const source = (path: string): string => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 
-/** Everything runs on the backend this machine gets; what touches numbers runs once more on the plain kernels. */
+const numbers = ["test/{ops,tensor,smh,nn}/**/*.test.ts", "test/goldens.test.ts", "test/train/curve.test.ts"];
+
+/** Everything runs on the backend this machine gets; what touches numbers once more on the plain kernels, and by two threads that fuse. */
 const config: ViteUserConfig = defineConfig({
   resolve: {
     alias: [
@@ -20,9 +22,13 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "plain",
-          include: ["test/{ops,tensor,smh,nn}/**/*.test.ts", "test/goldens.test.ts", "test/train/curve.test.ts"],
+          include: numbers,
           env: { HASHGRAD_BACKEND: "plain", HASHGRAD_THREADS: "1" },
         },
+      },
+      {
+        extends: true,
+        test: { name: "fused, two threads", include: numbers, env: { HASHGRAD_FMA: "on", HASHGRAD_THREADS: "2" } },
       },
     ],
     coverage: {

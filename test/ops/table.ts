@@ -1,0 +1,73 @@
+// `npm run docs:ops` writes docs/ops.md: which kernels each op calls, forward and for its gradient, and which of them have a fast version.
+// Found by running each op's law with every kernel watched. A test compares.
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { blocked, install, type Kernels, kernels } from "../../src/kernels/index.ts";
+import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
+import * as ops from "../../src/ops/index.ts";
+import { tensor } from "../../src/tensor/index.ts";
+import { laws, type withoutGradient } from "./laws.ts";
+
+type Called = { readonly forward: Set<string>; readonly gradient: Set<string> };
+
+/** The names of the kernels that `run` calls; those of a gradient are called by an op that `walk` called. */
+function watched(run: () => void): Called {
+  const called: Called = { forward: new Set(), gradient: new Set() };
+  const watch = <F extends (...args: never[]) => unknown>(name: string, fn: F): F =>
+    ((...args: Parameters<F>) => {
+      const stack = new Error().stack ?? "";
+      const [op, walk] = [stack.indexOf("/src/ops/"), stack.search(/\bwalk\b/)];
+      if (op >= 0) called[walk >= 0 && op < walk ? "gradient" : "forward"].add(name);
+      return fn(...args);
+    }) as F;
+  const entries = Object.entries(kernels) as [keyof Kernels, (...args: never[]) => unknown][];
+  const undo = install(Object.fromEntries(entries.map(([name, fn]) => [name, watch(name, fn)])) as Partial<Kernels>);
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 40;
+  try {
+    run();
+  } finally {
+    Error.stackTraceLimit = limit;
+    undo();
+  }
+  return called;
+}
+
+const examples: Readonly<Record<(typeof withoutGradient)[number], () => void>> = {
+  argMax: () => void ops.argMax(tensor([[1, 2]])),
+  oneHot: () => void ops.oneHot([1], 2),
+};
+
+/** The text of docs/ops.md. */
+export function opTable(): string {
+  const before = fc.readConfigureGlobal();
+  fc.configureGlobal({ ...before, numRuns: 40 });
+  const fast = wasmBackend().kernels;
+  const shown = (names: Set<string>): string =>
+    [...names]
+      .sort()
+      .map((name) => (name in fast ? `**${name}**` : name in blocked ? `*${name}*` : name))
+      .join(", ");
+  const rows = Object.entries({ ...laws, ...examples })
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([op, run]) => {
+      const { forward, gradient } = watched(run);
+      return `| ${op} | ${shown(forward) || "a view"} | ${op in examples ? "none" : shown(gradient) || "a view"} |`;
+    });
+  fc.configureGlobal(before);
+  return [
+    "# Ops and their kernels",
+    "",
+    "Written by `npm run docs:ops` from what each op calls while its gradient law runs; a test compares. **Bold** kernels are vectorised in",
+    "WebAssembly and shared by threads where the work is large; *slanted* ones are blocked in plain TypeScript; all others, and all of them",
+    "without WebAssembly, are plain loops. Every gradient is held to central differences on both backends.",
+    "",
+    "| op | forward | gradient |",
+    "|--|--|--|",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(new URL("../../docs/ops.md", import.meta.url), opTable());
