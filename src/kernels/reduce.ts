@@ -41,6 +41,13 @@ export function sumGrad({ outer, n, inner }: Reduced, dy: Numbers, dx: Numbers, 
   }
 }
 
+/** y [1] (+)= Σ a·b, in double precision. */
+export function dot(a: Numbers, b: Numbers, y: Numbers, accumulate: boolean): void {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += a[i]! * b[i]!;
+  y[0] = accumulate ? y[0]! + total : total;
+}
+
 /** winners [outer, inner] = the first index along n of the largest element, of the smallest when `least`. NaN wins over any number. */
 export function argExtreme({ outer, n, inner }: Reduced, least: boolean, x: Numbers, winners: Int32Array): void {
   for (let o = 0; o < outer; o++) {

@@ -12,7 +12,7 @@ export * from "./elementwise.ts";
 export { gemm } from "./gemm.ts";
 export * from "./normalise.ts";
 export * from "./pairwise.ts";
-export { addWinners, argExtreme, readWinners, sum, sumGrad } from "./reduce.ts";
+export { addWinners, argExtreme, dot, readWinners, sum, sumGrad } from "./reduce.ts";
 export * from "./softmax.ts";
 export { addCyclic, addRows, readCyclic, readRows, readView, writeView } from "./strided.ts";
 export * from "./update.ts";

@@ -88,7 +88,7 @@ export function add(a: Tensor | number, b: Tensor | number): Tensor {
   const y = alloc(x.size);
   kernels.add(x.data, z.data, y);
   return record("add", {}, [x, z], x.shape, y, (dy, into) => {
-    into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate));
+    into.same(x, dy);
     into(z, (dz, accumulate) => kernels.axpy(1, dy, dz, accumulate));
   });
 }
@@ -104,9 +104,22 @@ export function sub(a: Tensor | number, b: Tensor | number): Tensor {
   });
 }
 
+/** x times a tensor of one number, which need not be broadcast. */
+function scaled(x: Tensor, scale: Tensor): Tensor {
+  const y = alloc(x.size);
+  kernels.axpy(scale.item(), x.data, y, false);
+  return record("mul", {}, [x, scale], x.shape, y, (dy, into) => {
+    into(x, (dx, accumulate) => kernels.axpy(scale.item(), dy, dx, accumulate)); // dx (+)= scale·dy
+    into(scale, (dscale, accumulate) => kernels.dot(dy, x.data, dscale, accumulate)); // dscale (+)= Σ dy·x
+  });
+}
+
 /** a·b element by element, broadcast. */
 export function mul(a: Tensor | number, b: Tensor | number): Tensor {
-  const [x, z] = aligned("mul", a, b);
+  const [u, v] = [asTensor(a), asTensor(b)];
+  if (v.size === 1 && u.size > 1 && v.shape.length <= u.shape.length) return scaled(u, v);
+  if (u.size === 1 && v.size > 1 && u.shape.length <= v.shape.length) return scaled(v, u);
+  const [x, z] = aligned("mul", u, v);
   const y = alloc(x.size);
   kernels.mul(x.data, z.data, y, false);
   return record("mul", {}, [x, z], x.shape, y, (dy, into) => {
@@ -169,9 +182,7 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number)
 export function straightThroughSign(x: Tensor): Tensor {
   const y = alloc(x.size);
   kernels.sign(x.data, y);
-  return record("straightThroughSign", {}, [x], x.shape, y, (dy, into) =>
-    into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate)),
-  );
+  return record("straightThroughSign", {}, [x], x.shape, y, (dy, into) => into.same(x, dy));
 }
 
 /**

@@ -33,15 +33,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   if (sizeOf(wanted) !== x.size || !wanted.every((n) => Number.isInteger(n) && n >= 0)) {
     throw new ShapeError("reshape", `x ${show(x.shape)} has ${x.size} elements, ${show(shape)} cannot hold exactly these`);
   }
-  return record(
-    "reshape",
-    { shape: wanted },
-    [x],
-    wanted,
-    x.data,
-    (dy, into) => into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate)),
-    x.lifetime,
-  );
+  return record("reshape", { shape: wanted }, [x], wanted, x.data, (dy, into) => into.same(x, dy), x.lifetime);
 }
 
 /** x with its axes in another order: axis i of the result is axis `axes[i]` of x. Left out: the axes reversed. */

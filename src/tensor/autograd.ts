@@ -104,7 +104,7 @@ export function gradients(
     wanted.set(x.history, null);
   }
   walk("gradients", y, upstream, retain, wanted);
-  return xs.map((x) => new Tensor(x.shape, wanted.get(x.history!)?.slice() ?? new Float32Array(x.size), lasting()));
+  return xs.map((x) => new Tensor(x.shape, wanted.get(x.history!) ?? new Float32Array(x.size), lasting()));
 }
 
 /** Newest first, each op once: its gradient is complete, because whatever uses a tensor is younger than the tensor. */
@@ -124,10 +124,16 @@ function walk(
       if (!accumulate) dx.fill(0);
       write(dx);
     });
+  into.same = (x, dy) => {
+    const lasts = wanted === null && x.leaf !== null;
+    if (x.history !== null && x.history.gradient === null && !lasts)
+      x.history.gradient = dy; // nobody else reads it from here on
+    else into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate));
+  };
   for (const { history, leaf } of tensors) {
     const dy = history!.gradient;
     history!.gradient = null;
-    if (wanted?.has(history!)) wanted.set(history!, dy);
+    if (wanted?.has(history!)) wanted.set(history!, dy?.slice() ?? null); // a copy: dy may go on as another's gradient
     if (leaf !== null) continue;
     if (dy !== null) history!.pullback!(dy, into);
     if (retain || history!.shared) continue;

@@ -8,6 +8,8 @@ export interface Into {
   (x: Tensor, write: (dx: Numbers, accumulate: boolean) => void): void;
   /** `write(dx)` adds to some elements only; the rest of dx holds what was there before, or zeros. */
   partly(x: Tensor, write: (dx: Numbers) => void): void;
+  /** dx (+)= dy, number by number, where `dy` is what the pullback was given: no copy where it is the first gradient of x. */
+  same(x: Tensor, dy: Numbers): void;
 }
 
 /** An op's gradient: given dy, pushes into the gradients of its inputs. */

@@ -74,6 +74,7 @@ const writers: Readonly<Record<string, Writer>> = {
   },
   div: { length: N, write: (t, out, acc) => t.div(x, y, out, acc) },
   divGradDivisor: { length: N, write: (t, out, acc) => t.divGradDivisor(x, y, dy, out, acc) },
+  dot: { length: 1, write: (t, out, acc) => t.dot(x, y, out, acc) },
   gemm: { length: 323, write: (t, c, accumulate) => t.gemm({ m: 17, n: 19, k: 21, a: x, b: y, c, accumulate }) },
   leakyReluGrad: { length: N, write: (t, out, acc) => t.leakyReluGrad(x, y, dy, out, acc, 0.1) },
   logSoftmaxGrad: { length: N, write: (t, out, acc) => t.logSoftmaxGrad(3, y, dy, out, acc) },

@@ -50,6 +50,17 @@ const note = (options: unknown): string => JSON.stringify(options, (_, v) => (v 
 const whole = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
 const oneOf = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
 
+/** A tensor times one number, on either side, and a tensor times its own shape's only number. */
+const scaledLaw: Law = gradientLaw(
+  fc
+    .tuple(
+      shapes().chain((shape) => tensors(shape)),
+      fc.constantFrom([], [1], [1, 1]).chain((shape) => tensors(shape)),
+      fc.boolean(),
+    )
+    .map(([x, scale, swapped]) => ({ f: (u, v) => (swapped ? ops.mul(v!, u!) : ops.mul(u!, v!)), xs: [x, scale] })),
+);
+
 /** f of one tensor of any shape, element by element. */
 function elementwise(f: (x: Tensor) => Tensor, values: ValueOptions = {}): Law {
   return gradientLaw(
@@ -499,7 +510,7 @@ export const laws: Readonly<Record<OpName, Law>> = {
   meanSquaredError: lossLaw(ops.meanSquaredError),
   min: reduction(ops.min, { distinct: 0.04 }),
   minimum: pairwise(ops.minimum, nearWhole, nearHalf),
-  mul: all(pairwise(ops.mul), doubled(ops.mul)),
+  mul: all(pairwise(ops.mul), doubled(ops.mul), scaledLaw),
   neg: elementwise(ops.neg),
   pad: padLaw,
   pow: powLaw,

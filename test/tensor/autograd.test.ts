@@ -53,6 +53,38 @@ describe("variables", () => {
 });
 
 describe("backward", () => {
+  test("a gradient that is passed on without a copy is still right where its tensor is used again, before and after", () => {
+    const x = variable(tensor([2, 3]));
+    const y = square(x);
+    backward(sum(add(mul(reshape(y, [2, 1]), tensor([[1], [10]])), add(reshape(y, [2, 1]), reshape(y, [2, 1])))));
+    expect(x.grad!.toNested()).toEqual([2 * 2 * 3, 2 * 3 * 12]);
+    const z = variable(tensor([1, 2]));
+    backward(sum(sub(add(z, z), reshape(z, [2]))));
+    expect(z.grad!.toNested()).toEqual([1, 1]);
+  });
+
+  test("gradients() of a tensor on the way stays its own where it is passed on and added to", () => {
+    const x = variable(tensor([2, 3]));
+    const y = square(x);
+    const flat = reshape(y, [2, 1]);
+    const [ofFlat, ofY, ofX] = gradients(sum(add(mul(flat, 5), reshape(y, [2, 1]))), [flat, y, x]);
+    expect([ofFlat!.toNested(), ofY!.toNested(), ofX!.toNested()]).toEqual([
+      [[5], [5]],
+      [6, 6],
+      [24, 36],
+    ]);
+  });
+
+  test("the upstream gradient a caller gives is not written to", () => {
+    const x = variable(tensor([2, 3]));
+    const upstream = tensor([1, 1]);
+    backward(add(reshape(add(x, x), [2]), x), upstream);
+    expect([x.grad!.toNested(), upstream.toNested()]).toEqual([
+      [3, 3],
+      [1, 1],
+    ]);
+  });
+
   test("a tensor used several times collects all its gradients", () => {
     const x = variable(tensor([2, 3]));
     backward(sum(add(mul(x, x), x)));
