@@ -4,7 +4,7 @@ import * as im2col from "../im2col.ts";
 import { type Numbers, orMemoryError } from "../memory.ts";
 import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
-import { binary, fusedBinary } from "./binary.ts";
+import { binary, fusedPieces } from "./binary.ts";
 import { type Helpers, startHelpers } from "./helpers.ts";
 
 /** What assembly/index.ts exports. Pointers are byte addresses; `shared` and `work` are memory for one call, as large as the functions beside them say. */
@@ -81,17 +81,21 @@ const BEYOND = 64;
 const FEW = 256;
 const FEW_PRODUCTS = 4096;
 
-const decoded = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+/** The module's bytes; the fused one is told in pieces of the other. */
+function bytes(fused: boolean): Uint8Array {
+  const digits = fused ? fusedPieces.map(([from, to, then]) => binary.slice(2 * from, 2 * to) + then).join("") : binary;
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
+}
 
 /** Whether fused multiply-add (relaxed SIMD) is understood here. */
 export function canFuse(): boolean {
-  return WebAssembly.validate(decoded(fusedBinary));
+  return WebAssembly.validate(bytes(true));
 }
 
 /** Throws where WebAssembly, its SIMD or shared memory is missing. `fused`: with multiply-add in one rounding. */
 export function wasmBackend(fused = false): WasmBackend {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
-  const module = new WebAssembly.Module(decoded(fused ? fusedBinary : binary));
+  const module = new WebAssembly.Module(bytes(fused));
   let helpers: Helpers | null = null;
   let threads = 1;
   const startThreads = (): void => {
