@@ -5,12 +5,14 @@ import * as reference from "../../src/kernels/reference.ts";
 import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import "../fixed-seed.ts";
 import { firstDifference, kernelOf, tables, wholeNumbers } from "./exact.ts";
+import { loopCases } from "./loop-cases.ts";
 
-test("every kernel in WebAssembly is compared, here or in products.test.ts", () => {
+test("every kernel in WebAssembly is compared, here, in products.test.ts or in loops.test.ts", () => {
   const products = ["conv2d", "conv2dInputGrad", "conv2dKernelGrad", "gemm"];
   const depthwise = ["depthwiseConv2d", "depthwiseConv2dInputGrad", "depthwiseConv2dKernelGrad"];
   const others = ["add", "axpy", "maxPool", "maxPoolGrad", "mul", "relu", "reluGrad", "sum", "sumGrad"];
-  expect(Object.keys(wasmBackend().kernels).sort()).toEqual([...products, ...depthwise, ...others].sort());
+  const loops = Object.keys(loopCases).filter((name) => !name.startsWith("sum of"));
+  expect(Object.keys(wasmBackend().kernels).sort()).toEqual([...products, ...depthwise, ...others, ...loops].sort());
 });
 
 /** Whole numbers with NaN, both infinities and both zeros among them. */

@@ -6,6 +6,7 @@ import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
 import { binary, fusedPatch } from "./binary.ts";
 import { type Helpers, startHelpers } from "./helpers.ts";
+import { type LoopExports, type Loops, loops } from "./loops.ts";
 
 /** What assembly/index.ts exports. Pointers are byte addresses; `shared` and `work` are memory for one call, as large as the functions beside them say. */
 type Exports = {
@@ -26,40 +27,26 @@ type Exports = {
   readonly depthwiseInputGrad: (dy: number, kernel: number, dx: number, accumulate: boolean, work: number) => void;
   readonly depthwiseKernelGradWork: () => number;
   readonly depthwiseKernelGrad: (x: number, dy: number, dkernel: number, accumulate: boolean, work: number) => void;
-  readonly relu: (n: number, x: number, y: number) => void;
-  readonly reluGrad: (n: number, x: number, dy: number, dx: number, accumulate: boolean) => void;
-  readonly add: (n: number, a: number, b: number, y: number) => void;
-  readonly mul: (n: number, a: number, b: number, y: number, accumulate: boolean) => void;
-  readonly axpy: (n: number, scale: number, x: number, y: number, accumulate: boolean) => void;
-  readonly sumGrad: (outer: number, n: number, inner: number, dy: number, dx: number, scale: number, accumulate: boolean) => void;
-  readonly sumColumnsWork: (n: number, inner: number) => number;
-  readonly sumColumns: (n: number, inner: number, x: number, y: number, scale: number, accumulate: boolean, work: number) => void;
   readonly maxPool: (x: number, y: number) => void;
   readonly maxPoolGrad: (x: number, y: number, dy: number, dx: number, accumulate: boolean) => void;
-};
+} & LoopExports;
 type Convolve = (a: number, b: number, c: number, accumulate: boolean, shared: number, work: number) => void;
 
 /** Kernels in WebAssembly, and the memory they work in: arrays that lie there are read in place, others are copied in and out. */
 export type WasmBackend = {
-  readonly kernels: Pick<
-    typeof reference,
-    | "gemm"
-    | "conv2d"
-    | "conv2dInputGrad"
-    | "conv2dKernelGrad"
-    | "depthwiseConv2d"
-    | "depthwiseConv2dInputGrad"
-    | "depthwiseConv2dKernelGrad"
-    | "relu"
-    | "reluGrad"
-    | "add"
-    | "axpy"
-    | "mul"
-    | "sum"
-    | "sumGrad"
-    | "maxPool"
-    | "maxPoolGrad"
-  >;
+  readonly kernels: Loops &
+    Pick<
+      typeof reference,
+      | "gemm"
+      | "conv2d"
+      | "conv2dInputGrad"
+      | "conv2dKernelGrad"
+      | "depthwiseConv2d"
+      | "depthwiseConv2dInputGrad"
+      | "depthwiseConv2dKernelGrad"
+      | "maxPool"
+      | "maxPoolGrad"
+    >;
   /** Memory for `length` numbers, for good. */
   readonly slab: (length: number) => Numbers;
   /** How many threads share large work, the calling one among them; the others start when there is such work. */
@@ -73,14 +60,15 @@ const BEYOND = 64;
 const FEW = 256;
 const FEW_PRODUCTS = 4096;
 
-const decoded = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+/** The module's bytes; the fused one is a patch of the other. */
+const bytes = (fused: boolean): Uint8Array => (fused ? patched(decoded(binary), decoded(fusedPatch)) : decoded(binary));
 
-/** The module; `fused`: the one with multiply-add in one rounding. */
-const moduleBytes = (fused: boolean): Uint8Array => (fused ? patched(decoded(binary), decoded(fusedPatch)) : decoded(binary));
+const decoded = (digits: string): Uint8Array =>
+  Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 
 /** The bytes a patch makes of others: again and again how many are new, these, and how many follow from where. Numbers are LEB128. */
 function patched(from: Uint8Array, patch: Uint8Array): Uint8Array {
-  const bytes: number[] = [];
+  const made: number[] = [];
   let at = 0;
   const number = (): number => {
     let [n, unit] = [0, 1];
@@ -89,23 +77,23 @@ function patched(from: Uint8Array, patch: Uint8Array): Uint8Array {
   };
   while (at < patch.length) {
     const fresh = number();
-    bytes.push(...patch.subarray(at, at + fresh));
+    made.push(...patch.subarray(at, at + fresh));
     at += fresh;
     const [length, begin] = [number(), number()];
-    bytes.push(...from.subarray(begin, begin + length));
+    made.push(...from.subarray(begin, begin + length));
   }
-  return Uint8Array.from(bytes);
+  return Uint8Array.from(made);
 }
 
 /** Whether fused multiply-add (relaxed SIMD) is understood here. */
 export function canFuse(): boolean {
-  return WebAssembly.validate(moduleBytes(true));
+  return WebAssembly.validate(bytes(true));
 }
 
 /** Throws where WebAssembly, its SIMD or shared memory is missing. `fused`: with multiply-add in one rounding. */
 export function wasmBackend(fused = false): WasmBackend {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
-  const module = new WebAssembly.Module(moduleBytes(fused));
+  const module = new WebAssembly.Module(bytes(fused));
   let helpers: Helpers | null = null;
   let threads = 1;
   const startThreads = (): void => {
@@ -142,8 +130,9 @@ export function wasmBackend(fused = false): WasmBackend {
   const [shared, own] = [scratch(), scratch()];
   /** Memory of its own for each thread. */
   const work = (bytes: number): number => own(bytes * threads);
-  const stages = Array.from({ length: 4 }, scratch); // no kernel has more operands
+  const stages = Array.from({ length: 5 }, scratch); // no kernel has more operands
 
+  const isHere = (x: Numbers): boolean => buffers.has(x.buffer);
   /** The address of operand number i: its own where it lies in this memory, otherwise that of a copy. */
   const address = (i: number, x: Numbers, read: boolean): number => {
     if (buffers.has(x.buffer)) return x.byteOffset;
@@ -185,6 +174,7 @@ export function wasmBackend(fused = false): WasmBackend {
       wasm.setThreads(count);
     },
     kernels: {
+      ...loops(wasm, { isHere, address, bring, shared, own: work, writeSizes: (w) => writeSizes(w, 0, 0) }),
       gemm,
       conv2d: (s, x, kernel, bias, y) => {
         if (isSmall(s)) return im2col.conv2d(s, x, kernel, bias, y);
@@ -238,47 +228,6 @@ export function wasmBackend(fused = false): WasmBackend {
         writeSizes(s, s.channels, s.channels);
         wasm.depthwiseKernelGrad(px, pdy, pdk, accumulate, shared(wasm.depthwiseKernelGradWork()));
         bring(pdk, dkernel);
-      },
-      relu: (x, y) => {
-        if (x.length < FEW) return reference.relu(x, y);
-        const [px, py] = [address(0, x, true), address(1, y, false)];
-        wasm.relu(x.length, px, py);
-        bring(py, y);
-      },
-      reluGrad: (x, y, dy, dx, accumulate) => {
-        if (x.length < FEW) return reference.reluGrad(x, y, dy, dx, accumulate);
-        const [px, pdy, pdx] = [address(0, x, true), address(1, dy, true), address(2, dx, accumulate)];
-        wasm.reluGrad(x.length, px, pdy, pdx, accumulate);
-        bring(pdx, dx);
-      },
-      add: (a, b, y) => {
-        if (y.length < FEW) return reference.add(a, b, y);
-        const [pa, pb, py] = [address(0, a, true), address(1, b, true), address(2, y, false)];
-        wasm.add(y.length, pa, pb, py);
-        bring(py, y);
-      },
-      mul: (a, b, y, accumulate) => {
-        if (y.length < FEW) return reference.mul(a, b, y, accumulate);
-        const [pa, pb, py] = [address(0, a, true), address(1, b, true), address(2, y, accumulate)];
-        wasm.mul(y.length, pa, pb, py, accumulate);
-        bring(py, y);
-      },
-      axpy: (scale, x, y, accumulate) => {
-        if (!(buffers.has(x.buffer) && buffers.has(y.buffer)) || y.length < FEW) return reference.axpy(scale, x, y, accumulate);
-        wasm.axpy(y.length, scale, x.byteOffset, y.byteOffset, accumulate);
-      },
-      sum: (sizes, x, y, scale, accumulate) => {
-        if (x.length < FEW || sizes.outer !== 1 || sizes.inner === 1) return reference.sum(sizes, x, y, scale, accumulate);
-        const [px, py] = [address(0, x, true), address(1, y, accumulate)];
-        const totals = shared(wasm.sumColumnsWork(sizes.n, sizes.inner));
-        wasm.sumColumns(sizes.n, sizes.inner, px, py, scale, accumulate, totals);
-        bring(py, y);
-      },
-      sumGrad: (sizes, dy, dx, scale, accumulate) => {
-        if (dx.length < FEW) return reference.sumGrad(sizes, dy, dx, scale, accumulate);
-        const [pdy, pdx] = [address(0, dy, true), address(1, dx, accumulate)];
-        wasm.sumGrad(sizes.outer, sizes.n, sizes.inner, pdy, pdx, scale, accumulate);
-        bring(pdx, dx);
       },
       maxPool: (w, x, y) => {
         if (x.length < FEW) return reference.maxPool(w, x, y);

@@ -1,11 +1,16 @@
+export { avgPool, avgPoolGrad } from "./avgpool";
+export { columnMoments, columnsWork, standardise, sumColumns, sumMiddle } from "./columns";
 export {
   conv2d, conv2dInputGrad, conv2dInputGradOwn, conv2dInputGradShared, conv2dKernelGrad, conv2dKernelGradOwn, conv2dKernelGradShared,
   conv2dOwn, conv2dShared,
 } from "./conv";
 export { depthwise, depthwiseInputGrad, depthwiseKernelGrad, depthwiseKernelGradWork } from "./depthwise";
-export { add, axpy, mul, relu, reluGrad, sumColumns, sumColumnsWork, sumGrad } from "./elementwise";
+export { add, axpy, mul, relu, reluGrad, sumGrad } from "./elementwise";
 export { gemm, gemmWork } from "./gemm";
+export { map } from "./map";
 export { maxPool, maxPoolGrad } from "./pool";
 export { sizesAt } from "./sizes";
+export { rows, sumOfSquares, sumRows, sumRowsWork } from "./rows";
 export { serve, setThreads } from "./threads";
 export { tilePanels } from "./tile";
+export { adam, rmsprop, sgdMomentum } from "./update";

@@ -1,0 +1,210 @@
+// Kernels over rows of `columns` numbers, as softmax.ts, the rows of normalise.ts and of reduce.ts; sums are in double precision.
+
+import { exp, log } from "./math";
+import { read, write } from "./pairs";
+import { argument, cut, numberArgument, partsFor, run, setArgument, setNumberArgument } from "./threads";
+
+/** Numbers worth a part. */
+const PART: i32 = 1 << 14;
+const MOST_PARTS: i32 = 64;
+
+// What is added up along a row.
+class Sum {}
+class Squares {}
+class Products {}
+class SquaredDistances {}
+class Exponentials {}
+
+/** Two terms from the numbers at a and b. */
+// @ts-ignore: decorator
+@inline
+function term<T>(a: usize, b: usize, shift: v128): v128 {
+  const x = read(a);
+  if (idof<T>() == idof<Sum>()) return x;
+  if (idof<T>() == idof<Squares>()) return f64x2.mul(x, x);
+  if (idof<T>() == idof<Products>()) return f64x2.mul(x, read(b));
+  const d = f64x2.sub(x, shift);
+  return idof<T>() == idof<Exponentials>() ? exp(d) : f64x2.mul(d, d);
+}
+
+/** Σ over n numbers; `shift` is taken off first where there are distances or exponentials. */
+function total<T>(n: i32, a: usize, b: usize, shift: f64): f64 {
+  const shifts = f64x2.splat(shift);
+  let even = f64x2.splat(0), odd = f64x2.splat(0);
+  let i = 0;
+  for (; i + 4 <= n; i += 4, a += 16, b += 16) {
+    even = f64x2.add(even, term<T>(a, b, shifts));
+    odd = f64x2.add(odd, term<T>(a + 8, b + 8, shifts));
+  }
+  even = f64x2.add(even, odd);
+  for (; i < n; i += 2, a += 8, b += 8) {
+    const t = term<T>(a, b, shifts);
+    even = f64x2.add(even, i + 2 <= n ? t : f64x2.replace_lane(t, 1, 0));
+  }
+  return f64x2.extract_lane(even, 0) + f64x2.extract_lane(even, 1);
+}
+
+/** The largest of n numbers; NaN where there is one. */
+function largest(n: i32, x: usize): f64 {
+  let top = f32x4.splat(-Infinity);
+  let i = 0;
+  for (; i + 4 <= n; i += 4, x += 16) top = f32x4.max(top, v128.load(x));
+  for (; i < n; i++, x += 4) top = f32x4.max(top, v128.load32_splat(x));
+  const half = f32x4.max(top, v128.shuffle<f32>(top, top, 2, 3, 0, 1));
+  return max<f32>(f32x4.extract_lane(half, 0), f32x4.extract_lane(half, 1));
+}
+
+// @ts-ignore: decorator
+@inline
+function logOf(x: f64): f64 {
+  return f64x2.extract_lane(log(f64x2.splat(x)), 0);
+}
+
+// What is written to a row.
+class Softmax {}
+class SoftmaxGrad {}
+class Shifted {}
+class LogSoftmaxGrad {}
+class CrossEntropyGrad {}
+class Standardised {}
+class StandardisedGrad {}
+
+/** y (+)= what T makes of n numbers at a and b, and of four numbers that the row shares. */
+function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64, q: f64, r: f64, s: f64): void {
+  const ps = f64x2.splat(p), qs = f64x2.splat(q), rs = f64x2.splat(r), ss = f64x2.splat(s);
+  const end = y + 4 * <usize>n;
+  for (; y < end; y += 8, a += 8, b += 8) {
+    let v = read(a);
+    if (idof<T>() == idof<Softmax>()) v = f64x2.div(exp(f64x2.sub(v, ps)), qs);
+    else if (idof<T>() == idof<SoftmaxGrad>()) v = f64x2.mul(v, f64x2.sub(read(b), ps));
+    else if (idof<T>() == idof<Shifted>()) v = f64x2.sub(v, ps);
+    else if (idof<T>() == idof<LogSoftmaxGrad>()) v = f64x2.sub(read(b), f64x2.mul(exp(v), ps));
+    else if (idof<T>() == idof<CrossEntropyGrad>()) v = f64x2.mul(rs, f64x2.sub(f64x2.div(exp(f64x2.sub(v, ps)), qs), ss));
+    else if (idof<T>() == idof<Standardised>()) v = f64x2.mul(f64x2.sub(v, ps), qs);
+    else v = f64x2.mul(f64x2.sub(f64x2.sub(read(b), ps), f64x2.mul(v, qs)), rs);
+    write(y, v, end - y, accumulate);
+  }
+}
+
+/**
+ * Kernel `op` on `count` rows; the order of ops is that of `rowOps` in loops.ts. a, b, c: its operands that are read or, where they are
+ * [rows], written; y: its last. number: smoothing, epsilon.
+ */
+export function rows(
+  op: i32, count: i32, columns: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool, number: f64,
+): void {
+  setArgument(0, op);
+  setArgument(1, count);
+  setArgument(2, columns);
+  setArgument(3, <i32>a);
+  setArgument(4, <i32>b);
+  setArgument(5, <i32>c);
+  setArgument(6, <i32>y);
+  setArgument(7, accumulate);
+  setNumberArgument(8, number);
+  run(rowsPart, min(max(1, count), partsFor(count * columns, PART, MOST_PARTS)), 0, 0);
+}
+
+function rowsPart(part: i32, parts: i32, _work: usize): void {
+  const end = cut(argument(1), part + 1, parts, 1);
+  for (let r = cut(argument(1), part, parts, 1); r < end; r++) row(argument(0), r, argument(2));
+}
+
+function row(op: i32, r: i32, n: i32): void {
+  const at: usize = 4 * <usize>r * <usize>n, one: usize = 4 * <usize>r; // where the row begins; where its one number is
+  const a = <usize>argument(3) + at;
+  const b = <usize>argument(4), c = <usize>argument(5);
+  const y = <usize>argument(6) + at;
+  const add = argument(7) != 0;
+  const number = numberArgument(8);
+  switch (op) {
+    case 0: { // softmax: x, y
+      const top = largest(n, a);
+      return fill<Softmax>(n, a, a, y, add, top, total<Exponentials>(n, a, a, top), 0, 0);
+    }
+    case 1: // softmaxGrad: y, dy, dx
+      return fill<SoftmaxGrad>(n, a, b + at, y, add, total<Products>(n, a, b + at, 0), 0, 0, 0);
+    case 2: { // logSoftmax: x, y
+      const top = largest(n, a);
+      return fill<Shifted>(n, a, a, y, add, top + logOf(total<Exponentials>(n, a, a, top)), 0, 0, 0);
+    }
+    case 3: // logSoftmaxGrad: y, dy, dx
+      return fill<LogSoftmaxGrad>(n, a, b + at, y, add, total<Sum>(n, b + at, a, 0), 0, 0, 0);
+    case 4: { // crossEntropy: x, labels, losses
+      const top = largest(n, a);
+      const shift = top + logOf(total<Exponentials>(n, a, a, top));
+      let loss = (1 - number) * (shift - <f64>load<f32>(a + 4 * <usize>load<i32>(b + one)));
+      if (number > 0) loss += (number / n) * (n * shift - total<Sum>(n, a, a, 0));
+      return store<f32>(<usize>argument(6) + one, <f32>loss);
+    }
+    case 5: { // crossEntropyGrad: x, labels, dlosses, dx
+      const top = largest(n, a), sum = total<Exponentials>(n, a, a, top);
+      const labelled: usize = 4 * <usize>load<i32>(b + one), dloss = <f64>load<f32>(c + one);
+      const before = add ? <f64>load<f32>(y + labelled) : 0;
+      fill<CrossEntropyGrad>(n, a, a, y, add, top, sum, dloss, number / n);
+      const chance = f64x2.extract_lane(exp(f64x2.splat(<f64>load<f32>(a + labelled) - top)), 0) / sum;
+      return store<f32>(y + labelled, <f32>(before + dloss * (chance - (number / n + (1 - number)))));
+    }
+    case 6: { // standardiseRows: x, rates, y
+      const mean = total<Sum>(n, a, a, 0) / n;
+      const rate = 1 / sqrt(total<SquaredDistances>(n, a, a, mean) / n + number);
+      store<f32>(b + one, <f32>rate);
+      return fill<Standardised>(n, a, a, y, add, mean, rate, 0, 0);
+    }
+    default: { // standardiseRowsGrad: y, rates, dy, dx
+      const sum = total<Sum>(n, c + at, c, 0), dot = total<Products>(n, c + at, a, 0);
+      return fill<StandardisedGrad>(n, a, c + at, y, add, sum / n, dot / n, <f64>load<f32>(b + one), 0);
+    }
+  }
+}
+
+/** Pieces of a row that are added up apart, so that one long row has parts too. */
+function pieces(outer: i32, n: i32): i32 {
+  return outer >= 16 ? 1 : partsFor(n, PART, 16);
+}
+
+/** Bytes of work memory that `sumRows` needs. */
+export function sumRowsWork(outer: i32, n: i32): i32 {
+  return 8 * outer * pieces(outer, n);
+}
+
+/** y [outer] (+)= scale·Σₙ x [outer, n]. */
+export function sumRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accumulate: bool, work: usize): void {
+  sumPieces(outer, n, x, work, false);
+  const count = pieces(outer, n);
+  for (let o = 0; o < outer; o++) {
+    let sum: f64 = 0;
+    for (let i = 0; i < count; i++, work += 8) sum += load<f64>(work);
+    const to = y + 4 * <usize>o;
+    store<f32>(to, <f32>(accumulate ? <f64>load<f32>(to) + sum * scale : sum * scale));
+  }
+}
+
+/** Σ x², with the work memory of one row's sum. */
+export function sumOfSquares(n: i32, x: usize, work: usize): f64 {
+  sumPieces(1, n, x, work, true);
+  let sum: f64 = 0;
+  for (let i = 0; i < pieces(1, n); i++) sum += load<f64>(work + 8 * <usize>i);
+  return sum;
+}
+
+function sumPieces(outer: i32, n: i32, x: usize, work: usize, squares: bool): void {
+  const count = pieces(outer, n);
+  setArgument(0, outer * count);
+  setArgument(1, count);
+  setArgument(2, n);
+  setArgument(3, <i32>x);
+  setArgument(4, <i32>work);
+  setArgument(5, squares);
+  run(sumPiecesPart, min(max(1, outer * count), partsFor(outer * n, PART, MOST_PARTS)), 0, 0);
+}
+
+function sumPiecesPart(part: i32, parts: i32, _work: usize): void {
+  const end = cut(argument(0), part + 1, parts, 1);
+  const count = argument(1), n = argument(2);
+  for (let i = cut(argument(0), part, parts, 1); i < end; i++) {
+    const begin = cut(n, i % count, count, 16), length = cut(n, (i % count) + 1, count, 16) - begin;
+    const x = <usize>argument(3) + 4 * <usize>((i / count) * n + begin);
+    store<f64>(<usize>argument(4) + 8 * <usize>i, argument(5) ? total<Squares>(length, x, x, 0) : total<Sum>(length, x, x, 0));
+  }
+}
