@@ -9,7 +9,9 @@ const PATHS_ARE_ADDRESSES = "URL.createObjectURL = String; URL.revokeObjectURL =
 
 /** Runs `start`, with the backend's main script taken from its file, and the worker's script written to one. */
 export async function withScriptFiles(start: () => Promise<void>): Promise<void> {
-  const main = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js");
+  const main = createRequire(import.meta.url).resolve(
+    "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js",
+  );
   const folder = mkdtempSync(join(os.tmpdir(), "tfjs-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const [blob, address, cpus] = [globalThis.Blob, URL.createObjectURL, os.cpus];
