@@ -1,20 +1,17 @@
 // jax-js on its WebAssembly backend, jitted, images channels first as its convolutions want them: see tasks.ts. One thread: its own
 // threads need the browser's workers. Every argument is consumed where it is passed; `.ref` keeps it for one use more.
 import { defaultDevice, init, jit, lax, nn, numpy as np, valueAndGrad, vjp } from "@jax-js/jax";
+import { each, numbers, runTasks, type Task } from "./program.ts";
 import {
   CONV_BOTH,
   CONV_FORWARD,
   DEPTHWISE,
-  each,
   INFERENCE,
   LEARNING_RATE,
   type Network,
-  numbers,
   PRODUCTS,
   type Product,
-  runTasks,
   SCALARS,
-  type Task,
   TRAINING,
 } from "./tasks.ts";
 

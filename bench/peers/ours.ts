@@ -19,20 +19,17 @@ import { alloc, inArena, kernels } from "../../src/kernels/index.ts";
 import { toyNetwork } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { ProductVariablePool, VariableFactory } from "../../src/smh/index.ts";
+import { each, numbers, runTasks, type Task } from "./program.ts";
 import {
   CONV_BOTH,
   CONV_FORWARD,
   DEPTHWISE,
-  each,
   INFERENCE,
   LEARNING_RATE,
   type Network,
-  numbers,
   PRODUCTS,
   type Product,
-  runTasks,
   SCALARS,
-  type Task,
   TRAINING,
 } from "./tasks.ts";
 

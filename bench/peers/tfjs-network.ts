@@ -1,6 +1,7 @@
 // The toy network for tfjs, its gradients by tfjs's own autodiff (the CPU backend has every kernel for it) or by hand.
 import * as tf from "@tensorflow/tfjs-core";
-import { type Network, numbers } from "./tasks.ts";
+import { numbers } from "./program.ts";
+import type { Network } from "./tasks.ts";
 import { convKernelGradient, reluMaxPoolGradient, sumPixels } from "./tfjs-gradients.ts";
 
 export const random = (shape: readonly number[], scale = 1): tf.Tensor =>

@@ -4,20 +4,17 @@ import { createRequire } from "node:module";
 import "@tensorflow/tfjs-backend-cpu";
 import { getThreadsCount, setThreadsCount } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
+import { each, options, runTasks, type Task } from "./program.ts";
 import {
   CONV_BOTH,
   CONV_FORWARD,
   DEPTHWISE,
-  each,
   INFERENCE,
   LEARNING_RATE,
   type Network,
-  options,
   PRODUCTS,
   type Product,
-  runTasks,
   SCALARS,
-  type Task,
   TRAINING,
 } from "./tasks.ts";
 import { checkGradients } from "./tfjs-check.ts";
