@@ -29,7 +29,7 @@ type Program = {
   readonly threads: readonly number[];
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** So slow that it runs in one round only, with few calls, and not the tasks that this pattern names. */
+  /** So slow that it runs in one round only, with few calls, and not the tasks that this pattern names, which take minutes. */
   readonly slow?: RegExp;
 };
 
@@ -48,7 +48,13 @@ const programs: Readonly<Record<string, Program>> = {
   fma: { title: "hashgrad, FMA", file: "ours.ts", threads: [1, 2], env: { HASHGRAD_FMA: "on" } },
   "tfjs-wasm": { title: "tfjs WASM", file: "tfjs.ts", threads: [1, 2] },
   pytorch: { title: "PyTorch", file: "pytorch.py", threads: [1, 2], env: TORCH_ENV },
-  "tfjs-cpu": { title: "tfjs CPU", file: "tfjs.ts", threads: [1], args: ["--backend", "cpu"], slow: /1024³/ },
+  "tfjs-cpu": {
+    title: "tfjs CPU",
+    file: "tfjs.ts",
+    threads: [1],
+    args: ["--backend", "cpu"],
+    slow: /1024³|64×64, forward and backward/,
+  },
   jax: { title: "jax-js", file: "jax.ts", threads: [1], slow: /^$/ },
 };
 
@@ -74,7 +80,11 @@ function run({ program, threads }: Column): { found: Measurement[]; version: str
   const { stdout, stderr, status } = spawnSync(
     python ? PYTHON : process.execPath,
     python ? [script, ...options] : ["--import", "tsx", script, ...options],
-    { encoding: "utf8", env: { ...(python ? inherited : process.env), HASHGRAD_THREADS: String(threads), ...program.env } },
+    {
+      encoding: "utf8",
+      timeout: 300_000,
+      env: { ...(python ? inherited : process.env), HASHGRAD_THREADS: String(threads), ...program.env },
+    },
   );
   if (status !== 0) process.stderr.write(`${program.title}: ended with ${status}\n${stderr.slice(-500)}\n`);
   const lines = (stdout ?? "").split("\n").filter((line) => line.startsWith("{"));
