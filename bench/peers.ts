@@ -102,16 +102,17 @@ const digits = (x: number): string => (x >= 100 ? x.toFixed(0) : x >= 10 ? x.toF
 /** Milliseconds by column and row: the median of the rounds. */
 type Figures = ReadonlyMap<Column, ReadonlyMap<string, number>>;
 
-function measure(columns: readonly Column[], versions: Map<string, string>): Figures {
+function measure(columns: readonly Column[], versions: Map<string, string>, loads: number[]): Figures {
   const seen = new Map(columns.map((column) => [column, new Map<string, number[]>()]));
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const column of columns) {
       if (column.program.slow !== undefined && round > 0) continue;
       const { found, version } = run(column);
+      loads.push(loadavg()[0]!);
       if (version !== "") versions.set(column.program.title, version);
       for (const one of found) seen.get(column)!.set(one.name, [...(seen.get(column)!.get(one.name) ?? []), one[figure]]);
       process.stderr.write(
-        `round ${round + 1}: ${column.program.title}, ${column.threads} threads; load ${loadavg()[0]!.toFixed(1)}\n`,
+        `round ${round + 1}: ${column.program.title}, ${column.threads} threads; load ${loads.at(-1)!.toFixed(1)}\n`,
       );
     }
   }
@@ -162,10 +163,11 @@ const note = present.length < asked.length ? " No PyTorch here (python3-torch)."
 const columns = [1, 2].flatMap((threads) =>
   present.filter((program) => program.threads.includes(threads)).map((program) => ({ program, threads })),
 );
-const figures = measure(columns, versions);
+const loads: number[] = [];
+const figures = measure(columns, versions, loads);
 const tables = [1, 2].map((threads) => tableOf(figures, threads)).filter(([head]) => head.length > 1);
 for (const [head, rows] of tables) console.log(`${table(head, rows)}\n`);
 const list = [...versions].map(([name, version]) => `${name} ${version}`).join(", ");
-const what = `${machine()}; ${list}; ${new Date().toISOString().slice(0, 10)}; ${figure} of a run, median of ${values.rounds} rounds; in brackets: times hashgrad's.${note}`;
+const what = `${machine()}; ${list}; ${new Date().toISOString().slice(0, 10)}; ${figure} of a run, median of ${values.rounds} rounds; load average ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}; in brackets: times hashgrad's.${note}`;
 console.log(what);
 if (values.write) write(`${what}\n\n${tables.map(markdown).join("\n\n")}`);
