@@ -77,13 +77,14 @@ function run({ program, threads }: Column): { found: Measurement[]; version: str
   const budget = slow === undefined ? ["--seconds", values.seconds] : ["--seconds", "0.1", "--least", "1"];
   const options = [...args, "--only", pattern, "--threads", String(threads), ...budget];
   const { OPENBLAS_L2_SIZE: _, ...inherited } = process.env;
+  const counts = { HASHGRAD_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) }; // PyTorch does not tell OpenBLAS
   const { stdout, stderr, status } = spawnSync(
     python ? PYTHON : process.execPath,
     python ? [script, ...options] : ["--import", "tsx", script, ...options],
     {
       encoding: "utf8",
       timeout: 300_000,
-      env: { ...(python ? inherited : process.env), HASHGRAD_THREADS: String(threads), ...program.env },
+      env: { ...(python ? inherited : process.env), ...counts, ...program.env },
     },
   );
   if (status !== 0) process.stderr.write(`${program.title}: ended with ${status}\n${stderr.slice(-500)}\n`);
