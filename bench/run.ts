@@ -5,6 +5,7 @@ import { backend } from "../src/kernels/index.ts";
 import { table } from "../src/variables/index.ts";
 import { check, holds } from "./check.ts";
 import { convBenches } from "./conv.ts";
+import { elementwiseBenches } from "./elementwise.ts";
 import { gemmBenches } from "./gemm.ts";
 import { type Measurement, machine, sunk } from "./harness.ts";
 import { stepBenches } from "./step.ts";
@@ -33,7 +34,12 @@ async function promises(): Promise<void> {
 }
 
 function benches(): void {
-  const found: Measurement[] = [...gemmBenches(budget), ...convBenches(budget), ...stepBenches(budget)];
+  const found: Measurement[] = [
+    ...gemmBenches(budget),
+    ...convBenches(budget),
+    ...elementwiseBenches(budget),
+    ...stepBenches(budget),
+  ];
   if (values.json) for (const one of found) console.log(JSON.stringify({ ...one, machine: machine(), backend: backend() }));
   else {
     const rows = found.map(({ name, median, min, max, gflops }) => [

@@ -27,12 +27,13 @@ export function adam(
   first: number,
   second: number,
 ): void {
+  const [share, unbiased] = [rate / first, 1 / second]; // divided once
   for (let i = 0; i < p.length; i++) {
     const mean = beta1 * m[i]! + (1 - beta1) * g[i]!;
     const meanSquare = beta2 * v[i]! + (1 - beta2) * g[i]! * g[i]!;
     m[i] = mean;
     v[i] = meanSquare;
-    p[i] = p[i]! - (rate * (mean / first)) / (Math.sqrt(meanSquare / second) + epsilon);
+    p[i] = p[i]! - (share * mean) / (Math.sqrt(meanSquare * unbiased) + epsilon);
   }
 }
 

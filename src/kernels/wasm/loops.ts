@@ -33,7 +33,9 @@ export type LoopExports = {
     y: number,
     accumulate: boolean,
     number: number,
+    work: number,
   ) => void;
+  readonly rowsWork: (columns: number) => number;
   readonly sumRowsWork: (outer: number, n: number) => number;
   readonly sumRows: (outer: number, n: number, x: number, y: number, scale: number, accumulate: boolean, work: number) => void;
   readonly sumOfSquares: (n: number, x: number, work: number) => number;
@@ -129,7 +131,7 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
     const [px, pa] = [address(0, x, true), address(1, a[0], op !== STANDARDISE_ROWS)];
     const pb = a[1] === undefined ? 0 : address(2, a[1], true);
     const to = address(3, y, accumulate);
-    wasm.rows(op, x.length / columns, columns, px, pa, pb, to, accumulate, number);
+    wasm.rows(op, x.length / columns, columns, px, pa, pb, to, accumulate, number, own(wasm.rowsWork(columns)));
     if (op === STANDARDISE_ROWS) bring(pa, a[0]);
     bring(to, y);
   };
@@ -149,10 +151,8 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
     wasm.standardise(count, columns, pa, pb, pm, pv, epsilon, to, accumulate, shared(wasm.columnsWork(count, columns)));
     bring(to, y);
   };
-  /** Optimizer state lies where it was made: copying it in and out takes longer than the plain kernel. */
-  const areHere = (...xs: readonly Numbers[]): boolean => xs[0]!.length >= FEW && xs.every(isHere);
   const axpy: typeof reference.axpy = (scale, x, y, accumulate) => {
-    if (!areHere(y, x)) return reference.axpy(scale, x, y, accumulate);
+    if (y.length < FEW || !isHere(x) || !isHere(y)) return reference.axpy(scale, x, y, accumulate);
     wasm.axpy(y.length, scale, x.byteOffset, y.byteOffset, accumulate);
   };
   const mul: typeof reference.mul = (a, b, y, accumulate) => {
@@ -256,16 +256,27 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
         ? reference.standardiseColumnsLinearGrad(columns, variance, epsilon, dy, dx, accumulate)
         : standardise(columns, dy, null, null, variance, epsilon, dx, accumulate),
     sgdMomentum: (p, g, v, rate, momentum, nesterov) => {
-      if (!areHere(p, g, v)) return reference.sgdMomentum(p, g, v, rate, momentum, nesterov);
-      wasm.sgdMomentum(p.length, p.byteOffset, g.byteOffset, v.byteOffset, rate, momentum, nesterov);
+      if (p.length < FEW) return reference.sgdMomentum(p, g, v, rate, momentum, nesterov);
+      const [pp, pg, pv] = [address(0, p, true), address(1, g, true), address(2, v, true)];
+      wasm.sgdMomentum(p.length, pp, pg, pv, rate, momentum, nesterov);
+      bring(pp, p);
+      bring(pv, v);
     },
     adam: (p, g, m, v, ...numbers) => {
-      if (!areHere(p, g, m, v)) return reference.adam(p, g, m, v, ...numbers);
-      wasm.adam(p.length, p.byteOffset, g.byteOffset, m.byteOffset, v.byteOffset, ...numbers);
+      if (p.length < FEW) return reference.adam(p, g, m, v, ...numbers);
+      const [pp, pg, pm, pv] = [address(0, p, true), address(1, g, true), address(2, m, true), address(3, v, true)];
+      wasm.adam(p.length, pp, pg, pm, pv, ...numbers);
+      bring(pp, p);
+      bring(pm, m);
+      bring(pv, v);
     },
     rmsprop: (p, g, s, v, ...numbers) => {
-      if (!areHere(p, g, s, v)) return reference.rmsprop(p, g, s, v, ...numbers);
-      wasm.rmsprop(p.length, p.byteOffset, g.byteOffset, s.byteOffset, v.byteOffset, ...numbers);
+      if (p.length < FEW) return reference.rmsprop(p, g, s, v, ...numbers);
+      const [pp, pg, ps, pv] = [address(0, p, true), address(1, g, true), address(2, s, true), address(3, v, true)];
+      wasm.rmsprop(p.length, pp, pg, ps, pv, ...numbers);
+      bring(pp, p);
+      bring(ps, s);
+      bring(pv, v);
     },
     avgPool: (w, x, y) => {
       if (x.length < FEW) return reference.avgPool(w, x, y);

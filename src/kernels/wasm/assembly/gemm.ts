@@ -1,7 +1,7 @@
 // c [m, n] (+)= op(a) · op(b) in float32, as Goto and BLIS do it: blocks of op(b) are copied into panels that a register tile reads from
 // front to back, and blocks of op(a) likewise where they are read often enough. Every pointer is a byte address; rows and columns are counted in numbers.
 
-import { alone, argument, cut, run, setArgument } from "./threads";
+import { argument, cut, run, setArgument, threadCount } from "./threads";
 import { copyEdge, EDGE, MR, NR, packColumns, packRows, PANEL, tile, tilePanels } from "./tile";
 
 const KC: i32 = 256;
@@ -14,7 +14,8 @@ const FEW_ROWS: i32 = 8;
 const FEW_COLUMNS: i32 = 32;
 /** Multiplications worth a part: 64³. */
 const PART: i64 = 1 << 18;
-const MOST_PARTS: i64 = 32;
+/** Parts for each thread: enough for one that is late to leave its last to others. Every element is summed in the same order in any part. */
+const SHARE: i32 = 4;
 
 /** Bytes of work memory that one thread needs. */
 export const GEMM_WORK: i32 = 4 * (MC * KC + NC * KC) + EDGE;
@@ -32,7 +33,7 @@ export function gemm(
   b: usize, bRow: i32, bColumn: i32,
   c: usize, cRow: i32, accumulate: bool, bias: usize, work: usize,
 ): void {
-  const parts = alone() ? 1 : <i32>min<i64>(MOST_PARTS, max<i64>(1, (<i64>m * n * k) / PART));
+  const parts = threadCount() == 1 ? 1 : <i32>min<i64>(SHARE * threadCount(), max<i64>(1, (<i64>m * n * k) / PART));
   if (parts == 1) return product(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, accumulate, bias, work);
   // The grid of parts that copies least: every part copies its columns of op(b), and reads its rows of op(a) once.
   let down = 1;

@@ -1,6 +1,6 @@
 // Number by number, as activations.ts, elementwise.ts and pairwise.ts: in double precision, rounded once.
 
-import { both, exp, log, log1p, logistic, ONE, SIGN, tanh } from "./math";
+import { both, exp, GELU_CUBE, GELU_RATE, HALF, log, log1p, logistic, ONE, SIGN, SIX, tanh, THREE } from "./math";
 import { read, write } from "./pairs";
 import { argument, cut, numberArgument, partsFor, run, setArgument, setNumberArgument } from "./threads";
 
@@ -30,13 +30,6 @@ export function map(op: i32, n: i32, a: usize, b: usize, c: usize, d: usize, y: 
   setNumberArgument(9, q);
   run(mapPart, partsFor(n, PART, MOST_PARTS), 0, 0);
 }
-
-const HALF: usize = memory.data<f64>([0.5]);
-const THREE: usize = memory.data<f64>([3]);
-const SIX: usize = memory.data<f64>([6]);
-/** √(2/π), and the cube's factor. */
-const GELU_RATE: usize = memory.data<f64>([0.7978845608028654]);
-const GELU_CUBE: usize = memory.data<f64>([0.044715]);
 
 // @ts-ignore: decorator
 @inline
@@ -76,7 +69,7 @@ function value<T>(a: usize, b: usize, c: usize, d: usize, p: v128, q: v128): v12
   if (idof<T>() == idof<Sqrt>()) return f64x2.sqrt(x);
   if (idof<T>() == idof<Square>()) return f64x2.mul(x, x);
   if (idof<T>() == idof<Reciprocal>()) return f64x2.div(both(ONE), x);
-  if (idof<T>() == idof<Clip>()) return v128.bitselect(p, v128.bitselect(q, x, f64x2.gt(x, q)), f64x2.lt(x, p));
+  if (idof<T>() == idof<Clip>()) return f64x2.pmax(f64x2.pmin(x, q), p); // NaN stays NaN
   if (idof<T>() == idof<LeakyRelu>()) return v128.bitselect(f64x2.mul(p, x), x, f64x2.lt(x, zero));
   if (idof<T>() == idof<Tanh>()) return tanh(x);
   if (idof<T>() == idof<Sigmoid>()) return logistic(x);

@@ -2,26 +2,36 @@
 // relative error below 2⁻³² each, so that what is rounded to float32 is within 0.51 ulp.
 
 // Constants stand in memory: V8 makes a vector constant anew from four instructions wherever it is used, and loads one by one.
-export const ONE: usize = memory.data<f64>([1]);
-export const TWO: usize = memory.data<f64>([2]);
-/** Minus zero: the sign's bit. */
-export const SIGN: usize = memory.data<f64>([-0.0]);
-const INFINITY: usize = memory.data<f64>([Infinity]);
-/** tanh is 1 from here on, in double precision. */
-const FAR: usize = memory.data<f64>([20]);
-const LN2: usize = memory.data<f64>([0.6931471805599453]);
-const LOG2E: usize = memory.data<f64>([1.4426950408889634]);
-const MOST: usize = memory.data<f64>([1024 * 0.6931471805599453]);
-const LEAST: usize = memory.data<f64>([-1023 * 0.6931471805599453]);
-/** 1.5·2⁵²: adding it rounds to a whole number, which then stands in the low bits. */
-const MAGIC: usize = memory.data<f64>([6755399441055744]);
-const GROWTH: usize = memory.data<f64>([
+const CONSTANTS: usize = memory.data<f64>([
+  1, 2, 3, 6, 0.5, -0.0, Infinity, 20, 0.6931471805599453, 1.4426950408889634, 1024 * 0.6931471805599453,
+  -1023 * 0.6931471805599453, 6755399441055744, 0.7978845608028654, 0.044715,
   0.00019841260400770819, 0.0013941015275025551, 0.008333402912668845, 0.04166635432334425, 0.16666666249410583, 0.5000000046682253,
   1.0000000000312128,
-]);
-const RATIO: usize = memory.data<f64>([
   0.12206928316724186, 0.10696525763991499, 0.14310369769420445, 0.19999345143843256, 0.3333333965744721, 0.9999999999013366,
 ]);
+export const ONE: usize = CONSTANTS;
+const TWO: usize = CONSTANTS + 8;
+export const THREE: usize = CONSTANTS + 16;
+export const SIX: usize = CONSTANTS + 24;
+export const HALF: usize = CONSTANTS + 32;
+/** Minus zero: the sign's bit. */
+export const SIGN: usize = CONSTANTS + 40;
+const INFINITY: usize = CONSTANTS + 48;
+/** tanh is 1 from here on, in double precision. */
+const FAR: usize = CONSTANTS + 56;
+const LN2: usize = CONSTANTS + 64;
+const LOG2E: usize = CONSTANTS + 72;
+/** 1024·ln 2 and −1023·ln 2. */
+const MOST: usize = CONSTANTS + 80;
+const LEAST: usize = CONSTANTS + 88;
+/** 1.5·2⁵²: adding it rounds to a whole number, which then stands in the low bits. */
+const MAGIC: usize = CONSTANTS + 96;
+/** √(2/π), and the cube's factor. */
+export const GELU_RATE: usize = CONSTANTS + 104;
+export const GELU_CUBE: usize = CONSTANTS + 112;
+const GROWTH: usize = CONSTANTS + 120;
+const RATIO: usize = CONSTANTS + 176;
+/** The high word of √½, and the mask of high words. */
 const HALVES: usize = memory.data<u64>([0x3fe6a09e00000000, 0xffffffff00000000]);
 
 /** A constant, twice. */

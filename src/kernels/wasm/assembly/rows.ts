@@ -13,7 +13,6 @@ class Sum {}
 class Squares {}
 class Products {}
 class SquaredDistances {}
-class Exponentials {}
 
 /** Two terms from the numbers at a and b. */
 // @ts-ignore: decorator
@@ -24,10 +23,10 @@ function term<T>(a: usize, b: usize, shift: v128): v128 {
   if (idof<T>() == idof<Squares>()) return f64x2.mul(x, x);
   if (idof<T>() == idof<Products>()) return f64x2.mul(x, read(b));
   const d = f64x2.sub(x, shift);
-  return idof<T>() == idof<Exponentials>() ? exp(d) : f64x2.mul(d, d);
+  return f64x2.mul(d, d);
 }
 
-/** Σ over n numbers; `shift` is taken off first where there are distances or exponentials. */
+/** Σ over n numbers; `shift` is taken off first where there are distances. */
 function total<T>(n: i32, a: usize, b: usize, shift: f64): f64 {
   const shifts = f64x2.splat(shift);
   let even = f64x2.splat(0), odd = f64x2.splat(0);
@@ -42,6 +41,19 @@ function total<T>(n: i32, a: usize, b: usize, shift: f64): f64 {
     even = f64x2.add(even, i + 2 <= n ? t : f64x2.replace_lane(t, 1, 0));
   }
   return f64x2.extract_lane(even, 0) + f64x2.extract_lane(even, 1);
+}
+
+/** Σ e^(x − top); the exponentials are kept at `to`, in double precision. */
+function exponentials(n: i32, x: usize, top: f64, to: usize): f64 {
+  const tops = f64x2.splat(top);
+  let sum = f64x2.splat(0);
+  for (let i = 0; i < n; i += 2, x += 8, to += 16) {
+    let e = exp(f64x2.sub(read(x), tops));
+    if (i + 1 == n) e = f64x2.replace_lane(e, 1, 0);
+    v128.store(to, e);
+    sum = f64x2.add(sum, e);
+  }
+  return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
 }
 
 /** The largest of n numbers; NaN where there is one. */
@@ -69,17 +81,17 @@ class CrossEntropyGrad {}
 class Standardised {}
 class StandardisedGrad {}
 
-/** y (+)= what T makes of n numbers at a and b, and of four numbers that the row shares. */
-function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64, q: f64, r: f64, s: f64): void {
-  const ps = f64x2.splat(p), qs = f64x2.splat(q), rs = f64x2.splat(r), ss = f64x2.splat(s);
+/** y (+)= what T makes of n numbers at a (in double precision where they are exponentials) and b, and of three that the row shares. */
+function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64, q: f64, r: f64): void {
+  const ps = f64x2.splat(p), qs = f64x2.splat(q), rs = f64x2.splat(r);
   const end = y + 4 * <usize>n;
-  for (; y < end; y += 8, a += 8, b += 8) {
-    let v = read(a);
-    if (idof<T>() == idof<Softmax>()) v = f64x2.div(exp(f64x2.sub(v, ps)), qs);
+  for (; y < end; y += 8, a += idof<T>() == idof<Softmax>() || idof<T>() == idof<CrossEntropyGrad>() ? 16 : 8, b += 8) {
+    let v = idof<T>() == idof<Softmax>() || idof<T>() == idof<CrossEntropyGrad>() ? v128.load(a) : read(a);
+    if (idof<T>() == idof<Softmax>()) v = f64x2.div(v, ps);
     else if (idof<T>() == idof<SoftmaxGrad>()) v = f64x2.mul(v, f64x2.sub(read(b), ps));
     else if (idof<T>() == idof<Shifted>()) v = f64x2.sub(v, ps);
     else if (idof<T>() == idof<LogSoftmaxGrad>()) v = f64x2.sub(read(b), f64x2.mul(exp(v), ps));
-    else if (idof<T>() == idof<CrossEntropyGrad>()) v = f64x2.mul(rs, f64x2.sub(f64x2.div(exp(f64x2.sub(v, ps)), qs), ss));
+    else if (idof<T>() == idof<CrossEntropyGrad>()) v = f64x2.mul(qs, f64x2.sub(f64x2.div(v, ps), rs));
     else if (idof<T>() == idof<Standardised>()) v = f64x2.mul(f64x2.sub(v, ps), qs);
     else v = f64x2.mul(f64x2.sub(f64x2.sub(read(b), ps), f64x2.mul(v, qs)), rs);
     write(y, v, end - y, accumulate);
@@ -91,7 +103,7 @@ function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64,
  * [rows], written; y: its last. number: smoothing, epsilon.
  */
 export function rows(
-  op: i32, count: i32, columns: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool, number: f64,
+  op: i32, count: i32, columns: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool, number: f64, work: usize,
 ): void {
   setArgument(0, op);
   setArgument(1, count);
@@ -102,15 +114,20 @@ export function rows(
   setArgument(6, <i32>y);
   setArgument(7, accumulate);
   setNumberArgument(8, number);
-  run(rowsPart, min(max(1, count), partsFor(count * columns, PART, MOST_PARTS)), 0, 0);
+  run(rowsPart, min(max(1, count), partsFor(count * columns, PART, MOST_PARTS)), work, rowsWork(columns));
 }
 
-function rowsPart(part: i32, parts: i32, _work: usize): void {
+/** Bytes of work memory that each thread needs for rows. */
+export function rowsWork(columns: i32): i32 {
+  return 8 * (columns + 2);
+}
+
+function rowsPart(part: i32, parts: i32, work: usize): void {
   const end = cut(argument(1), part + 1, parts, 1);
-  for (let r = cut(argument(1), part, parts, 1); r < end; r++) row(argument(0), r, argument(2));
+  for (let r = cut(argument(1), part, parts, 1); r < end; r++) row(argument(0), r, argument(2), work);
 }
 
-function row(op: i32, r: i32, n: i32): void {
+function row(op: i32, r: i32, n: i32, work: usize): void {
   const at: usize = 4 * <usize>r * <usize>n, one: usize = 4 * <usize>r; // where the row begins; where its one number is
   const a = <usize>argument(3) + at;
   const b = <usize>argument(4), c = <usize>argument(5);
@@ -120,40 +137,40 @@ function row(op: i32, r: i32, n: i32): void {
   switch (op) {
     case 0: { // softmax: x, y
       const top = largest(n, a);
-      return fill<Softmax>(n, a, a, y, add, top, total<Exponentials>(n, a, a, top), 0, 0);
+      return fill<Softmax>(n, work, a, y, add, exponentials(n, a, top, work), 0, 0);
     }
     case 1: // softmaxGrad: y, dy, dx
-      return fill<SoftmaxGrad>(n, a, b + at, y, add, total<Products>(n, a, b + at, 0), 0, 0, 0);
+      return fill<SoftmaxGrad>(n, a, b + at, y, add, total<Products>(n, a, b + at, 0), 0, 0);
     case 2: { // logSoftmax: x, y
       const top = largest(n, a);
-      return fill<Shifted>(n, a, a, y, add, top + logOf(total<Exponentials>(n, a, a, top)), 0, 0, 0);
+      return fill<Shifted>(n, a, a, y, add, top + logOf(exponentials(n, a, top, work)), 0, 0);
     }
     case 3: // logSoftmaxGrad: y, dy, dx
-      return fill<LogSoftmaxGrad>(n, a, b + at, y, add, total<Sum>(n, b + at, a, 0), 0, 0, 0);
+      return fill<LogSoftmaxGrad>(n, a, b + at, y, add, total<Sum>(n, b + at, a, 0), 0, 0);
     case 4: { // crossEntropy: x, labels, losses
       const top = largest(n, a);
-      const shift = top + logOf(total<Exponentials>(n, a, a, top));
+      const shift = top + logOf(exponentials(n, a, top, work));
       let loss = (1 - number) * (shift - <f64>load<f32>(a + 4 * <usize>load<i32>(b + one)));
       if (number > 0) loss += (number / n) * (n * shift - total<Sum>(n, a, a, 0));
       return store<f32>(<usize>argument(6) + one, <f32>loss);
     }
     case 5: { // crossEntropyGrad: x, labels, dlosses, dx
-      const top = largest(n, a), sum = total<Exponentials>(n, a, a, top);
+      const top = largest(n, a), sum = exponentials(n, a, top, work);
       const labelled: usize = 4 * <usize>load<i32>(b + one), dloss = <f64>load<f32>(c + one);
       const before = add ? <f64>load<f32>(y + labelled) : 0;
-      fill<CrossEntropyGrad>(n, a, a, y, add, top, sum, dloss, number / n);
-      const chance = f64x2.extract_lane(exp(f64x2.splat(<f64>load<f32>(a + labelled) - top)), 0) / sum;
+      fill<CrossEntropyGrad>(n, work, a, y, add, sum, dloss, number / n);
+      const chance = load<f64>(work + 2 * labelled) / sum;
       return store<f32>(y + labelled, <f32>(before + dloss * (chance - (number / n + (1 - number)))));
     }
     case 6: { // standardiseRows: x, rates, y
       const mean = total<Sum>(n, a, a, 0) / n;
       const rate = 1 / sqrt(total<SquaredDistances>(n, a, a, mean) / n + number);
       store<f32>(b + one, <f32>rate);
-      return fill<Standardised>(n, a, a, y, add, mean, rate, 0, 0);
+      return fill<Standardised>(n, a, a, y, add, mean, rate, 0);
     }
     default: { // standardiseRowsGrad: y, rates, dy, dx
       const sum = total<Sum>(n, c + at, c, 0), dot = total<Products>(n, c + at, a, 0);
-      return fill<StandardisedGrad>(n, a, c + at, y, add, sum / n, dot / n, <f64>load<f32>(b + one), 0);
+      return fill<StandardisedGrad>(n, a, c + at, y, add, sum / n, dot / n, <f64>load<f32>(b + one));
     }
   }
 }

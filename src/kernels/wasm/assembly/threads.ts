@@ -71,9 +71,9 @@ export function partsFor(n: i32, least: i32, most: i32): i32 {
   return max(1, min(most, n / least));
 }
 
-/** Whether anyone helps: where nobody does, cutting work that may be cut freely would be a waste. */
-export function alone(): bool {
-  return threads == 1;
+/** How many threads there are, for work whose result does not depend on how it is cut. */
+export function threadCount(): i32 {
+  return threads;
 }
 
 /** Runs all parts of a kernel; `size` bytes of work memory for each thread begin at `work`. */
