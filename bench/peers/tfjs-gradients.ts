@@ -48,7 +48,7 @@ function doubled(x: tf.Tensor4D): tf.Tensor4D {
 }
 
 /**
- * Gradient of p = max pool 2×2 of y = relu(x), even sides, by x: where y is its window's maximum and above 0. About 7 times faster
+ * Gradient of p = max pool 2×2 of y = relu(x), even sides, by x: where y is its window's maximum and above 0. Faster
  * than the MaxPoolGrad kernel; equal maxima all get the gradient, which takes no more time.
  */
 export function reluMaxPoolGradient(dp: tf.Tensor4D, y: tf.Tensor4D, p: tf.Tensor4D): tf.Tensor4D {

@@ -199,7 +199,7 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
       const { outer, n, inner } = sizes;
       const [px, py] = [address(0, x, true), address(1, y, accumulate)];
       if (inner === 1) wasm.sumRows(outer, n, px, py, scale, accumulate, shared(wasm.sumRowsWork(outer, n)));
-      else if (outer > 1) wasm.sumMiddle(outer, n, inner, px, py, scale, accumulate, own(8 * (inner + 2)));
+      else if (outer > 1) wasm.sumMiddle(outer, n, inner, px, py, scale, accumulate, own(wasm.rowsWork(inner)));
       else wasm.sumColumns(n, inner, px, py, scale, accumulate, shared(wasm.columnsWork(n, inner)));
       bring(py, y);
     },

@@ -1,6 +1,7 @@
 // Statistics of the columns of [rows, columns], as the columns of normalise.ts and of reduce.ts; in double precision.
 
 import { read, write } from "./pairs";
+import { rowsWork } from "./rows";
 import { argument, cut, numberArgument, partsFor, run, setArgument, setNumberArgument } from "./threads";
 
 /** Numbers worth a part: of sums, each of which costs a row of totals, and of what is written. */
@@ -188,7 +189,7 @@ function standardisePart(part: i32, parts: i32, _work: usize): void {
   }
 }
 
-/** y [outer, inner] (+)= scale·Σₙ x [outer, n, inner], cut along outer only; each thread has `stride(inner)` bytes of work memory. */
+/** y [outer, inner] (+)= scale·Σₙ x [outer, n, inner], cut along outer only; each thread needs as much work memory as `rows` does. */
 export function sumMiddle(outer: i32, n: i32, inner: i32, x: usize, y: usize, scale: f64, accumulate: bool, work: usize): void {
   setArgument(0, outer);
   setArgument(1, n);
@@ -197,7 +198,7 @@ export function sumMiddle(outer: i32, n: i32, inner: i32, x: usize, y: usize, sc
   setArgument(4, <i32>y);
   setArgument(5, accumulate);
   setNumberArgument(8, scale);
-  run(sumMiddlePart, min(max(1, outer), partsFor(outer * n * inner, PART, MOST_PARTS)), work, <i32>stride(inner));
+  run(sumMiddlePart, min(max(1, outer), partsFor(outer * n * inner, PART, MOST_PARTS)), work, rowsWork(inner));
 }
 
 function sumMiddlePart(part: i32, parts: i32, work: usize): void {

@@ -117,9 +117,9 @@ export function rows(
   run(rowsPart, min(max(1, count), partsFor(count * columns, PART, MOST_PARTS)), work, rowsWork(columns));
 }
 
-/** Bytes of work memory that each thread needs for rows. */
+/** Bytes of work memory that each thread needs for rows: whole cache lines, so that no two threads write to one. */
 export function rowsWork(columns: i32): i32 {
-  return 8 * (columns + 2);
+  return (8 * (columns + 2) + 63) & -64;
 }
 
 function rowsPart(part: i32, parts: i32, work: usize): void {
