@@ -11,15 +11,13 @@ import { alloc, blocked, configure, type Gemm, inArena, kernels, memory, type Nu
 import * as reference from "../src/kernels/reference.ts";
 import { everything } from "./bundle.ts";
 import { convolution } from "./conv.ts";
-import { whole } from "./harness.ts";
+import { median, whole } from "./harness.ts";
 import { pooledToy, trainingStep } from "./step.ts";
 
 /** One promise. `bound` is a floor or, with `most`, a ceiling. */
 export type Line = { readonly what: string; readonly figure: number; readonly bound: number; readonly most: boolean };
 
 export const holds = ({ figure, bound, most }: Line): boolean => (most ? figure <= bound : figure >= bound);
-
-const median = (times: number[]): number => times.sort((a, b) => a - b)[times.length >> 1]!;
 
 function once(fn: () => unknown): number {
   const began = performance.now();

@@ -17,6 +17,9 @@ export type Budget = { readonly seconds: number; readonly least: number };
 
 let sink = 0;
 
+/** The middle of some times; of an even number the later. */
+export const median = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1]!;
+
 /**
  * Times `fn`: called `least` times to warm up, then for about `seconds`, at least `least` times; the median is the figure to quote. `fn`
  * returns a number of its result, so that nothing is optimised away.
@@ -31,9 +34,8 @@ export function bench(name: string, fn: () => number, { seconds, least }: Budget
     times.push(performance.now() - began);
   }
   times.sort((a, b) => a - b);
-  const median = times[Math.floor(times.length / 2)]!;
-  const result = { name, median, min: times[0]!, max: times.at(-1)!, runs: times.length };
-  return flops === 0 ? result : { ...result, gflops: flops / median / 1e6 };
+  const result = { name, median: median(times), min: times[0]!, max: times.at(-1)!, runs: times.length };
+  return flops === 0 ? result : { ...result, gflops: flops / result.median / 1e6 };
 }
 
 /** What the benches computed, added up: printed once, so that it counts as used. */

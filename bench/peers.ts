@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { table } from "../src/variables/index.ts";
-import { type Measurement, machine } from "./harness.ts";
+import { type Measurement, machine, median } from "./harness.ts";
 import { ROWS } from "./peers/tasks.ts";
 
 const { values } = parseArgs({
@@ -97,7 +97,6 @@ function run({ program, threads }: Column): { found: Measurement[]; version: str
   };
 }
 
-const median = (xs: readonly number[]): number => xs.toSorted((a, b) => a - b)[xs.length >> 1]!;
 const digits = (x: number): string => (x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x >= 0.1 ? x.toFixed(2) : x.toFixed(3));
 
 /** Milliseconds by column and row: the median of the rounds. */

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { DenseVariables } from "../src/index.ts";
 import { backend, install, type Kernels, kernels } from "../src/kernels/index.ts";
 import { table } from "../src/variables/index.ts";
-import { machine } from "./harness.ts";
+import { machine, median } from "./harness.ts";
 import { pooledToy, trainingStep } from "./step.ts";
 
 const { values } = parseArgs({
@@ -12,14 +12,11 @@ const { values } = parseArgs({
 const size = Number(values["batch-size"]);
 const once = trainingStep(values.dense ? new DenseVariables() : pooledToy(), size);
 
-/** Milliseconds per step: the median of `runs`. */
-function median(runs: number): number {
-  const times = Array.from({ length: runs }, () => {
-    const began = performance.now();
-    once();
-    return performance.now() - began;
-  });
-  return times.sort((a, b) => a - b)[runs >> 1]!;
+/** Milliseconds of one step. */
+function timeOfStep(): number {
+  const began = performance.now();
+  once();
+  return performance.now() - began;
 }
 
 const spent = new Map<string, { time: number; calls: number }>();
@@ -36,7 +33,7 @@ function timed<F extends (...args: never[]) => unknown>(name: string, fn: F): F 
 }
 
 const STEPS = 100;
-const whole = median(STEPS);
+const whole = median(Array.from({ length: STEPS }, timeOfStep));
 const entries = Object.entries(kernels) as [keyof Kernels, (...args: never[]) => unknown][];
 const restore = install(Object.fromEntries(entries.map(([name, fn]) => [name, timed(name, fn)])) as Partial<Kernels>);
 const began = performance.now();

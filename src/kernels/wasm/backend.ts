@@ -7,6 +7,7 @@ import type { Windows } from "../windows.ts";
 import { binary, fusedPatch } from "./binary.ts";
 import { type Helpers, startHelpers } from "./helpers.ts";
 import { type LoopExports, type Loops, loops } from "./loops.ts";
+import { FEW } from "./maps.ts";
 
 /** What assembly/index.ts exports. Pointers are byte addresses; `shared` and `work` are memory for one call, as large as the functions beside them say. */
 type Exports = {
@@ -56,12 +57,16 @@ export type WasmBackend = {
 const PAGE = 65536;
 /** Kernels load whole vectors, so that they may read, and ignore, what lies just beyond an array. */
 const BEYOND = 64;
-/** Below so many numbers, or multiplications, the plain kernel is done before a call is. */
-const FEW = 256;
+/** Below so many multiplications the plain kernel is done before a call is. */
 const FEW_PRODUCTS = 4096;
 
-/** The module's bytes; the fused one is a patch of the other. */
-const bytes = (fused: boolean): Uint8Array => (fused ? patched(decoded(binary), decoded(fusedPatch)) : decoded(binary));
+let unfused: Uint8Array | null = null;
+
+/** The module's bytes; the fused one is a patch of the other. Asked for twice: by the probe, and to compile. */
+function bytes(fused: boolean): Uint8Array {
+  unfused ??= decoded(binary);
+  return fused ? patched(unfused, decoded(fusedPatch)) : unfused;
+}
 
 const decoded = (digits: string): Uint8Array =>
   Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));

@@ -1,7 +1,7 @@
 import type { Numbers } from "../memory.ts";
 import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
-import { maps } from "./maps.ts";
+import { FEW, maps } from "./maps.ts";
 
 /** What assembly/{avgpool,columns,elementwise,map,rows,update}.ts export. Pointers are byte addresses. */
 export type LoopExports = {
@@ -112,9 +112,6 @@ export type Loops = Omit<
   | "readWinners"
   | "writeView"
 >;
-
-/** Below so many numbers the plain kernel is done before a call is. */
-const FEW = 256;
 
 /** Loops over numbers, rows and columns in WebAssembly. */
 export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, writeSizes }: Operands): Loops {

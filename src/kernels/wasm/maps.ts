@@ -41,9 +41,10 @@ type Other =
 /** The kernels of this file. */
 export type Maps = Pick<typeof reference, Simple | `${Exclude<Simple, "exp" | "log">}Grad` | Pair | Other>;
 
+/** The reference, looked up by name. */
 const plain: typeof reference = { ...reference };
 /** Below so many numbers the plain kernel is done before a call is. */
-const FEW = 256;
+export const FEW: number = 256;
 
 /** Kernels that go through arrays number by number. */
 export function maps(map: Map): Maps {

@@ -99,7 +99,7 @@ function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64,
 }
 
 /**
- * Kernel `op` on `count` rows; the order of ops is that of `rowOps` in loops.ts. a, b, c: its operands that are read or, where they are
+ * Kernel `op` on `count` rows; the ops are numbered in `row` below, and named in loops.ts. a, b, c: its operands that are read or, where they are
  * [rows], written; y: its last. number: smoothing, epsilon.
  */
 export function rows(
