@@ -6,7 +6,7 @@ export const MR: i32 = 4;
 export const NR: i32 = 8;
 
 /** Rows of a tile whose rows come from a panel: as many as V8 keeps in registers, since more sums in flight hide the time of an addition. */
-export const PANEL: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
+export const PANEL: i32 = 5;
 
 /** Bytes of a tile that does not fit where it belongs. */
 export const EDGE: i32 = 4 * PANEL * NR;
@@ -100,7 +100,6 @@ export function tilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usiz
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
   let c40 = f32x4.splat(0), c41 = f32x4.splat(0);
-  let c50 = f32x4.splat(0), c51 = f32x4.splat(0);
   for (const end = a + 4 * PANEL * <usize>depth; a < end; a += 4 * PANEL, b += 4 * NR) {
     const x0 = v128.load(b);
     const x1 = v128.load(b, 16);
@@ -119,11 +118,6 @@ export function tilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usiz
     v = v128.load32_splat(a, 16);
     c40 = madd(v, x0, c40);
     c41 = madd(v, x1, c41);
-    if (PANEL == 6) {
-      v = v128.load32_splat(a, 20);
-      c50 = madd(v, x0, c50);
-      c51 = madd(v, x1, c51);
-    }
   }
   if (start == 0) {
     v128.store(c, c00);
@@ -140,11 +134,6 @@ export function tilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usiz
     c += cStep;
     v128.store(c, c40);
     v128.store(c, c41, 16);
-    if (PANEL == 6) {
-      c += cStep;
-      v128.store(c, c50);
-      v128.store(c, c51, 16);
-    }
   } else {
     v128.store(c, f32x4.add(v128.load(start), c00));
     v128.store(c, f32x4.add(v128.load(start, 16), c01), 16);
@@ -164,12 +153,6 @@ export function tilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usiz
     start += startStep;
     v128.store(c, f32x4.add(v128.load(start), c40));
     v128.store(c, f32x4.add(v128.load(start, 16), c41), 16);
-    if (PANEL == 6) {
-      c += cStep;
-      start += startStep;
-      v128.store(c, f32x4.add(v128.load(start), c50));
-      v128.store(c, f32x4.add(v128.load(start, 16), c51), 16);
-    }
   }
 }
 
@@ -220,15 +203,16 @@ export function copyEdge(
 }
 
 /**
- * Panels of 8 columns: for each of `depth` rows the 8 numbers side by side; missing columns are zeros. Element (row, column) is at
- * x + row·rowStep + column·columnStep bytes.
+ * Panels of 8 columns: for each of `depth` rows the 8 numbers side by side; what stands for missing columns is not defined. Element
+ * (row, column) is at x + row·rowStep + column·columnStep bytes.
  */
 export function packColumns(x: usize, columns: i32, depth: i32, columnStep: usize, rowStep: usize, to: usize): void {
   for (let i = 0; i < columns; i += NR) {
     let p = x + <usize>i * columnStep;
     const left = min(NR, columns - i);
-    if (left == NR && columnStep == 4) {
-      for (let j = 0; j < depth; j++, p += rowStep, to += 32) {
+    if (columnStep == 4) {
+      // Beyond the last column there is memory, whatever it holds.
+      for (let j = 0; j < depth; j++, p += rowStep, to += 4 * NR) {
         v128.store(to, v128.load(p));
         v128.store(to, v128.load(p, 16), 16);
       }
@@ -237,8 +221,9 @@ export function packColumns(x: usize, columns: i32, depth: i32, columnStep: usiz
     let j = 0;
     if (left == NR && rowStep == 4) {
       for (; j + 4 <= depth; j += 4, p += 16, to += 128) {
-        transpose(p, columnStep, to, 32);
-        transpose(p + 4 * columnStep, columnStep, to + 16, 32);
+        const q = p + 4 * columnStep;
+        transpose(v128.load(p), v128.load(p + columnStep), v128.load(p + 2 * columnStep), v128.load(p + 3 * columnStep), to, 32);
+        transpose(v128.load(q), v128.load(q + columnStep), v128.load(q + 2 * columnStep), v128.load(q + 3 * columnStep), to + 16, 32);
       }
     }
     for (; j < depth; j++, p += rowStep, to += 32) {
@@ -247,14 +232,10 @@ export function packColumns(x: usize, columns: i32, depth: i32, columnStep: usiz
   }
 }
 
-/** 4×4 numbers with rows and columns exchanged, in registers; rows lie fromStep and toStep bytes apart. */
+/** 4×4 numbers with rows and columns exchanged, in registers; the columns are stored toStep bytes apart. */
 // @ts-ignore: decorator
 @inline
-export function transpose(from: usize, fromStep: usize, to: usize, toStep: usize): void {
-  const r0 = v128.load(from);
-  const r1 = v128.load(from + fromStep);
-  const r2 = v128.load(from + 2 * fromStep);
-  const r3 = v128.load(from + 3 * fromStep);
+function transpose(r0: v128, r1: v128, r2: v128, r3: v128, to: usize, toStep: usize): void {
   const t0 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
   const t1 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
   const t2 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
@@ -265,40 +246,55 @@ export function transpose(from: usize, fromStep: usize, to: usize, toStep: usize
   v128.store(to + 3 * toStep, v128.shuffle<f32>(t2, t3, 2, 3, 6, 7));
 }
 
-/** Panels of `PANEL` rows: for each of `depth` columns the numbers below one another; missing rows are zeros. Steps as in `packColumns`. */
+/**
+ * Panels of 5 rows: for each of `depth` columns the numbers below one another; what stands for missing rows is not defined. Steps as in
+ * `packColumns`.
+ */
 export function packRows(x: usize, rows: i32, depth: i32, rowStep: usize, columnStep: usize, to: usize): void {
-  const next: usize = 4 * PANEL;
-  for (let i = 0; i < rows; i += PANEL) {
-    let p = x + <usize>i * rowStep;
-    const left = min(PANEL, rows - i);
-    let j = 0;
-    if (left == PANEL && rowStep == 4) {
-      for (; j < depth; j++, p += columnStep, to += next) {
-        v128.store(to, v128.load(p));
-        if (PANEL == 6) store<f64>(to, load<f64>(p, 16), 16);
-        else store<f32>(to, load<f32>(p, 16), 16);
-      }
-      continue;
-    }
-    if (left == PANEL && columnStep == 4) {
-      for (; j + 4 <= depth; j += 4, p += 16, to += 4 * next) {
-        transpose(p, rowStep, to, next);
-        scatter(v128.load(p + 4 * rowStep), to + 16);
-        if (PANEL == 6) scatter(v128.load(p + 5 * rowStep), to + 20);
-      }
-    }
-    for (; j < depth; j++, p += columnStep, to += next) {
-      for (let r = 0; r < PANEL; r++) store<f32>(to + 4 * <usize>r, r < left ? load<f32>(p + <usize>r * rowStep) : 0);
-    }
+  const panel: usize = 4 * PANEL * <usize>depth;
+  for (let i = 0; i < rows; i += PANEL, to += panel) {
+    const p = x + <usize>i * rowStep;
+    // The last row again where there is none.
+    const last = <usize>(min(PANEL, rows - i) - 1) * rowStep;
+    packPanel(depth, columnStep, p, p + min(rowStep, last), p + min(2 * rowStep, last), p + min(3 * rowStep, last), p + min(4 * rowStep, last), to);
   }
 }
 
-/** Four numbers of one row into four columns of a panel. */
-// @ts-ignore: decorator
-@inline
-function scatter(row: v128, to: usize): void {
-  v128.store32_lane(to, row, 0);
-  v128.store32_lane(to, row, 1, 4 * PANEL);
-  v128.store32_lane(to, row, 2, 8 * PANEL);
-  v128.store32_lane(to, row, 3, 12 * PANEL);
+/** One panel: row r is read from xᵣ on, its numbers `step` bytes apart. */
+export function packPanel(depth: i32, step: usize, x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, to: usize): void {
+  const end = to + 4 * PANEL * <usize>depth;
+  if (x1 == x0 + 4 && x2 == x1 + 4 && x3 == x2 + 4 && x4 == x3 + 4) {
+    for (; to < end; x0 += step, to += 4 * PANEL) {
+      v128.store(to, v128.load(x0));
+      store<f32>(to, load<f32>(x0, 16), 16);
+    }
+    return;
+  }
+  if (step == 4) {
+    for (const whole = to + 4 * PANEL * <usize>(depth & ~3); to < whole; to += 16 * PANEL) {
+      transpose(v128.load(x0), v128.load(x1), v128.load(x2), v128.load(x3), to, 4 * PANEL);
+      const last = v128.load(x4);
+      v128.store32_lane(to, last, 0, 16);
+      v128.store32_lane(to, last, 1, 4 * PANEL + 16);
+      v128.store32_lane(to, last, 2, 8 * PANEL + 16);
+      v128.store32_lane(to, last, 3, 12 * PANEL + 16);
+      x0 += 16;
+      x1 += 16;
+      x2 += 16;
+      x3 += 16;
+      x4 += 16;
+    }
+  }
+  for (; to < end; to += 4 * PANEL) {
+    store<f32>(to, load<f32>(x0));
+    store<f32>(to, load<f32>(x1), 4);
+    store<f32>(to, load<f32>(x2), 8);
+    store<f32>(to, load<f32>(x3), 12);
+    store<f32>(to, load<f32>(x4), 16);
+    x0 += step;
+    x1 += step;
+    x2 += step;
+    x3 += step;
+    x4 += step;
+  }
 }
