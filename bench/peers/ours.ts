@@ -2,20 +2,17 @@
 import {
   add,
   backward,
-  conv2d,
   crossEntropy,
   DenseVariables,
-  depthwiseConv2d,
   mul,
   noGrad,
   step,
-  sum,
   type Tensor,
   tensor,
   type VariableCreator,
   variable,
 } from "../../src/index.ts";
-import { alloc, inArena, kernels } from "../../src/kernels/index.ts";
+import { alloc, type Convolution, inArena, kernels } from "../../src/kernels/index.ts";
 import { toyNetwork } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { ProductVariablePool, VariableFactory } from "../../src/smh/index.ts";
@@ -53,20 +50,39 @@ const product =
       });
     });
 
+/** A convolution 3×3 of 32 images [32, 32, 64], padded to the same size. */
+const SIZES: Convolution = {
+  ...{ batch: 32, height: 32, width: 32, channels: 64, outHeight: 32, outWidth: 32, outChannels: 64, groups: 1 },
+  ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, dilationY: 1, dilationX: 1, padTop: 1, padLeft: 1 },
+};
+const PIXELS = 32 * 32 * 32 * 64;
+
 const convolution =
-  (kernelShape: readonly number[], apply: (x: Tensor, kernel: Tensor) => Tensor, both: boolean): Task =>
-  (measure) => {
-    const [x, kernel] = [variable(random(32, 32, 32, 64)), variable(random(...kernelShape))];
-    measure(() =>
-      step(() => {
-        const y = apply(x, kernel);
-        if (both) backward(sum(y));
-        return y.data[0]!;
-      }),
-    );
-  };
-const same = { padding: "same" } as const;
-const conv = (x: Tensor, kernel: Tensor): Tensor => conv2d(x, kernel, same);
+  (both: boolean): Task =>
+  (measure) =>
+    inArena(() => {
+      const [x, dy, kernel] = [here(PIXELS), here(PIXELS), here(9 * 64 * 64)];
+      const [y, dx, dkernel] = [alloc(PIXELS), alloc(PIXELS), alloc(9 * 64 * 64)];
+      measure(() => {
+        kernels.conv2d(SIZES, x, kernel, null, y);
+        if (both) kernels.conv2dInputGrad(SIZES, dy, kernel, dx, false);
+        if (both) kernels.conv2dKernelGrad(SIZES, x, dy, dkernel, false);
+        return y[0]!;
+      });
+    });
+
+const depthwise: Task = (measure) =>
+  inArena(() => {
+    const sizes = { ...SIZES, multiplier: 1 };
+    const [x, dy, kernel] = [here(PIXELS), here(PIXELS), here(9 * 64)];
+    const [y, dx, dkernel] = [alloc(PIXELS), alloc(PIXELS), alloc(9 * 64)];
+    measure(() => {
+      kernels.depthwiseConv2d(sizes, x, kernel, y, false);
+      kernels.depthwiseConv2dInputGrad(sizes, dy, kernel, dx, false);
+      kernels.depthwiseConv2dKernelGrad(sizes, x, dy, dkernel, false);
+      return y[0]!;
+    });
+  });
 
 /** The variables of a network, its pool's factors of the sides that tasks.ts says. */
 function variables({ d, r }: Network): VariableCreator {
@@ -116,9 +132,9 @@ const scalars: Task = (measure) => {
 
 runTasks({
   ...each(PRODUCTS, product),
-  [CONV_FORWARD]: convolution([3, 3, 64, 64], conv, false),
-  [CONV_BOTH]: convolution([3, 3, 64, 64], conv, true),
-  [DEPTHWISE]: convolution([3, 3, 64, 1], (x, kernel) => depthwiseConv2d(x, kernel, same), true),
+  [CONV_FORWARD]: convolution(false),
+  [CONV_BOTH]: convolution(true),
+  [DEPTHWISE]: depthwise,
   ...each(TRAINING, training),
   ...each(INFERENCE, inference),
   [SCALARS]: scalars,

@@ -24,10 +24,11 @@ type Exports = {
   readonly conv2dInputGradShared: () => number;
   readonly conv2dInputGradOwn: () => number;
   readonly conv2dInputGrad: Convolve;
-  readonly depthwise: (x: number, kernel: number, y: number, accumulate: boolean) => void;
-  readonly depthwiseInputGrad: (dy: number, kernel: number, dx: number, accumulate: boolean, work: number) => void;
-  readonly depthwiseKernelGradWork: () => number;
-  readonly depthwiseKernelGrad: (x: number, dy: number, dkernel: number, accumulate: boolean, work: number) => void;
+  readonly depthwiseOwn: (turned: boolean) => number;
+  readonly depthwise: (x: number, kernel: number, y: number, accumulate: boolean, work: number) => void;
+  readonly depthwiseInputGrad: Convolve;
+  readonly depthwiseKernelGradShared: () => number;
+  readonly depthwiseKernelGrad: Convolve;
   readonly maxPool: (x: number, y: number) => void;
   readonly maxPoolGrad: (x: number, y: number, dy: number, dx: number, accumulate: boolean) => void;
 } & LoopExports;
@@ -217,21 +218,23 @@ export function wasmBackend(fused = false): WasmBackend {
         if (s.multiplier !== 1 || y.length < FEW) return reference.depthwiseConv2d(s, x, kernel, y, accumulate);
         const [px, pk, py] = [address(0, x, true), address(1, kernel, true), address(2, y, accumulate)];
         writeSizes(s, s.channels, s.channels);
-        wasm.depthwise(px, pk, py, accumulate);
+        wasm.depthwise(px, pk, py, accumulate, work(wasm.depthwiseOwn(false)));
         bring(py, y);
       },
       depthwiseConv2dInputGrad: (s, dy, kernel, dx, accumulate) => {
         if (s.multiplier !== 1 || dy.length < FEW) return reference.depthwiseConv2dInputGrad(s, dy, kernel, dx, accumulate);
         const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, accumulate)];
         writeSizes(s, s.channels, s.channels);
-        wasm.depthwiseInputGrad(pdy, pk, pdx, accumulate, shared(kernel.byteLength));
+        const frames = work(wasm.depthwiseOwn(true));
+        wasm.depthwiseInputGrad(pdy, pk, pdx, accumulate, shared(kernel.byteLength), frames);
         bring(pdx, dx);
       },
       depthwiseConv2dKernelGrad: (s, x, dy, dkernel, accumulate) => {
         if (s.multiplier !== 1 || dy.length < FEW) return reference.depthwiseConv2dKernelGrad(s, x, dy, dkernel, accumulate);
         const [px, pdy, pdk] = [address(0, x, true), address(1, dy, true), address(2, dkernel, accumulate)];
         writeSizes(s, s.channels, s.channels);
-        wasm.depthwiseKernelGrad(px, pdy, pdk, accumulate, shared(wasm.depthwiseKernelGradWork()));
+        const [sums, frames] = [shared(wasm.depthwiseKernelGradShared()), work(wasm.depthwiseOwn(false))];
+        wasm.depthwiseKernelGrad(px, pdy, pdk, accumulate, sums, frames);
         bring(pdk, dkernel);
       },
       maxPool: (w, x, y) => {

@@ -1,6 +1,5 @@
 // Convolution as a matrix product whose left side, one row per window (im2col), is never made: a row lies in the image as runs of
-// numbers, which the register tile reads in place. Images are taken in strips of whole rows; where windows reach beyond the image, the
-// strip is copied into a frame of zeros first.
+// numbers, which the register tile reads in place.
 
 import { product, GEMM_WORK } from "./gemm";
 import { madd } from "./madd";
@@ -8,11 +7,10 @@ import {
   batch, channels, dilationX, dilationY, groups, height, kernelHeight, kernelWidth, outHeight, outputs, outWidth, padLeft, padTop,
   readSizes, readTurnedSizes, strideX, strideY, width,
 } from "./sizes";
+import { BLOCK, firstWindow, frameNumbers, pitch, planStrips, rowsHere, strip, stripRows, strips } from "./strips";
 import { argument, cut, partsFor, run, setArgument } from "./threads";
 import { copyEdge, EDGE, MR, NR, tile, tileOffsets } from "./tile";
 
-/** Numbers that a strip, or a block of gradients of patches, may hold; but one row of windows, or four patches, whatever their size. */
-const BLOCK: i32 = 1 << 15;
 /** Runs shorter than this are read through a table of offsets. */
 const SHORT: i32 = 12;
 /** Windows in a strip for the kernel's gradient: what is read of them once per tile stays in the nearest cache. */
@@ -23,61 +21,15 @@ const MOST_PARTS: i64 = 64;
 /** Numbers that the partial sums of a kernel's gradient may take. */
 const SUMS: i32 = 1 << 20;
 
-let share: i32, outShare: i32, depth: i32, panels: i32, framed: bool, stripRows: i32, stripWidth: i32, strips: i32, stripsInImage: i32;
+let share: i32, outShare: i32, depth: i32, panels: i32;
 
-/** How images are cut into strips of at most `windows` windows. */
+/** What follows from the sizes that were read, with images in strips of at most `windows` windows. */
 function plan(windows: i32): void {
   share = channels / groups;
   outShare = outputs / groups;
   depth = kernelHeight * kernelWidth * share;
   panels = (outShare + NR - 1) / NR;
-  const reachY = (kernelHeight - 1) * dilationY + 1;
-  stripWidth = (outWidth - 1) * strideX + (kernelWidth - 1) * dilationX + 1;
-  const bottom = (outHeight - 1) * strideY + reachY - padTop;
-  framed = padTop != 0 || padLeft != 0 || bottom > height || stripWidth > width;
-  const fitting = (BLOCK / max(1, (framed ? stripWidth : width) * channels) - reachY) / strideY + 1;
-  stripRows = max(1, min(outHeight, min(fitting, windows / max(1, outWidth))));
-  stripsInImage = (outHeight + stripRows - 1) / max(1, stripRows);
-  strips = batch * stripsInImage;
-}
-
-function stripNumbers(): i32 {
-  return framed ? ((stripRows - 1) * strideY + (kernelHeight - 1) * dilationY + 1) * stripWidth * channels : 0;
-}
-
-let firstRow: i32, rowsHere: i32, pitch: usize;
-
-/** Where the pixels under the windows of a strip begin; rows lie `pitch` bytes apart. Sets `firstRow` and `rowsHere` of the output. */
-function strip(index: i32, x: usize, frame: usize): usize {
-  const image = index / stripsInImage;
-  firstRow = (index % stripsInImage) * stripRows;
-  rowsHere = min(stripRows, outHeight - firstRow);
-  const pixel: usize = 4 * <usize>channels;
-  const line: usize = <usize>width * pixel;
-  const from = x + <usize>image * <usize>height * line;
-  const top = firstRow * strideY - padTop;
-  if (!framed) {
-    pitch = line;
-    return from + <usize>top * line;
-  }
-  pitch = <usize>stripWidth * pixel;
-  const before = max(0, padLeft);
-  const first = max(0, -padLeft); // padding may be negative: the first window begins inside
-  const inside = max(0, min(stripWidth - before, width - first));
-  const end = top + (rowsHere - 1) * strideY + (kernelHeight - 1) * dilationY + 1;
-  let to = frame;
-  for (let y = top; y < end; y++, to += pitch) {
-    if (y < 0 || y >= height) {
-      memory.fill(to, 0, pitch);
-      continue;
-    }
-    const left: usize = <usize>min(before, stripWidth) * pixel;
-    const middle: usize = <usize>inside * pixel;
-    memory.fill(to, 0, left);
-    memory.copy(to + left, from + <usize>y * line + <usize>first * pixel, middle);
-    memory.fill(to + left + middle, 0, pitch - left - middle);
-  }
-  return frame;
+  planStrips(windows);
 }
 
 /** Multiplications of the convolution whose sizes were read. */
@@ -101,7 +53,7 @@ export function conv2dShared(turned: bool): i32 {
 
 export function conv2dOwn(turned: bool): i32 {
   planConv2d(turned);
-  return (EDGE + 4 * (paddedDepth() + stripNumbers()) + 63) & ~63;
+  return (EDGE + 4 * (paddedDepth() + frameNumbers()) + 63) & ~63;
 }
 
 /** y = x ∗ kernel + bias; `bias` may be 0. */
@@ -182,7 +134,7 @@ function conv2dPart(part: i32, parts: i32, work: usize): void {
     if (short && index == first) writeOffsets(offsets);
     const count = rowsHere * outWidth;
     const down: usize = <usize>strideY * pitch;
-    const out = <usize>argument(4) + <usize>((index / stripsInImage) * outHeight + firstRow) * <usize>outWidth * outStep;
+    const out = <usize>argument(4) + <usize>firstWindow(index) * outStep;
     for (let i = 0; i < groups * panels; i++) {
       const group = i / panels;
       const output = group * outShare + (i % panels) * NR;
@@ -264,7 +216,7 @@ export function conv2dKernelGradShared(): i32 {
 
 export function conv2dKernelGradOwn(): i32 {
   planKernelGrad();
-  return (4 * (stripNumbers() + paddedDepth()) + 63) & ~63;
+  return (4 * (frameNumbers() + paddedDepth()) + 63) & ~63;
 }
 
 export function conv2dKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate: bool, shared: usize, work: usize): void {
@@ -299,7 +251,7 @@ function kernelGradPart(part: i32, parts: i32, work: usize): void {
     const source = strip(index, x, frame);
     if (index == first) writeOffsets(offsets);
     const down: usize = <usize>strideY * pitch;
-    const out = <usize>argument(1) + <usize>((index / stripsInImage) * outHeight + firstRow) * <usize>outWidth * outStep;
+    const out = <usize>argument(1) + <usize>firstWindow(index) * outStep;
     for (let i = 0; i < groups * panels; i++) {
       const group = i / panels;
       const image = source + 4 * <usize>(group * share);

@@ -25,7 +25,7 @@ const WORK: usize = 392; // i32: where work memory begins, and how much each thr
 const ARGUMENTS: usize = 512;
 
 /** How often a thread looks for the next job, or the caller for the end of this one, before it sleeps. */
-const LOOKS: i32 = 20000;
+const LOOKS: i32 = 200000;
 
 let threads: i32 = 1;
 let started: bool = false;

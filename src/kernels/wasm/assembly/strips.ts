@@ -1,0 +1,71 @@
+// Images in strips of whole rows of windows; where windows reach beyond the image, the strip is copied into a frame of zeros first, so that
+// no loop over windows need know of edges.
+
+import {
+  batch, channels, dilationX, dilationY, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop, strideX, strideY, width,
+} from "./sizes";
+
+/** Numbers that a strip may hold, but one row of windows whatever its size. */
+export const BLOCK: i32 = 1 << 15;
+
+/** Rows of windows in a strip; strips in an image; strips in all. */
+export let stripRows: i32, stripsInImage: i32, strips: i32;
+let framed: bool, stripWidth: i32;
+
+/** How images, whose sizes were read, are cut into strips of at most `windows` windows. */
+export function planStrips(windows: i32): void {
+  const reachY = (kernelHeight - 1) * dilationY + 1;
+  stripWidth = (outWidth - 1) * strideX + (kernelWidth - 1) * dilationX + 1;
+  const bottom = (outHeight - 1) * strideY + reachY - padTop;
+  framed = padTop != 0 || padLeft != 0 || bottom > height || stripWidth > width;
+  const fitting = (BLOCK / max(1, (framed ? stripWidth : width) * channels) - reachY) / strideY + 1;
+  stripRows = max(1, min(outHeight, min(fitting, windows / max(1, outWidth))));
+  stripsInImage = (outHeight + stripRows - 1) / max(1, stripRows);
+  strips = batch * stripsInImage;
+}
+
+/** Numbers of a frame. */
+export function frameNumbers(): i32 {
+  return framed ? ((stripRows - 1) * strideY + (kernelHeight - 1) * dilationY + 1) * stripWidth * channels : 0;
+}
+
+/** Of the strip that is on: its first row of windows in the output, how many there are, and how many bytes its rows of pixels are apart. */
+export let firstRow: i32, rowsHere: i32, pitch: usize;
+
+/** Where the pixels under the windows of a strip begin. */
+export function strip(index: i32, x: usize, frame: usize): usize {
+  const image = index / stripsInImage;
+  firstRow = (index % stripsInImage) * stripRows;
+  rowsHere = min(stripRows, outHeight - firstRow);
+  const pixel: usize = 4 * <usize>channels;
+  const line: usize = <usize>width * pixel;
+  const from = x + <usize>image * <usize>height * line;
+  const top = firstRow * strideY - padTop;
+  if (!framed) {
+    pitch = line;
+    return from + <usize>top * line;
+  }
+  pitch = <usize>stripWidth * pixel;
+  const before = max(0, padLeft);
+  const first = max(0, -padLeft); // padding may be negative: the first window begins inside
+  const inside = max(0, min(stripWidth - before, width - first));
+  const end = top + (rowsHere - 1) * strideY + (kernelHeight - 1) * dilationY + 1;
+  let to = frame;
+  for (let y = top; y < end; y++, to += pitch) {
+    if (y < 0 || y >= height) {
+      memory.fill(to, 0, pitch);
+      continue;
+    }
+    const left: usize = <usize>min(before, stripWidth) * pixel;
+    const middle: usize = <usize>inside * pixel;
+    memory.fill(to, 0, left);
+    memory.copy(to + left, from + <usize>y * line + <usize>first * pixel, middle);
+    memory.fill(to + left + middle, 0, pitch - left - middle);
+  }
+  return frame;
+}
+
+/** Where the first row of windows of a strip lies in the output, in pixels. */
+export function firstWindow(index: i32): i32 {
+  return ((index / stripsInImage) * outHeight + firstRow) * outWidth;
+}
