@@ -29,10 +29,13 @@ function isNine(): bool {
   return kernelHeight == 3 && kernelWidth == 3 && dilationX == 1 && strideX == 1;
 }
 
-/** Bytes of work memory that each thread needs for itself. `turned`: for the convolution that leads from dy back to x at stride 1. */
+/**
+ * Bytes of work memory that each thread needs for itself: a frame, and a row of the output, which the loops for 3 × 3 walk in steps of a
+ * pixel, and memory had rather front to back. `turned`: for the convolution that leads from dy back to x at stride 1.
+ */
 export function depthwiseOwn(turned: bool): i32 {
   plan(turned);
-  return (4 * frameNumbers() + 63) & ~63;
+  return (4 * (frameNumbers() + outWidth * channels) + 63) & ~63;
 }
 
 /** y (+)= x ∗ kernel. */
@@ -55,6 +58,7 @@ function stripsPart(part: i32, parts: i32, work: usize): void {
   const kernel = <usize>argument(2);
   const accumulate = argument(4) != 0;
   const pixel: usize = 4 * <usize>channels;
+  const buffer = work + 4 * <usize>frameNumbers();
   const across: usize = <usize>strideX * pixel;
   const whole: usize = pixel & ~15;
   const nine = isNine() && !accumulate;
@@ -67,7 +71,8 @@ function stripsPart(part: i32, parts: i32, work: usize): void {
       let left = outWidth;
       if (nine) {
         const line: usize = <usize>dilationY * pitch;
-        for (let c: usize = 0; c < whole; c += 16) nineTaps(outWidth & ~3, x + c, line, kernel + c, pixel, y + c);
+        for (let c: usize = 0; c < whole; c += 16) nineTaps(outWidth & ~3, x + c, line, kernel + c, pixel, buffer + c);
+        memory.copy(y, buffer, (outWidth & ~3) * pixel);
       }
       for (; left >= 4; left -= 4, x += 4 * across, y += 4 * pixel) {
         if (!nine) four(x, across, kernel, y, accumulate);
@@ -301,6 +306,7 @@ function kernelGradPart(part: i32, parts: i32, work: usize): void {
   const sums = <usize>argument(3) + <usize>(part * kernelHeight * kernelWidth) * pixel;
   memory.fill(sums, 0, <usize>(kernelHeight * kernelWidth) * pixel);
   const nine = isNine();
+  const buffer = work + 4 * <usize>frameNumbers();
   const end = cut(strips, part + 1, parts, 1);
   for (let index = cut(strips, part, parts, 1); index < end; index++) {
     let row = strip(index, <usize>argument(1), work);
@@ -311,7 +317,8 @@ function kernelGradPart(part: i32, parts: i32, work: usize): void {
       let even = 0;
       if (nine) {
         even = outWidth & ~1;
-        for (; c + 16 <= pixel; c += 16) nineSums(even, row + c, line, dy + c, pixel, sums + c);
+        memory.copy(buffer, dy, <usize>outWidth * pixel);
+        for (; c + 16 <= pixel; c += 16) nineSums(even, row + c, line, buffer + c, pixel, sums + c);
       }
       let to = sums;
       for (let ky = 0; ky < kernelHeight; ky++) {
