@@ -10,7 +10,10 @@ import {
 import { BLOCK, firstWindow, frameNumbers, pitch, planStrips, rowsHere, strip, stripRows, strips } from "./strips";
 import { argument, cut, partsFor, run, setArgument } from "./threads";
 import { copyEdge, EDGE, MR, NR, tile, tileOffsets } from "./tile";
+import { transformKernel, winogradOwn, winogradStrip } from "./winograd";
 
+/** With fewer channels or outputs Winograd's transforms take longer than the products that they save. */
+const LEAST_CHANNELS: i32 = 16;
 /** Runs shorter than this are read through a table of offsets. */
 const SHORT: i32 = 12;
 /** Windows in a strip for the kernel's gradient: what is read of them once per tile stays in the nearest cache. */
@@ -21,15 +24,17 @@ const MOST_PARTS: i64 = 64;
 /** Numbers that the partial sums of a kernel's gradient may take. */
 const SUMS: i32 = 1 << 20;
 
-let share: i32, outShare: i32, depth: i32, panels: i32;
+let share: i32, outShare: i32, depth: i32, panels: i32, winograd: bool;
 
 /** What follows from the sizes that were read, with images in strips of at most `windows` windows. */
-function plan(windows: i32): void {
+function plan(windows: i32, tiled: bool): void {
   share = channels / groups;
   outShare = outputs / groups;
   depth = kernelHeight * kernelWidth * share;
   panels = (outShare + NR - 1) / NR;
-  planStrips(windows);
+  winograd = tiled && groups == 1 && kernelHeight == 3 && kernelWidth == 3 && strideY * strideX * dilationY * dilationX == 1
+    && (channels & 3) == 0 && channels >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
+  planStrips(windows, winograd ? 2 : 1);
 }
 
 /** Multiplications of the convolution whose sizes were read. */
@@ -42,18 +47,24 @@ function products(): i64 {
 function planConv2d(turned: bool): void {
   if (turned) readTurnedSizes();
   else readSizes();
-  plan(i32.MAX_VALUE);
+  plan(i32.MAX_VALUE, true);
 }
 
 /** Bytes of work memory that all threads share, for the kernel in panels; and that each needs for itself. */
 export function conv2dShared(turned: bool): i32 {
   planConv2d(turned);
-  return 4 * groups * panels * depth * NR;
+  return 4 * groups * panels * depth * NR + (winograd ? 4 * 16 * panels * channels * NR : 0);
 }
 
 export function conv2dOwn(turned: bool): i32 {
   planConv2d(turned);
+  if (winograd) return (winogradOwn(stripTiles()) + 4 * frameNumbers() + 63) & ~63;
   return (EDGE + 4 * (paddedDepth() + frameNumbers()) + 63) & ~63;
+}
+
+/** Tiles of 2 × 2 windows in a strip. */
+function stripTiles(): i32 {
+  return ((stripRows + 1) / 2) * ((outWidth + 1) / 2);
 }
 
 /** y = x ∗ kernel + bias; `bias` may be 0. */
@@ -74,7 +85,8 @@ function convolve(
   setArgument(6, <i32>shared);
   const all = groups * panels;
   run(panelPart, partsFor(all * depth * NR, 1 << 15, all), work, own);
-  run(conv2dPart, <i32>max<i64>(1, min<i64>(min<i64>(MOST_PARTS, strips), products() / PART)), work, own);
+  if (winograd) run(transformPart, partsFor(all * depth * NR, 1 << 14, all), work, own);
+  run(winograd ? winogradPart : conv2dPart, <i32>max<i64>(1, min<i64>(min<i64>(MOST_PARTS, strips), products() / PART)), work, own);
 }
 
 /** Panels of 8 outputs: for each number under a window the weights of the 8; those beyond the last are zeros. */
@@ -109,6 +121,23 @@ function panelPart(part: i32, parts: i32, _work: usize): void {
         }
       }
     }
+  }
+}
+
+/** The panels' transforms behind them. */
+function transformPart(part: i32, parts: i32, _work: usize): void {
+  planConv2d(argument(0) != 0);
+  const from = <usize>argument(6);
+  transformKernel(cut(panels, part, parts, 1), cut(panels, part + 1, parts, 1), panels, from, from + 4 * <usize>(panels * depth * NR));
+}
+
+function winogradPart(part: i32, parts: i32, work: usize): void {
+  planConv2d(argument(0) != 0);
+  const u = <usize>argument(6) + 4 * <usize>(panels * depth * NR);
+  const frame = work + winogradOwn(stripTiles());
+  const end = cut(strips, part + 1, parts, 1);
+  for (let index = cut(strips, part, parts, 1); index < end; index++) {
+    winogradStrip(index, <usize>argument(1), u, panels, <usize>argument(3), <usize>argument(4), argument(5) != 0, frame, work);
   }
 }
 
@@ -206,7 +235,7 @@ function paddedDepth(): i32 {
 
 function planKernelGrad(): void {
   readSizes();
-  plan(GRAD_WINDOWS);
+  plan(GRAD_WINDOWS, false);
 }
 
 export function conv2dKernelGradShared(): i32 {
@@ -377,7 +406,7 @@ export function conv2dInputGradShared(): i32 {
 
 export function conv2dInputGradOwn(): i32 {
   if (isTurned()) return conv2dOwn(true);
-  plan(i32.MAX_VALUE);
+  plan(i32.MAX_VALUE, false);
   return GEMM_WORK + 4 * max(BLOCK, 4 * depth);
 }
 

@@ -21,7 +21,7 @@ function products(): i32 {
 function plan(turned: bool): void {
   if (turned) readTurnedSizes();
   else readSizes();
-  planStrips(i32.MAX_VALUE);
+  planStrips(i32.MAX_VALUE, 1);
 }
 
 /** Whether the kernel is 3 × 3 at stride 1, for which there are loops of their own. */

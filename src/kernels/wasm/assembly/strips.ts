@@ -10,16 +10,27 @@ export const BLOCK: i32 = 1 << 15;
 
 /** Rows of windows in a strip; strips in an image; strips in all. */
 export let stripRows: i32, stripsInImage: i32, strips: i32;
-let framed: bool, stripWidth: i32;
+let framed: bool, stripWidth: i32, tileSide: i32;
 
-/** How images, whose sizes were read, are cut into strips of at most `windows` windows. */
-export function planStrips(windows: i32): void {
+/** So many windows in whole tiles. */
+// @ts-ignore: decorator
+@inline
+function whole(windows: i32): i32 {
+  return (windows + tileSide - 1) / tileSide * tileSide;
+}
+
+/**
+ * How images, whose sizes were read, are cut into strips of at most `windows` windows. Windows come in tiles of `side` × `side`; there are
+ * zeros under those of a tile that are beyond the last.
+ */
+export function planStrips(windows: i32, side: i32): void {
+  tileSide = side;
   const reachY = (kernelHeight - 1) * dilationY + 1;
-  stripWidth = (outWidth - 1) * strideX + (kernelWidth - 1) * dilationX + 1;
-  const bottom = (outHeight - 1) * strideY + reachY - padTop;
+  stripWidth = (whole(outWidth) - 1) * strideX + (kernelWidth - 1) * dilationX + 1;
+  const bottom = (whole(outHeight) - 1) * strideY + reachY - padTop;
   framed = padTop != 0 || padLeft != 0 || bottom > height || stripWidth > width;
   const fitting = (BLOCK / max(1, (framed ? stripWidth : width) * channels) - reachY) / strideY + 1;
-  stripRows = max(1, min(outHeight, min(fitting, windows / max(1, outWidth))));
+  stripRows = max(side, min(outHeight, min(fitting, windows / max(1, outWidth))) / side * side);
   stripsInImage = (outHeight + stripRows - 1) / max(1, stripRows);
   strips = batch * stripsInImage;
 }
@@ -49,7 +60,7 @@ export function strip(index: i32, x: usize, frame: usize): usize {
   const before = max(0, padLeft);
   const first = max(0, -padLeft); // padding may be negative: the first window begins inside
   const inside = max(0, min(stripWidth - before, width - first));
-  const end = top + (rowsHere - 1) * strideY + (kernelHeight - 1) * dilationY + 1;
+  const end = top + (whole(rowsHere) - 1) * strideY + (kernelHeight - 1) * dilationY + 1;
   let to = frame;
   for (let y = top; y < end; y++, to += pitch) {
     if (y < 0 || y >= height) {
