@@ -10,7 +10,9 @@ import {
 import { BLOCK, firstWindow, frameNumbers, pitch, planStrips, rowsHere, strip, stripRows, strips } from "./strips";
 import { argument, cut, partsFor, run, setArgument } from "./threads";
 import { copyEdge, EDGE, MR, NR, tile, tileOffsets } from "./tile";
-import { transformKernel, winogradOwn, winogradStrip } from "./winograd";
+import {
+  transformKernel, winogradGradOwn, winogradGradStrip, winogradKernelGrad, winogradOwn, winogradStrip, winogradSums,
+} from "./winograd";
 
 /** With fewer channels or outputs Winograd's transforms take longer than the products that they save. */
 const LEAST_CHANNELS: i32 = 16;
@@ -22,7 +24,9 @@ const GRAD_WINDOWS: i32 = 192;
 const PART: i64 = 1 << 18;
 const MOST_PARTS: i64 = 64;
 /** Numbers that the partial sums of a kernel's gradient may take. */
-const SUMS: i32 = 1 << 20;
+const SUMS: i32 = 1 << 21;
+/** Winograd's sums are not worth their size where fewer parts can have them. */
+const LEAST_PARTS: i32 = 4;
 
 let share: i32, outShare: i32, depth: i32, panels: i32, winograd: bool;
 
@@ -221,7 +225,7 @@ function conv2dPart(part: i32, parts: i32, work: usize): void {
 
 /** Partial sums are kept by so many parts of the windows; where a kernel is too large for that, by one, cut along its depth instead. */
 function windowParts(): i32 {
-  const most = max(1, SUMS / max(1, groups * panels * paddedDepth() * NR));
+  const most = max(1, SUMS / max(1, partSums()));
   return <i32>max<i64>(1, min<i64>(min<i64>(min(16, most), strips), products() / PART));
 }
 
@@ -233,19 +237,25 @@ function paddedDepth(): i32 {
   return (depth + MR - 1) & ~(MR - 1);
 }
 
+/** Numbers of one part's sums. */
+function partSums(): i32 {
+  return winograd ? winogradSums() : groups * panels * paddedDepth() * NR;
+}
+
 function planKernelGrad(): void {
   readSizes();
-  plan(GRAD_WINDOWS, false);
+  plan(i32.MAX_VALUE, true);
+  if (!winograd || SUMS / winogradSums() < LEAST_PARTS) plan(GRAD_WINDOWS, false);
 }
 
 export function conv2dKernelGradShared(): i32 {
   planKernelGrad();
-  return 4 * windowParts() * groups * panels * paddedDepth() * NR;
+  return 4 * windowParts() * partSums();
 }
 
 export function conv2dKernelGradOwn(): i32 {
   planKernelGrad();
-  return (4 * (frameNumbers() + paddedDepth()) + 63) & ~63;
+  return (4 * frameNumbers() + (winograd ? winogradGradOwn() : 4 * paddedDepth()) + 63) & ~63;
 }
 
 export function conv2dKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate: bool, shared: usize, work: usize): void {
@@ -255,8 +265,31 @@ export function conv2dKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate
   setArgument(2, <i32>dkernel);
   setArgument(3, accumulate);
   setArgument(4, <i32>shared);
+  if (winograd) {
+    run(winogradGradPart, windowParts(), work, own);
+    run(winogradKernelPart, partsFor(winogradSums(), 1 << 15, outputs), work, own);
+    return;
+  }
   run(kernelGradPart, windowParts() * depthParts(), work, own);
   run(addSumsPart, partsFor(depth * outputs * windowParts(), 1 << 15, depth), work, own);
+}
+
+function winogradGradPart(part: i32, parts: i32, work: usize): void {
+  planKernelGrad();
+  const sums = <usize>argument(4) + 4 * <usize>part * <usize>winogradSums();
+  const frame = work + winogradGradOwn();
+  memory.fill(sums, 0, 4 * winogradSums());
+  const end = cut(strips, part + 1, parts, 1);
+  for (let index = cut(strips, part, parts, 1); index < end; index++) {
+    winogradGradStrip(index, <usize>argument(0), <usize>argument(1), sums, frame, work);
+  }
+}
+
+function winogradKernelPart(part: i32, parts: i32, _work: usize): void {
+  planKernelGrad();
+  const first = cut(outputs, part, parts, 1);
+  const end = cut(outputs, part + 1, parts, 1);
+  winogradKernelGrad(first, end, <usize>argument(4), windowParts(), <usize>argument(2), argument(3) != 0);
 }
 
 /** sums [part, group, panel, depth, 8] of a part of the windows, or of all for a part of the depth. */

@@ -177,3 +177,201 @@ function put(to: usize, v: v128, added: v128, accumulate: bool, left: i32): void
   if (left > 1) store<f32>(to, f32x4.extract_lane(v, 1) + (accumulate ? load<f32>(to, 4) : 0), 4);
   if (left > 2) store<f32>(to, f32x4.extract_lane(v, 2) + (accumulate ? load<f32>(to, 8) : 0), 8);
 }
+
+// Towards the kernel: dU = Σ over the tiles of (A dy Aᵀ) ⊙ (Bᵀ d B), and dg = Gᵀ dU G. Rows are outputs, columns are channels.
+
+/** Tiles whose transforms are kept at a time. */
+const BLOCK: i32 = 48;
+
+function outputGroups(): i32 {
+  return (outputs + PANEL - 1) / PANEL;
+}
+function channelPanels(): i32 {
+  return (channels + NR - 1) / NR;
+}
+
+/** Numbers of dU [16, group of five outputs, panel of eight channels, 5, 8]. */
+export function winogradSums(): i32 {
+  return 16 * outputGroups() * PANEL * channelPanels() * NR;
+}
+
+/** Bytes of the transforms of a block of tiles, and of dy's. */
+export function winogradGradOwn(): i32 {
+  return 4 * 16 * BLOCK * (channelPanels() * NR + outputGroups() * PANEL);
+}
+
+/** Adds the windows of a strip to dU. */
+export function winogradGradStrip(index: i32, x: usize, dy: usize, sums: usize, frame: usize, work: usize): void {
+  const source = strip(index, x, frame);
+  const pixel: usize = 4 * <usize>channels;
+  const outStep: usize = 4 * <usize>outputs;
+  const across = (outWidth + 1) / 2;
+  const tiles = ((rowsHere + 1) / 2) * across;
+  const vPlace: usize = 4 * <usize>(BLOCK * channelPanels() * NR);
+  const zPlace: usize = 4 * <usize>(BLOCK * outputGroups() * PANEL);
+  const z = work + 16 * vPlace;
+  const out = dy + <usize>firstWindow(index) * outStep;
+  for (let first = 0; first < tiles; first += BLOCK) {
+    const count = min(BLOCK, tiles - first);
+    for (let t = 0; t < count; t++) {
+      const row = 2 * ((first + t) / across);
+      const column = 2 * ((first + t) % across);
+      transformRows(source + <usize>row * pitch + <usize>column * pixel, work + 4 * <usize>(t * NR), 4 * <usize>(count * NR), vPlace);
+      const from = out + <usize>(row * outWidth + column) * outStep;
+      transformGrad(from, row + 1 < rowsHere, column + 1 < outWidth, z + 4 * <usize>(t * PANEL), 4 * <usize>(count * PANEL), zPlace);
+    }
+    let to = sums;
+    for (let k: usize = 0; k < 16; k++) {
+      for (let i = 0; i < outputGroups(); i++) {
+        const a = z + k * zPlace + 4 * <usize>(i * count * PANEL);
+        for (let j = 0; j < channelPanels(); j++, to += 4 * PANEL * NR) {
+          tilePanels(count, a, work + k * vPlace + 4 * <usize>(j * count * NR), to, 4 * NR, to, 4 * NR);
+        }
+      }
+    }
+  }
+}
+
+/** Bᵀ d B as rows of panels of eight channels, which lie `panel` bytes apart. */
+function transformRows(x: usize, to: usize, panel: usize, place: usize): void {
+  const pixel: usize = 4 * <usize>channels;
+  for (let c: usize = 0; c < pixel; c += 16, x += 16) {
+    const at = to + (c / 32) * panel + (c & 16);
+    const x1 = x + pitch;
+    const x2 = x1 + pitch;
+    const x3 = x2 + pitch;
+    const a0 = v128.load(x), a1 = v128.load(x + pixel), a2 = v128.load(x + 2 * pixel), a3 = v128.load(x + 3 * pixel);
+    const c0 = v128.load(x2), c1 = v128.load(x2 + pixel), c2 = v128.load(x2 + 2 * pixel), c3 = v128.load(x2 + 3 * pixel);
+    putRow(f32x4.sub(a0, c0), f32x4.sub(a1, c1), f32x4.sub(a2, c2), f32x4.sub(a3, c3), at, place);
+    const b0 = v128.load(x1), b1 = v128.load(x1 + pixel), b2 = v128.load(x1 + 2 * pixel), b3 = v128.load(x1 + 3 * pixel);
+    putRow(f32x4.add(b0, c0), f32x4.add(b1, c1), f32x4.add(b2, c2), f32x4.add(b3, c3), at + 4 * place, place);
+    putRow(f32x4.sub(c0, b0), f32x4.sub(c1, b1), f32x4.sub(c2, b2), f32x4.sub(c3, b3), at + 8 * place, place);
+    const d0 = v128.load(x3), d1 = v128.load(x3 + pixel), d2 = v128.load(x3 + 2 * pixel), d3 = v128.load(x3 + 3 * pixel);
+    putRow(f32x4.sub(b0, d0), f32x4.sub(b1, d1), f32x4.sub(b2, d2), f32x4.sub(b3, d3), at + 12 * place, place);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function putRow(v0: v128, v1: v128, v2: v128, v3: v128, to: usize, place: usize): void {
+  v128.store(to, f32x4.sub(v0, v2));
+  v128.store(to + place, f32x4.add(v1, v2));
+  v128.store(to + 2 * place, f32x4.sub(v2, v1));
+  v128.store(to + 3 * place, f32x4.sub(v1, v3));
+}
+
+/** A dy Aᵀ of a tile of 2 × 2, of which the second row or column may not exist, scattered to panels of five outputs. */
+function transformGrad(dy: usize, second: bool, third: bool, to: usize, panel: usize, place: usize): void {
+  const outStep: usize = 4 * <usize>outputs;
+  const down: usize = <usize>outWidth * outStep;
+  const zero = f32x4.splat(0);
+  for (let o = 0; o < outputs; o += 4, dy += 16) {
+    const y00 = v128.load(dy);
+    const y01 = third ? v128.load(dy + outStep) : zero;
+    const y10 = second ? v128.load(dy + down) : zero;
+    const y11 = second && third ? v128.load(dy + down + outStep) : zero;
+    const lanes = min(4, outputs - o);
+    // Where each of the four outputs stands.
+    const t0 = to + spot(o, panel);
+    const t1 = lanes > 1 ? to + spot(o + 1, panel) : t0;
+    const t2 = lanes > 2 ? to + spot(o + 2, panel) : t0;
+    const t3 = lanes > 3 ? to + spot(o + 3, panel) : t0;
+    gradRow(y00, y01, t0, t1, t2, t3, place);
+    gradRow(f32x4.add(y00, y10), f32x4.add(y01, y11), t0 + 4 * place, t1 + 4 * place, t2 + 4 * place, t3 + 4 * place, place);
+    gradRow(f32x4.sub(y00, y10), f32x4.sub(y01, y11), t0 + 8 * place, t1 + 8 * place, t2 + 8 * place, t3 + 8 * place, place);
+    gradRow(f32x4.neg(y10), f32x4.neg(y11), t0 + 12 * place, t1 + 12 * place, t2 + 12 * place, t3 + 12 * place, place);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function spot(output: i32, panel: usize): usize {
+  return <usize>(output / PANEL) * panel + 4 * <usize>(output % PANEL);
+}
+
+// @ts-ignore: decorator
+@inline
+function gradRow(y0: v128, y1: v128, t0: usize, t1: usize, t2: usize, t3: usize, place: usize): void {
+  spread(y0, t0, t1, t2, t3);
+  spread(f32x4.add(y0, y1), t0 + place, t1 + place, t2 + place, t3 + place);
+  spread(f32x4.sub(y0, y1), t0 + 2 * place, t1 + 2 * place, t2 + 2 * place, t3 + 2 * place);
+  spread(f32x4.neg(y1), t0 + 3 * place, t1 + 3 * place, t2 + 3 * place, t3 + 3 * place);
+}
+
+/** Lane 0 last: it stands where lanes stand that do not exist. */
+// @ts-ignore: decorator
+@inline
+function spread(v: v128, t0: usize, t1: usize, t2: usize, t3: usize): void {
+  v128.store32_lane(t3, v, 3);
+  v128.store32_lane(t2, v, 2);
+  v128.store32_lane(t1, v, 1);
+  v128.store32_lane(t0, v, 0);
+}
+
+/** dkernel [3, 3, channels, outputs] (+)= Gᵀ dU G of the outputs first … end - 1; dU is the sum of `parts` partial ones. */
+export function winogradKernelGrad(first: i32, end: i32, sums: usize, parts: i32, dkernel: usize, accumulate: bool): void {
+  const place: usize = 4 * <usize>(outputGroups() * PANEL * channelPanels() * NR);
+  const tap: usize = 4 * <usize>(channels * outputs);
+  for (let o = first; o < end; o++) {
+    for (let c = 0; c < channels; c += 4) {
+      const tile = (o / PANEL) * channelPanels() + c / NR;
+      const from = sums + 4 * <usize>(tile * PANEL * NR + (o % PANEL) * NR + c % NR);
+      const to = dkernel + 4 * <usize>(c * outputs + o);
+      // Down each column of dU, then along each row of what that gives.
+      let a0 = f32x4.splat(0), a1 = a0, a2 = a0, b0 = a0, b1 = a0, b2 = a0, c0 = a0, c1 = a0, c2 = a0;
+      for (let k: usize = 0; k < 4; k++) {
+        const m0 = total(from + k * place, parts);
+        const m1 = total(from + (k + 4) * place, parts);
+        const m2 = total(from + (k + 8) * place, parts);
+        const m3 = total(from + (k + 12) * place, parts);
+        const half = f32x4.mul(f32x4.add(m1, m2), f32x4.splat(0.5));
+        const g0 = f32x4.add(m0, half);
+        const g1 = f32x4.mul(f32x4.sub(m1, m2), f32x4.splat(0.5));
+        const g2 = f32x4.add(half, m3);
+        if (k == 0) {
+          a0 = g0, b0 = g1, c0 = g2;
+        } else if (k == 3) {
+          a2 = f32x4.add(a2, g0), b2 = f32x4.add(b2, g1), c2 = f32x4.add(c2, g2);
+        } else {
+          const h0 = f32x4.mul(g0, f32x4.splat(0.5));
+          const h1 = f32x4.mul(g1, f32x4.splat(0.5));
+          const h2 = f32x4.mul(g2, f32x4.splat(0.5));
+          a0 = f32x4.add(a0, h0), b0 = f32x4.add(b0, h1), c0 = f32x4.add(c0, h2);
+          a1 = k == 1 ? h0 : f32x4.sub(a1, h0), b1 = k == 1 ? h1 : f32x4.sub(b1, h1), c1 = k == 1 ? h2 : f32x4.sub(c1, h2);
+          a2 = f32x4.add(a2, h0), b2 = f32x4.add(b2, h1), c2 = f32x4.add(c2, h2);
+        }
+      }
+      putTaps(to, a0, accumulate);
+      putTaps(to + tap, a1, accumulate);
+      putTaps(to + 2 * tap, a2, accumulate);
+      putTaps(to + 3 * tap, b0, accumulate);
+      putTaps(to + 4 * tap, b1, accumulate);
+      putTaps(to + 5 * tap, b2, accumulate);
+      putTaps(to + 6 * tap, c0, accumulate);
+      putTaps(to + 7 * tap, c1, accumulate);
+      putTaps(to + 8 * tap, c2, accumulate);
+    }
+  }
+}
+
+/** The partial sums at one place, added in the order of the parts. */
+// @ts-ignore: decorator
+@inline
+function total(from: usize, parts: i32): v128 {
+  let sum = v128.load(from);
+  const next: usize = 4 * <usize>winogradSums();
+  for (let part = 1; part < parts; part++) sum = f32x4.add(sum, v128.load(from + <usize>part * next));
+  return sum;
+}
+
+/** Four channels of one tap and output. */
+function putTaps(to: usize, v: v128, accumulate: bool): void {
+  const next: usize = 4 * <usize>outputs;
+  store<f32>(to, f32x4.extract_lane(v, 0) + (accumulate ? load<f32>(to) : 0));
+  to += next;
+  store<f32>(to, f32x4.extract_lane(v, 1) + (accumulate ? load<f32>(to) : 0));
+  to += next;
+  store<f32>(to, f32x4.extract_lane(v, 2) + (accumulate ? load<f32>(to) : 0));
+  to += next;
+  store<f32>(to, f32x4.extract_lane(v, 3) + (accumulate ? load<f32>(to) : 0));
+}
