@@ -113,6 +113,11 @@ export const loopCases: Readonly<Record<string, LoopCase>> = {
   },
   div: binary((t, a, b, y, accumulate) => t.div(a, b, y, accumulate), 0),
   divGradDivisor: binary((t, b, y, db, accumulate, dy) => t.divGradDivisor(b, y, dy(), db, accumulate), 0),
+  dot: {
+    outputs: () => [1],
+    run: (t, [y], { at, draw }, r, c, accumulate) => t.dot(at(draw(r * c)), at(draw(r * c)), y!, accumulate),
+    slack: ORDER,
+  },
   exp: unary((t, x, y) => t.exp(x, y)),
   expGrad: gradient("expGrad", 2 ** -20),
   // Far below 0, 1 + tanh loses what it would need, in the reference as here.

@@ -32,6 +32,7 @@ const weights = (s: Convolution): number => (s.kernelHeight * s.kernelWidth * s.
 const convolutions: Readonly<Record<string, Convolution>> = {
   "5×5, one channel": convolution(1, 33, 5, 1),
   "3×3": convolution(13, 24, 3, 1),
+  "3×3 by tiles": convolution(16, 24, 3, 1),
   "3×3, stride 2": convolution(12, 40, 3, 2),
   "3×3 in groups": convolution(24, 32, 3, 1, 4),
   "3×3, a kernel too large for partial sums": convolution(257, 470, 3, 3),

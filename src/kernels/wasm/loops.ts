@@ -38,7 +38,7 @@ export type LoopExports = {
   readonly rowsWork: (columns: number) => number;
   readonly sumRowsWork: (outer: number, n: number) => number;
   readonly sumRows: (outer: number, n: number, x: number, y: number, scale: number, accumulate: boolean, work: number) => void;
-  readonly sumOfSquares: (n: number, x: number, work: number) => number;
+  readonly sumOfProducts: (n: number, x: number, y: number, work: number) => number;
   readonly columnsWork: (rows: number, columns: number) => number;
   readonly sumColumns: (n: number, inner: number, x: number, y: number, scale: number, accumulate: boolean, work: number) => void;
   readonly sumMiddle: (
@@ -98,7 +98,6 @@ export type Loops = Omit<
   | "depthwiseConv2d"
   | "depthwiseConv2dInputGrad"
   | "depthwiseConv2dKernelGrad"
-  | "dot"
   | "dropoutMask"
   | "gemm"
   | "maxPool"
@@ -115,6 +114,8 @@ export type Loops = Omit<
 
 /** Loops over numbers, rows and columns in WebAssembly. */
 export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, writeSizes }: Operands): Loops {
+  const sumOfProducts = (a: Numbers, b: Numbers): number =>
+    wasm.sumOfProducts(a.length, address(0, a, true), address(1, b, true), shared(wasm.sumRowsWork(1, a.length)));
   /** Kernel `op` of assembly/rows.ts on x [rows, columns]; a: what stands between x and y. */
   const rows = (
     op: number,
@@ -206,10 +207,12 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
       wasm.sumGrad(sizes.outer, sizes.n, sizes.inner, pdy, pdx, scale, accumulate);
       bring(pdx, dx);
     },
-    sumOfSquares: (x) =>
-      x.length < FEW
-        ? reference.sumOfSquares(x)
-        : wasm.sumOfSquares(x.length, address(0, x, true), shared(wasm.sumRowsWork(1, x.length))),
+    sumOfSquares: (x) => (x.length < FEW ? reference.sumOfSquares(x) : sumOfProducts(x, x)),
+    dot: (a, b, y, accumulate) => {
+      if (a.length < FEW) return reference.dot(a, b, y, accumulate);
+      const total = sumOfProducts(a, b);
+      y[0] = accumulate ? y[0]! + total : total;
+    },
     softmax: (classes, x, y) => (x.length < FEW ? reference.softmax(classes, x, y) : rows(0, classes, x, [x], y, false)),
     softmaxGrad: (classes, y, dy, dx, accumulate) =>
       y.length < FEW ? reference.softmaxGrad(classes, y, dy, dx, accumulate) : rows(1, classes, y, [dy], dx, accumulate),

@@ -10,7 +10,7 @@ export { gemm, gemmWork } from "./gemm";
 export { map } from "./map";
 export { maxPool, maxPoolGrad } from "./pool";
 export { sizesAt } from "./sizes";
-export { rows, rowsWork, sumOfSquares, sumRows, sumRowsWork } from "./rows";
+export { rows, rowsWork, sumOfProducts, sumRows, sumRowsWork } from "./rows";
 export { serve, setThreads } from "./threads";
 export { tilePanels } from "./tile";
 export { adam, rmsprop, sgdMomentum } from "./update";

@@ -10,7 +10,6 @@ const MOST_PARTS: i32 = 64;
 
 // What is added up along a row.
 class Sum {}
-class Squares {}
 class Products {}
 class SquaredDistances {}
 
@@ -20,7 +19,6 @@ class SquaredDistances {}
 function term<T>(a: usize, b: usize, shift: v128): v128 {
   const x = read(a);
   if (idof<T>() == idof<Sum>()) return x;
-  if (idof<T>() == idof<Squares>()) return f64x2.mul(x, x);
   if (idof<T>() == idof<Products>()) return f64x2.mul(x, read(b));
   const d = f64x2.sub(x, shift);
   return f64x2.mul(d, d);
@@ -187,7 +185,7 @@ export function sumRowsWork(outer: i32, n: i32): i32 {
 
 /** y [outer] (+)= scale·Σₙ x [outer, n]. */
 export function sumRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accumulate: bool, work: usize): void {
-  sumPieces(outer, n, x, work, false);
+  sumPieces(outer, n, x, 0, work);
   const count = pieces(outer, n);
   for (let o = 0; o < outer; o++) {
     let sum: f64 = 0;
@@ -197,22 +195,23 @@ export function sumRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accu
   }
 }
 
-/** Σ x², with the work memory of one row's sum. */
-export function sumOfSquares(n: i32, x: usize, work: usize): f64 {
-  sumPieces(1, n, x, work, true);
+/** Σ x·y, with the work memory of one row's sum. */
+export function sumOfProducts(n: i32, x: usize, y: usize, work: usize): f64 {
+  sumPieces(1, n, x, y, work);
   let sum: f64 = 0;
   for (let i = 0; i < pieces(1, n); i++) sum += load<f64>(work + 8 * <usize>i);
   return sum;
 }
 
-function sumPieces(outer: i32, n: i32, x: usize, work: usize, squares: bool): void {
+/** Sums of the pieces of rows of x or, where y is not 0, of x·y. */
+function sumPieces(outer: i32, n: i32, x: usize, y: usize, work: usize): void {
   const count = pieces(outer, n);
   setArgument(0, outer * count);
   setArgument(1, count);
   setArgument(2, n);
   setArgument(3, <i32>x);
   setArgument(4, <i32>work);
-  setArgument(5, squares);
+  setArgument(5, <i32>y);
   run(sumPiecesPart, min(max(1, outer * count), partsFor(outer * n, PART, MOST_PARTS)), 0, 0);
 }
 
@@ -221,7 +220,9 @@ function sumPiecesPart(part: i32, parts: i32, _work: usize): void {
   const count = argument(1), n = argument(2);
   for (let i = cut(argument(0), part, parts, 1); i < end; i++) {
     const begin = cut(n, i % count, count, 16), length = cut(n, (i % count) + 1, count, 16) - begin;
-    const x = <usize>argument(3) + 4 * <usize>((i / count) * n + begin);
-    store<f64>(<usize>argument(4) + 8 * <usize>i, argument(5) ? total<Squares>(length, x, x, 0) : total<Sum>(length, x, x, 0));
+    const at: usize = 4 * <usize>((i / count) * n + begin);
+    const x = <usize>argument(3) + at;
+    const y = <usize>argument(5) + at;
+    store<f64>(<usize>argument(4) + 8 * <usize>i, argument(5) ? total<Products>(length, x, y, 0) : total<Sum>(length, x, x, 0));
   }
 }
