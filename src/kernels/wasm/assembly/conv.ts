@@ -285,11 +285,11 @@ function winogradGradPart(part: i32, parts: i32, work: usize): void {
   }
 }
 
-function winogradKernelPart(part: i32, parts: i32, _work: usize): void {
+function winogradKernelPart(part: i32, parts: i32, work: usize): void {
   planKernelGrad();
   const first = cut(outputs, part, parts, 1);
   const end = cut(outputs, part + 1, parts, 1);
-  winogradKernelGrad(first, end, <usize>argument(4), windowParts(), <usize>argument(2), argument(3) != 0);
+  winogradKernelGrad(first, end, <usize>argument(4), windowParts(), <usize>argument(2), argument(3) != 0, work);
 }
 
 /** sums [part, group, panel, depth, 8] of a part of the windows, or of all for a part of the depth. */

@@ -55,41 +55,49 @@ export function transformKernel(first: i32, end: i32, panels: i32, from: usize, 
   }
 }
 
-/** One row of Bᵀ d B: v₀ − v₂, v₁ + v₂, v₂ − v₁, v₁ − v₃, each scattered to four channels of its panel. */
-// @ts-ignore: decorator
-@inline
-function storeRow(v0: v128, v1: v128, v2: v128, v3: v128, to: usize, place: usize): void {
-  scatter(f32x4.sub(v0, v2), to);
-  scatter(f32x4.add(v1, v2), to + place);
-  scatter(f32x4.sub(v2, v1), to + 2 * place);
-  scatter(f32x4.sub(v1, v3), to + 3 * place);
-}
-
-// @ts-ignore: decorator
-@inline
-function scatter(v: v128, to: usize): void {
-  v128.store32_lane(to, v, 0);
-  v128.store32_lane(to, v, 1, 4 * PANEL);
-  v128.store32_lane(to, v, 2, 8 * PANEL);
-  v128.store32_lane(to, v, 3, 12 * PANEL);
-}
-
-/** Bᵀ d B of the tile whose pixels begin at x, all channels; place by place `place` bytes apart. */
-function transformTile(x: usize, to: usize, place: usize): void {
+/**
+ * Bᵀ d B of the tile whose pixels begin at x, all channels; its 16 places lie `place` bytes apart. A tile is a column of a panel of five or,
+ * where panels of eight channels are `panel` bytes apart, a row of one.
+ */
+function transformTile(x: usize, to: usize, place: usize, panel: usize): void {
   const pixel: usize = 4 * <usize>channels;
-  for (let c: usize = 0; c < pixel; c += 16, x += 16, to += 16 * PANEL) {
+  const rows = panel != 0;
+  for (let c: usize = 0; c < pixel; c += 16, x += 16) {
+    const at = to + (rows ? (c / 32) * panel + (c & 16) : c * PANEL);
     const x1 = x + pitch;
     const x2 = x1 + pitch;
     const x3 = x2 + pitch;
     const a0 = v128.load(x), a1 = v128.load(x + pixel), a2 = v128.load(x + 2 * pixel), a3 = v128.load(x + 3 * pixel);
     const c0 = v128.load(x2), c1 = v128.load(x2 + pixel), c2 = v128.load(x2 + 2 * pixel), c3 = v128.load(x2 + 3 * pixel);
-    storeRow(f32x4.sub(a0, c0), f32x4.sub(a1, c1), f32x4.sub(a2, c2), f32x4.sub(a3, c3), to, place);
+    storeRow(f32x4.sub(a0, c0), f32x4.sub(a1, c1), f32x4.sub(a2, c2), f32x4.sub(a3, c3), at, place, rows);
     const b0 = v128.load(x1), b1 = v128.load(x1 + pixel), b2 = v128.load(x1 + 2 * pixel), b3 = v128.load(x1 + 3 * pixel);
-    storeRow(f32x4.add(b0, c0), f32x4.add(b1, c1), f32x4.add(b2, c2), f32x4.add(b3, c3), to + 4 * place, place);
-    storeRow(f32x4.sub(c0, b0), f32x4.sub(c1, b1), f32x4.sub(c2, b2), f32x4.sub(c3, b3), to + 8 * place, place);
+    storeRow(f32x4.add(b0, c0), f32x4.add(b1, c1), f32x4.add(b2, c2), f32x4.add(b3, c3), at + 4 * place, place, rows);
+    storeRow(f32x4.sub(c0, b0), f32x4.sub(c1, b1), f32x4.sub(c2, b2), f32x4.sub(c3, b3), at + 8 * place, place, rows);
     const d0 = v128.load(x3), d1 = v128.load(x3 + pixel), d2 = v128.load(x3 + 2 * pixel), d3 = v128.load(x3 + 3 * pixel);
-    storeRow(f32x4.sub(b0, d0), f32x4.sub(b1, d1), f32x4.sub(b2, d2), f32x4.sub(b3, d3), to + 12 * place, place);
+    storeRow(f32x4.sub(b0, d0), f32x4.sub(b1, d1), f32x4.sub(b2, d2), f32x4.sub(b3, d3), at + 12 * place, place, rows);
   }
+}
+
+/** One row of Bᵀ d B: v₀ − v₂, v₁ + v₂, v₂ − v₁, v₁ − v₃. */
+function storeRow(v0: v128, v1: v128, v2: v128, v3: v128, to: usize, place: usize, rows: bool): void {
+  store4(f32x4.sub(v0, v2), to, rows);
+  store4(f32x4.add(v1, v2), to + place, rows);
+  store4(f32x4.sub(v2, v1), to + 2 * place, rows);
+  store4(f32x4.sub(v1, v3), to + 3 * place, rows);
+}
+
+/** Four channels of a row, or of a column. */
+// @ts-ignore: decorator
+@inline
+function store4(v: v128, to: usize, row: bool): void {
+  if (row) {
+    v128.store(to, v);
+    return;
+  }
+  v128.store32_lane(to, v, 0);
+  v128.store32_lane(to, v, 1, 4 * PANEL);
+  v128.store32_lane(to, v, 2, 8 * PANEL);
+  v128.store32_lane(to, v, 3, 12 * PANEL);
 }
 
 /** Column j of m [4, 4], places `place` bytes apart, times A: m₀ + m₁ + m₂ and m₁ − m₂ − m₃, down the column. */
@@ -126,7 +134,7 @@ export function winogradStrip(
       const row = (first + t) / across;
       const column = (first + t) % across;
       const from = source + <usize>(2 * row) * pitch + <usize>(2 * column) * pixel;
-      transformTile(from, work + <usize>(t / PANEL * PANEL) * pixel + 4 * <usize>(t % PANEL), place);
+      transformTile(from, work + <usize>(t / PANEL * PANEL) * pixel + 4 * <usize>(t % PANEL), place, 0);
     }
     for (let i = 0; i < panels; i++) {
       for (let k = 0; k < 16; k++) {
@@ -216,7 +224,7 @@ export function winogradGradStrip(index: i32, x: usize, dy: usize, sums: usize, 
     for (let t = 0; t < count; t++) {
       const row = 2 * ((first + t) / across);
       const column = 2 * ((first + t) % across);
-      transformRows(source + <usize>row * pitch + <usize>column * pixel, work + 4 * <usize>(t * NR), 4 * <usize>(count * NR), vPlace);
+      transformTile(source + <usize>row * pitch + <usize>column * pixel, work + 4 * <usize>(t * NR), vPlace, 4 * <usize>(count * NR));
       const from = out + <usize>(row * outWidth + column) * outStep;
       transformGrad(from, row + 1 < rowsHere, column + 1 < outWidth, z + 4 * <usize>(t * PANEL), 4 * <usize>(count * PANEL), zPlace);
     }
@@ -230,34 +238,6 @@ export function winogradGradStrip(index: i32, x: usize, dy: usize, sums: usize, 
       }
     }
   }
-}
-
-/** Bᵀ d B as rows of panels of eight channels, which lie `panel` bytes apart. */
-function transformRows(x: usize, to: usize, panel: usize, place: usize): void {
-  const pixel: usize = 4 * <usize>channels;
-  for (let c: usize = 0; c < pixel; c += 16, x += 16) {
-    const at = to + (c / 32) * panel + (c & 16);
-    const x1 = x + pitch;
-    const x2 = x1 + pitch;
-    const x3 = x2 + pitch;
-    const a0 = v128.load(x), a1 = v128.load(x + pixel), a2 = v128.load(x + 2 * pixel), a3 = v128.load(x + 3 * pixel);
-    const c0 = v128.load(x2), c1 = v128.load(x2 + pixel), c2 = v128.load(x2 + 2 * pixel), c3 = v128.load(x2 + 3 * pixel);
-    putRow(f32x4.sub(a0, c0), f32x4.sub(a1, c1), f32x4.sub(a2, c2), f32x4.sub(a3, c3), at, place);
-    const b0 = v128.load(x1), b1 = v128.load(x1 + pixel), b2 = v128.load(x1 + 2 * pixel), b3 = v128.load(x1 + 3 * pixel);
-    putRow(f32x4.add(b0, c0), f32x4.add(b1, c1), f32x4.add(b2, c2), f32x4.add(b3, c3), at + 4 * place, place);
-    putRow(f32x4.sub(c0, b0), f32x4.sub(c1, b1), f32x4.sub(c2, b2), f32x4.sub(c3, b3), at + 8 * place, place);
-    const d0 = v128.load(x3), d1 = v128.load(x3 + pixel), d2 = v128.load(x3 + 2 * pixel), d3 = v128.load(x3 + 3 * pixel);
-    putRow(f32x4.sub(b0, d0), f32x4.sub(b1, d1), f32x4.sub(b2, d2), f32x4.sub(b3, d3), at + 12 * place, place);
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function putRow(v0: v128, v1: v128, v2: v128, v3: v128, to: usize, place: usize): void {
-  v128.store(to, f32x4.sub(v0, v2));
-  v128.store(to + place, f32x4.add(v1, v2));
-  v128.store(to + 2 * place, f32x4.sub(v2, v1));
-  v128.store(to + 3 * place, f32x4.sub(v1, v3));
 }
 
 /** A dy Aᵀ of a tile of 2 × 2, of which the second row or column may not exist, scattered to panels of five outputs. */
@@ -289,8 +269,6 @@ function spot(output: i32, panel: usize): usize {
   return <usize>(output / PANEL) * panel + 4 * <usize>(output % PANEL);
 }
 
-// @ts-ignore: decorator
-@inline
 function gradRow(y0: v128, y1: v128, t0: usize, t1: usize, t2: usize, t3: usize, place: usize): void {
   spread(y0, t0, t1, t2, t3);
   spread(f32x4.add(y0, y1), t0 + place, t1 + place, t2 + place, t3 + place);
@@ -308,70 +286,64 @@ function spread(v: v128, t0: usize, t1: usize, t2: usize, t3: usize): void {
   v128.store32_lane(t0, v, 0);
 }
 
-/** dkernel [3, 3, channels, outputs] (+)= Gᵀ dU G of the outputs first … end - 1; dU is the sum of `parts` partial ones. */
-export function winogradKernelGrad(first: i32, end: i32, sums: usize, parts: i32, dkernel: usize, accumulate: bool): void {
+/**
+ * dkernel [3, 3, channels, outputs] (+)= Gᵀ dU G of the outputs first … end - 1; dU is the sum of `parts` partial ones, added in their
+ * order. `work` has room for 12 vectors.
+ */
+export function winogradKernelGrad(
+  first: i32, end: i32, sums: usize, parts: i32, dkernel: usize, accumulate: bool, work: usize,
+): void {
   const place: usize = 4 * <usize>(outputGroups() * PANEL * channelPanels() * NR);
   const tap: usize = 4 * <usize>(channels * outputs);
   for (let o = first; o < end; o++) {
     for (let c = 0; c < channels; c += 4) {
       const tile = (o / PANEL) * channelPanels() + c / NR;
-      const from = sums + 4 * <usize>(tile * PANEL * NR + (o % PANEL) * NR + c % NR);
-      const to = dkernel + 4 * <usize>(c * outputs + o);
+      let from = sums + 4 * <usize>(tile * PANEL * NR + (o % PANEL) * NR + c % NR);
       // Down each column of dU, then along each row of what that gives.
-      let a0 = f32x4.splat(0), a1 = a0, a2 = a0, b0 = a0, b1 = a0, b2 = a0, c0 = a0, c1 = a0, c2 = a0;
-      for (let k: usize = 0; k < 4; k++) {
-        const m0 = total(from + k * place, parts);
-        const m1 = total(from + (k + 4) * place, parts);
-        const m2 = total(from + (k + 8) * place, parts);
-        const m3 = total(from + (k + 12) * place, parts);
-        const half = f32x4.mul(f32x4.add(m1, m2), f32x4.splat(0.5));
-        const g0 = f32x4.add(m0, half);
-        const g1 = f32x4.mul(f32x4.sub(m1, m2), f32x4.splat(0.5));
-        const g2 = f32x4.add(half, m3);
-        if (k == 0) {
-          a0 = g0, b0 = g1, c0 = g2;
-        } else if (k == 3) {
-          a2 = f32x4.add(a2, g0), b2 = f32x4.add(b2, g1), c2 = f32x4.add(c2, g2);
-        } else {
-          const h0 = f32x4.mul(g0, f32x4.splat(0.5));
-          const h1 = f32x4.mul(g1, f32x4.splat(0.5));
-          const h2 = f32x4.mul(g2, f32x4.splat(0.5));
-          a0 = f32x4.add(a0, h0), b0 = f32x4.add(b0, h1), c0 = f32x4.add(c0, h2);
-          a1 = k == 1 ? h0 : f32x4.sub(a1, h0), b1 = k == 1 ? h1 : f32x4.sub(b1, h1), c1 = k == 1 ? h2 : f32x4.sub(c1, h2);
-          a2 = f32x4.add(a2, h0), b2 = f32x4.add(b2, h1), c2 = f32x4.add(c2, h2);
-        }
+      for (let at = work; at < work + 192; at += 48, from += place) {
+        v128.store(at, total(from, parts));
+        v128.store(at, total(from + 4 * place, parts), 16);
+        v128.store(at, total(from + 8 * place, parts), 32);
+        three(at, 16, total(from + 12 * place, parts));
       }
-      putTaps(to, a0, accumulate);
-      putTaps(to + tap, a1, accumulate);
-      putTaps(to + 2 * tap, a2, accumulate);
-      putTaps(to + 3 * tap, b0, accumulate);
-      putTaps(to + 4 * tap, b1, accumulate);
-      putTaps(to + 5 * tap, b2, accumulate);
-      putTaps(to + 6 * tap, c0, accumulate);
-      putTaps(to + 7 * tap, c1, accumulate);
-      putTaps(to + 8 * tap, c2, accumulate);
+      let to = dkernel + 4 * <usize>(c * outputs + o);
+      for (let at = work; at < work + 48; at += 16, to += 3 * tap) {
+        three(at, 48, v128.load(at, 144));
+        putTaps(to, v128.load(at), accumulate);
+        putTaps(to + tap, v128.load(at, 48), accumulate);
+        putTaps(to + 2 * tap, v128.load(at, 96), accumulate);
+      }
     }
   }
 }
 
-/** The partial sums at one place, added in the order of the parts. */
-// @ts-ignore: decorator
-@inline
+/** Gᵀ m: of m₀, m₁, m₂, `step` bytes apart, and m₃, the three that take their place. */
+function three(at: usize, step: usize, m3: v128): void {
+  const m1 = v128.load(at + step);
+  const m2 = v128.load(at + 2 * step);
+  const half = f32x4.splat(0.5);
+  const mean = f32x4.mul(f32x4.add(m1, m2), half);
+  v128.store(at, f32x4.add(v128.load(at), mean));
+  v128.store(at + step, f32x4.mul(f32x4.sub(m1, m2), half));
+  v128.store(at + 2 * step, f32x4.add(mean, m3));
+}
+
+/** The partial sums at one place. */
 function total(from: usize, parts: i32): v128 {
-  let sum = v128.load(from);
   const next: usize = 4 * <usize>winogradSums();
-  for (let part = 1; part < parts; part++) sum = f32x4.add(sum, v128.load(from + <usize>part * next));
+  let sum = v128.load(from);
+  for (; parts > 1; parts--) {
+    from += next;
+    sum = f32x4.add(sum, v128.load(from));
+  }
   return sum;
 }
 
 /** Four channels of one tap and output. */
 function putTaps(to: usize, v: v128, accumulate: bool): void {
   const next: usize = 4 * <usize>outputs;
-  store<f32>(to, f32x4.extract_lane(v, 0) + (accumulate ? load<f32>(to) : 0));
-  to += next;
-  store<f32>(to, f32x4.extract_lane(v, 1) + (accumulate ? load<f32>(to) : 0));
-  to += next;
-  store<f32>(to, f32x4.extract_lane(v, 2) + (accumulate ? load<f32>(to) : 0));
-  to += next;
-  store<f32>(to, f32x4.extract_lane(v, 3) + (accumulate ? load<f32>(to) : 0));
+  for (let lane = 0; lane < 4; lane++, to += next) {
+    store<f32>(to, f32x4.extract_lane(v, 0) + (accumulate ? load<f32>(to) : 0));
+    v = v128.shuffle<f32>(v, v, 1, 2, 3, 0);
+  }
 }
