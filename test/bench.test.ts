@@ -24,9 +24,9 @@ test("every promise of --check is measured; whether it holds is for quiet machin
 });
 
 test("this library's side of bench:peers runs every task", () => {
-  const file = fileURLToPath(new URL("../bench/peers/ours.ts", import.meta.url));
-  const args = ["--import", "tsx", file, "--seconds", "0", "--least", "1"];
-  const lines = execFileSync(process.execPath, args, { encoding: "utf8" }).trim().split("\n");
+  const cwd = fileURLToPath(new URL("..", import.meta.url));
+  const args = ["--import", "tsx", "bench/peers/ours.ts", "--seconds", "0", "--least", "1"];
+  const lines = execFileSync(process.execPath, args, { cwd, encoding: "utf8", timeout: 60_000 }).trim().split("\n");
   const found = lines.map((line) => JSON.parse(line) as { name: string; error?: string });
   expect(found.map(({ name }) => name)).toEqual([...ROWS]);
   expect(found.filter(({ error }) => error !== undefined)).toEqual([]);

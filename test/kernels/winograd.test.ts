@@ -8,8 +8,8 @@ import { abs, firstDifference, kernelOf, reals, tables, wholeNumbers } from "./e
 // The convolutions that WebAssembly computes tile by tile (assembly/winograd.ts): 3 × 3, stride 1, no groups, and enough channels.
 
 const side = fc
-  .record({ n: fc.integer({ min: 1, max: 9 }), before: fc.nat({ max: 2 }), after: fc.nat({ max: 2 }) })
-  .filter((s) => s.n + s.before + s.after >= 3);
+  .record({ n: fc.integer({ min: 2, max: 9 }), before: fc.nat({ max: 4 }), after: fc.nat({ max: 4 }) })
+  .filter((s) => s.n + s.before + s.after >= 6);
 const geometry = fc.record({
   batch: fc.integer({ min: 1, max: 3 }),
   y: side,
@@ -200,6 +200,26 @@ describe.each(each)("%s %s by tiles", (_, name, { fast, place }) => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  const same = { batch: 1, groups: 1, kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, dilationY: 1, dilationX: 1 };
+  const square = (n: number) => ({ height: n, width: n, outHeight: n, outWidth: n, padTop: 1, padLeft: 1 });
+  const large: [string, Convolution][] = [
+    ["more tiles than a block holds", { ...same, ...square(31), channels: 64, outChannels: 16 }],
+    ["sums too large for tiles towards the kernel", { ...same, ...square(5), channels: 256, outChannels: 256 }],
+  ];
+  test.each(large)("equals the reference bit for bit with %s", (_, s) => {
+    const { want, got } = both(s, false, wholeNumbers(1));
+    expect(firstDifference(got, want)).toBe(-1);
+  });
+
+  test("really goes by tiles: an infinite number in a window makes NaN, where the direct way has infinity", () => {
+    const s = { ...same, ...square(8), channels: 16, outChannels: 16 };
+    const { p, q, got } = both(s, false, (length) => new Float32Array(length).fill(1));
+    const endless = p.slice();
+    endless[3 * 8 * 16 + 3 * 16] = Number.POSITIVE_INFINITY; // channel 0 of an inner pixel
+    run(fast, s, place(endless), place(q), got, false);
+    expect(got.some(Number.isNaN)).toBe(true);
   });
 
   test("stays within its bound on reals: its roundings of what its own terms are, and the reference's", () => {

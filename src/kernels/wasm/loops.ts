@@ -114,8 +114,10 @@ export type Loops = Omit<
 
 /** Loops over numbers, rows and columns in WebAssembly. */
 export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, writeSizes }: Operands): Loops {
-  const sumOfProducts = (a: Numbers, b: Numbers): number =>
-    wasm.sumOfProducts(a.length, address(0, a, true), address(1, b, true), shared(wasm.sumRowsWork(1, a.length)));
+  const sumOfProducts = (a: Numbers, b: Numbers): number => {
+    const pa = address(0, a, true);
+    return wasm.sumOfProducts(a.length, pa, a === b ? pa : address(1, b, true), shared(wasm.sumRowsWork(1, a.length)));
+  };
   /** Kernel `op` of assembly/rows.ts on x [rows, columns]; a: what stands between x and y. */
   const rows = (
     op: number,

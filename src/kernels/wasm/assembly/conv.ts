@@ -16,6 +16,10 @@ import {
 
 /** With fewer channels or outputs Winograd's transforms take longer than the products that they save. */
 const LEAST_CHANNELS: i32 = 16;
+/** In fewer windows too many tiles, or places of a group of five tiles, are empty. */
+const LEAST_WINDOWS: i32 = 16;
+/** Channels times outputs whose transformed kernel can still be addressed. */
+const MOST_WEIGHTS: i64 = 1 << 24;
 /** Runs shorter than this are read through a table of offsets. */
 const SHORT: i32 = 12;
 /** Windows in a strip for the kernel's gradient: what is read of them once per tile stays in the nearest cache. */
@@ -37,7 +41,8 @@ function plan(windows: i32, tiled: bool): void {
   depth = kernelHeight * kernelWidth * share;
   panels = (outShare + NR - 1) / NR;
   winograd = tiled && groups == 1 && kernelHeight == 3 && kernelWidth == 3 && strideY * strideX * dilationY * dilationX == 1
-    && (channels & 3) == 0 && channels >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
+    && (channels & 3) == 0 && channels >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS && <i64>channels * outputs <= MOST_WEIGHTS
+    && outHeight * outWidth >= LEAST_WINDOWS;
   planStrips(windows, winograd ? 2 : 1);
 }
 
@@ -62,13 +67,8 @@ export function conv2dShared(turned: bool): i32 {
 
 export function conv2dOwn(turned: bool): i32 {
   planConv2d(turned);
-  if (winograd) return (winogradOwn(stripTiles()) + 4 * frameNumbers() + 63) & ~63;
+  if (winograd) return (winogradOwn() + 4 * frameNumbers() + 63) & ~63;
   return (EDGE + 4 * (paddedDepth() + frameNumbers()) + 63) & ~63;
-}
-
-/** Tiles of 2 × 2 windows in a strip. */
-function stripTiles(): i32 {
-  return ((stripRows + 1) / 2) * ((outWidth + 1) / 2);
 }
 
 /** y = x ∗ kernel + bias; `bias` may be 0. */
@@ -138,7 +138,7 @@ function transformPart(part: i32, parts: i32, _work: usize): void {
 function winogradPart(part: i32, parts: i32, work: usize): void {
   planConv2d(argument(0) != 0);
   const u = <usize>argument(6) + 4 * <usize>(panels * depth * NR);
-  const frame = work + winogradOwn(stripTiles());
+  const frame = work + winogradOwn();
   const end = cut(strips, part + 1, parts, 1);
   for (let index = cut(strips, part, parts, 1); index < end; index++) {
     winogradStrip(index, <usize>argument(1), u, panels, <usize>argument(3), <usize>argument(4), argument(5) != 0, frame, work);
@@ -244,7 +244,7 @@ function partSums(): i32 {
 
 function planKernelGrad(): void {
   readSizes();
-  plan(i32.MAX_VALUE, true);
+  plan(2 * GRAD_WINDOWS, true);
   if (!winograd || SUMS / winogradSums() < LEAST_PARTS) plan(GRAD_WINDOWS, false);
 }
 

@@ -24,9 +24,9 @@ function plan(turned: bool): void {
   planStrips(i32.MAX_VALUE, 1);
 }
 
-/** Whether the kernel is 3 × 3 at stride 1, for which there are loops of their own. */
+/** Whether the kernel is 3 × 3 with taps and outputs side by side, for which there are loops of their own, four channels at a time. */
 function isNine(): bool {
-  return kernelHeight == 3 && kernelWidth == 3 && dilationX == 1 && strideX == 1;
+  return kernelHeight == 3 && kernelWidth == 3 && dilationX == 1 && strideX == 1 && channels >= 4;
 }
 
 /**

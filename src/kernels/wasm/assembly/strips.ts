@@ -5,12 +5,12 @@ import {
   batch, channels, dilationX, dilationY, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop, strideX, strideY, width,
 } from "./sizes";
 
-/** Numbers that a strip may hold, but one row of windows whatever its size. */
+/** Numbers that a strip, or a block of patches, may hold; but one row of windows, or of tiles of them, whatever its size. */
 export const BLOCK: i32 = 1 << 15;
 
-/** Rows of windows in a strip; strips in an image; strips in all. */
-export let stripRows: i32, stripsInImage: i32, strips: i32;
-let framed: bool, stripWidth: i32, tileSide: i32;
+/** Rows of windows in a strip, and strips in all. */
+export let stripRows: i32, strips: i32;
+let framed: bool, stripWidth: i32, tileSide: i32, stripsInImage: i32;
 
 /** So many windows in whole tiles. */
 // @ts-ignore: decorator
@@ -30,8 +30,8 @@ export function planStrips(windows: i32, side: i32): void {
   const bottom = (whole(outHeight) - 1) * strideY + reachY - padTop;
   framed = padTop != 0 || padLeft != 0 || bottom > height || stripWidth > width;
   const fitting = (BLOCK / max(1, (framed ? stripWidth : width) * channels) - reachY) / strideY + 1;
-  stripRows = max(side, min(outHeight, min(fitting, windows / max(1, outWidth))) / side * side);
-  stripsInImage = (outHeight + stripRows - 1) / max(1, stripRows);
+  stripRows = max(side, min(whole(outHeight), min(fitting, windows / max(1, outWidth)) / side * side));
+  stripsInImage = (outHeight + stripRows - 1) / stripRows;
   strips = batch * stripsInImage;
 }
 
@@ -40,8 +40,9 @@ export function frameNumbers(): i32 {
   return framed ? ((stripRows - 1) * strideY + (kernelHeight - 1) * dilationY + 1) * stripWidth * channels : 0;
 }
 
-/** Of the strip that is on: its first row of windows in the output, how many there are, and how many bytes its rows of pixels are apart. */
-export let firstRow: i32, rowsHere: i32, pitch: usize;
+/** Of the strip that is on: how many rows of windows there are, and how many bytes its rows of pixels are apart. */
+export let rowsHere: i32, pitch: usize;
+let firstRow: i32;
 
 /** Where the pixels under the windows of a strip begin. */
 export function strip(index: i32, x: usize, frame: usize): usize {

@@ -261,7 +261,7 @@ export function packRows(x: usize, rows: i32, depth: i32, rowStep: usize, column
 }
 
 /** One panel: row r is read from xᵣ on, its numbers `step` bytes apart. */
-export function packPanel(depth: i32, step: usize, x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, to: usize): void {
+function packPanel(depth: i32, step: usize, x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, to: usize): void {
   const end = to + 4 * PANEL * <usize>depth;
   if (x1 == x0 + 4 && x2 == x1 + 4 && x3 == x2 + 4 && x4 == x3 + 4) {
     for (; to < end; x0 += step, to += 4 * PANEL) {

@@ -3,21 +3,25 @@
 // products, one for each place in the tile.
 
 import { channels, outputs, outWidth } from "./sizes";
-import { firstWindow, pitch, rowsHere, strip } from "./strips";
+import { firstWindow, pitch, rowsHere, strip, stripRows } from "./strips";
 import { NR, PANEL, tilePanels } from "./tile";
 
-/** Numbers that the transformed tiles of a block may take, but one row of five tiles. */
-const TILES: i32 = 1 << 16;
+/** Numbers that the transformed tiles of a block may take, but five tiles whatever their size. */
+const BLOCK: i32 = 1 << 16;
 
-/** Groups of five tiles in a block, of so many in a strip. */
-export function blockGroups(tiles: i32): i32 {
-  return max(1, min((tiles + PANEL - 1) / PANEL, TILES / (16 * PANEL * channels)));
+/** Tiles in so many rows of windows. */
+function tilesIn(rows: i32): i32 {
+  return ((rows + 1) / 2) * ((outWidth + 1) / 2);
+}
+
+/** Tiles in a block: groups of five, of those of a strip. */
+function blockTiles(tiles: i32): i32 {
+  return PANEL * max(1, min((tiles + PANEL - 1) / PANEL, BLOCK / (16 * PANEL * channels)));
 }
 
 /** Bytes of the transformed tiles of a block, and of the products with eight outputs. */
-export function winogradOwn(tiles: i32): i32 {
-  const rows = PANEL * blockGroups(tiles);
-  return 4 * 16 * rows * (channels + NR);
+export function winogradOwn(): i32 {
+  return 4 * 16 * blockTiles(tilesIn(stripRows)) * (channels + NR);
 }
 
 /** U [16, panel, channels, 8] = G g Gᵀ of panels [panel, 9, channels, 8]. */
@@ -121,15 +125,15 @@ export function winogradStrip(
   const pixel: usize = 4 * <usize>channels;
   const outStep: usize = 4 * <usize>outputs;
   const across = (outWidth + 1) / 2;
-  const tiles = ((rowsHere + 1) / 2) * across;
-  const groups = blockGroups(tiles);
-  const place: usize = <usize>(PANEL * groups) * pixel;
+  const tiles = tilesIn(rowsHere);
+  const block = blockTiles(tiles);
+  const place: usize = <usize>block * pixel;
   const products = work + 16 * place;
-  const mPlace: usize = 4 * <usize>(PANEL * groups * NR);
+  const mPlace: usize = 4 * <usize>(block * NR);
   const uPlace: usize = 4 * <usize>(panels * channels * NR);
   const out = y + <usize>firstWindow(index) * outStep;
-  for (let first = 0; first < tiles; first += PANEL * groups) {
-    const count = min(PANEL * groups, tiles - first);
+  for (let first = 0; first < tiles; first += block) {
+    const count = min(block, tiles - first);
     for (let t = 0; t < count; t++) {
       const row = (first + t) / across;
       const column = (first + t) % across;
@@ -161,12 +165,12 @@ export function winogradStrip(
           const to = out + <usize>(row * outWidth + column) * outStep + at;
           const left = columns - j;
           const down: usize = <usize>outWidth * outStep;
-          const second = column + 1 < outWidth;
+          const beside = column + 1 < outWidth;
           put(to, f32x4.add(f32x4.add(p0, p1), p2), added, accumulate, left);
-          if (second) put(to + outStep, f32x4.sub(f32x4.sub(p1, p2), p3), added, accumulate, left);
+          if (beside) put(to + outStep, f32x4.sub(f32x4.sub(p1, p2), p3), added, accumulate, left);
           if (row + 1 >= rowsHere) continue;
           put(to + down, f32x4.add(f32x4.add(q0, q1), q2), added, accumulate, left);
-          if (second) put(to + down + outStep, f32x4.sub(f32x4.sub(q1, q2), q3), added, accumulate, left);
+          if (beside) put(to + down + outStep, f32x4.sub(f32x4.sub(q1, q2), q3), added, accumulate, left);
         }
       }
     }
@@ -189,7 +193,7 @@ function put(to: usize, v: v128, added: v128, accumulate: bool, left: i32): void
 // Towards the kernel: dU = Σ over the tiles of (A dy Aᵀ) ⊙ (Bᵀ d B), and dg = Gᵀ dU G. Rows are outputs, columns are channels.
 
 /** Tiles whose transforms are kept at a time. */
-const BLOCK: i32 = 48;
+const GRAD_TILES: i32 = 48;
 
 function outputGroups(): i32 {
   return (outputs + PANEL - 1) / PANEL;
@@ -205,7 +209,7 @@ export function winogradSums(): i32 {
 
 /** Bytes of the transforms of a block of tiles, and of dy's. */
 export function winogradGradOwn(): i32 {
-  return 4 * 16 * BLOCK * (channelPanels() * NR + outputGroups() * PANEL);
+  return 4 * 16 * GRAD_TILES * (channelPanels() * NR + outputGroups() * PANEL);
 }
 
 /** Adds the windows of a strip to dU. */
@@ -214,13 +218,13 @@ export function winogradGradStrip(index: i32, x: usize, dy: usize, sums: usize, 
   const pixel: usize = 4 * <usize>channels;
   const outStep: usize = 4 * <usize>outputs;
   const across = (outWidth + 1) / 2;
-  const tiles = ((rowsHere + 1) / 2) * across;
-  const vPlace: usize = 4 * <usize>(BLOCK * channelPanels() * NR);
-  const zPlace: usize = 4 * <usize>(BLOCK * outputGroups() * PANEL);
+  const tiles = tilesIn(rowsHere);
+  const vPlace: usize = 4 * <usize>(GRAD_TILES * channelPanels() * NR);
+  const zPlace: usize = 4 * <usize>(GRAD_TILES * outputGroups() * PANEL);
   const z = work + 16 * vPlace;
   const out = dy + <usize>firstWindow(index) * outStep;
-  for (let first = 0; first < tiles; first += BLOCK) {
-    const count = min(BLOCK, tiles - first);
+  for (let first = 0; first < tiles; first += GRAD_TILES) {
+    const count = min(GRAD_TILES, tiles - first);
     for (let t = 0; t < count; t++) {
       const row = 2 * ((first + t) / across);
       const column = 2 * ((first + t) % across);
@@ -241,15 +245,15 @@ export function winogradGradStrip(index: i32, x: usize, dy: usize, sums: usize, 
 }
 
 /** A dy Aᵀ of a tile of 2 × 2, of which the second row or column may not exist, scattered to panels of five outputs. */
-function transformGrad(dy: usize, second: bool, third: bool, to: usize, panel: usize, place: usize): void {
+function transformGrad(dy: usize, below: bool, beside: bool, to: usize, panel: usize, place: usize): void {
   const outStep: usize = 4 * <usize>outputs;
   const down: usize = <usize>outWidth * outStep;
   const zero = f32x4.splat(0);
   for (let o = 0; o < outputs; o += 4, dy += 16) {
     const y00 = v128.load(dy);
-    const y01 = third ? v128.load(dy + outStep) : zero;
-    const y10 = second ? v128.load(dy + down) : zero;
-    const y11 = second && third ? v128.load(dy + down + outStep) : zero;
+    const y01 = beside ? v128.load(dy + outStep) : zero;
+    const y10 = below ? v128.load(dy + down) : zero;
+    const y11 = below && beside ? v128.load(dy + down + outStep) : zero;
     const lanes = min(4, outputs - o);
     // Where each of the four outputs stands.
     const t0 = to + spot(o, panel);
@@ -293,7 +297,7 @@ function spread(v: v128, t0: usize, t1: usize, t2: usize, t3: usize): void {
 export function winogradKernelGrad(
   first: i32, end: i32, sums: usize, parts: i32, dkernel: usize, accumulate: bool, work: usize,
 ): void {
-  const place: usize = 4 * <usize>(outputGroups() * PANEL * channelPanels() * NR);
+  const place: usize = <usize>winogradSums() / 4;
   const tap: usize = 4 * <usize>(channels * outputs);
   for (let o = first; o < end; o++) {
     for (let c = 0; c < channels; c += 4) {
