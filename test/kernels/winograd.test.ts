@@ -9,7 +9,7 @@ import { abs, firstDifference, kernelOf, reals, tables, wholeNumbers } from "./e
 
 const side = fc
   .record({ n: fc.integer({ min: 2, max: 9 }), before: fc.nat({ max: 4 }), after: fc.nat({ max: 4 }) })
-  .filter((s) => s.n + s.before + s.after >= 6);
+  .filter((s) => s.n + s.before + s.after >= 7);
 const geometry = fc.record({
   batch: fc.integer({ min: 1, max: 3 }),
   y: side,

@@ -17,9 +17,9 @@ import {
 /** With fewer channels or outputs Winograd's transforms take longer than the products that they save. */
 const LEAST_CHANNELS: i32 = 16;
 /** In fewer windows too many tiles, or places of a group of five tiles, are empty. */
-const LEAST_WINDOWS: i32 = 16;
-/** Channels times outputs whose transformed kernel can still be addressed. */
-const MOST_WEIGHTS: i64 = 1 << 24;
+const LEAST_WINDOWS: i32 = 25;
+/** With more channels times outputs, reading the transformed kernel from memory for each block takes longer than it saves. */
+const MOST_WEIGHTS: i64 = 1 << 17;
 /** Runs shorter than this are read through a table of offsets. */
 const SHORT: i32 = 12;
 /** Windows in a strip for the kernel's gradient: what is read of them once per tile stays in the nearest cache. */
