@@ -12,7 +12,7 @@ import {
   type VariableCreator,
   variable,
 } from "../../src/index.ts";
-import { alloc, type Convolution, inArena, kernels } from "../../src/kernels/index.ts";
+import { alloc, type Convolution, inArena, kernels, type Numbers } from "../../src/kernels/index.ts";
 import { toyNetwork } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { ProductVariablePool, VariableFactory } from "../../src/smh/index.ts";
@@ -33,7 +33,7 @@ import {
 const random = (...shape: number[]): Tensor => tensor(numbers(shape.reduce((a, b) => a * b)), shape);
 
 /** In a step's memory, where a layer finds its input. */
-function here(length: number): Float32Array {
+function here(length: number): Numbers {
   const made = alloc(length);
   made.set(numbers(length));
   return made;
@@ -57,32 +57,33 @@ const SIZES: Convolution = {
 };
 const PIXELS = 32 * 32 * 32 * 64;
 
-const convolution =
-  (both: boolean): Task =>
+type Arrays = Record<"x" | "kernel" | "y" | "dx" | "dy" | "dkernel", Numbers>;
+/** Kernels on those images, and on as many weights. */
+const onImages =
+  (weights: number, compute: (arrays: Arrays) => void): Task =>
   (measure) =>
     inArena(() => {
-      const [x, dy, kernel] = [here(PIXELS), here(PIXELS), here(9 * 64 * 64)];
-      const [y, dx, dkernel] = [alloc(PIXELS), alloc(PIXELS), alloc(9 * 64 * 64)];
+      const [x, dy, kernel] = [here(PIXELS), here(PIXELS), here(weights)];
+      const [y, dx, dkernel] = [alloc(PIXELS), alloc(PIXELS), alloc(weights)];
       measure(() => {
-        kernels.conv2d(SIZES, x, kernel, null, y);
-        if (both) kernels.conv2dInputGrad(SIZES, dy, kernel, dx, false);
-        if (both) kernels.conv2dKernelGrad(SIZES, x, dy, dkernel, false);
+        compute({ x, kernel, y, dx, dy, dkernel });
         return y[0]!;
       });
     });
 
-const depthwise: Task = (measure) =>
-  inArena(() => {
-    const sizes = { ...SIZES, multiplier: 1 };
-    const [x, dy, kernel] = [here(PIXELS), here(PIXELS), here(9 * 64)];
-    const [y, dx, dkernel] = [alloc(PIXELS), alloc(PIXELS), alloc(9 * 64)];
-    measure(() => {
-      kernels.depthwiseConv2d(sizes, x, kernel, y, false);
-      kernels.depthwiseConv2dInputGrad(sizes, dy, kernel, dx, false);
-      kernels.depthwiseConv2dKernelGrad(sizes, x, dy, dkernel, false);
-      return y[0]!;
-    });
-  });
+const forward = ({ x, kernel, y }: Arrays): void => kernels.conv2d(SIZES, x, kernel, null, y);
+const both = (arrays: Arrays): void => {
+  const { x, kernel, dx, dy, dkernel } = arrays;
+  forward(arrays);
+  kernels.conv2dInputGrad(SIZES, dy, kernel, dx, false);
+  kernels.conv2dKernelGrad(SIZES, x, dy, dkernel, false);
+};
+const depthwise = ({ x, kernel, y, dx, dy, dkernel }: Arrays): void => {
+  const sizes = { ...SIZES, multiplier: 1 };
+  kernels.depthwiseConv2d(sizes, x, kernel, y, false);
+  kernels.depthwiseConv2dInputGrad(sizes, dy, kernel, dx, false);
+  kernels.depthwiseConv2dKernelGrad(sizes, x, dy, dkernel, false);
+};
 
 /** The variables of a network, its pool's factors of the sides that tasks.ts says. */
 function variables({ d, r }: Network): VariableCreator {
@@ -132,9 +133,9 @@ const scalars: Task = (measure) => {
 
 runTasks({
   ...each(PRODUCTS, product),
-  [CONV_FORWARD]: convolution(false),
-  [CONV_BOTH]: convolution(true),
-  [DEPTHWISE]: depthwise,
+  [CONV_FORWARD]: onImages(9 * 64 * 64, forward),
+  [CONV_BOTH]: onImages(9 * 64 * 64, both),
+  [DEPTHWISE]: onImages(9 * 64, depthwise),
   ...each(TRAINING, training),
   ...each(INFERENCE, inference),
   [SCALARS]: scalars,

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Convolution, Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
 import "../fixed-seed.ts";
-import { abs, firstDifference, kernelOf, reals, tables, wholeNumbers } from "./exact.ts";
+import { abs, firstDifference, reals, tables, wholeNumbers } from "./exact.ts";
 
 // The convolutions that WebAssembly computes tile by tile (assembly/winograd.ts): 3 × 3, stride 1, no groups, and enough channels.
 
@@ -51,7 +51,7 @@ const sandwich = (m: Matrix, x: Matrix): Matrix => times(times(m, x), transposed
 const filled = (n: number, at: (i: number, j: number) => number): Matrix =>
   Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => at(i, j)));
 
-/** Calls `visit` for every tile, channel and output, with |d|, |g| and |dy| of it. */
+/** Calls `visit` for every tile, channel and output, with |B|ᵀ|d||B| and |dy| of it. */
 function tiles(
   s: Convolution,
   read: { d: (b: number, y: number, x: number, c: number) => number; dy: (b: number, y: number, x: number, o: number) => number },
@@ -180,7 +180,7 @@ describe.each(each)("%s %s by tiles", (_, name, { fast, place }) => {
   const run = (table: object, s: Convolution, p: Numbers, q: Numbers, out: Numbers, accumulate: boolean): void => {
     const kernels = { ...reference, ...table };
     if (name === "conv2d") kernels.conv2d(s, p, q, accumulate ? out.slice(0, s.outChannels) : null, out);
-    else kernelOf(table, name)(s, p, q, out, accumulate);
+    else kernels[name](s, p, q, out, accumulate);
   };
   function both(s: Convolution, accumulate: boolean, draw: (length: number) => Numbers) {
     const [np, nq, nout] = lengths(s);

@@ -11,7 +11,7 @@ import { BLOCK, firstWindow, frameNumbers, pitch, planStrips, rowsHere, strip, s
 import { argument, cut, partsFor, run, setArgument } from "./threads";
 import { copyEdge, EDGE, MR, NR, tile, tileOffsets } from "./tile";
 import {
-  transformKernel, winogradGradOwn, winogradGradStrip, winogradKernelGrad, winogradOwn, winogradStrip, winogradSums,
+  transformPanel, winogradGradOwn, winogradGradStrip, winogradKernelGrad, winogradOwn, winogradStrip, winogradSums,
 } from "./winograd";
 
 /** With fewer channels or outputs Winograd's transforms take longer than the products that they save. */
@@ -89,11 +89,10 @@ function convolve(
   setArgument(6, <i32>shared);
   const all = groups * panels;
   run(panelPart, partsFor(all * depth * NR, 1 << 15, all), work, own);
-  if (winograd) run(transformPart, partsFor(all * depth * NR, 1 << 14, all), work, own);
   run(winograd ? winogradPart : conv2dPart, <i32>max<i64>(1, min<i64>(min<i64>(MOST_PARTS, strips), products() / PART)), work, own);
 }
 
-/** Panels of 8 outputs: for each number under a window the weights of the 8; those beyond the last are zeros. */
+/** Panels of 8 outputs: for each number under a window the weights of the 8; those beyond the last are zeros. With their transforms. */
 function panelPart(part: i32, parts: i32, _work: usize): void {
   const turned = argument(0) != 0;
   planConv2d(turned);
@@ -125,19 +124,18 @@ function panelPart(part: i32, parts: i32, _work: usize): void {
         }
       }
     }
+    if (winograd) transformPanel(i, panels, <usize>argument(6), transformed());
   }
 }
 
-/** The panels' transforms behind them. */
-function transformPart(part: i32, parts: i32, _work: usize): void {
-  planConv2d(argument(0) != 0);
-  const from = <usize>argument(6);
-  transformKernel(cut(panels, part, parts, 1), cut(panels, part + 1, parts, 1), panels, from, from + 4 * <usize>(panels * depth * NR));
+/** Where Winograd's transforms of the panels are: behind them. */
+function transformed(): usize {
+  return <usize>argument(6) + 4 * <usize>(panels * depth * NR);
 }
 
 function winogradPart(part: i32, parts: i32, work: usize): void {
   planConv2d(argument(0) != 0);
-  const u = <usize>argument(6) + 4 * <usize>(panels * depth * NR);
+  const u = transformed();
   const frame = work + winogradOwn();
   const end = cut(strips, part + 1, parts, 1);
   for (let index = cut(strips, part, parts, 1); index < end; index++) {
@@ -305,10 +303,10 @@ function kernelGradPart(part: i32, parts: i32, work: usize): void {
   const from = cut(depth, part % alongDepth, alongDepth, MR);
   const to = cut(depth, part % alongDepth + 1, alongDepth, MR);
   const windowPart = part / alongDepth;
-  const sums = <usize>argument(4) + 4 * <usize>(windowPart * groups * panels) * <usize>(paddedDepth() * NR);
+  const sums = <usize>argument(4) + 4 * <usize>windowPart * <usize>partSums();
   const first = cut(strips, windowPart, alongWindows, 1);
   const end = cut(strips, windowPart + 1, alongWindows, 1);
-  if (first == end) memory.fill(sums, 0, 4 * groups * panels * paddedDepth() * NR);
+  if (first == end) memory.fill(sums, 0, 4 * partSums());
   for (let index = first; index < end; index++) {
     const source = strip(index, x, frame);
     if (index == first) writeOffsets(offsets);
@@ -411,7 +409,7 @@ function addSumsPart(part: i32, parts: i32, _work: usize): void {
   const count = windowParts();
   const dkernel = <usize>argument(2);
   const accumulate = argument(3) != 0;
-  const next = 4 * <usize>(groups * panels) * <usize>(paddedDepth() * NR);
+  const next: usize = 4 * <usize>partSums();
   const end = cut(depth, part + 1, parts, 1);
   for (let d = cut(depth, part, parts, 1); d < end; d++) {
     for (let o = 0; o < outputs; o++) {

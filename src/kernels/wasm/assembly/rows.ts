@@ -188,8 +188,7 @@ export function sumRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accu
   sumPieces(outer, n, x, 0, work);
   const count = pieces(outer, n);
   for (let o = 0; o < outer; o++) {
-    let sum: f64 = 0;
-    for (let i = 0; i < count; i++, work += 8) sum += load<f64>(work);
+    const sum = addPieces(count, work + 8 * <usize>(o * count));
     const to = y + 4 * <usize>o;
     store<f32>(to, <f32>(accumulate ? <f64>load<f32>(to) + sum * scale : sum * scale));
   }
@@ -198,8 +197,13 @@ export function sumRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accu
 /** Σ x·y, with the work memory of one row's sum. */
 export function sumOfProducts(n: i32, x: usize, y: usize, work: usize): f64 {
   sumPieces(1, n, x, y, work);
+  return addPieces(pieces(1, n), work);
+}
+
+/** The sum of a row, of its pieces in their order. */
+function addPieces(count: i32, at: usize): f64 {
   let sum: f64 = 0;
-  for (let i = 0; i < pieces(1, n); i++) sum += load<f64>(work + 8 * <usize>i);
+  for (let i = 0; i < count; i++, at += 8) sum += load<f64>(at);
   return sum;
 }
 

@@ -24,39 +24,30 @@ export function winogradOwn(): i32 {
   return 4 * 16 * blockTiles(tilesIn(stripRows)) * (channels + NR);
 }
 
-/** U [16, panel, channels, 8] = G g Gᵀ of panels [panel, 9, channels, 8]. */
-export function transformKernel(first: i32, end: i32, panels: i32, from: usize, to: usize): void {
+/** U [16, panel, channels, 8] = G g Gᵀ of panel i of panels [panel, 9, channels, 8]. */
+export function transformPanel(i: i32, panels: i32, from: usize, to: usize): void {
   const tap: usize = 4 * <usize>(channels * NR);
   const place: usize = <usize>panels * tap;
-  for (let i = first; i < end; i++) {
-    for (let at: usize = 0; at < tap; at += 16) {
-      const g = from + <usize>(9 * i) * tap + at;
-      const u = to + <usize>i * tap + at;
-      for (let column: usize = 0; column < 3; column++) {
-        // Each column of g: 3 numbers become 4, kept in the first three columns of u.
-        const g0 = v128.load(g + column * tap);
-        const g1 = v128.load(g + (column + 3) * tap);
-        const g2 = v128.load(g + (column + 6) * tap);
-        const half = f32x4.mul(f32x4.add(g0, g2), f32x4.splat(0.5));
-        const h1 = f32x4.mul(g1, f32x4.splat(0.5));
-        v128.store(u + column * place, g0);
-        v128.store(u + (4 + column) * place, f32x4.add(half, h1));
-        v128.store(u + (8 + column) * place, f32x4.sub(half, h1));
-        v128.store(u + (12 + column) * place, g2);
-      }
-      for (let row: usize = 0; row < 4; row++) {
-        const r = u + 4 * row * place;
-        const g0 = v128.load(r);
-        const g1 = v128.load(r + place);
-        const g2 = v128.load(r + 2 * place);
-        const half = f32x4.mul(f32x4.add(g0, g2), f32x4.splat(0.5));
-        const h1 = f32x4.mul(g1, f32x4.splat(0.5));
-        v128.store(r + place, f32x4.add(half, h1));
-        v128.store(r + 2 * place, f32x4.sub(half, h1));
-        v128.store(r + 3 * place, g2);
-      }
-    }
+  for (let at: usize = 0; at < tap; at += 16) {
+    const g = from + <usize>(9 * i) * tap + at;
+    const u = to + <usize>i * tap + at;
+    // Down each column of g, into the first three columns of u; then along each row of these.
+    for (let column: usize = 0; column < 3; column++) widen(g + column * tap, 3 * tap, u + column * place, 4 * place);
+    for (let row: usize = 0; row < 4; row++) widen(u + 4 * row * place, place, u + 4 * row * place, place);
   }
+}
+
+/** G g: four of three, g₀, (g₀ + g₁ + g₂)/2, (g₀ − g₁ + g₂)/2, g₂, which lie fromStep and toStep bytes apart. */
+function widen(from: usize, fromStep: usize, to: usize, toStep: usize): void {
+  const half = f32x4.splat(0.5);
+  const g0 = v128.load(from);
+  const g2 = v128.load(from + 2 * fromStep);
+  const mean = f32x4.mul(f32x4.add(g0, g2), half);
+  const h1 = f32x4.mul(v128.load(from + fromStep), half);
+  v128.store(to, g0);
+  v128.store(to + toStep, f32x4.add(mean, h1));
+  v128.store(to + 2 * toStep, f32x4.sub(mean, h1));
+  v128.store(to + 3 * toStep, g2);
 }
 
 /**
