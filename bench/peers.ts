@@ -15,7 +15,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "0.3" },
     only: { type: "string", default: "" },
-    peers: { type: "string", default: "ours,fma,tfjs-wasm,pytorch,tfjs-cpu,jax" },
+    peers: { type: "string", default: "ours,fma,tfjs-wasm,tfjs-autodiff,pytorch,tfjs-cpu,jax" },
     figure: { type: "string", default: "median" },
     write: { type: "boolean", default: false },
   },
@@ -31,6 +31,8 @@ type Program = {
   readonly env?: Readonly<Record<string, string>>;
   /** So slow that it runs in one round only, with few calls, and not the tasks that this pattern names, which take minutes. */
   readonly slow?: RegExp;
+  /** The only tasks it does otherwise than a program before it. */
+  readonly rows?: RegExp;
 };
 
 /** Debian's PyTorch: OpenBLAS told of AVX-512, large arrays not given back to the system after each call, no thread that spins. */
@@ -47,6 +49,13 @@ const programs: Readonly<Record<string, Program>> = {
   ours: { title: "hashgrad", file: "ours.ts", threads: [1, 2] },
   fma: { title: "hashgrad, FMA", file: "ours.ts", threads: [1, 2], env: { HASHGRAD_FMA: "on" } },
   "tfjs-wasm": { title: "tfjs WASM", file: "tfjs.ts", threads: [1, 2] },
+  "tfjs-autodiff": {
+    title: "tfjs WASM, autodiff",
+    file: "tfjs.ts",
+    threads: [1, 2],
+    args: ["--backend", "wasm-autodiff"],
+    rows: /backward|training/,
+  },
   pytorch: { title: "PyTorch", file: "pytorch.py", threads: [1, 2], env: TORCH_ENV },
   "tfjs-cpu": {
     title: "tfjs CPU",
@@ -69,10 +78,10 @@ function install(): void {
 
 /** What a program prints for each task, and the version it names. */
 function run({ program, threads }: Column): { found: Measurement[]; version: string } {
-  const { file, args = [], slow } = program;
+  const { file, args = [], slow, rows = /^/ } = program;
   const python = file.endsWith(".py");
   const script = join(here, file);
-  const only = ROWS.filter((row) => new RegExp(values.only).test(row) && !slow?.test(row));
+  const only = ROWS.filter((row) => new RegExp(values.only).test(row) && rows.test(row) && !slow?.test(row));
   const pattern = `^(${only.map((row) => row.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})$`;
   const budget = slow === undefined ? ["--seconds", values.seconds] : ["--seconds", "0.1", "--least", "1"];
   const options = [...args, "--only", pattern, "--threads", String(threads), ...budget];

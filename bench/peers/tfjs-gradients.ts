@@ -61,3 +61,17 @@ export function sumPixels(x: tf.Tensor4D): tf.Tensor1D {
   const rows = tf.reshape(x, [-1, x.shape[3]]) as tf.Tensor2D;
   return tf.reshape(tf.matMul(tf.ones([1, rows.shape[0]]), rows), [-1]);
 }
+
+/** Gives the WebAssembly backend the kernels that its autodiff asks for and does not find. */
+export function registerGradientKernels(): void {
+  const register = (kernelName: string, gradient: (inputs: Record<string, tf.Tensor4D>, shape: number[]) => tf.Tensor4D): void =>
+    tf.registerKernel({
+      kernelName,
+      backendName: "wasm",
+      kernelFunc: ({ inputs, attrs }) =>
+        gradient(inputs as Record<string, tf.Tensor4D>, attrs?.filterShape as unknown as number[]),
+    });
+  register("Conv2DBackpropFilter", ({ x, dy }, shape) => convKernelGradient(x!, dy!, shape[0]!));
+  register("DepthwiseConv2dNativeBackpropFilter", ({ x, dy }, shape) => depthwiseKernelGradient(x!, dy!, shape[0]!));
+  register("DepthwiseConv2dNativeBackpropInput", ({ dy, filter }) => depthwiseInputGradient(dy!, filter!));
+}

@@ -1,5 +1,5 @@
-// TensorFlow.js: see tasks.ts. `--backend wasm` has no gradient kernels for convolutions: gradients by hand (tfjs-gradients.ts), two
-// threads by files of scripts (tfjs-threads.ts); `--backend cpu` differentiates by itself.
+// TensorFlow.js: see tasks.ts. `--backend cpu` differentiates by itself. `--backend wasm` lacks kernels for gradients of convolutions: by
+// hand (tfjs-gradients.ts), or, with `--backend wasm-autodiff`, by itself with those kernels registered. Threads: tfjs-threads.ts.
 import { createRequire } from "node:module";
 import "@tensorflow/tfjs-backend-cpu";
 import { getThreadsCount, setThreadsCount } from "@tensorflow/tfjs-backend-wasm";
@@ -18,7 +18,13 @@ import {
   TRAINING,
 } from "./tasks.ts";
 import { checkGradients } from "./tfjs-check.ts";
-import { convInputGradient, convKernelGradient, depthwiseInputGradient, depthwiseKernelGradient } from "./tfjs-gradients.ts";
+import {
+  convInputGradient,
+  convKernelGradient,
+  depthwiseInputGradient,
+  depthwiseKernelGradient,
+  registerGradientKernels,
+} from "./tfjs-gradients.ts";
 import { random, ToyNetwork } from "./tfjs-network.ts";
 import { withScriptFiles } from "./tfjs-threads.ts";
 
@@ -26,14 +32,15 @@ import { withScriptFiles } from "./tfjs-threads.ts";
 createRequire(import.meta.url)("@tensorflow/tfjs-core/dist/register_all_gradients.js");
 
 const byHand = options.backend === "wasm";
-if (byHand) {
+if (options.backend !== "cpu") {
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", true); // with one thread, too, this build is the faster one
   setThreadsCount(Number(options.threads));
   await withScriptFiles(async () => {
     await tf.setBackend("wasm");
   });
   if (getThreadsCount() !== Number(options.threads)) throw new Error(`tfjs-wasm has ${getThreadsCount()} threads`);
-  await checkGradients();
+  if (!byHand) registerGradientKernels();
+  await checkGradients(byHand);
 } else await tf.setBackend("cpu");
 
 /** Runs `fn` and disposes of what it makes. */
