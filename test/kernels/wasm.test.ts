@@ -85,7 +85,7 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
       pad: fc.nat({ max: 2 }),
     });
     const fitting = fc.oneof(side, three).filter((s) => out(s) > 0);
-    const channels = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(64));
+    const channels = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(4, 8, 16, 64));
     fc.assert(
       fc.property(few, fitting, fitting, channels, fc.integer(), fc.boolean(), (batch, down, across, c, seed, accumulate) => {
         const s = {

@@ -24,18 +24,31 @@ function plan(turned: bool): void {
   planStrips(i32.MAX_VALUE, 1);
 }
 
-/** Whether the kernel is 3 × 3 with taps and outputs side by side, for which there are loops of their own, four channels at a time. */
-function isNine(): bool {
-  return kernelHeight == 3 && kernelWidth == 3 && dilationX == 1 && strideX == 1 && channels >= 4;
+/**
+ * Whether kernels have three taps side by side in three lines at most, move by single columns, and reach beyond an image by one at most, as
+ * most do. Loops of their own read the images of these in place, four outputs side by side and four channels at a time.
+ */
+function isThreeByThree(): bool {
+  const dense = kernelWidth == 3 && kernelHeight <= 3 && dilationY == 1 && dilationX == 1 && strideX == 1;
+  return dense && (padLeft == 0 || padLeft == 1) && outWidth - padLeft < width && outWidth >= 4 && channels % 4 == 0;
+}
+
+/** Zeros as far apart as the lines of an image, so that they can stand for a pixel of each line; numbers from the first to the last. */
+function zeroNumbers(): i32 {
+  return ((kernelHeight - 1) * width + 1) * channels;
+}
+function clearZeros(zeros: usize): void {
+  const pixel: usize = 4 * <usize>channels;
+  for (let line = 0; line < kernelHeight; line++) memory.fill(zeros + <usize>(line * width) * pixel, 0, pixel);
 }
 
 /**
- * Bytes of work memory that each thread needs for itself: a frame, and a row of the output, which the loops for 3 × 3 walk in steps of a
- * pixel, and memory had rather front to back. `turned`: for the convolution that leads from dy back to x at stride 1.
+ * Bytes of work memory that each thread needs for itself: a frame, or those zeros and four pixels of dy. `turned`: for the convolution that
+ * leads from dy back to x at stride 1.
  */
 export function depthwiseOwn(turned: bool): i32 {
   plan(turned);
-  return (4 * (frameNumbers() + outWidth * channels) + 63) & ~63;
+  return (4 * (isThreeByThree() ? zeroNumbers() + 4 * channels : frameNumbers()) + 63) & ~63;
 }
 
 /** y (+)= x ∗ kernel. */
@@ -50,7 +63,101 @@ function convolve(turned: bool, x: usize, kernel: usize, y: usize, accumulate: b
   setArgument(2, <i32>kernel);
   setArgument(3, <i32>y);
   setArgument(4, accumulate);
-  run(stripsPart, max(1, min(strips, partsFor(products(), PART, MOST_PARTS))), work, own);
+  const parts = partsFor(products(), PART, MOST_PARTS);
+  if (isThreeByThree() && !accumulate) run(rowsPart, max(1, min(batch * outHeight, parts)), work, own);
+  else run(stripsPart, max(1, min(strips, parts)), work, own);
+}
+
+/** Of a row of windows: how many lines of their taps are inside the image, and where the first begins in x and in the kernel. */
+let lines: i32, firstLine: usize, firstTaps: usize;
+
+function findRow(row: i32, x: usize, taps: usize): void {
+  const pixel: usize = 4 * <usize>channels;
+  const top = (row % outHeight) * strideY - padTop;
+  const first = firstTap(top, 1);
+  lines = max(0, endTap(top, 1, kernelHeight, height) - first);
+  firstLine = x + <usize>(((row / outHeight) * height + top + first) * width) * pixel;
+  firstTaps = taps + <usize>(first * 3) * pixel;
+}
+
+/** Of the six pixels under four windows side by side: how far the first, and the sixth, is from the second, or zeros are. */
+// @ts-ignore: decorator
+@inline
+function toFirst(window: i32, x: usize, zeros: usize): usize {
+  return window < padLeft ? zeros - x : -4 * <usize>channels;
+}
+// @ts-ignore: decorator
+@inline
+function toSixth(window: i32, x: usize, zeros: usize): usize {
+  return window - padLeft + 5 < width ? 16 * <usize>channels : zeros - x;
+}
+
+function rowsPart(part: i32, parts: i32, work: usize): void {
+  plan(argument(0) != 0);
+  const pixel: usize = 4 * <usize>channels;
+  const down: usize = <usize>width * pixel;
+  clearZeros(work);
+  const end = cut(batch * outHeight, part + 1, parts, 1);
+  for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
+    findRow(row, <usize>argument(1), <usize>argument(2));
+    for (let o = 0; o < outWidth; o += 4) {
+      const at = min(o, outWidth - 4); // the last four may be partly those before, once more
+      const y = <usize>argument(3) + <usize>(row * outWidth + at) * pixel;
+      const x = firstLine + <usize>(at - padLeft + 1) * pixel;
+      acrossFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), firstTaps, pixel, y);
+    }
+  }
+}
+
+/** start + a·p + b·q + c·r. */
+// @ts-ignore: decorator
+@inline
+function three(a: v128, p: v128, b: v128, q: v128, c: v128, r: v128, start: v128): v128 {
+  return madd(c, r, madd(b, q, madd(a, p, start)));
+}
+
+/**
+ * Four outputs side by side, Σ x·kernel over `lines` lines, which lie `down` bytes apart; x is the second of the six pixels they need of
+ * each. In a form that V8 keeps in registers: it puts the loads of a block first, so that a block has one line of taps.
+ */
+export function acrossFour(lines: i32, down: usize, x: usize, toFirst: usize, toSixth: usize, kernel: usize, pixel: usize, y: usize): void {
+  const end = y + pixel;
+  let p = x + down, q = p + down, k = kernel + 3 * pixel, l = k + 3 * pixel;
+  for (; y < end; y += 16, x += 16, p += 16, q += 16, kernel += 16, k += 16, l += 16) {
+    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+    let k0: v128, k1: v128, k2: v128, v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128;
+    if (lines > 0) {
+      k0 = v128.load(kernel), k1 = v128.load(kernel + pixel), k2 = v128.load(kernel + 2 * pixel);
+      v0 = v128.load(x + toFirst), v1 = v128.load(x), v2 = v128.load(x + pixel);
+      v3 = v128.load(x + 2 * pixel), v4 = v128.load(x + 3 * pixel), v5 = v128.load(x + toSixth);
+      s0 = three(v0, k0, v1, k1, v2, k2, s0);
+      s1 = three(v1, k0, v2, k1, v3, k2, s1);
+      s2 = three(v2, k0, v3, k1, v4, k2, s2);
+      s3 = three(v3, k0, v4, k1, v5, k2, s3);
+    }
+    if (lines > 1) {
+      k0 = v128.load(k), k1 = v128.load(k + pixel), k2 = v128.load(k + 2 * pixel);
+      v0 = v128.load(p + toFirst), v1 = v128.load(p), v2 = v128.load(p + pixel);
+      v3 = v128.load(p + 2 * pixel), v4 = v128.load(p + 3 * pixel), v5 = v128.load(p + toSixth);
+      s0 = three(v0, k0, v1, k1, v2, k2, s0);
+      s1 = three(v1, k0, v2, k1, v3, k2, s1);
+      s2 = three(v2, k0, v3, k1, v4, k2, s2);
+      s3 = three(v3, k0, v4, k1, v5, k2, s3);
+    }
+    if (lines > 2) {
+      k0 = v128.load(l), k1 = v128.load(l + pixel), k2 = v128.load(l + 2 * pixel);
+      v0 = v128.load(q + toFirst), v1 = v128.load(q), v2 = v128.load(q + pixel);
+      v3 = v128.load(q + 2 * pixel), v4 = v128.load(q + 3 * pixel), v5 = v128.load(q + toSixth);
+      s0 = three(v0, k0, v1, k1, v2, k2, s0);
+      s1 = three(v1, k0, v2, k1, v3, k2, s1);
+      s2 = three(v2, k0, v3, k1, v4, k2, s2);
+      s3 = three(v3, k0, v4, k1, v5, k2, s3);
+    }
+    v128.store(y, s0);
+    v128.store(y + pixel, s1);
+    v128.store(y + 2 * pixel, s2);
+    v128.store(y + 3 * pixel, s3);
+  }
 }
 
 function stripsPart(part: i32, parts: i32, work: usize): void {
@@ -58,10 +165,7 @@ function stripsPart(part: i32, parts: i32, work: usize): void {
   const kernel = <usize>argument(2);
   const accumulate = argument(4) != 0;
   const pixel: usize = 4 * <usize>channels;
-  const buffer = work + 4 * <usize>frameNumbers();
   const across: usize = <usize>strideX * pixel;
-  const whole: usize = pixel & ~15;
-  const nine = isNine() && !accumulate;
   const end = cut(strips, part + 1, parts, 1);
   for (let index = cut(strips, part, parts, 1); index < end; index++) {
     let row = strip(index, <usize>argument(1), work);
@@ -69,14 +173,9 @@ function stripsPart(part: i32, parts: i32, work: usize): void {
     for (let r = 0; r < rowsHere; r++, row += <usize>strideY * pitch) {
       let x = row;
       let left = outWidth;
-      if (nine) {
-        const line: usize = <usize>dilationY * pitch;
-        for (let c: usize = 0; c < whole; c += 16) nineTaps(outWidth & ~3, x + c, line, kernel + c, pixel, buffer + c);
-        memory.copy(y, buffer, (outWidth & ~3) * pixel);
-      }
       for (; left >= 4; left -= 4, x += 4 * across, y += 4 * pixel) {
-        if (!nine) four(x, across, kernel, y, accumulate);
-        if (whole < pixel) for (let i: usize = 0; i < 4; i++) one(x + i * across, kernel, y + i * pixel, whole, accumulate);
+        four(x, across, kernel, y, accumulate);
+        for (let i: usize = 0; i < 4; i++) one(x + i * across, kernel, y + i * pixel, pixel & ~15, accumulate);
       }
       for (; left > 0; left--, x += across, y += pixel) one(x, kernel, y, 0, accumulate);
     }
@@ -105,81 +204,6 @@ function four(x: usize, across: usize, kernel: usize, y: usize, accumulate: bool
         s3 = madd(v128.load(p + 3 * across), tap, s3);
       }
     }
-    v128.store(y, s0);
-    v128.store(y + pixel, s1);
-    v128.store(y + 2 * pixel, s2);
-    v128.store(y + 3 * pixel, s3);
-  }
-}
-
-/**
- * Four channels of a row of outputs, four outputs at a time, for kernels of 3 × 3 at stride 1, the commonest. In a form that V8 keeps in
- * registers: see tile.ts.
- */
-export function nineTaps(count: i32, x: usize, line: usize, kernel: usize, pixel: usize, y: usize): void {
-  const k00 = v128.load(kernel), k01 = v128.load(kernel + pixel), k02 = v128.load(kernel + 2 * pixel);
-  kernel += 3 * pixel;
-  const k10 = v128.load(kernel), k11 = v128.load(kernel + pixel), k12 = v128.load(kernel + 2 * pixel);
-  kernel += 3 * pixel;
-  const k20 = v128.load(kernel), k21 = v128.load(kernel + pixel), k22 = v128.load(kernel + 2 * pixel);
-  const zero = f32x4.splat(0); // the sums begin with it, or some were -0
-  for (const end = y + <usize>count * pixel; y < end; y += 4 * pixel, x += 4 * pixel) {
-    let v = v128.load(x);
-    let s0 = madd(v, k00, zero);
-    v = v128.load(x + pixel);
-    s0 = madd(v, k01, s0);
-    let s1 = madd(v, k00, zero);
-    v = v128.load(x + 2 * pixel);
-    s0 = madd(v, k02, s0);
-    s1 = madd(v, k01, s1);
-    let s2 = madd(v, k00, zero);
-    v = v128.load(x + 3 * pixel);
-    s1 = madd(v, k02, s1);
-    s2 = madd(v, k01, s2);
-    let s3 = madd(v, k00, zero);
-    v = v128.load(x + 4 * pixel);
-    s2 = madd(v, k02, s2);
-    s3 = madd(v, k01, s3);
-    v = v128.load(x + 5 * pixel);
-    s3 = madd(v, k02, s3);
-    const p = x + line;
-    v = v128.load(p);
-    s0 = madd(v, k10, s0);
-    v = v128.load(p + pixel);
-    s0 = madd(v, k11, s0);
-    s1 = madd(v, k10, s1);
-    v = v128.load(p + 2 * pixel);
-    s0 = madd(v, k12, s0);
-    s1 = madd(v, k11, s1);
-    s2 = madd(v, k10, s2);
-    v = v128.load(p + 3 * pixel);
-    s1 = madd(v, k12, s1);
-    s2 = madd(v, k11, s2);
-    s3 = madd(v, k10, s3);
-    v = v128.load(p + 4 * pixel);
-    s2 = madd(v, k12, s2);
-    s3 = madd(v, k11, s3);
-    v = v128.load(p + 5 * pixel);
-    s3 = madd(v, k12, s3);
-    const q = p + line;
-    v = v128.load(q);
-    s0 = madd(v, k20, s0);
-    v = v128.load(q + pixel);
-    s0 = madd(v, k21, s0);
-    s1 = madd(v, k20, s1);
-    v = v128.load(q + 2 * pixel);
-    s0 = madd(v, k22, s0);
-    s1 = madd(v, k21, s1);
-    s2 = madd(v, k20, s2);
-    v = v128.load(q + 3 * pixel);
-    s1 = madd(v, k22, s1);
-    s2 = madd(v, k21, s2);
-    s3 = madd(v, k20, s3);
-    v = v128.load(q + 4 * pixel);
-    s2 = madd(v, k22, s2);
-    s3 = madd(v, k21, s3);
-    v = v128.load(q + 5 * pixel);
-    s3 = madd(v, k22, s3);
     v128.store(y, s0);
     v128.store(y + pixel, s1);
     v128.store(y + 2 * pixel, s2);
@@ -271,7 +295,7 @@ function addProducts(bytes: usize, a: usize, b: usize, c: usize): void {
 }
 
 function sumParts(): i32 {
-  return max(1, min(strips, partsFor(products(), PART, MOST_SUMS)));
+  return max(1, min(isThreeByThree() ? batch * outHeight : strips, partsFor(products(), PART, MOST_SUMS)));
 }
 
 /** Bytes for the partial sums of the kernel's gradient. */
@@ -280,7 +304,7 @@ export function depthwiseKernelGradShared(): i32 {
   return 4 * sumParts() * kernelHeight * kernelWidth * channels;
 }
 
-/** dkernel (+)= Σ x·dy: some strips are one part, and the parts are added in order. */
+/** dkernel (+)= Σ x·dy: some rows or strips are one part, and the parts are added in order. */
 export function depthwiseKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate: bool, shared: usize, work: usize): void {
   const own = depthwiseOwn(false);
   setArgument(1, <i32>x);
@@ -288,7 +312,7 @@ export function depthwiseKernelGrad(x: usize, dy: usize, dkernel: usize, accumul
   setArgument(3, <i32>shared);
   const parts = sumParts();
   const size: usize = 4 * <usize>(kernelHeight * kernelWidth * channels);
-  run(kernelGradPart, parts, work, own);
+  run(isThreeByThree() ? sumRowsPart : sumStripsPart, parts, work, own);
   if (!accumulate) memory.fill(dkernel, 0, size);
   for (let part = 0; part < parts; part++) {
     const sums = shared + <usize>part * size;
@@ -298,107 +322,105 @@ export function depthwiseKernelGrad(x: usize, dy: usize, dkernel: usize, accumul
   }
 }
 
-function kernelGradPart(part: i32, parts: i32, work: usize): void {
+/** A part's sums, zeros to begin with. */
+function sumsOf(part: i32): usize {
+  const size: usize = 4 * <usize>(kernelHeight * kernelWidth * channels);
+  const sums = <usize>argument(3) + <usize>part * size;
+  memory.fill(sums, 0, size);
+  return sums;
+}
+
+function sumRowsPart(part: i32, parts: i32, work: usize): void {
+  plan(false);
+  const pixel: usize = 4 * <usize>channels;
+  const down: usize = <usize>width * pixel;
+  const sums = sumsOf(part);
+  const rest = work + 4 * <usize>zeroNumbers();
+  clearZeros(work);
+  memory.fill(rest, 0, 4 * pixel);
+  const end = cut(batch * outHeight, part + 1, parts, 1);
+  for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
+    findRow(row, <usize>argument(1), sums);
+    for (let o = 0; o < outWidth; o += 4) {
+      const at = min(o, outWidth - 4);
+      let dy = <usize>argument(2) + <usize>(row * outWidth + at) * pixel;
+      if (at < o) {
+        // Those that were counted before are zeros now.
+        const counted: usize = <usize>(o - at) * pixel;
+        memory.copy(rest + counted, dy + counted, 4 * pixel - counted);
+        dy = rest;
+      }
+      const x = firstLine + <usize>(at - padLeft + 1) * pixel;
+      sumsOfFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), dy, pixel, firstTaps);
+    }
+  }
+}
+
+/** sums [lines, 3, channels] += Σ x·dy over four windows side by side; what is read, and how, as in `acrossFour`. */
+export function sumsOfFour(lines: i32, down: usize, x: usize, toFirst: usize, toSixth: usize, dy: usize, pixel: usize, sums: usize): void {
+  const end = dy + pixel;
+  let p = x + down, q = p + down, t = sums + 3 * pixel, u = t + 3 * pixel;
+  for (; dy < end; dy += 16, x += 16, p += 16, q += 16, sums += 16, t += 16, u += 16) {
+    const d0 = v128.load(dy), d1 = v128.load(dy + pixel), d2 = v128.load(dy + 2 * pixel), d3 = v128.load(dy + 3 * pixel);
+    let v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, s0: v128, s1: v128, s2: v128;
+    if (lines > 0) {
+      v0 = v128.load(x + toFirst), v1 = v128.load(x), v2 = v128.load(x + pixel);
+      v3 = v128.load(x + 2 * pixel), v4 = v128.load(x + 3 * pixel), v5 = v128.load(x + toSixth);
+      s0 = v128.load(sums), s1 = v128.load(sums + pixel), s2 = v128.load(sums + 2 * pixel);
+      v128.store(sums, madd(v3, d3, three(v0, d0, v1, d1, v2, d2, s0)));
+      v128.store(sums + pixel, madd(v4, d3, three(v1, d0, v2, d1, v3, d2, s1)));
+      v128.store(sums + 2 * pixel, madd(v5, d3, three(v2, d0, v3, d1, v4, d2, s2)));
+    }
+    if (lines > 1) {
+      v0 = v128.load(p + toFirst), v1 = v128.load(p), v2 = v128.load(p + pixel);
+      v3 = v128.load(p + 2 * pixel), v4 = v128.load(p + 3 * pixel), v5 = v128.load(p + toSixth);
+      s0 = v128.load(t), s1 = v128.load(t + pixel), s2 = v128.load(t + 2 * pixel);
+      v128.store(t, madd(v3, d3, three(v0, d0, v1, d1, v2, d2, s0)));
+      v128.store(t + pixel, madd(v4, d3, three(v1, d0, v2, d1, v3, d2, s1)));
+      v128.store(t + 2 * pixel, madd(v5, d3, three(v2, d0, v3, d1, v4, d2, s2)));
+    }
+    if (lines > 2) {
+      v0 = v128.load(q + toFirst), v1 = v128.load(q), v2 = v128.load(q + pixel);
+      v3 = v128.load(q + 2 * pixel), v4 = v128.load(q + 3 * pixel), v5 = v128.load(q + toSixth);
+      s0 = v128.load(u), s1 = v128.load(u + pixel), s2 = v128.load(u + 2 * pixel);
+      v128.store(u, madd(v3, d3, three(v0, d0, v1, d1, v2, d2, s0)));
+      v128.store(u + pixel, madd(v4, d3, three(v1, d0, v2, d1, v3, d2, s1)));
+      v128.store(u + 2 * pixel, madd(v5, d3, three(v2, d0, v3, d1, v4, d2, s2)));
+    }
+  }
+}
+
+function sumStripsPart(part: i32, parts: i32, work: usize): void {
   plan(false);
   const pixel: usize = 4 * <usize>channels;
   const step: usize = <usize>dilationX * pixel;
   const across: usize = <usize>strideX * pixel;
-  const sums = <usize>argument(3) + <usize>(part * kernelHeight * kernelWidth) * pixel;
-  memory.fill(sums, 0, <usize>(kernelHeight * kernelWidth) * pixel);
-  const nine = isNine();
-  const buffer = work + 4 * <usize>frameNumbers();
+  const sums = sumsOf(part);
   const end = cut(strips, part + 1, parts, 1);
   for (let index = cut(strips, part, parts, 1); index < end; index++) {
     let row = strip(index, <usize>argument(1), work);
     let dy = <usize>argument(2) + <usize>firstWindow(index) * pixel;
     const line: usize = <usize>dilationY * pitch;
     for (let r = 0; r < rowsHere; r++, row += <usize>strideY * pitch, dy += <usize>outWidth * pixel) {
-      let c: usize = 0;
-      let even = 0;
-      if (nine) {
-        even = outWidth & ~1;
-        memory.copy(buffer, dy, <usize>outWidth * pixel);
-        for (; c + 16 <= pixel; c += 16) nineSums(even, row + c, line, buffer + c, pixel, sums + c);
-      }
       let to = sums;
       for (let ky = 0; ky < kernelHeight; ky++) {
-        for (let kx = 0; kx < kernelWidth; kx++, to += pixel) {
-          const p = row + <usize>ky * line + <usize>kx * step;
-          sumProducts(outWidth, p, across, dy, c, pixel, to);
-          if (even < outWidth) sumProducts(outWidth - even, p + <usize>even * across, across, dy + <usize>even * pixel, 0, c, to);
-        }
+        for (let kx = 0; kx < kernelWidth; kx++, to += pixel) sumProducts(outWidth, row + <usize>ky * line + <usize>kx * step, across, dy, to);
       }
     }
   }
 }
 
-/**
- * Four channels of the sums [3, 3, channels] += Σ over `count` pixels, an even number, of x·dy at stride 1, two pixels at a time. In a form
- * that V8 keeps in registers: see tile.ts.
- */
-export function nineSums(count: i32, x: usize, line: usize, dy: usize, pixel: usize, sums: usize): void {
-  const row1 = sums + 3 * pixel;
-  const row2 = row1 + 3 * pixel;
-  let s00 = v128.load(sums), s01 = v128.load(sums + pixel), s02 = v128.load(sums + 2 * pixel);
-  let s10 = v128.load(row1), s11 = v128.load(row1 + pixel), s12 = v128.load(row1 + 2 * pixel);
-  let s20 = v128.load(row2), s21 = v128.load(row2 + pixel), s22 = v128.load(row2 + 2 * pixel);
-  for (const end = dy + <usize>count * pixel; dy < end; dy += 2 * pixel, x += 2 * pixel) {
-    const d = v128.load(dy);
-    const e = v128.load(dy + pixel);
-    let v = v128.load(x);
-    s00 = madd(v, d, s00);
-    v = v128.load(x + pixel);
-    s01 = madd(v, d, s01);
-    s00 = madd(v, e, s00);
-    v = v128.load(x + 2 * pixel);
-    s02 = madd(v, d, s02);
-    s01 = madd(v, e, s01);
-    v = v128.load(x + 3 * pixel);
-    s02 = madd(v, e, s02);
-    const p = x + line;
-    v = v128.load(p);
-    s10 = madd(v, d, s10);
-    v = v128.load(p + pixel);
-    s11 = madd(v, d, s11);
-    s10 = madd(v, e, s10);
-    v = v128.load(p + 2 * pixel);
-    s12 = madd(v, d, s12);
-    s11 = madd(v, e, s11);
-    v = v128.load(p + 3 * pixel);
-    s12 = madd(v, e, s12);
-    const q = p + line;
-    v = v128.load(q);
-    s20 = madd(v, d, s20);
-    v = v128.load(q + pixel);
-    s21 = madd(v, d, s21);
-    s20 = madd(v, e, s20);
-    v = v128.load(q + 2 * pixel);
-    s22 = madd(v, d, s22);
-    s21 = madd(v, e, s21);
-    v = v128.load(q + 3 * pixel);
-    s22 = madd(v, e, s22);
-  }
-  v128.store(sums, s00);
-  v128.store(sums + pixel, s01);
-  v128.store(sums + 2 * pixel, s02);
-  v128.store(row1, s10);
-  v128.store(row1 + pixel, s11);
-  v128.store(row1 + 2 * pixel, s12);
-  v128.store(row2, s20);
-  v128.store(row2 + pixel, s21);
-  v128.store(row2 + 2 * pixel, s22);
-}
-
-/** sums [channels] += Σ over `count` pixels of x·dy, the channels from byte `c` to byte `last`. */
-function sumProducts(count: i32, x: usize, across: usize, dy: usize, c: usize, last: usize, sums: usize): void {
+/** sums [channels] += Σ over `count` pixels of x·dy. */
+function sumProducts(count: i32, x: usize, across: usize, dy: usize, sums: usize): void {
   const pixel: usize = 4 * <usize>channels;
   const end = dy + <usize>count * pixel;
-  for (; c + 16 <= last; c += 16) {
+  let c: usize = 0;
+  for (; c + 16 <= pixel; c += 16) {
     let sum = v128.load(sums + c);
     for (let p = x + c, q = dy + c; q < end; p += across, q += pixel) sum = madd(v128.load(p), v128.load(q), sum);
     v128.store(sums + c, sum);
   }
-  for (; c < last; c += 4) {
+  for (; c < pixel; c += 4) {
     let sum = load<f32>(sums + c);
     for (let p = x + c, q = dy + c; q < end; p += across, q += pixel) sum += load<f32>(p) * load<f32>(q);
     store<f32>(sums + c, sum);
