@@ -2,11 +2,11 @@ import { fillRows, type Gemm } from "./gemm.ts";
 import type { Numbers } from "./memory.ts";
 
 /**
- * The loops of Goto and BLIS around one 4×4 register tile: a block of `op(b)` and a block of `op(a)` are copied into panels that the
+ * The loops of Goto and BLIS around one 2×2 register tile: a block of `op(b)` and a block of `op(a)` are copied into panels that the
  * tile reads from front to back. Panels hold doubles: the tile multiplies doubles anyway, so each number is converted once, not k times.
  */
-const MR = 4;
-const NR = 4;
+// Not exported: V8 takes an exported constant for a variable.
+const PANEL = 2;
 const KC = 256;
 const MC = 128;
 const NC = 512;
@@ -14,8 +14,8 @@ const aPanels = new Float64Array(MC * KC);
 const bPanels = new Float64Array(NC * KC);
 
 /**
- * Writes rows `row … row+rows-1`, columns `column … column+columns-1` of a matrix as panels of 4 rows: panel by panel, column by column,
- * 4 numbers each; rows beyond the last are zeros. Called once per block, so it may do anything (transpose, read image patches, …).
+ * Writes rows `row … row+rows-1`, columns `column … column+columns-1` of a matrix as panels of 2 rows: panel by panel, column by column,
+ * 2 numbers each; rows beyond the last are zeros. Called once per block, so it may do anything (transpose, read image patches, …).
  */
 export type Pack = (row: number, rows: number, column: number, columns: number, panels: Float64Array) => void;
 
@@ -23,26 +23,12 @@ export type Pack = (row: number, rows: number, column: number, columns: number, 
 export function packMatrix(x: Numbers, offset: number, rowStep: number, columnStep: number): Pack {
   return (row, rows, column, columns, panels) => {
     let to = 0;
-    for (let i = 0; i < rows; i += 4) {
+    for (let i = 0; i < rows; i += PANEL) {
       const at = offset + (row + i) * rowStep + column * columnStep;
-      if (i + 4 <= rows) {
-        let [p0, p1, p2, p3] = [at, at + rowStep, at + 2 * rowStep, at + 3 * rowStep];
-        for (let j = 0; j < columns; j++) {
-          panels[to] = x[p0]!;
-          panels[to + 1] = x[p1]!;
-          panels[to + 2] = x[p2]!;
-          panels[to + 3] = x[p3]!;
-          p0 += columnStep;
-          p1 += columnStep;
-          p2 += columnStep;
-          p3 += columnStep;
-          to += 4;
-        }
-      } else {
-        const left = rows - i;
-        for (let j = 0; j < columns; j++) {
-          for (let r = 0; r < 4; r++) panels[to++] = r < left ? x[at + j * columnStep + r * rowStep]! : 0;
-        }
+      const left = i + 1 < rows;
+      for (let j = 0, p = at; j < columns; j++, p += columnStep) {
+        panels[to++] = x[p]!;
+        panels[to++] = left ? x[p + rowStep]! : 0;
       }
     }
   };
@@ -89,22 +75,20 @@ export function gemmPacked({ m, n, k, packA, packB, c, at, row, accumulate }: Pa
 }
 
 function block(rows: number, columns: number, depth: number, c: Numbers, at: number, row: number, accumulate: boolean): void {
-  for (let j = 0; j < columns; j += NR) {
-    const nr = Math.min(NR, columns - j);
-    for (let i = 0; i < rows; i += MR) {
-      const mr = Math.min(MR, rows - i);
-      tile(depth, i * depth, j * depth, c, at + i * row + j, row, mr, nr, accumulate);
+  for (let j = 0; j < columns; j += PANEL) {
+    for (let i = 0; i < rows; i += PANEL) {
+      tile(depth, i * depth, j * depth, c, at + i * row + j, row, i + 1 < rows, j + 1 < columns, accumulate);
     }
   }
 }
 
-const edge = new Float64Array(MR * NR);
-
 /**
- * c[mr×nr] (+)= a-panel · b-panel.
+ * c[2×2] (+)= a-panel · b-panel, of c as much as there is: `below`, a second row; `beside`, a second column. Never reads c when !accumulate.
  *
- * Assumes (the packers guarantee): a-panel is `depth` columns of 4 numbers, b-panel `depth` rows of 4, both zero-padded.
- * Does not assume anything about c beyond its row length; mr, nr ≤ 4 at the edges. Never reads c when !accumulate.
+ * Assumes (the packers guarantee): panels are `depth` pairs of numbers, the second of each zero where there is no second row or column.
+ *
+ * Four sums, and sums of indices cut to 32 bits, because V8 puts the loads of the loop first: with eight sums it runs out of registers and
+ * is half as fast, with indices that might overflow it tests every one.
  */
 function tile(
   depth: number,
@@ -113,119 +97,29 @@ function tile(
   c: Numbers,
   at: number,
   row: number,
-  mr: number,
-  nr: number,
+  below: boolean,
+  beside: boolean,
   accumulate: boolean,
 ): void {
   let c00 = 0;
   let c01 = 0;
-  let c02 = 0;
-  let c03 = 0;
   let c10 = 0;
   let c11 = 0;
-  let c12 = 0;
-  let c13 = 0;
-  let c20 = 0;
-  let c21 = 0;
-  let c22 = 0;
-  let c23 = 0;
-  let c30 = 0;
-  let c31 = 0;
-  let c32 = 0;
-  let c33 = 0;
-  for (let p = 0; p < depth; p++) {
+  const end = (a + PANEL * depth) | 0;
+  for (; a < end; a = (a + PANEL) | 0, b = (b + PANEL) | 0) {
     const b0 = bPanels[b]!;
-    const b1 = bPanels[b + 1]!;
-    const b2 = bPanels[b + 2]!;
-    const b3 = bPanels[b + 3]!;
-    let x = aPanels[a]!;
-    c00 += x * b0;
-    c01 += x * b1;
-    c02 += x * b2;
-    c03 += x * b3;
-    x = aPanels[a + 1]!;
-    c10 += x * b0;
-    c11 += x * b1;
-    c12 += x * b2;
-    c13 += x * b3;
-    x = aPanels[a + 2]!;
-    c20 += x * b0;
-    c21 += x * b1;
-    c22 += x * b2;
-    c23 += x * b3;
-    x = aPanels[a + 3]!;
-    c30 += x * b0;
-    c31 += x * b1;
-    c32 += x * b2;
-    c33 += x * b3;
-    a += 4;
-    b += 4;
+    const b1 = bPanels[(b + 1) | 0]!;
+    const a0 = aPanels[a]!;
+    const a1 = aPanels[(a + 1) | 0]!;
+    c00 += a0 * b0;
+    c01 += a0 * b1;
+    c10 += a1 * b0;
+    c11 += a1 * b1;
   }
-  if (mr === MR && nr === NR) {
-    if (accumulate) {
-      c[at] = c[at]! + c00;
-      c[at + 1] = c[at + 1]! + c01;
-      c[at + 2] = c[at + 2]! + c02;
-      c[at + 3] = c[at + 3]! + c03;
-      at += row;
-      c[at] = c[at]! + c10;
-      c[at + 1] = c[at + 1]! + c11;
-      c[at + 2] = c[at + 2]! + c12;
-      c[at + 3] = c[at + 3]! + c13;
-      at += row;
-      c[at] = c[at]! + c20;
-      c[at + 1] = c[at + 1]! + c21;
-      c[at + 2] = c[at + 2]! + c22;
-      c[at + 3] = c[at + 3]! + c23;
-      at += row;
-      c[at] = c[at]! + c30;
-      c[at + 1] = c[at + 1]! + c31;
-      c[at + 2] = c[at + 2]! + c32;
-      c[at + 3] = c[at + 3]! + c33;
-    } else {
-      c[at] = c00;
-      c[at + 1] = c01;
-      c[at + 2] = c02;
-      c[at + 3] = c03;
-      at += row;
-      c[at] = c10;
-      c[at + 1] = c11;
-      c[at + 2] = c12;
-      c[at + 3] = c13;
-      at += row;
-      c[at] = c20;
-      c[at + 1] = c21;
-      c[at + 2] = c22;
-      c[at + 3] = c23;
-      at += row;
-      c[at] = c30;
-      c[at + 1] = c31;
-      c[at + 2] = c32;
-      c[at + 3] = c33;
-    }
-    return;
-  }
-  // One by one: in an array literal the sums would be boxed, in the hot loop above too.
-  edge[0] = c00;
-  edge[1] = c01;
-  edge[2] = c02;
-  edge[3] = c03;
-  edge[4] = c10;
-  edge[5] = c11;
-  edge[6] = c12;
-  edge[7] = c13;
-  edge[8] = c20;
-  edge[9] = c21;
-  edge[10] = c22;
-  edge[11] = c23;
-  edge[12] = c30;
-  edge[13] = c31;
-  edge[14] = c32;
-  edge[15] = c33;
-  for (let i = 0; i < mr; i++) {
-    for (let j = 0; j < nr; j++) {
-      const to = at + i * row + j;
-      c[to] = (accumulate ? c[to]! : 0) + edge[i * NR + j]!;
-    }
-  }
+  c[at] = accumulate ? c[at]! + c00 : c00;
+  if (beside) c[at + 1] = accumulate ? c[at + 1]! + c01 : c01;
+  if (!below) return;
+  at += row;
+  c[at] = accumulate ? c[at]! + c10 : c10;
+  if (beside) c[at + 1] = accumulate ? c[at + 1]! + c11 : c11;
 }

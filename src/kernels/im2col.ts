@@ -76,14 +76,14 @@ function sizes(s: Convolution): { windows: number; depth: number; outShare: numb
 function packPatches(s: Convolution, x: Numbers, group: number): Pack {
   const share = s.channels / s.groups;
   return (row, rows, column, columns, panels) => {
-    panels.fill(0, 0, Math.ceil(rows / 4) * 4 * columns); // padding, and the rows beyond the last
+    panels.fill(0, 0, Math.ceil(rows / 2) * 2 * columns); // padding, and the rows beyond the last
     const end = column + columns;
     for (let i = 0; i < rows; i++) {
       const window = row + i;
       const ox = window % s.outWidth;
       const oy = Math.floor(window / s.outWidth) % s.outHeight;
       const image = Math.floor(window / (s.outWidth * s.outHeight)) * s.height;
-      const panel = (i & ~3) * columns + (i & 3) - 4 * column;
+      const panel = (i & ~1) * columns + (i & 1) - 2 * column;
       const left = ox * s.strideX - s.padLeft;
       let d = 0;
       for (let ky = 0; ky < s.kernelHeight; ky++) {
@@ -98,7 +98,7 @@ function packPatches(s: Convolution, x: Numbers, group: number): Pack {
           if (ix < 0 || ix >= s.width || d + share <= column || d >= end) continue;
           const from = (line + ix) * s.channels + group * share - d;
           const last = Math.min(d + share, end);
-          for (let c = Math.max(d, column); c < last; c++) panels[panel + 4 * c] = x[from + c]!;
+          for (let c = Math.max(d, column); c < last; c++) panels[panel + 2 * c] = x[from + c]!;
         }
       }
     }
@@ -109,16 +109,16 @@ function packPatches(s: Convolution, x: Numbers, group: number): Pack {
 function packTaps(s: Convolution, x: Numbers, group: number): Pack {
   const share = s.channels / s.groups;
   return (row, rows, column, columns, panels) => {
-    panels.fill(0, 0, Math.ceil(rows / 4) * 4 * columns);
+    panels.fill(0, 0, Math.ceil(rows / 2) * 2 * columns);
     for (let i = 0; i < rows; i++) {
       const c = (row + i) % share;
       const kx = Math.floor((row + i) / share) % s.kernelWidth;
       const ky = Math.floor((row + i) / (share * s.kernelWidth));
-      let to = (i & ~3) * columns + (i & 3);
+      let to = (i & ~1) * columns + (i & 1);
       let ox = column % s.outWidth;
       let oy = Math.floor(column / s.outWidth) % s.outHeight;
       let image = Math.floor(column / (s.outWidth * s.outHeight));
-      for (let j = 0; j < columns; j++, to += 4) {
+      for (let j = 0; j < columns; j++, to += 2) {
         const iy = oy * s.strideY - s.padTop + ky * s.dilationY;
         const ix = ox * s.strideX - s.padLeft + kx * s.dilationX;
         if (iy >= 0 && iy < s.height && ix >= 0 && ix < s.width) {
