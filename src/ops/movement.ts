@@ -112,7 +112,11 @@ export function slice(x: Tensor, begin: readonly number[], size?: readonly numbe
     [x],
     shape,
     x.data.subarray(offset, end),
-    (dy, into) => into.partly(x, (dx) => kernels.axpy(1, dy, dx.subarray(offset, end), true)),
+    (dy, into) =>
+      into(x, (dx, accumulate) => {
+        if (!accumulate) dx.fill(0, 0, offset).fill(0, end);
+        kernels.axpy(1, dy, dx.subarray(offset, end), accumulate);
+      }),
     x.lifetime,
   );
 }

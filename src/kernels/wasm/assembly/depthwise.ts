@@ -48,6 +48,7 @@ function clearZeros(zeros: usize): void {
  */
 export function depthwiseOwn(turned: bool): i32 {
   plan(turned);
+  if (turned && (strideY != 1 || strideX != 1)) return 0; // products are added where their taps were read
   return (4 * (isThreeByThree() ? zeroNumbers() + 4 * channels : frameNumbers()) + 63) & ~63;
 }
 
