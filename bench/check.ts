@@ -86,14 +86,14 @@ function gemmLines(seconds: number): Line[] {
   });
 }
 
-/** One thread over two, in blocks, because a change of their number starts threads anew. */
+/** One thread over two, in blocks, because a change of their number starts threads anew, which takes about a tenth of a second. */
 function threadLines(run: () => void, seconds: number): Line[] {
   if (availableParallelism() < 2) return [];
   const times: Record<1 | 2, number[]> = { 1: [], 2: [] };
   for (let round = 0; round < 4; round++) {
     for (const threads of [1, 2] as const) {
       configure({ threads });
-      for (let i = 0; i < 10; i++) run();
+      for (const ready = performance.now() + 200; performance.now() < ready; ) run();
       const end = performance.now() + 250 * seconds;
       do times[threads].push(once(run));
       while (performance.now() < end);
