@@ -38,7 +38,7 @@ const convolutions: Readonly<Record<string, Convolution>> = {
   "3×3, a kernel too large for partial sums": convolution(257, 470, 3, 3),
 };
 const n = 200_003;
-const image = { ...convolution(10, 10, 3, 1), multiplier: 1 };
+const depthwise = (channels: number) => ({ ...convolution(channels, channels, 3, 1), multiplier: 1, batch: 30 });
 const pool = { ...convolution(40, 40, 2, 2), outHeight: 10, outWidth: 9 };
 
 const cases: Readonly<Record<string, Case>> = {
@@ -75,21 +75,33 @@ const cases: Readonly<Record<string, Case>> = {
       ],
     ]),
   ),
-  depthwiseConv2d: (t, draw) => {
-    const s = { ...image, batch: 30 };
-    const [x, kernel] = [draw(pixels(s)), draw(90)];
-    return into(pixels(s), (y) => t.depthwiseConv2d(s, x, kernel, y, false));
-  },
-  depthwiseConv2dInputGrad: (t, draw) => {
-    const s = { ...image, batch: 30 };
-    const [dy, kernel] = [draw(pixels(s)), draw(90)];
-    return into(pixels(s), (dx) => t.depthwiseConv2dInputGrad(s, dy, kernel, dx, false));
-  },
-  depthwiseConv2dKernelGrad: (t, draw) => {
-    const s = { ...image, batch: 30 };
-    const [x, dy] = [draw(pixels(s)), draw(pixels(s))];
-    return into(90, (dkernel) => t.depthwiseConv2dKernelGrad(s, x, dy, dkernel, false));
-  },
+  ...Object.fromEntries(
+    Object.entries({ "10 channels": depthwise(10), "12 channels, read in place": depthwise(12) }).flatMap(
+      ([name, s]): [string, Case][] => [
+        [
+          `depthwiseConv2d ${name}`,
+          (t, draw) => {
+            const [x, kernel] = [draw(pixels(s)), draw(9 * s.channels)];
+            return into(pixels(s), (y) => t.depthwiseConv2d(s, x, kernel, y, false));
+          },
+        ],
+        [
+          `depthwiseConv2dInputGrad ${name}`,
+          (t, draw) => {
+            const [dy, kernel] = [draw(pixels(s)), draw(9 * s.channels)];
+            return into(pixels(s), (dx) => t.depthwiseConv2dInputGrad(s, dy, kernel, dx, false));
+          },
+        ],
+        [
+          `depthwiseConv2dKernelGrad ${name}`,
+          (t, draw) => {
+            const [x, dy] = [draw(pixels(s)), draw(pixels(s))];
+            return into(9 * s.channels, (dkernel) => t.depthwiseConv2dKernelGrad(s, x, dy, dkernel, false));
+          },
+        ],
+      ],
+    ),
+  ),
   maxPool: (t, draw) => into(10 * 90 * 40, (y) => t.maxPool({ ...pool, batch: 10 }, draw(pixels({ ...pool, batch: 10 })), y)),
   maxPoolGrad: (t, draw) => {
     const s = { ...pool, batch: 10 };

@@ -117,15 +117,20 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
     );
   });
 
-  test("depthwise convolution of several strips an image equals the reference bit for bit on whole numbers", () => {
+  test.each([
+    ["several strips an image", 302],
+    ["several parts, read in place", 128],
+  ])("depthwise convolution of %s equals the reference bit for bit on whole numbers", (_, channels) => {
     const across = { kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, dilationY: 1, dilationX: 1, padTop: 1, padLeft: 1 };
-    const s = { batch: 2, height: 21, width: 19, outHeight: 21, outWidth: 19, channels: 302, multiplier: 1, ...across };
+    const s = { batch: 2, height: 21, width: 19, outHeight: 21, outWidth: 19, channels, multiplier: 1, ...across };
     const draw = wholeNumbers(1);
-    const [x, y, kernel] = [draw(2 * 21 * 19 * 302), draw(2 * 21 * 19 * 302), draw(9 * 302)];
-    const dirty = new Float32Array(x.length).fill(Number.NaN);
-    same(x.length, dirty, (t, at, into) => t.depthwiseConv2d(s, at(x), at(kernel), into, false));
-    same(x.length, dirty, (t, at, into) => t.depthwiseConv2dInputGrad(s, at(y), at(kernel), into, false));
-    same(kernel.length, dirty, (t, at, into) => t.depthwiseConv2dKernelGrad(s, at(x), at(y), into, false));
+    const [x, y, kernel] = [draw(2 * 21 * 19 * channels), draw(2 * 21 * 19 * channels), draw(9 * channels)];
+    for (const accumulate of [false, true]) {
+      const dirty = accumulate ? draw(x.length) : new Float32Array(x.length).fill(Number.NaN);
+      same(x.length, dirty, (t, at, into) => t.depthwiseConv2d(s, at(x), at(kernel), into, accumulate));
+      same(x.length, dirty, (t, at, into) => t.depthwiseConv2dInputGrad(s, at(y), at(kernel), into, accumulate));
+      same(kernel.length, dirty, (t, at, into) => t.depthwiseConv2dKernelGrad(s, at(x), at(y), into, accumulate));
+    }
   });
 
   test("sums over rows and columns and their gradients equal the reference bit for bit on whole numbers", () => {

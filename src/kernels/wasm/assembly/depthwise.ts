@@ -37,14 +37,16 @@ function isThreeByThree(): bool {
 function zeroNumbers(): i32 {
   return ((kernelHeight - 1) * width + 1) * channels;
 }
-function clearZeros(zeros: usize): void {
+/** Clears them, and the four pixels behind. */
+function clear(zeros: usize): void {
   const pixel: usize = 4 * <usize>channels;
   for (let line = 0; line < kernelHeight; line++) memory.fill(zeros + <usize>(line * width) * pixel, 0, pixel);
+  memory.fill(zeros + 4 * <usize>zeroNumbers(), 0, 4 * pixel);
 }
 
 /**
- * Bytes of work memory that each thread needs for itself: a frame, or those zeros and four pixels of dy. `turned`: for the convolution that
- * leads from dy back to x at stride 1.
+ * Bytes of work memory that each thread needs for itself: a frame, or those zeros and four pixels. `turned`: for the convolution that leads
+ * from dy back to x at stride 1.
  */
 export function depthwiseOwn(turned: bool): i32 {
   plan(turned);
@@ -65,7 +67,7 @@ function convolve(turned: bool, x: usize, kernel: usize, y: usize, accumulate: b
   setArgument(3, <i32>y);
   setArgument(4, accumulate);
   const parts = partsFor(products(), PART, MOST_PARTS);
-  if (isThreeByThree() && !accumulate) run(rowsPart, max(1, min(batch * outHeight, parts)), work, own);
+  if (isThreeByThree()) run(rowsPart, max(1, min(batch * outHeight, parts)), work, own);
   else run(stripsPart, max(1, min(strips, parts)), work, own);
 }
 
@@ -97,7 +99,9 @@ function rowsPart(part: i32, parts: i32, work: usize): void {
   plan(argument(0) != 0);
   const pixel: usize = 4 * <usize>channels;
   const down: usize = <usize>width * pixel;
-  clearZeros(work);
+  const accumulate = argument(4) != 0;
+  const found = work + 4 * <usize>zeroNumbers();
+  clear(work);
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
     findRow(row, <usize>argument(1), <usize>argument(2));
@@ -105,9 +109,18 @@ function rowsPart(part: i32, parts: i32, work: usize): void {
       const at = min(o, outWidth - 4); // the last four may be partly those before, once more
       const y = <usize>argument(3) + <usize>(row * outWidth + at) * pixel;
       const x = firstLine + <usize>(at - padLeft + 1) * pixel;
-      acrossFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), firstTaps, pixel, y);
+      acrossFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), firstTaps, pixel, accumulate ? found : y);
+      const before = <usize>(o - at) * pixel;
+      if (accumulate) addNumbers(4 * pixel - before, found + before, y + before);
     }
   }
+}
+
+/** c += a, `bytes` of each. */
+function addNumbers(bytes: usize, a: usize, c: usize): void {
+  let i: usize = 0;
+  for (; i + 16 <= bytes; i += 16) v128.store(c + i, f32x4.add(v128.load(c + i), v128.load(a + i)));
+  for (; i < bytes; i += 4) store<f32>(c + i, load<f32>(c + i) + load<f32>(a + i));
 }
 
 /** start + a·p + b·q + c·r. */
@@ -315,12 +328,7 @@ export function depthwiseKernelGrad(x: usize, dy: usize, dkernel: usize, accumul
   const size: usize = 4 * <usize>(kernelHeight * kernelWidth * channels);
   run(isThreeByThree() ? sumRowsPart : sumStripsPart, parts, work, own);
   if (!accumulate) memory.fill(dkernel, 0, size);
-  for (let part = 0; part < parts; part++) {
-    const sums = shared + <usize>part * size;
-    let i: usize = 0;
-    for (; i + 16 <= size; i += 16) v128.store(dkernel + i, f32x4.add(v128.load(dkernel + i), v128.load(sums + i)));
-    for (; i < size; i += 4) store<f32>(dkernel + i, load<f32>(dkernel + i) + load<f32>(sums + i));
-  }
+  for (let part = 0; part < parts; part++) addNumbers(size, shared + <usize>part * size, dkernel);
 }
 
 /** A part's sums, zeros to begin with. */
@@ -337,8 +345,7 @@ function sumRowsPart(part: i32, parts: i32, work: usize): void {
   const down: usize = <usize>width * pixel;
   const sums = sumsOf(part);
   const rest = work + 4 * <usize>zeroNumbers();
-  clearZeros(work);
-  memory.fill(rest, 0, 4 * pixel);
+  clear(work);
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
     findRow(row, <usize>argument(1), sums);
