@@ -100,12 +100,13 @@ export function slice(x: Tensor, begin: readonly number[], size?: readonly numbe
   }
   const strides = stridesOf(x.shape);
   const offset = from.reduce((sum, at, axis) => sum + at * strides[axis]!, 0);
-  const partial = shape.findIndex((length, axis) => length !== x.shape[axis]);
   const attributes = { begin: from, size: shape };
-  if (partial >= 0 && !shape.slice(0, partial).every((length) => length === 1)) {
+  // One run of numbers where axes before one have length 1, and those behind it are whole.
+  const first = shape.findIndex((length) => length !== 1);
+  if (!shape.every((length, axis) => axis <= first || first < 0 || length === x.shape[axis])) {
     return viewed("slice", attributes, x, { shape, strides, offset });
   }
-  const end = offset + sizeOf(shape); // only axes of length 1 before the first that is cut: the block is one run
+  const end = offset + sizeOf(shape);
   return record(
     "slice",
     attributes,

@@ -25,12 +25,20 @@ function plan(turned: bool): void {
 }
 
 /**
- * Whether kernels have three taps side by side in three lines at most, move by single columns, and reach beyond an image by one at most, as
- * most do. Loops of their own read the images of these in place, four outputs side by side and four channels at a time.
+ * Whether kernels have three taps side by side, in three lines at most, that move by single columns, and channels come in fours, as most do.
+ * Loops of their own read the images of these in place, four outputs side by side and four channels at a time.
  */
-function isThreeByThree(): bool {
+function inPlace(): bool {
   const dense = kernelWidth == 3 && kernelHeight <= 3 && dilationY == 1 && dilationX == 1 && strideX == 1;
-  return dense && (padLeft == 0 || padLeft == 1) && outWidth - padLeft < width && outWidth >= 4 && channels % 4 == 0;
+  return dense && channels % 4 == 0 && nearTo() - nearFrom() >= 4;
+}
+
+/** Windows of a row that reach beyond the image by one column at most: the first, and the first behind them. */
+function nearFrom(): i32 {
+  return max(0, padLeft - 1);
+}
+function nearTo(): i32 {
+  return min(outWidth, width + padLeft - 1);
 }
 
 /** Zeros as far apart as the lines of an image, so that they can stand for a pixel of each line; numbers from the first to the last. */
@@ -51,7 +59,7 @@ function clear(zeros: usize): void {
 export function depthwiseOwn(turned: bool): i32 {
   plan(turned);
   if (turned && (strideY != 1 || strideX != 1)) return 0; // products are added where their taps were read
-  return (4 * (isThreeByThree() ? zeroNumbers() + 4 * channels : frameNumbers()) + 63) & ~63;
+  return (4 * (inPlace() ? zeroNumbers() + 4 * channels : frameNumbers()) + 63) & ~63;
 }
 
 /** y (+)= x ∗ kernel. */
@@ -67,7 +75,7 @@ function convolve(turned: bool, x: usize, kernel: usize, y: usize, accumulate: b
   setArgument(3, <i32>y);
   setArgument(4, accumulate);
   const parts = partsFor(products(), PART, MOST_PARTS);
-  if (isThreeByThree()) run(rowsPart, max(1, min(batch * outHeight, parts)), work, own);
+  if (inPlace()) run(rowsPart, max(1, min(batch * outHeight, parts)), work, own);
   else run(stripsPart, max(1, min(strips, parts)), work, own);
 }
 
@@ -102,16 +110,39 @@ function rowsPart(part: i32, parts: i32, work: usize): void {
   const accumulate = argument(4) != 0;
   const found = work + 4 * <usize>zeroNumbers();
   clear(work);
+  const from = nearFrom(), to = nearTo();
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
     findRow(row, <usize>argument(1), <usize>argument(2));
-    for (let o = 0; o < outWidth; o += 4) {
-      const at = min(o, outWidth - 4); // the last four may be partly those before, once more
-      const y = <usize>argument(3) + <usize>(row * outWidth + at) * pixel;
+    const y = <usize>argument(3) + <usize>(row * outWidth) * pixel;
+    for (let o = 0; o < outWidth; o++) {
+      if (o == from) o = to; // those between come below
+      if (o == outWidth) break;
+      const at = y + <usize>o * pixel;
+      if (!accumulate) memory.fill(at, 0, pixel);
+      alone(o, at, false);
+    }
+    for (let o = from; o < to; o += 4) {
+      const at = min(o, to - 4); // the last four may be partly those before, once more
+      const yAt = y + <usize>at * pixel;
       const x = firstLine + <usize>(at - padLeft + 1) * pixel;
-      acrossFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), firstTaps, pixel, accumulate ? found : y);
+      acrossFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), firstTaps, pixel, accumulate ? found : yAt);
       const before = <usize>(o - at) * pixel;
-      if (accumulate) addNumbers(4 * pixel - before, found + before, y + before);
+      if (accumulate) addNumbers(4 * pixel - before, found + before, yAt + before);
+    }
+  }
+}
+
+/** One window of a row, by those of its taps that are inside the image: y += x·tap or, `towardsTaps`, tap += x·y. */
+function alone(window: i32, y: usize, towardsTaps: bool): void {
+  const pixel: usize = 4 * <usize>channels;
+  const left = window - padLeft;
+  const first = firstTap(left, 1), end = endTap(left, 1, 3, width);
+  for (let ky = 0; ky < lines; ky++) {
+    for (let kx = first; kx < end; kx++) {
+      const x = firstLine + <usize>(ky * width + left + kx) * pixel;
+      const tap = firstTaps + <usize>(ky * 3 + kx) * pixel;
+      addProducts(pixel, x, towardsTaps ? y : tap, towardsTaps ? tap : y);
     }
   }
 }
@@ -300,8 +331,6 @@ function scatterPart(part: i32, parts: i32, _work: usize): void {
 }
 
 /** c += a·b, `bytes` of each. */
-// @ts-ignore: decorator
-@inline
 function addProducts(bytes: usize, a: usize, b: usize, c: usize): void {
   let i: usize = 0;
   for (; i + 16 <= bytes; i += 16) v128.store(c + i, madd(v128.load(a + i), v128.load(b + i), v128.load(c + i)));
@@ -309,7 +338,7 @@ function addProducts(bytes: usize, a: usize, b: usize, c: usize): void {
 }
 
 function sumParts(): i32 {
-  return max(1, min(isThreeByThree() ? batch * outHeight : strips, partsFor(products(), PART, MOST_SUMS)));
+  return max(1, min(inPlace() ? batch * outHeight : strips, partsFor(products(), PART, MOST_SUMS)));
 }
 
 /** Bytes for the partial sums of the kernel's gradient. */
@@ -326,7 +355,7 @@ export function depthwiseKernelGrad(x: usize, dy: usize, dkernel: usize, accumul
   setArgument(3, <i32>shared);
   const parts = sumParts();
   const size: usize = 4 * <usize>(kernelHeight * kernelWidth * channels);
-  run(isThreeByThree() ? sumRowsPart : sumStripsPart, parts, work, own);
+  run(inPlace() ? sumRowsPart : sumStripsPart, parts, work, own);
   if (!accumulate) memory.fill(dkernel, 0, size);
   for (let part = 0; part < parts; part++) addNumbers(size, shared + <usize>part * size, dkernel);
 }
@@ -345,13 +374,19 @@ function sumRowsPart(part: i32, parts: i32, work: usize): void {
   const down: usize = <usize>width * pixel;
   const sums = sumsOf(part);
   const rest = work + 4 * <usize>zeroNumbers();
+  const from = nearFrom(), to = nearTo();
   clear(work);
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
     findRow(row, <usize>argument(1), sums);
-    for (let o = 0; o < outWidth; o += 4) {
-      const at = min(o, outWidth - 4);
-      let dy = <usize>argument(2) + <usize>(row * outWidth + at) * pixel;
+    const line = <usize>argument(2) + <usize>(row * outWidth) * pixel;
+    for (let o = 0; o < outWidth; o++) {
+      if (o == from) o = to;
+      if (o < outWidth) alone(o, line + <usize>o * pixel, true);
+    }
+    for (let o = from; o < to; o += 4) {
+      const at = min(o, to - 4);
+      let dy = line + <usize>at * pixel;
       if (at < o) {
         // Those that were counted before are zeros now.
         const counted: usize = <usize>(o - at) * pixel;
