@@ -1,11 +1,11 @@
-// Convolution of each channel by itself, multiplier 1. The inner loops take four channels at a time.
+// Convolution of each channel by itself, multiplier 1. Images are read where they lie, a row of windows after the other; the inner loops take
+// four channels at a time and, where all their taps are inside the image, four outputs side by side.
 
 import { madd } from "./madd";
 import {
   batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
   readSizes, readTurnedSizes, strideX, strideY, width,
 } from "./sizes";
-import { firstWindow, frameNumbers, pitch, planStrips, rowsHere, strip, strips } from "./strips";
 import { argument, cut, partsFor, run, setArgument } from "./threads";
 
 /** Multiplications worth a part. */
@@ -18,17 +18,16 @@ function products(): i32 {
   return <i32>min<i64>(i32.MAX_VALUE, <i64>(batch * outHeight) * outWidth * channels * kernelHeight * kernelWidth);
 }
 
-function plan(turned: bool): void {
+function readEither(turned: bool): void {
   if (turned) readTurnedSizes();
   else readSizes();
-  planStrips(i32.MAX_VALUE, 1);
 }
 
 /**
- * Whether kernels have three taps side by side, in three lines at most, that move by single columns, and channels come in fours, as most do.
- * Loops of their own read the images of these in place, four outputs side by side and four channels at a time.
+ * Whether kernels have three taps side by side, in three lines at most, that move by single columns, and channels come in fours, as most do:
+ * there are loops of their own for these.
  */
-function inPlace(): bool {
+function isThreeByThree(): bool {
   const dense = kernelWidth == 3 && kernelHeight <= 3 && dilationY == 1 && dilationX == 1 && strideX == 1;
   return dense && channels % 4 == 0 && nearTo() - nearFrom() >= 4;
 }
@@ -53,13 +52,12 @@ function clear(zeros: usize): void {
 }
 
 /**
- * Bytes of work memory that each thread needs for itself: a frame, or those zeros and four pixels. `turned`: for the convolution that leads
- * from dy back to x at stride 1.
+ * Bytes of work memory that each thread needs for itself: those zeros and four pixels. `turned`: for the convolution that leads from dy back
+ * to x at stride 1.
  */
 export function depthwiseOwn(turned: bool): i32 {
-  plan(turned);
-  if (turned && (strideY != 1 || strideX != 1)) return 0; // products are added where their taps were read
-  return (4 * (inPlace() ? zeroNumbers() + 4 * channels : frameNumbers()) + 63) & ~63;
+  readEither(turned);
+  return isThreeByThree() ? (4 * (zeroNumbers() + 4 * channels) + 63) & ~63 : 0;
 }
 
 /** y (+)= x ∗ kernel. */
@@ -74,9 +72,7 @@ function convolve(turned: bool, x: usize, kernel: usize, y: usize, accumulate: b
   setArgument(2, <i32>kernel);
   setArgument(3, <i32>y);
   setArgument(4, accumulate);
-  const parts = partsFor(products(), PART, MOST_PARTS);
-  if (inPlace()) run(rowsPart, max(1, min(batch * outHeight, parts)), work, own);
-  else run(stripsPart, max(1, min(strips, parts)), work, own);
+  run(rowsPart, max(1, min(batch * outHeight, partsFor(products(), PART, MOST_PARTS))), work, own);
 }
 
 /** Of a row of windows: how many lines of their taps are inside the image, and where the first begins in x and in the kernel. */
@@ -85,10 +81,102 @@ let lines: i32, firstLine: usize, firstTaps: usize;
 function findRow(row: i32, x: usize, taps: usize): void {
   const pixel: usize = 4 * <usize>channels;
   const top = (row % outHeight) * strideY - padTop;
-  const first = firstTap(top, 1);
-  lines = max(0, endTap(top, 1, kernelHeight, height) - first);
-  firstLine = x + <usize>(((row / outHeight) * height + top + first) * width) * pixel;
-  firstTaps = taps + <usize>(first * 3) * pixel;
+  const first = firstTap(top, dilationY);
+  lines = max(0, endTap(top, dilationY, kernelHeight, height) - first);
+  firstLine = x + <usize>(((row / outHeight) * height + top + first * dilationY) * width) * pixel;
+  firstTaps = taps + <usize>(first * kernelWidth) * pixel;
+}
+
+// What a window adds to: its output y += x·tap; the gradient of its taps += x·y; the gradient of its pixels += y·tap.
+const TO_OUTPUT: i32 = 0;
+const TO_TAPS: i32 = 1;
+const TO_PIXELS: i32 = 2;
+
+/** One window of the row, whose output or its gradient is y, by those of its taps that are inside the image; channels from byte `c` on. */
+function alone(window: i32, y: usize, c: usize, to: i32): void {
+  const pixel: usize = 4 * <usize>channels;
+  const left = window * strideX - padLeft;
+  const first = firstTap(left, dilationX), end = endTap(left, dilationX, kernelWidth, width);
+  const step: usize = <usize>dilationX * pixel, down: usize = <usize>(dilationY * width) * pixel, tapRow: usize = <usize>kernelWidth * pixel;
+  let line = firstLine + <usize>(left + first * dilationX) * pixel + c;
+  let taps = firstTaps + <usize>first * pixel + c;
+  y += c;
+  for (let ky = 0; ky < lines; ky++, line += down, taps += tapRow) {
+    let x = line, tap = taps;
+    for (let kx = first; kx < end; kx++, x += step, tap += pixel) {
+      if (to == TO_OUTPUT) addProducts(pixel - c, x, tap, y);
+      else if (to == TO_TAPS) addProducts(pixel, x, y, tap);
+      else addProducts(pixel, y, tap, x);
+    }
+  }
+}
+
+/** c += a·b, `bytes` of each. */
+// @ts-ignore: decorator
+@inline
+function addProducts(bytes: usize, a: usize, b: usize, c: usize): void {
+  let i: usize = 0;
+  for (; i + 16 <= bytes; i += 16) v128.store(c + i, madd(v128.load(a + i), v128.load(b + i), v128.load(c + i)));
+  for (; i < bytes; i += 4) store<f32>(c + i, load<f32>(c + i) + load<f32>(a + i) * load<f32>(b + i));
+}
+
+function rowsPart(part: i32, parts: i32, work: usize): void {
+  readEither(argument(0) != 0);
+  const pixel: usize = 4 * <usize>channels;
+  const accumulate = argument(4) != 0;
+  const three = isThreeByThree();
+  if (three) clear(work);
+  const end = cut(batch * outHeight, part + 1, parts, 1);
+  for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
+    findRow(row, <usize>argument(1), <usize>argument(2));
+    const y = <usize>argument(3) + <usize>(row * outWidth) * pixel;
+    if (three) rowOfThree(y, pixel, accumulate, work);
+    else rowOfAny(y, pixel, accumulate);
+  }
+}
+
+function output(window: i32, y: usize, c: usize, accumulate: bool): void {
+  const to = y + 4 * <usize>(window * channels);
+  if (!accumulate) memory.fill(to + c, 0, 4 * channels - c);
+  alone(window, to, c, TO_OUTPUT);
+}
+
+function rowOfAny(y: usize, pixel: usize, accumulate: bool): void {
+  const room = width + padLeft - (kernelWidth - 1) * dilationX - 1;
+  const inside = room < 0 ? 0 : min(outWidth, room / strideX + 1); // windows that do not reach beyond the image at the right
+  const fours: usize = accumulate || pixel < 16 ? pixel & ~15 : pixel;
+  for (let o = 0; o < outWidth; ) {
+    const left = o * strideX - padLeft;
+    if (left < 0 || o + 4 > inside) {
+      output(o++, y, 0, accumulate);
+      continue;
+    }
+    four(firstLine + <usize>left * pixel, y + <usize>o * pixel, accumulate);
+    for (const next = o + 4; o < next; o++) if (fours < pixel) output(o, y, fours, accumulate);
+  }
+}
+
+function rowOfThree(y: usize, pixel: usize, accumulate: bool, work: usize): void {
+  const from = nearFrom(), to = nearTo();
+  const down: usize = <usize>width * pixel;
+  const found = work + 4 * <usize>zeroNumbers();
+  for (let o = 0; o < from; o++) output(o, y, 0, accumulate);
+  for (let o = from; o < to; o += 4) {
+    const at = min(o, to - 4); // the last four may be partly those before, once more
+    const yAt = y + <usize>at * pixel;
+    const x = firstLine + <usize>(at - padLeft + 1) * pixel;
+    acrossFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), firstTaps, pixel, accumulate ? found : yAt);
+    const before = <usize>(o - at) * pixel;
+    if (accumulate) addNumbers(4 * pixel - before, found + before, yAt + before);
+  }
+  for (let o = to; o < outWidth; o++) output(o, y, 0, accumulate);
+}
+
+/** c += a, `bytes` of each. */
+function addNumbers(bytes: usize, a: usize, c: usize): void {
+  let i: usize = 0;
+  for (; i + 16 <= bytes; i += 16) v128.store(c + i, f32x4.add(v128.load(c + i), v128.load(a + i)));
+  for (; i < bytes; i += 4) store<f32>(c + i, load<f32>(c + i) + load<f32>(a + i));
 }
 
 /** Of the six pixels under four windows side by side: how far the first, and the sixth, is from the second, or zeros are. */
@@ -101,57 +189,6 @@ function toFirst(window: i32, x: usize, zeros: usize): usize {
 @inline
 function toSixth(window: i32, x: usize, zeros: usize): usize {
   return window - padLeft + 5 < width ? 16 * <usize>channels : zeros - x;
-}
-
-function rowsPart(part: i32, parts: i32, work: usize): void {
-  plan(argument(0) != 0);
-  const pixel: usize = 4 * <usize>channels;
-  const down: usize = <usize>width * pixel;
-  const accumulate = argument(4) != 0;
-  const found = work + 4 * <usize>zeroNumbers();
-  clear(work);
-  const from = nearFrom(), to = nearTo();
-  const end = cut(batch * outHeight, part + 1, parts, 1);
-  for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
-    findRow(row, <usize>argument(1), <usize>argument(2));
-    const y = <usize>argument(3) + <usize>(row * outWidth) * pixel;
-    for (let o = 0; o < outWidth; o++) {
-      if (o == from) o = to; // those between come below
-      if (o == outWidth) break;
-      const at = y + <usize>o * pixel;
-      if (!accumulate) memory.fill(at, 0, pixel);
-      alone(o, at, false);
-    }
-    for (let o = from; o < to; o += 4) {
-      const at = min(o, to - 4); // the last four may be partly those before, once more
-      const yAt = y + <usize>at * pixel;
-      const x = firstLine + <usize>(at - padLeft + 1) * pixel;
-      acrossFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), firstTaps, pixel, accumulate ? found : yAt);
-      const before = <usize>(o - at) * pixel;
-      if (accumulate) addNumbers(4 * pixel - before, found + before, yAt + before);
-    }
-  }
-}
-
-/** One window of a row, by those of its taps that are inside the image: y += x·tap or, `towardsTaps`, tap += x·y. */
-function alone(window: i32, y: usize, towardsTaps: bool): void {
-  const pixel: usize = 4 * <usize>channels;
-  const left = window - padLeft;
-  const first = firstTap(left, 1), end = endTap(left, 1, 3, width);
-  for (let ky = 0; ky < lines; ky++) {
-    for (let kx = first; kx < end; kx++) {
-      const x = firstLine + <usize>(ky * width + left + kx) * pixel;
-      const tap = firstTaps + <usize>(ky * 3 + kx) * pixel;
-      addProducts(pixel, x, towardsTaps ? y : tap, towardsTaps ? tap : y);
-    }
-  }
-}
-
-/** c += a, `bytes` of each. */
-function addNumbers(bytes: usize, a: usize, c: usize): void {
-  let i: usize = 0;
-  for (; i + 16 <= bytes; i += 16) v128.store(c + i, f32x4.add(v128.load(c + i), v128.load(a + i)));
-  for (; i < bytes; i += 4) store<f32>(c + i, load<f32>(c + i) + load<f32>(a + i));
 }
 
 /** start + a·p + b·q + c·r. */
@@ -205,41 +242,27 @@ export function acrossFour(lines: i32, down: usize, x: usize, toFirst: usize, to
   }
 }
 
-function stripsPart(part: i32, parts: i32, work: usize): void {
-  plan(argument(0) != 0);
-  const kernel = <usize>argument(2);
-  const accumulate = argument(4) != 0;
+/**
+ * Four outputs side by side of any kernel, four channels of each at a time. The last four may be partly those before, once more; where that
+ * cannot be, what is behind the last four is left to others.
+ */
+function four(x: usize, y: usize, accumulate: bool): void {
   const pixel: usize = 4 * <usize>channels;
-  const across: usize = <usize>strideX * pixel;
-  const end = cut(strips, part + 1, parts, 1);
-  for (let index = cut(strips, part, parts, 1); index < end; index++) {
-    let row = strip(index, <usize>argument(1), work);
-    let y = <usize>argument(3) + <usize>firstWindow(index) * pixel;
-    for (let r = 0; r < rowsHere; r++, row += <usize>strideY * pitch) {
-      let x = row;
-      let left = outWidth;
-      for (; left >= 4; left -= 4, x += 4 * across, y += 4 * pixel) {
-        four(x, across, kernel, y, accumulate);
-        for (let i: usize = 0; i < 4; i++) one(x + i * across, kernel, y + i * pixel, pixel & ~15, accumulate);
-      }
-      for (; left > 0; left--, x += across, y += pixel) one(x, kernel, y, 0, accumulate);
+  const across: usize = <usize>strideX * pixel, step: usize = <usize>dilationX * pixel;
+  const down: usize = <usize>(dilationY * width) * pixel;
+  for (let c: usize = 0; c < pixel; c += 16) {
+    if (c + 16 > pixel) {
+      if (accumulate || pixel < 16) return;
+      c = pixel - 16;
     }
-  }
-}
-
-/** Four outputs side by side, four channels of each at a time. */
-function four(x: usize, across: usize, kernel: usize, y: usize, accumulate: bool): void {
-  const pixel: usize = 4 * <usize>channels;
-  const step: usize = <usize>dilationX * pixel;
-  const line: usize = <usize>dilationY * pitch;
-  for (let c: usize = 0; c + 16 <= pixel; c += 16, x += 16, y += 16) {
-    let s0 = accumulate ? v128.load(y) : f32x4.splat(0);
-    let s1 = accumulate ? v128.load(y + pixel) : f32x4.splat(0);
-    let s2 = accumulate ? v128.load(y + 2 * pixel) : f32x4.splat(0);
-    let s3 = accumulate ? v128.load(y + 3 * pixel) : f32x4.splat(0);
-    let k = kernel + c;
-    let row = x;
-    for (let ky = 0; ky < kernelHeight; ky++, row += line) {
+    const to = y + c;
+    let s0 = accumulate ? v128.load(to) : f32x4.splat(0);
+    let s1 = accumulate ? v128.load(to + pixel) : f32x4.splat(0);
+    let s2 = accumulate ? v128.load(to + 2 * pixel) : f32x4.splat(0);
+    let s3 = accumulate ? v128.load(to + 3 * pixel) : f32x4.splat(0);
+    let k = firstTaps + c;
+    let row = x + c;
+    for (let ky = 0; ky < lines; ky++, row += down) {
       let p = row;
       for (let kx = 0; kx < kernelWidth; kx++, p += step, k += pixel) {
         const tap = v128.load(k);
@@ -249,35 +272,10 @@ function four(x: usize, across: usize, kernel: usize, y: usize, accumulate: bool
         s3 = madd(v128.load(p + 3 * across), tap, s3);
       }
     }
-    v128.store(y, s0);
-    v128.store(y + pixel, s1);
-    v128.store(y + 2 * pixel, s2);
-    v128.store(y + 3 * pixel, s3);
-  }
-}
-
-/** One output, its channels from byte `c` on. */
-function one(x: usize, kernel: usize, y: usize, c: usize, accumulate: bool): void {
-  const pixel: usize = 4 * <usize>channels;
-  const step: usize = <usize>dilationX * pixel;
-  const line: usize = <usize>dilationY * pitch;
-  for (; c + 16 <= pixel; c += 16) {
-    let sum = accumulate ? v128.load(y + c) : f32x4.splat(0);
-    let k = kernel + c;
-    let row = x + c;
-    for (let ky = 0; ky < kernelHeight; ky++, row += line) {
-      for (let kx = 0, p = row; kx < kernelWidth; kx++, p += step, k += pixel) sum = madd(v128.load(p), v128.load(k), sum);
-    }
-    v128.store(y + c, sum);
-  }
-  for (; c < pixel; c += 4) {
-    let sum: f32 = accumulate ? load<f32>(y + c) : 0;
-    let k = kernel + c;
-    let row = x + c;
-    for (let ky = 0; ky < kernelHeight; ky++, row += line) {
-      for (let kx = 0, p = row; kx < kernelWidth; kx++, p += step, k += pixel) sum += load<f32>(p) * load<f32>(k);
-    }
-    store<f32>(y + c, sum);
+    v128.store(to, s0);
+    v128.store(to + pixel, s1);
+    v128.store(to + 2 * pixel, s2);
+    v128.store(to + 3 * pixel, s3);
   }
 }
 
@@ -304,50 +302,27 @@ export function depthwiseInputGrad(dy: usize, kernel: usize, dx: usize, accumula
 function scatterPart(part: i32, parts: i32, _work: usize): void {
   readSizes();
   const pixel: usize = 4 * <usize>channels;
-  const tapRow: usize = <usize>kernelWidth * pixel;
   const size: usize = <usize>(height * width) * pixel;
-  const kernel = <usize>argument(2);
-  const end = cut(batch, part + 1, parts, 1);
-  for (let b = cut(batch, part, parts, 1); b < end; b++) {
-    const image = <usize>argument(3) + <usize>b * size;
-    let dy = <usize>argument(1) + <usize>(b * outHeight * outWidth) * pixel;
-    if (argument(4) == 0) memory.fill(image, 0, size);
-    for (let oy = 0; oy < outHeight; oy++) {
-      const top = oy * strideY - padTop;
-      const ky0 = firstTap(top, dilationY);
-      const ky1 = endTap(top, dilationY, kernelHeight, height);
-      for (let ox = 0; ox < outWidth; ox++, dy += pixel) {
-        const left = ox * strideX - padLeft;
-        const kx0 = firstTap(left, dilationX);
-        const kx1 = endTap(left, dilationX, kernelWidth, width);
-        for (let ky = ky0; ky < ky1; ky++) {
-          let at = image + <usize>((top + ky * dilationY) * width + left + kx0 * dilationX) * pixel;
-          let tap = kernel + <usize>ky * tapRow + <usize>kx0 * pixel;
-          for (let kx = kx0; kx < kx1; kx++, at += <usize>dilationX * pixel, tap += pixel) addProducts(pixel, dy, tap, at);
-        }
-      }
-    }
+  const first = cut(batch, part, parts, 1), end = cut(batch, part + 1, parts, 1);
+  if (argument(4) == 0) memory.fill(<usize>argument(3) + <usize>first * size, 0, <usize>(end - first) * size);
+  let dy = <usize>argument(1) + <usize>(first * outHeight * outWidth) * pixel;
+  for (let row = first * outHeight; row < end * outHeight; row++) {
+    findRow(row, <usize>argument(3), <usize>argument(2));
+    for (let o = 0; o < outWidth; o++, dy += pixel) alone(o, dy, 0, TO_PIXELS);
   }
 }
 
-/** c += a·b, `bytes` of each. */
-function addProducts(bytes: usize, a: usize, b: usize, c: usize): void {
-  let i: usize = 0;
-  for (; i + 16 <= bytes; i += 16) v128.store(c + i, madd(v128.load(a + i), v128.load(b + i), v128.load(c + i)));
-  for (; i < bytes; i += 4) store<f32>(c + i, load<f32>(c + i) + load<f32>(a + i) * load<f32>(b + i));
-}
-
 function sumParts(): i32 {
-  return max(1, min(inPlace() ? batch * outHeight : strips, partsFor(products(), PART, MOST_SUMS)));
+  return max(1, min(batch * outHeight, partsFor(products(), PART, MOST_SUMS)));
 }
 
 /** Bytes for the partial sums of the kernel's gradient. */
 export function depthwiseKernelGradShared(): i32 {
-  plan(false);
+  readSizes();
   return 4 * sumParts() * kernelHeight * kernelWidth * channels;
 }
 
-/** dkernel (+)= Σ x·dy: some rows or strips are one part, and the parts are added in order. */
+/** dkernel (+)= Σ x·dy: some rows are one part, and the parts are added in order. */
 export function depthwiseKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate: bool, shared: usize, work: usize): void {
   const own = depthwiseOwn(false);
   setArgument(1, <i32>x);
@@ -355,47 +330,78 @@ export function depthwiseKernelGrad(x: usize, dy: usize, dkernel: usize, accumul
   setArgument(3, <i32>shared);
   const parts = sumParts();
   const size: usize = 4 * <usize>(kernelHeight * kernelWidth * channels);
-  run(inPlace() ? sumRowsPart : sumStripsPart, parts, work, own);
+  run(sumRowsPart, parts, work, own);
   if (!accumulate) memory.fill(dkernel, 0, size);
   for (let part = 0; part < parts; part++) addNumbers(size, shared + <usize>part * size, dkernel);
 }
 
-/** A part's sums, zeros to begin with. */
-function sumsOf(part: i32): usize {
-  const size: usize = 4 * <usize>(kernelHeight * kernelWidth * channels);
+function sumRowsPart(part: i32, parts: i32, work: usize): void {
+  readSizes();
+  const pixel: usize = 4 * <usize>channels;
+  const size: usize = <usize>(kernelHeight * kernelWidth) * pixel;
   const sums = <usize>argument(3) + <usize>part * size;
   memory.fill(sums, 0, size);
-  return sums;
-}
-
-function sumRowsPart(part: i32, parts: i32, work: usize): void {
-  plan(false);
-  const pixel: usize = 4 * <usize>channels;
-  const down: usize = <usize>width * pixel;
-  const sums = sumsOf(part);
-  const rest = work + 4 * <usize>zeroNumbers();
+  const three = isThreeByThree();
+  if (three) clear(work);
   const from = nearFrom(), to = nearTo();
-  clear(work);
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
     findRow(row, <usize>argument(1), sums);
-    const line = <usize>argument(2) + <usize>(row * outWidth) * pixel;
-    for (let o = 0; o < outWidth; o++) {
-      if (o == from) o = to;
-      if (o < outWidth) alone(o, line + <usize>o * pixel, true);
+    const dy = <usize>argument(2) + <usize>(row * outWidth) * pixel;
+    if (!three) {
+      sumRowOfAny(dy, pixel);
+      continue;
     }
-    for (let o = from; o < to; o += 4) {
-      const at = min(o, to - 4);
-      let dy = line + <usize>at * pixel;
-      if (at < o) {
-        // Those that were counted before are zeros now.
-        const counted: usize = <usize>(o - at) * pixel;
-        memory.copy(rest + counted, dy + counted, 4 * pixel - counted);
-        dy = rest;
-      }
-      const x = firstLine + <usize>(at - padLeft + 1) * pixel;
-      sumsOfFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), dy, pixel, firstTaps);
+    for (let o = 0; o < from; o++) alone(o, dy + <usize>o * pixel, 0, TO_TAPS);
+    sumRowOfThree(dy, pixel, from, to, work);
+    for (let o = to; o < outWidth; o++) alone(o, dy + <usize>o * pixel, 0, TO_TAPS);
+  }
+}
+
+/** sums += Σ x·dy over a row of windows of any kernel, tap by tap. */
+function sumRowOfAny(dy: usize, pixel: usize): void {
+  const across: usize = <usize>strideX * pixel;
+  let sums = firstTaps, line = firstLine;
+  for (let ky = 0; ky < lines; ky++, line += <usize>(dilationY * width) * pixel) {
+    for (let kx = 0; kx < kernelWidth; kx++, sums += pixel) {
+      // The windows whose tap is inside the image.
+      const offset = kx * dilationX - padLeft;
+      const from = firstTap(offset, strideX), to = endTap(offset, strideX, outWidth, width);
+      sumProducts(to - from, line + <usize>(from * strideX + offset) * pixel, across, dy + <usize>from * pixel, pixel, sums);
     }
+  }
+}
+
+/** sums [channels] += Σ over `count` windows of x·dy. */
+function sumProducts(count: i32, x: usize, across: usize, dy: usize, pixel: usize, sums: usize): void {
+  const end = dy + <usize>max(0, count) * pixel;
+  let c: usize = 0;
+  for (; c + 16 <= pixel; c += 16) {
+    let sum = v128.load(sums + c);
+    for (let p = x + c, q = dy + c; q < end; p += across, q += pixel) sum = madd(v128.load(p), v128.load(q), sum);
+    v128.store(sums + c, sum);
+  }
+  for (; c < pixel; c += 4) {
+    let sum = load<f32>(sums + c);
+    for (let p = x + c, q = dy + c; q < end; p += across, q += pixel) sum += load<f32>(p) * load<f32>(q);
+    store<f32>(sums + c, sum);
+  }
+}
+
+function sumRowOfThree(dy: usize, pixel: usize, from: i32, to: i32, work: usize): void {
+  const down: usize = <usize>width * pixel;
+  const rest = work + 4 * <usize>zeroNumbers();
+  for (let o = from; o < to; o += 4) {
+    const at = min(o, to - 4);
+    const before = <usize>(o - at) * pixel;
+    let d = dy + <usize>at * pixel;
+    if (before > 0) {
+      // Those that were counted before are zeros now.
+      memory.copy(rest + before, d + before, 4 * pixel - before);
+      d = rest;
+    }
+    const x = firstLine + <usize>(at - padLeft + 1) * pixel;
+    sumsOfFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), d, pixel, firstTaps);
   }
 }
 
@@ -430,42 +436,5 @@ export function sumsOfFour(lines: i32, down: usize, x: usize, toFirst: usize, to
       v128.store(u + pixel, madd(v4, d3, three(v1, d0, v2, d1, v3, d2, s1)));
       v128.store(u + 2 * pixel, madd(v5, d3, three(v2, d0, v3, d1, v4, d2, s2)));
     }
-  }
-}
-
-function sumStripsPart(part: i32, parts: i32, work: usize): void {
-  plan(false);
-  const pixel: usize = 4 * <usize>channels;
-  const step: usize = <usize>dilationX * pixel;
-  const across: usize = <usize>strideX * pixel;
-  const sums = sumsOf(part);
-  const end = cut(strips, part + 1, parts, 1);
-  for (let index = cut(strips, part, parts, 1); index < end; index++) {
-    let row = strip(index, <usize>argument(1), work);
-    let dy = <usize>argument(2) + <usize>firstWindow(index) * pixel;
-    const line: usize = <usize>dilationY * pitch;
-    for (let r = 0; r < rowsHere; r++, row += <usize>strideY * pitch, dy += <usize>outWidth * pixel) {
-      let to = sums;
-      for (let ky = 0; ky < kernelHeight; ky++) {
-        for (let kx = 0; kx < kernelWidth; kx++, to += pixel) sumProducts(outWidth, row + <usize>ky * line + <usize>kx * step, across, dy, to);
-      }
-    }
-  }
-}
-
-/** sums [channels] += Σ over `count` pixels of x·dy. */
-function sumProducts(count: i32, x: usize, across: usize, dy: usize, sums: usize): void {
-  const pixel: usize = 4 * <usize>channels;
-  const end = dy + <usize>count * pixel;
-  let c: usize = 0;
-  for (; c + 16 <= pixel; c += 16) {
-    let sum = v128.load(sums + c);
-    for (let p = x + c, q = dy + c; q < end; p += across, q += pixel) sum = madd(v128.load(p), v128.load(q), sum);
-    v128.store(sums + c, sum);
-  }
-  for (; c < pixel; c += 4) {
-    let sum = load<f32>(sums + c);
-    for (let p = x + c, q = dy + c; q < end; p += across, q += pixel) sum += load<f32>(p) * load<f32>(q);
-    store<f32>(sums + c, sum);
   }
 }
