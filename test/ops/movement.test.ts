@@ -88,6 +88,33 @@ test("slice takes a block; begins count from either end, −1 means up to the en
   expect(ops.slice(tensor(7), []).toNested()).toBe(7);
 });
 
+test("slice takes what nested lists would give, cut on any axes", () => {
+  const blocks = shapes({ maxLength: 4 }).chain((shape) => {
+    const cut = (n: number) => fc.nat({ max: n }).chain((at) => fc.tuple(fc.constant(at), fc.nat({ max: n - at })));
+    return fc.tuple(tensors(shape), fc.tuple(...shape.map(cut)));
+  });
+  type Nested = number | readonly Nested[];
+  const block = (list: Nested, cuts: readonly (readonly [number, number])[]): Nested => {
+    if (typeof list === "number" || cuts.length === 0) return list;
+    const [at, length] = cuts[0]!;
+    return list.slice(at, at + length).map((one) => block(one, cuts.slice(1)));
+  };
+  fc.assert(
+    fc.property(blocks, ([x, cuts]) => {
+      const begin = cuts.map(([at]) => at);
+      const size = cuts.map(([, length]) => length);
+      const y = ops.slice(x, begin, size);
+      expect(y.shape).toEqual(size);
+      if (y.size > 0) expect(y.toNested()).toEqual(block(x.toNested() as Nested, cuts));
+    }),
+    { numRuns: 300 },
+  );
+  expect(ops.slice(ops.reshape(range(0, 9), [3, 3]), [1, 1], [2, 2]).toNested()).toEqual([
+    [4, 5],
+    [7, 8],
+  ]);
+});
+
 test("a block of whole rows is a view, and other blocks are not", () => {
   expect(ops.slice(cube, [1, 0, 0]).data.buffer).toBe(cube.data.buffer);
   expect(ops.slice(cube, [1, 1, 0], [1, 2, 4]).data.buffer).toBe(cube.data.buffer);
