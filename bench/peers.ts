@@ -54,7 +54,7 @@ const programs: Readonly<Record<string, Program>> = {
     file: "tfjs.ts",
     threads: [1, 2],
     args: ["--backend", "wasm-autodiff"],
-    rows: /backward|training/,
+    rows: /^(conv|depthwise).*backward|training/,
   },
   pytorch: { title: "PyTorch", file: "pytorch.py", threads: [1, 2], env: TORCH_ENV },
   "tfjs-cpu": {

@@ -85,7 +85,7 @@ function block(rows: number, columns: number, depth: number, c: Numbers, at: num
 /**
  * c[2×2] (+)= a-panel · b-panel, of c as much as there is: `below`, a second row; `beside`, a second column. Never reads c when !accumulate.
  *
- * Assumes (the packers guarantee): panels are `depth` pairs of numbers, the second of each zero where there is no second row or column.
+ * Assumes (the packers guarantee): panels are `depth` pairs of numbers.
  *
  * Four sums, and sums of indices cut to 32 bits, because V8 puts the loads of the loop first: with eight sums it runs out of registers and
  * is half as fast, with indices that might overflow it tests every one.

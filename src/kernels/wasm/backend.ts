@@ -225,16 +225,16 @@ export function wasmBackend(fused = false): WasmBackend {
         if (s.multiplier !== 1 || dy.length < FEW) return reference.depthwiseConv2dInputGrad(s, dy, kernel, dx, accumulate);
         const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, accumulate)];
         writeSizes(s, s.channels, s.channels);
-        const frames = work(wasm.depthwiseOwn(true));
-        wasm.depthwiseInputGrad(pdy, pk, pdx, accumulate, shared(kernel.byteLength), frames);
+        const zeros = work(wasm.depthwiseOwn(true));
+        wasm.depthwiseInputGrad(pdy, pk, pdx, accumulate, shared(kernel.byteLength), zeros);
         bring(pdx, dx);
       },
       depthwiseConv2dKernelGrad: (s, x, dy, dkernel, accumulate) => {
         if (s.multiplier !== 1 || dy.length < FEW) return reference.depthwiseConv2dKernelGrad(s, x, dy, dkernel, accumulate);
         const [px, pdy, pdk] = [address(0, x, true), address(1, dy, true), address(2, dkernel, accumulate)];
         writeSizes(s, s.channels, s.channels);
-        const [sums, frames] = [shared(wasm.depthwiseKernelGradShared()), work(wasm.depthwiseOwn(false))];
-        wasm.depthwiseKernelGrad(px, pdy, pdk, accumulate, sums, frames);
+        const [sums, zeros] = [shared(wasm.depthwiseKernelGradShared()), work(wasm.depthwiseOwn(false))];
+        wasm.depthwiseKernelGrad(px, pdy, pdk, accumulate, sums, zeros);
         bring(pdk, dkernel);
       },
       maxPool: (w, x, y) => {

@@ -159,15 +159,15 @@ function rowOfAny(y: usize, pixel: usize, accumulate: bool): void {
 function rowOfThree(y: usize, pixel: usize, accumulate: bool, work: usize): void {
   const from = nearFrom(), to = nearTo();
   const down: usize = <usize>width * pixel;
-  const found = work + 4 * <usize>zeroNumbers();
+  const spare = work + 4 * <usize>zeroNumbers();
   for (let o = 0; o < from; o++) output(o, y, 0, accumulate);
   for (let o = from; o < to; o += 4) {
     const at = min(o, to - 4); // the last four may be partly those before, once more
     const yAt = y + <usize>at * pixel;
     const x = firstLine + <usize>(at - padLeft + 1) * pixel;
-    acrossFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), firstTaps, pixel, accumulate ? found : yAt);
+    acrossFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), firstTaps, pixel, accumulate ? spare : yAt);
     const before = <usize>(o - at) * pixel;
-    if (accumulate) addNumbers(4 * pixel - before, found + before, yAt + before);
+    if (accumulate) addNumbers(4 * pixel - before, spare + before, yAt + before);
   }
   for (let o = to; o < outWidth; o++) output(o, y, 0, accumulate);
 }
@@ -390,15 +390,15 @@ function sumProducts(count: i32, x: usize, across: usize, dy: usize, pixel: usiz
 
 function sumRowOfThree(dy: usize, pixel: usize, from: i32, to: i32, work: usize): void {
   const down: usize = <usize>width * pixel;
-  const rest = work + 4 * <usize>zeroNumbers();
+  const spare = work + 4 * <usize>zeroNumbers();
   for (let o = from; o < to; o += 4) {
     const at = min(o, to - 4);
     const before = <usize>(o - at) * pixel;
     let d = dy + <usize>at * pixel;
     if (before > 0) {
       // Those that were counted before are zeros now.
-      memory.copy(rest + before, d + before, 4 * pixel - before);
-      d = rest;
+      memory.copy(spare + before, d + before, 4 * pixel - before);
+      d = spare;
     }
     const x = firstLine + <usize>(at - padLeft + 1) * pixel;
     sumsOfFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), d, pixel, firstTaps);
