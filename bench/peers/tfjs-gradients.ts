@@ -68,8 +68,7 @@ export function registerGradientKernels(): void {
     tf.registerKernel({
       kernelName,
       backendName: "wasm",
-      kernelFunc: ({ inputs, attrs }) =>
-        gradient(inputs as Record<string, tf.Tensor4D>, attrs?.filterShape as unknown as number[]),
+      kernelFunc: ({ inputs, attrs }) => gradient(inputs as Record<string, tf.Tensor4D>, attrs?.filterShape as number[]),
     });
   register("Conv2DBackpropFilter", ({ x, dy }, shape) => convKernelGradient(x!, dy!, shape[0]!));
   register("DepthwiseConv2dNativeBackpropFilter", ({ x, dy }, shape) => depthwiseKernelGradient(x!, dy!, shape[0]!));

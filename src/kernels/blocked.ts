@@ -25,10 +25,10 @@ export function packMatrix(x: Numbers, offset: number, rowStep: number, columnSt
     let to = 0;
     for (let i = 0; i < rows; i += PANEL) {
       const at = offset + (row + i) * rowStep + column * columnStep;
-      const left = i + 1 < rows;
+      const below = i + 1 < rows;
       for (let j = 0, p = at; j < columns; j++, p += columnStep) {
         panels[to++] = x[p]!;
-        panels[to++] = left ? x[p + rowStep]! : 0;
+        panels[to++] = below ? x[p + rowStep]! : 0;
       }
     }
   };

@@ -76,7 +76,7 @@ const cases: Readonly<Record<string, Case>> = {
     ]),
   ),
   ...Object.fromEntries(
-    Object.entries({ "10 channels": depthwise(10), "12 channels, read in place": depthwise(12) }).flatMap(
+    Object.entries({ "10 channels": depthwise(10), "12 channels, loops of their own": depthwise(12) }).flatMap(
       ([name, s]): [string, Case][] => [
         [
           `depthwiseConv2d ${name}`,

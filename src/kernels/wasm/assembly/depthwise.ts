@@ -94,7 +94,7 @@ const TO_PIXELS: i32 = 2;
 
 /** One window of the row, whose output or its gradient is y, by those of its taps that are inside the image; channels from byte `c` on. */
 function alone(window: i32, y: usize, c: usize, to: i32): void {
-  const pixel: usize = 4 * <usize>channels;
+  const pixel: usize = 4 * <usize>channels, bytes = pixel - c;
   const left = window * strideX - padLeft;
   const first = firstTap(left, dilationX), end = endTap(left, dilationX, kernelWidth, width);
   const step: usize = <usize>dilationX * pixel, down: usize = <usize>(dilationY * width) * pixel, tapRow: usize = <usize>kernelWidth * pixel;
@@ -104,9 +104,9 @@ function alone(window: i32, y: usize, c: usize, to: i32): void {
   for (let ky = 0; ky < lines; ky++, line += down, taps += tapRow) {
     let x = line, tap = taps;
     for (let kx = first; kx < end; kx++, x += step, tap += pixel) {
-      if (to == TO_OUTPUT) addProducts(pixel - c, x, tap, y);
-      else if (to == TO_TAPS) addProducts(pixel, x, y, tap);
-      else addProducts(pixel, y, tap, x);
+      if (to == TO_OUTPUT) addProducts(bytes, x, tap, y);
+      else if (to == TO_TAPS) addProducts(bytes, x, y, tap);
+      else addProducts(bytes, y, tap, x);
     }
   }
 }
@@ -135,6 +135,7 @@ function rowsPart(part: i32, parts: i32, work: usize): void {
   }
 }
 
+/** One output of a row of outputs y, its channels from byte `c` on. */
 function output(window: i32, y: usize, c: usize, accumulate: bool): void {
   const to = y + 4 * <usize>(window * channels);
   if (!accumulate) memory.fill(to + c, 0, 4 * channels - c);
@@ -144,15 +145,14 @@ function output(window: i32, y: usize, c: usize, accumulate: bool): void {
 function rowOfAny(y: usize, pixel: usize, accumulate: bool): void {
   const room = width + padLeft - (kernelWidth - 1) * dilationX - 1;
   const inside = room < 0 ? 0 : min(outWidth, room / strideX + 1); // windows that do not reach beyond the image at the right
-  const fours: usize = accumulate || pixel < 16 ? pixel & ~15 : pixel;
   for (let o = 0; o < outWidth; ) {
     const left = o * strideX - padLeft;
     if (left < 0 || o + 4 > inside) {
       output(o++, y, 0, accumulate);
       continue;
     }
-    four(firstLine + <usize>left * pixel, y + <usize>o * pixel, accumulate);
-    for (const next = o + 4; o < next; o++) if (fours < pixel) output(o, y, fours, accumulate);
+    const done = four(firstLine + <usize>left * pixel, y + <usize>o * pixel, accumulate);
+    for (const next = o + 4; o < next; o++) if (done < pixel) output(o, y, done, accumulate);
   }
 }
 
@@ -200,7 +200,8 @@ function three(a: v128, p: v128, b: v128, q: v128, c: v128, r: v128, start: v128
 
 /**
  * Four outputs side by side, Σ x·kernel over `lines` lines, which lie `down` bytes apart; x is the second of the six pixels they need of
- * each. In a form that V8 keeps in registers: it puts the loads of a block first, so that a block has one line of taps.
+ * each. In a form that V8 keeps in registers: it puts the loads of a block first, so that a block has one line of taps; the sums go from
+ * block to block, which no function called for each line could do without memory.
  */
 export function acrossFour(lines: i32, down: usize, x: usize, toFirst: usize, toSixth: usize, kernel: usize, pixel: usize, y: usize): void {
   const end = y + pixel;
@@ -244,15 +245,15 @@ export function acrossFour(lines: i32, down: usize, x: usize, toFirst: usize, to
 
 /**
  * Four outputs side by side of any kernel, four channels of each at a time. The last four may be partly those before, once more; where that
- * cannot be, what is behind the last four is left to others.
+ * cannot be, what is behind the last four is left to others. Bytes of each output that are done.
  */
-function four(x: usize, y: usize, accumulate: bool): void {
+function four(x: usize, y: usize, accumulate: bool): usize {
   const pixel: usize = 4 * <usize>channels;
   const across: usize = <usize>strideX * pixel, step: usize = <usize>dilationX * pixel;
   const down: usize = <usize>(dilationY * width) * pixel;
   for (let c: usize = 0; c < pixel; c += 16) {
     if (c + 16 > pixel) {
-      if (accumulate || pixel < 16) return;
+      if (accumulate || pixel < 16) return c;
       c = pixel - 16;
     }
     const to = y + c;
@@ -277,6 +278,7 @@ function four(x: usize, y: usize, accumulate: bool): void {
     v128.store(to + 2 * pixel, s2);
     v128.store(to + 3 * pixel, s3);
   }
+  return pixel;
 }
 
 /**
@@ -343,18 +345,12 @@ function sumRowsPart(part: i32, parts: i32, work: usize): void {
   memory.fill(sums, 0, size);
   const three = isThreeByThree();
   if (three) clear(work);
-  const from = nearFrom(), to = nearTo();
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
     findRow(row, <usize>argument(1), sums);
     const dy = <usize>argument(2) + <usize>(row * outWidth) * pixel;
-    if (!three) {
-      sumRowOfAny(dy, pixel);
-      continue;
-    }
-    for (let o = 0; o < from; o++) alone(o, dy + <usize>o * pixel, 0, TO_TAPS);
-    sumRowOfThree(dy, pixel, from, to, work);
-    for (let o = to; o < outWidth; o++) alone(o, dy + <usize>o * pixel, 0, TO_TAPS);
+    if (three) sumRowOfThree(dy, pixel, work);
+    else sumRowOfAny(dy, pixel);
   }
 }
 
@@ -388,9 +384,11 @@ function sumProducts(count: i32, x: usize, across: usize, dy: usize, pixel: usiz
   }
 }
 
-function sumRowOfThree(dy: usize, pixel: usize, from: i32, to: i32, work: usize): void {
+function sumRowOfThree(dy: usize, pixel: usize, work: usize): void {
+  const from = nearFrom(), to = nearTo();
   const down: usize = <usize>width * pixel;
   const spare = work + 4 * <usize>zeroNumbers();
+  for (let o = 0; o < from; o++) alone(o, dy + <usize>o * pixel, 0, TO_TAPS);
   for (let o = from; o < to; o += 4) {
     const at = min(o, to - 4);
     const before = <usize>(o - at) * pixel;
@@ -403,6 +401,7 @@ function sumRowOfThree(dy: usize, pixel: usize, from: i32, to: i32, work: usize)
     const x = firstLine + <usize>(at - padLeft + 1) * pixel;
     sumsOfFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), d, pixel, firstTaps);
   }
+  for (let o = to; o < outWidth; o++) alone(o, dy + <usize>o * pixel, 0, TO_TAPS);
 }
 
 /** sums [lines, 3, channels] += Σ x·dy over four windows side by side; what is read, and how, as in `acrossFour`. */
@@ -411,30 +410,22 @@ export function sumsOfFour(lines: i32, down: usize, x: usize, toFirst: usize, to
   let p = x + down, q = p + down, t = sums + 3 * pixel, u = t + 3 * pixel;
   for (; dy < end; dy += 16, x += 16, p += 16, q += 16, sums += 16, t += 16, u += 16) {
     const d0 = v128.load(dy), d1 = v128.load(dy + pixel), d2 = v128.load(dy + 2 * pixel), d3 = v128.load(dy + 3 * pixel);
-    let v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, s0: v128, s1: v128, s2: v128;
-    if (lines > 0) {
-      v0 = v128.load(x + toFirst), v1 = v128.load(x), v2 = v128.load(x + pixel);
-      v3 = v128.load(x + 2 * pixel), v4 = v128.load(x + 3 * pixel), v5 = v128.load(x + toSixth);
-      s0 = v128.load(sums), s1 = v128.load(sums + pixel), s2 = v128.load(sums + 2 * pixel);
-      v128.store(sums, madd(v3, d3, three(v0, d0, v1, d1, v2, d2, s0)));
-      v128.store(sums + pixel, madd(v4, d3, three(v1, d0, v2, d1, v3, d2, s1)));
-      v128.store(sums + 2 * pixel, madd(v5, d3, three(v2, d0, v3, d1, v4, d2, s2)));
-    }
-    if (lines > 1) {
-      v0 = v128.load(p + toFirst), v1 = v128.load(p), v2 = v128.load(p + pixel);
-      v3 = v128.load(p + 2 * pixel), v4 = v128.load(p + 3 * pixel), v5 = v128.load(p + toSixth);
-      s0 = v128.load(t), s1 = v128.load(t + pixel), s2 = v128.load(t + 2 * pixel);
-      v128.store(t, madd(v3, d3, three(v0, d0, v1, d1, v2, d2, s0)));
-      v128.store(t + pixel, madd(v4, d3, three(v1, d0, v2, d1, v3, d2, s1)));
-      v128.store(t + 2 * pixel, madd(v5, d3, three(v2, d0, v3, d1, v4, d2, s2)));
-    }
-    if (lines > 2) {
-      v0 = v128.load(q + toFirst), v1 = v128.load(q), v2 = v128.load(q + pixel);
-      v3 = v128.load(q + 2 * pixel), v4 = v128.load(q + 3 * pixel), v5 = v128.load(q + toSixth);
-      s0 = v128.load(u), s1 = v128.load(u + pixel), s2 = v128.load(u + 2 * pixel);
-      v128.store(u, madd(v3, d3, three(v0, d0, v1, d1, v2, d2, s0)));
-      v128.store(u + pixel, madd(v4, d3, three(v1, d0, v2, d1, v3, d2, s1)));
-      v128.store(u + 2 * pixel, madd(v5, d3, three(v2, d0, v3, d1, v4, d2, s2)));
-    }
+    if (lines > 0) sumsOfLine(x, toFirst, toSixth, d0, d1, d2, d3, pixel, sums);
+    if (lines > 1) sumsOfLine(p, toFirst, toSixth, d0, d1, d2, d3, pixel, t);
+    if (lines > 2) sumsOfLine(q, toFirst, toSixth, d0, d1, d2, d3, pixel, u);
   }
+}
+
+/** Four channels of one line of them. */
+// @ts-ignore: decorator
+@inline
+function sumsOfLine(
+  x: usize, toFirst: usize, toSixth: usize, d0: v128, d1: v128, d2: v128, d3: v128, pixel: usize, sums: usize,
+): void {
+  const v0 = v128.load(x + toFirst), v1 = v128.load(x), v2 = v128.load(x + pixel);
+  const v3 = v128.load(x + 2 * pixel), v4 = v128.load(x + 3 * pixel), v5 = v128.load(x + toSixth);
+  const s0 = v128.load(sums), s1 = v128.load(sums + pixel), s2 = v128.load(sums + 2 * pixel);
+  v128.store(sums, madd(v3, d3, three(v0, d0, v1, d1, v2, d2, s0)));
+  v128.store(sums + pixel, madd(v4, d3, three(v1, d0, v2, d1, v3, d2, s1)));
+  v128.store(sums + 2 * pixel, madd(v5, d3, three(v2, d0, v3, d1, v4, d2, s2)));
 }
