@@ -74,29 +74,31 @@ function sizes(s: Convolution): { windows: number; depth: number; outShare: numb
 
 /** The matrix of patches [windows, depth]; depth counts (ky, kx, channel of the group). */
 function packPatches(s: Convolution, x: Numbers, group: number): Pack {
-  const share = s.channels / s.groups;
   return (row, rows, column, columns, panels) => {
+    const { channels, height, width, outHeight, outWidth, kernelHeight, kernelWidth } = s;
+    const { strideY, strideX, dilationY, dilationX, padTop, padLeft } = s;
+    const share = channels / s.groups;
     panels.fill(0, 0, Math.ceil(rows / 2) * 2 * columns); // padding, and the rows beyond the last
     const end = column + columns;
     for (let i = 0; i < rows; i++) {
       const window = row + i;
-      const ox = window % s.outWidth;
-      const oy = Math.floor(window / s.outWidth) % s.outHeight;
-      const image = Math.floor(window / (s.outWidth * s.outHeight)) * s.height;
+      const ox = window % outWidth;
+      const oy = Math.floor(window / outWidth) % outHeight;
+      const image = Math.floor(window / (outWidth * outHeight)) * height;
       const panel = (i & ~1) * columns + (i & 1) - 2 * column;
-      const left = ox * s.strideX - s.padLeft;
+      const left = ox * strideX - padLeft;
       let d = 0;
-      for (let ky = 0; ky < s.kernelHeight; ky++) {
-        const iy = oy * s.strideY - s.padTop + ky * s.dilationY;
-        if (iy < 0 || iy >= s.height) {
-          d += s.kernelWidth * share;
+      for (let ky = 0; ky < kernelHeight; ky++) {
+        const iy = oy * strideY - padTop + ky * dilationY;
+        if (iy < 0 || iy >= height) {
+          d += kernelWidth * share;
           continue;
         }
-        const line = (image + iy) * s.width;
-        for (let kx = 0; kx < s.kernelWidth; kx++, d += share) {
-          const ix = left + kx * s.dilationX;
-          if (ix < 0 || ix >= s.width || d + share <= column || d >= end) continue;
-          const from = (line + ix) * s.channels + group * share - d;
+        const line = (image + iy) * width;
+        for (let kx = 0; kx < kernelWidth; kx++, d += share) {
+          const ix = left + kx * dilationX;
+          if (ix < 0 || ix >= width || d + share <= column || d >= end) continue;
+          const from = (line + ix) * channels + group * share - d;
           const last = Math.min(d + share, end);
           for (let c = Math.max(d, column); c < last; c++) panels[panel + 2 * c] = x[from + c]!;
         }
@@ -107,26 +109,28 @@ function packPatches(s: Convolution, x: Numbers, group: number): Pack {
 
 /** The same matrix with rows and columns exchanged, [depth, windows]. */
 function packTaps(s: Convolution, x: Numbers, group: number): Pack {
-  const share = s.channels / s.groups;
   return (row, rows, column, columns, panels) => {
+    const { channels, height, width, outHeight, outWidth, kernelWidth } = s;
+    const { strideY, strideX, dilationY, dilationX, padTop, padLeft } = s;
+    const share = channels / s.groups;
     panels.fill(0, 0, Math.ceil(rows / 2) * 2 * columns);
     for (let i = 0; i < rows; i++) {
       const c = (row + i) % share;
-      const kx = Math.floor((row + i) / share) % s.kernelWidth;
-      const ky = Math.floor((row + i) / (share * s.kernelWidth));
+      const kx = Math.floor((row + i) / share) % kernelWidth;
+      const ky = Math.floor((row + i) / (share * kernelWidth));
       let to = (i & ~1) * columns + (i & 1);
-      let ox = column % s.outWidth;
-      let oy = Math.floor(column / s.outWidth) % s.outHeight;
-      let image = Math.floor(column / (s.outWidth * s.outHeight));
+      let ox = column % outWidth;
+      let oy = Math.floor(column / outWidth) % outHeight;
+      let image = Math.floor(column / (outWidth * outHeight));
       for (let j = 0; j < columns; j++, to += 2) {
-        const iy = oy * s.strideY - s.padTop + ky * s.dilationY;
-        const ix = ox * s.strideX - s.padLeft + kx * s.dilationX;
-        if (iy >= 0 && iy < s.height && ix >= 0 && ix < s.width) {
-          panels[to] = x[((image * s.height + iy) * s.width + ix) * s.channels + group * share + c]!;
+        const iy = oy * strideY - padTop + ky * dilationY;
+        const ix = ox * strideX - padLeft + kx * dilationX;
+        if (iy >= 0 && iy < height && ix >= 0 && ix < width) {
+          panels[to] = x[((image * height + iy) * width + ix) * channels + group * share + c]!;
         }
-        if (++ox < s.outWidth) continue;
+        if (++ox < outWidth) continue;
         ox = 0;
-        if (++oy < s.outHeight) continue;
+        if (++oy < outHeight) continue;
         oy = 0;
         image++;
       }
@@ -136,18 +140,20 @@ function packTaps(s: Convolution, x: Numbers, group: number): Pack {
 
 /** Adds patches [count, depth] of the windows from `first` on back to where they were read (col2im). */
 function addPatches(s: Convolution, patches: Numbers, group: number, first: number, count: number, dx: Numbers): void {
-  const share = s.channels / s.groups;
+  const { channels, height, width, outHeight, outWidth, kernelHeight, kernelWidth } = s;
+  const { strideY, strideX, dilationY, dilationX, padTop, padLeft } = s;
+  const share = channels / s.groups;
   let from = 0;
   for (let window = first; window < first + count; window++) {
-    const ox = window % s.outWidth;
-    const oy = Math.floor(window / s.outWidth) % s.outHeight;
-    const image = Math.floor(window / (s.outWidth * s.outHeight)) * s.height;
-    for (let ky = 0; ky < s.kernelHeight; ky++) {
-      const iy = oy * s.strideY - s.padTop + ky * s.dilationY;
-      for (let kx = 0; kx < s.kernelWidth; kx++, from += share) {
-        const ix = ox * s.strideX - s.padLeft + kx * s.dilationX;
-        if (iy < 0 || iy >= s.height || ix < 0 || ix >= s.width) continue;
-        const to = ((image + iy) * s.width + ix) * s.channels + group * share;
+    const ox = window % outWidth;
+    const oy = Math.floor(window / outWidth) % outHeight;
+    const image = Math.floor(window / (outWidth * outHeight)) * height;
+    for (let ky = 0; ky < kernelHeight; ky++) {
+      const iy = oy * strideY - padTop + ky * dilationY;
+      for (let kx = 0; kx < kernelWidth; kx++, from += share) {
+        const ix = ox * strideX - padLeft + kx * dilationX;
+        if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;
+        const to = ((image + iy) * width + ix) * channels + group * share;
         for (let c = 0; c < share; c++) dx[to + c] = dx[to + c]! + patches[from + c]!;
       }
     }

@@ -23,16 +23,18 @@ export type Windows = {
 
 /** Calls `tap(window, pixel)` for each tap inside the image, window by window, row by row; both count from 0 over the whole batch. */
 export function eachTap(w: Windows, tap: (window: number, pixel: number, ky: number, kx: number) => void): void {
+  const { batch, height, width, outHeight, outWidth, kernelHeight, kernelWidth } = w;
+  const { strideY, strideX, dilationY, dilationX, padTop, padLeft } = w;
   let window = 0;
-  for (let b = 0; b < w.batch; b++) {
-    for (let oy = 0; oy < w.outHeight; oy++) {
-      for (let ox = 0; ox < w.outWidth; ox++, window++) {
-        for (let ky = 0; ky < w.kernelHeight; ky++) {
-          const iy = oy * w.strideY - w.padTop + ky * w.dilationY;
-          if (iy < 0 || iy >= w.height) continue;
-          for (let kx = 0; kx < w.kernelWidth; kx++) {
-            const ix = ox * w.strideX - w.padLeft + kx * w.dilationX;
-            if (ix >= 0 && ix < w.width) tap(window, (b * w.height + iy) * w.width + ix, ky, kx);
+  for (let b = 0; b < batch; b++) {
+    for (let oy = 0; oy < outHeight; oy++) {
+      for (let ox = 0; ox < outWidth; ox++, window++) {
+        for (let ky = 0; ky < kernelHeight; ky++) {
+          const iy = oy * strideY - padTop + ky * dilationY;
+          if (iy < 0 || iy >= height) continue;
+          for (let kx = 0; kx < kernelWidth; kx++) {
+            const ix = ox * strideX - padLeft + kx * dilationX;
+            if (ix >= 0 && ix < width) tap(window, (b * height + iy) * width + ix, ky, kx);
           }
         }
       }
@@ -61,7 +63,9 @@ export function maxPoolGrad(w: Windows, x: Numbers, y: Numbers, dy: Numbers, dx:
   eachTap(w, (window, pixel) => {
     const [from, to] = [pixel * channels, window * channels];
     for (let c = 0; c < channels; c++) {
-      if (claimed[c] === window || !Object.is(x[from + c]! + 0, y[to + c]! + 0)) continue;
+      if (claimed[c] === window) continue;
+      const v = x[from + c]!;
+      if (v !== y[to + c]! && !(Number.isNaN(v) && Number.isNaN(y[to + c]!))) continue;
       claimed[c] = window;
       dx[from + c] = dx[from + c]! + dy[to + c]!;
     }

@@ -27,7 +27,7 @@ export function conv2d(
   const [height, width] = typeof kernelSize === "number" ? [kernelSize, kernelSize] : kernelSize;
   const kernel = vars.create("kernel", [height, width, channels / (geometry.groups ?? 1), filters], { init });
   const bias = biased ? vars.create("bias", [filters], { init: biasInit }) : null;
-  return (x) => convolve(x, kernel.read(), { ...geometry, ...(bias === null ? {} : { bias: bias.read() }) });
+  return (x) => convolve(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry });
 }
 
 /**
@@ -46,5 +46,5 @@ export function depthwiseConv2d(
   const { init = varianceScaling(1, height * width, "uniform"), ...geometry } = rest;
   const kernel = vars.create("kernel", [height, width, channels, multiplier], { init });
   const bias = biased ? vars.create("bias", [channels * multiplier], { init: biasInit }) : null;
-  return (x) => convolveDepthwise(x, kernel.read(), { ...geometry, ...(bias === null ? {} : { bias: bias.read() }) });
+  return (x) => convolveDepthwise(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry });
 }

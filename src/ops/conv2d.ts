@@ -33,7 +33,7 @@ export function conv2d(x: Tensor, kernel: Tensor, options: Conv2dOptions & { rea
   }
   checkBias("conv2d", bias, outChannels);
   const windows = windowsOf("conv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
-  const sizes = { ...windows, outChannels, groups };
+  const sizes = { outChannels, groups, ...windows }; // in this order: Node 20 gives every { ...windows, groups } a hidden class of its own
   const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outChannels];
   const y = alloc(sizeOf(shape));
   kernels.conv2d(sizes, x.data, kernel.data, bias?.data ?? null, y);
@@ -61,7 +61,7 @@ export function depthwiseConv2d(x: Tensor, kernel: Tensor, options: Conv2dOption
   const outputs = channels * multiplier;
   checkBias("depthwiseConv2d", bias, outputs);
   const windows = windowsOf("depthwiseConv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
-  const sizes = { ...windows, multiplier };
+  const sizes = { multiplier, ...windows };
   const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outputs];
   const y = alloc(sizeOf(shape));
   if (bias !== undefined) kernels.sumGrad({ outer: 1, n: y.length / outputs, inner: outputs }, bias.data, y, 1, false);
