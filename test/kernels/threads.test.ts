@@ -172,6 +172,23 @@ describe("kernels cut into parts", () => {
   });
 });
 
+test("the number of threads changes between jobs, with helpers amid their last look for a part", () => {
+  const [m, n, k] = [131, 127, 133];
+  const [a, b] = [wholeNumbers(8)(m * k), wholeNumbers(9)(k * n)];
+  const want = into(m * n, (c) => reference.gemm({ m, n, k, a, b, c }));
+  for (let round = 0; round < 500; round++) {
+    wasm.setThreads(1 + ((round * 7) % 5));
+    for (let again = 0; again < 3; again++) {
+      expect(
+        firstDifference(
+          into(m * n, (c) => fast.gemm({ m, n, k, a, b, c })),
+          want,
+        ),
+      ).toBe(-1);
+    }
+  }
+});
+
 describe("configure", () => {
   test("refuses what is no number of threads", () => {
     for (const threads of [0, -1, 1.5, 17, Number.NaN]) {

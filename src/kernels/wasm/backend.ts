@@ -5,7 +5,7 @@ import { type Numbers, orMemoryError } from "../memory.ts";
 import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
 import { binary, fusedPatch } from "./binary.ts";
-import { type Helpers, startHelpers } from "./helpers.ts";
+import { startHelper } from "./helpers.ts";
 import { type LoopExports, type Loops, loops } from "./loops.ts";
 import { FEW } from "./maps.ts";
 
@@ -100,10 +100,9 @@ export function canFuse(): boolean {
 export function wasmBackend(fused = false): WasmBackend {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
   const module = new WebAssembly.Module(bytes(fused));
-  let helpers: Helpers | null = null;
-  let threads = 1;
+  let [threads, most, helpers] = [1, 1, 0]; // now; at any time so far; helpers that were started
   const startThreads = (): void => {
-    helpers = startHelpers(threads - 1, module, memory);
+    while (helpers < threads - 1) startHelper(++helpers, module, memory);
   };
   const { exports: wasm } = new WebAssembly.Instance<Exports>(module, { env: { memory, startThreads } });
   const buffers = new Set<ArrayBufferLike>([memory.buffer]); // growing makes a new object for the same memory; older views stay valid
@@ -134,8 +133,8 @@ export function wasmBackend(fused = false): WasmBackend {
     };
   };
   const [shared, own] = [scratch(), scratch()];
-  /** Memory of its own for each thread. */
-  const work = (bytes: number): number => own(bytes * threads);
+  /** Memory of its own for each thread, also for a helper that has not heard yet that fewer are wanted. */
+  const work = (bytes: number): number => own(bytes * most);
   const stages = Array.from({ length: 5 }, scratch); // no kernel has more operands
 
   const isHere = (x: Numbers): boolean => buffers.has(x.buffer);
@@ -174,9 +173,8 @@ export function wasmBackend(fused = false): WasmBackend {
       return new Float32Array(memory.buffer, begin, length);
     },
     setThreads: (count) => {
-      helpers?.stop();
-      helpers = null;
       threads = count;
+      most = Math.max(most, count);
       wasm.setThreads(count);
     },
     kernels: {

@@ -1,7 +1,4 @@
-/** Threads that take parts of kernels. */
-export type Helpers = { readonly stop: () => void };
-
-/** What a helper runs: an instance of the kernels over the same memory, which waits there for work until it is stopped. */
+/** What a helper runs: an instance of the kernels over the same memory, which waits there for work for ever. */
 const program = `
   const { module, memory, thread } = require("node:worker_threads").workerData;
   const env = { memory, startThreads() {} };
@@ -14,19 +11,14 @@ export function canStartHelpers(): boolean {
 }
 
 /**
- * Starts `count` threads, which do not keep the process alive. Nobody waits for them: they take parts as soon as they can, and one that
- * cannot start is not missed.
+ * Starts helper number `thread`, which takes parts of kernels and does not keep the process alive. Nobody waits for it: it takes parts as
+ * soon as it can, and where it cannot start it is not missed.
  */
-export function startHelpers(count: number, module: WebAssembly.Module, memory: WebAssembly.Memory): Helpers {
+export function startHelper(thread: number, module: WebAssembly.Module, memory: WebAssembly.Memory): void {
   const { Worker } = builtin()!;
-  const workers = Array.from({ length: count }, (_, i) => {
-    const workerData = { module, memory, thread: i + 1 };
-    const worker = new Worker(program, { eval: true, execArgv: [], env: {}, workerData });
-    worker.unref();
-    worker.on("error", () => undefined);
-    return worker;
-  });
-  return { stop: () => workers.forEach((worker) => void worker.terminate()) };
+  const worker = new Worker(program, { eval: true, execArgv: [], env: {}, workerData: { module, memory, thread } });
+  worker.unref();
+  worker.on("error", () => undefined);
 }
 
 /** Node's threads, without an import that a browser could not follow. */

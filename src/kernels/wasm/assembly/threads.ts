@@ -9,7 +9,7 @@
 /** A part of a kernel's work; its arguments are read by `argument`; `work` is memory of this thread's own. */
 export type Part = (part: i32, parts: i32, work: usize) => void;
 
-/** Called before the first job that is worth sharing. */
+/** Called before the first job that is worth sharing with threads that there are not yet. */
 // @ts-ignore: decorator
 @external("env", "startThreads")
 declare function startThreads(): void;
@@ -20,6 +20,7 @@ const FINISHED: usize = 128; // i32: parts that are done
 const JOBS: usize = 192; // i32: the count of jobs; sleepers wait for it to change
 const SLEEPERS: usize = 256; // i32
 const WAITING: usize = 320; // i32: 1 while the caller sleeps
+const THREADS: usize = 448; // i32: how many threads take parts, the caller among them; helpers from this number on sleep
 const JOB: usize = 384; // i32: index of the part function
 const WORK: usize = 392; // i32: where work memory begins, and how much each thread has
 const ARGUMENTS: usize = 512;
@@ -28,12 +29,15 @@ const ARGUMENTS: usize = 512;
 const LOOKS: i32 = 200000;
 
 let threads: i32 = 1;
-let started: bool = false;
+let started: i32 = 1;
 
-/** How many threads take parts, the caller among them. */
+/**
+ * How many threads take parts, the caller among them. Helpers are never stopped: one that were might have a part. One that has not heard
+ * yet may take a part more, and does it as well as any other.
+ */
 export function setThreads(count: i32): void {
   threads = count;
-  started = false;
+  atomic.store<i32>(THREADS, count);
 }
 
 /** Arguments of the kernel that runs. */
@@ -83,8 +87,8 @@ export function run(job: Part, parts: i32, work: usize, size: i32): void {
     for (let part = 0; part < parts; part++) job(part, parts, work);
     return;
   }
-  if (!started) {
-    started = true;
+  if (started < threads) {
+    started = threads;
     startThreads();
   }
   store<i32>(JOB, job.index);
@@ -131,7 +135,7 @@ function takeParts(thread: i32): void {
 export function serve(thread: i32): void {
   for (;;) {
     const count = atomic.load<i32>(JOBS);
-    for (let looks = 0; looks < LOOKS; looks++) {
+    for (let looks = 0; looks < LOOKS && thread < atomic.load<i32>(THREADS); looks++) {
       if (left(atomic.load<i64>(TICKET)) > 0) {
         takeParts(thread);
         looks = 0;
