@@ -1,6 +1,5 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { abs, mean } from "../ops/index.ts";
-import { assign, noGrad, sameShape, show, type Tensor } from "../tensor/index.ts";
+import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { assign, Generator, noGrad, sameShape, show, type Tensor } from "../tensor/index.ts";
 import { type Pooled, weightsOf } from "../variables/index.ts";
 import { decodeSafetensors, encodeSafetensors, FormatError } from "./safetensors.ts";
 
@@ -9,28 +8,49 @@ type Placed = Pooled & { readonly placements?: () => ReadonlyMap<string, unknown
 
 const placementsOf = (vars: Placed): string => JSON.stringify(Object.fromEntries(vars.placements?.() ?? []));
 
+/** The mean |weight|, and Σᵢ rᵢ·weightᵢ / √n with the same random rᵢ for everyone. */
+type Fingerprint = readonly [size: number, projection: number];
+
+function fingerprint({ data }: Tensor): Fingerprint {
+  const random = new Generator(1);
+  let [size, projection] = [0, 0];
+  for (const weight of data) {
+    size += Math.abs(weight);
+    projection += (2 * random.uniform() - 1) * weight;
+  }
+  return [size / Math.max(1, data.length), projection / Math.sqrt(Math.max(1, data.length))];
+}
+
 /**
- * The mean |weight| of each variable that comes from a pool. Pool and modifier make weights of numbers in ways that no name or shape
- * shows; where they differ, so do these.
+ * Of each variable that comes from a pool. Pool and modifier make weights of numbers in ways that no name or shape shows; where they
+ * differ, in size, sign or order, so do these. A variable whose weights are not finite, or drawn anew by its modifier each time, has none.
  */
-function sizesOfSlices(vars: Placed): Record<string, number> {
+function fingerprints(vars: Placed): Record<string, Fingerprint> {
   const pooled = vars.variables().filter(({ home }) => home === "pool");
-  return noGrad(() => Object.fromEntries(pooled.map((v) => [v.name, mean(abs(v.read())).item()])));
+  const read = (): [string, Fingerprint][] => noGrad(() => pooled.map((v) => [v.name, fingerprint(v.read())]));
+  const again = read();
+  return Object.fromEntries(read().filter(([, a], i) => a.every((v, j) => Number.isFinite(v) && v === again[i]![1][j])));
 }
 
 /**
  * Writes what makes a model what it is, by name, to a safetensors file: parameters, running statistics and, for a compressed model, the
- * pool's factors and where in the pool each variable lies. Written beside and renamed: never half a file.
+ * pool's factors and where in the pool each variable lies. Written beside and renamed: never half a file. Where the path is a link, what
+ * it leads to is replaced.
+ *
+ * @throws FormatError where the path is there and no file, such as a folder or a device.
  */
 export function saveWeights(path: string, vars: Placed): void {
   const bytes = encodeSafetensors({
     tensors: weightsOf(vars),
-    metadata: { format: "hashgrad 1", placements: placementsOf(vars), sizes: JSON.stringify(sizesOfSlices(vars)) },
+    metadata: { format: "hashgrad 1", placements: placementsOf(vars), fingerprints: JSON.stringify(fingerprints(vars)) },
   });
-  const beside = `${path}.${process.pid}.tmp`;
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there !== undefined && !there.isFile()) throw new FormatError(path, "is no file that could be replaced");
+  const target = there === undefined ? path : realpathSync(path);
+  const beside = `${target}.${process.pid}.tmp`;
   try {
     writeFileSync(beside, bytes);
-    renameSync(beside, path);
+    renameSync(beside, target);
   } catch (error) {
     rmSync(beside, { force: true });
     throw error;
@@ -39,8 +59,8 @@ export function saveWeights(path: string, vars: Placed): void {
 
 /**
  * Reads what `saveWeights` wrote into a model that was built the same way. Everything is compared, and where anything differs nothing is changed:
- * names, shapes, where in the pool each variable lies (it follows from the order of creation), and the size of the weights that pool and
- * modifier make.
+ * names, shapes, where in the pool each variable lies (it follows from the order of creation), and the weights that pool and modifier make
+ * (to four digits of two sums over them).
  *
  * @throws FormatError where the file and the model differ; it says in what.
  */
@@ -66,7 +86,7 @@ export function loadWeights(path: string, vars: Placed): void {
   }
   const before = new Map([...own].map(([name, target]) => [name, target.toArray()]));
   for (const [name, target] of own) assign(target, tensors.get(name) as Tensor);
-  const different = firstOfOtherSize(metadata.sizes ?? "{}", sizesOfSlices(vars), path);
+  const different = firstOther(metadata.fingerprints ?? "{}", fingerprints(vars), path);
   if (different !== null) {
     for (const [name, target] of own) assign(target, before.get(name)!);
     throw new FormatError(
@@ -76,10 +96,12 @@ export function loadWeights(path: string, vars: Placed): void {
   }
 }
 
-/** The first variable whose weights are of another size, by more than rounding. */
-function firstOfOtherSize(saved: string, own: Readonly<Record<string, number>>, path: string): string | null {
-  const other = ([name, size]: [string, unknown]): boolean =>
-    !(Math.abs(Number(size) - own[name]!) <= 1e-3 * Math.abs(own[name]!));
+/** The first variable whose weights are others, by more than rounding. */
+function firstOther(saved: string, own: Readonly<Record<string, Fingerprint>>, path: string): string | null {
+  const other = ([name, numbers]: [string, unknown]): boolean => {
+    const [was, is] = [Array.isArray(numbers) ? numbers : [], own[name]];
+    return is === undefined || is.some((v, i) => !(Math.abs(Number(was[i]) - v) <= 1e-4 * is[0]));
+  };
   return Object.entries(placesIn(saved, path)).find(other)?.[0] ?? null;
 }
 

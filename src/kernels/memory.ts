@@ -13,7 +13,10 @@ const forever: Lifetime = { ended: null, version: 0 };
 /** There is no memory for what a step asks. */
 export class MemoryError extends RangeError {
   constructor(length: number, cause: unknown) {
-    super(`alloc: ${Math.ceil((4 * length) / 1e6)} MB more do not fit into memory; a smaller batch may help`, { cause });
+    const wanted = `alloc: ${Math.ceil((4 * length) / 1e6)} MB more do not fit into memory`;
+    super(`${wanted}; a smaller batch may help (WebAssembly has 4 GiB for two steps, HASHGRAD_BACKEND=plain has no such limit)`, {
+      cause,
+    });
     this.name = "MemoryError";
   }
 }

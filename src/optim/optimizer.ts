@@ -91,6 +91,11 @@ export function optimizerOf(
     state: () => ({ steps, arrays: arrays() }),
     restore: (saved): void => {
       const own = arrays();
+      if (!(Number.isInteger(saved.steps) && saved.steps >= 0))
+        throw new ValueError(who, `the saved state's steps must be a whole number of at least 0, got ${saved.steps}`);
+      const surplus = [...saved.arrays.keys()].find((name) => !own.has(name));
+      if (surplus !== undefined)
+        throw new ValueError(who, `the saved state holds "${surplus}"; it belongs to another model or optimizer`);
       for (const [name, array] of own) {
         const numbers = saved.arrays.get(name);
         if (numbers === undefined)

@@ -102,7 +102,7 @@ export class ProductVariablePool implements VariablePool {
 
   getSlice(shape: Shape): PoolSlice {
     const made = sliceOf(this.#store, shape, ({ begin, length }) => slice(this.#virtual(), [begin], [length]));
-    for (const { begin, length } of made.placement[0]!) this.#used = Math.max(this.#used, begin + length);
+    for (const { begin, length } of made.placement[0]!) if (begin >= 0) this.#used = Math.max(this.#used, begin + length);
     return made;
   }
 

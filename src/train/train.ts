@@ -95,7 +95,8 @@ export async function train(options: TrainOptions): Promise<History> {
         const value = loss(logits, labels);
         const number = value.item();
         if (!Number.isFinite(number)) {
-          throw new TrainingError("train", `the loss is ${number} in epoch ${epoch}, batch ${i + 1}: ${REMEDY}`);
+          const remedy = epoch === 1 && i === 0 ? "look for such numbers in the data and the weights" : REMEDY;
+          throw new TrainingError("train", `the loss is ${number} in epoch ${epoch}, batch ${i + 1}: ${remedy}`);
         }
         optimizer.zeroGrad(); // of a step that failed, or of somebody else's backward
         backward(value);

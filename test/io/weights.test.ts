@@ -1,18 +1,20 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decodeSafetensors, encodeSafetensors, FormatError, loadWeights, saveWeights } from "../../src/io/index.ts";
 import { batchNorm, dense, type Layer, sequential } from "../../src/nn/index.ts";
+import { mul, neg, reshape, transpose } from "../../src/ops/index.ts";
 import {
   constantFaninScaleModifier,
   MetaVariablePool,
+  type Modifier,
   ProductVariablePool,
   poolSizeFor,
   signModifier,
   VariableFactory,
 } from "../../src/smh/index.ts";
-import { Generator, randomNormal } from "../../src/tensor/index.ts";
+import { assign, Generator, randomNormal, randomUniform } from "../../src/tensor/index.ts";
 import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
 
@@ -185,13 +187,57 @@ test("a model whose pool or modifier is another is refused, and stays as it was"
   };
   const path = newPath();
   saveWeights(path, build({}));
-  for (const other of [build({ modifier: signModifier }), build({ modifier: null })]) {
+  const others: Modifier[] = [
+    signModifier,
+    (slice) => slice,
+    (slice, context) => neg(constantFaninScaleModifier(slice, context)),
+    (slice, context) => mul(constantFaninScaleModifier(slice, context), 1.001),
+    (slice, context) => reshape(transpose(constantFaninScaleModifier(slice, context)), slice.shape),
+  ];
+  for (const other of others.map((modifier) => build({ modifier }))) {
     const before = [...weightsOf(other)].map(([name, x]) => [name, x.toArray()]);
     const message = `${path}: the weights of "hidden/kernel" would be others than were saved: the model's pool or modifier is another`;
     expect(() => loadWeights(path, other)).toThrow(message);
     expect([...weightsOf(other)].map(([name, x]) => [name, x.toArray()])).toEqual(before);
   }
   loadWeights(path, build({}));
+});
+
+test("a modifier that draws anew each time, and weights that are not finite, are loaded as they were saved", () => {
+  const build = (modifier: Modifier | null): VariableFactory => {
+    const vars = new VariableFactory({ pool: poolOf(1), modifier });
+    network(vars);
+    return vars;
+  };
+  const random = new Generator(1);
+  const noisy = build((slice) => mul(slice, randomUniform(slice.shape, random)));
+  const infinite = build(null);
+  assign(infinite.parameters()[0]!.tensor, new Float32Array(infinite.parameters()[0]!.tensor.size).fill(3e38));
+  const none = build(null);
+  assign(none.parameters()[0]!.tensor, new Float32Array(none.parameters()[0]!.tensor.size).fill(Number.NaN));
+  for (const vars of [noisy, infinite, none]) {
+    const path = newPath();
+    saveWeights(path, vars);
+    const other = build(null);
+    loadWeights(path, other);
+    expect(bits(other)).toEqual(bits(vars));
+  }
+});
+
+test.skipIf(process.platform === "win32")("saving to a link replaces what it leads to; what is no file is left alone", () => {
+  const [path, link, folderLink] = [newPath(), `${newPath()}.safetensors`, newPath()];
+  writeFileSync(path, "");
+  symlinkSync(path, link);
+  symlinkSync(folder, folderLink);
+  saveWeights(link, kinds.dense!(1).vars);
+  expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  const { vars } = kinds.dense!(2);
+  loadWeights(path, vars);
+  expect(bits(vars)).toEqual(bits(kinds.dense!(1).vars));
+  for (const other of [folder, folderLink, "/dev/null"]) {
+    expect(thrown(() => saveWeights(other, vars))).toBe(`FormatError: ${other}: is no file that could be replaced`);
+  }
+  expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
 });
 
 test("what lies in the variables beside the pool is saved too, running statistics included", () => {

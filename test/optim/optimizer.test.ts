@@ -154,6 +154,15 @@ test("a state of another model is refused before anything is changed", () => {
   expect(thrown(() => optimizer.restore({ steps: 3, arrays: arrays([5]) }))).toBe(
     'ShapeError: adam: "b/mean" has 1 numbers, need 2',
   );
+  const surplus = new Map([...arrays([5, 5]), ["c/mean", [5]]]);
+  expect(thrown(() => optimizer.restore({ steps: 3, arrays: surplus }))).toBe(
+    'ValueError: adam: the saved state holds "c/mean"; it belongs to another model or optimizer',
+  );
+  for (const steps of [Number.NaN, -1, 1.5]) {
+    expect(thrown(() => optimizer.restore({ steps, arrays: arrays([5, 5]) }))).toBe(
+      `ValueError: adam: the saved state's steps must be a whole number of at least 0, got ${steps}`,
+    );
+  }
   expect(optimizer.steps).toBe(0);
   expect([...optimizer.state().arrays.values()].every((array) => array.every((v) => v === 0))).toBe(true);
   optimizer.restore({ steps: 3, arrays: arrays([5, 5]) });

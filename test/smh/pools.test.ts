@@ -332,6 +332,17 @@ describe("other pools", () => {
     expect(y.tracked).toBe(false);
   });
 
+  test.each([false, true])(
+    "constants that are more than the pool itself do not count as used (Kronecker: %s)",
+    (useKroneckerProduct) => {
+      const pool = new ProductVariablePool({ poolSize: 16, fraction: 1, indexStore: "padding", useKroneckerProduct });
+      const y = pool.getSlice([100]).read().toArray();
+      expect(y.subarray(16)).toEqual(new Float32Array(84).fill(0.01));
+      const whole = new ProductVariablePool({ poolSize: 16, fraction: 1, useKroneckerProduct });
+      expect(y.subarray(0, 16)).toEqual(whole.getSlice([16]).read().toArray());
+    },
+  );
+
   test("an own index store is used", () => {
     const backwards = (size: number) => {
       let current = 0;

@@ -178,6 +178,13 @@ test("a loss that is not a number is a TrainingError that says where, before any
   expect(bits(vars)).toEqual(before);
 });
 
+test("a loss that is NaN before anything was learned is not blamed on the learning rate", async () => {
+  const { model, optimizer } = built("dense");
+  const loss: TrainOptions["loss"] = (logits, labels) => mul(crossEntropy(logits, labels), Number.NaN);
+  const message = "train: the loss is NaN in epoch 1, batch 1: look for such numbers in the data and the weights";
+  await expect(train({ model, optimizer, data: few, loss: loss! })).rejects.toThrow(message);
+});
+
 test("training that diverges ends with a TrainingError", async () => {
   const trained = run({ ...built("dense", toy, (parameters) => sgd(parameters, { learningRate: 1e30 })), epochs: 50 });
   await expect(trained).rejects.toThrow(/^train: the loss is (NaN|Infinity) in epoch 1, batch \d/);
