@@ -1,6 +1,7 @@
-export { type Backend, backend, configure, MemoryError, memory } from "./kernels/index.ts";
+export { type Backend, backend, configure, MemoryError, memory, type Numbers } from "./kernels/index.ts";
 export * from "./ops/index.ts";
 export {
+  type Attributes,
   assign,
   backward,
   customGradient,
@@ -38,6 +39,7 @@ export {
   type CreateOptions,
   constantInit,
   DenseVariables,
+  type Distribution,
   glorotNormal,
   glorotUniform,
   heNormal,
@@ -47,6 +49,7 @@ export {
   normalInit,
   onesInit,
   orthogonal,
+  type Sizes,
   scope,
   sizesOf,
   summary,
@@ -56,6 +59,7 @@ export {
   type Variable,
   type VariableCreator,
   VariableError,
+  type VariableRow,
   variableCreatorScope,
   variableScope,
   varianceScaling,
