@@ -28,12 +28,12 @@ export async function compiled(): Promise<string> {
   ].join("\n");
 }
 
-/** Bytes in hexadecimal digits, as the text of an expression. */
+/** Bytes in hexadecimal digits, as the text of an expression; in lines of 120 digits what lies between lines costs 2.6 kB after gzip. */
 function text(bytes: Uint8Array): string {
   const lines =
     Buffer.from(bytes)
       .toString("hex")
-      .match(/.{1,120}/g) ?? [];
+      .match(/.{1,4096}/g) ?? [];
   return `[\n${lines.map((line) => `  "${line}",`).join("\n")}\n].join("")`;
 }
 
