@@ -9,7 +9,10 @@ import { mean, sum } from "./reduce.ts";
 export type Reduction = "mean" | "sum" | "none";
 
 function reduced(losses: Tensor, reduction: Reduction): Tensor {
-  return reduction === "mean" ? mean(losses) : reduction === "sum" ? sum(losses) : losses;
+  if (reduction === "mean") return mean(losses);
+  if (reduction === "sum") return sum(losses);
+  if (reduction === "none") return losses;
+  throw new ValueError("reduction", `must be "mean", "sum" or "none", got ${JSON.stringify(reduction)}`);
 }
 
 /** Rows of zeros with a 1 at each label: [labels] → [labels, classes]. */
@@ -79,8 +82,8 @@ export function meanSquaredError(
 }
 
 /**
- * Binary cross entropy of sigmoid(logits) against targets from 0 to 1: softplus(logits) − target·logits, which never overflows.
- * "none" keeps the shape.
+ * Binary cross entropy of sigmoid(logits) against targets from 0 to 1: target·softplus(−logits) + (1 − target)·softplus(logits), which
+ * never overflows, and keeps all digits of small losses. "none" keeps the shape.
  */
 export function binaryCrossEntropyWithLogits(
   logits: Tensor,
@@ -93,5 +96,6 @@ export function binaryCrossEntropyWithLogits(
       `logits ${show(logits.shape)} and target ${show(target.shape)} must have the same shape`,
     );
   }
-  return reduced(sub(softplus(logits), mul(target, logits)), reduction);
+  const [ifOne, ifZero] = [softplus(neg(logits)), softplus(logits)];
+  return reduced(add(mul(target, ifOne), mul(sub(1, target), ifZero)), reduction);
 }

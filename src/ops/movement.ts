@@ -62,23 +62,19 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   }
   const added = shape.length - x.shape.length;
   const repeated = shape.flatMap((n, axis) => (n !== 1 && (axis < added || x.shape[axis - added] === 1) ? [axis] : []));
-  const [first, last] = [repeated[0] ?? 0, repeated.at(-1) ?? -1];
-  if (last - first + 1 === repeated.length) {
-    // Repeated along neighbouring axes: the other way round it is a sum, which is kept in double precision.
-    const sizes = {
-      outer: sizeOf(shape.slice(0, first)),
-      n: sizeOf(shape.slice(first, last + 1)),
-      inner: sizeOf(shape.slice(last + 1)),
-    };
-    const y = alloc(sizeOf(shape));
-    kernels.sumGrad(sizes, x.data, y, 1, false);
-    return record("broadcastTo", { shape }, [x], [...shape], y, (dy, into) =>
-      into(x, (dx, accumulate) => kernels.sum(sizes, dy, dx, 1, accumulate)),
-    );
+  // Along one run of neighbouring axes after another: the other way round each is a sum, which is kept in double precision.
+  const run = repeated.slice(0, repeated.findIndex((axis, i) => repeated[i + 1] !== axis + 1) + 1);
+  if (run.length < repeated.length) {
+    const others = shape.map((n, axis) => (run.includes(axis) ? 1 : n));
+    return broadcastTo(broadcastTo(x, others), shape);
   }
-  const own = stridesOf(x.shape);
-  const strides = shape.map((_, axis) => (axis < added || x.shape[axis - added] === 1 ? 0 : own[axis - added]!));
-  return viewed("broadcastTo", { shape }, x, { shape: [...shape], strides, offset: 0 });
+  const [first, end] = [run[0] ?? 0, (run.at(-1) ?? -1) + 1];
+  const sizes = { outer: sizeOf(shape.slice(0, first)), n: sizeOf(shape.slice(first, end)), inner: sizeOf(shape.slice(end)) };
+  const y = alloc(sizeOf(shape));
+  kernels.sumGrad(sizes, x.data, y, 1, false);
+  return record("broadcastTo", { shape }, [x], [...shape], y, (dy, into) =>
+    into(x, (dx, accumulate) => kernels.sum(sizes, dy, dx, 1, accumulate)),
+  );
 }
 
 /**

@@ -99,3 +99,20 @@ test("oneHot puts a 1 at each label", () => {
   ]);
   expect(oneHot([], 3).shape).toEqual([0, 3]);
 });
+
+test("binary cross entropy keeps the digits of small losses, of ones and of zeros", () => {
+  for (const size of [0, 1, 10, 14, 16, 40, 80]) {
+    const want = Math.log1p(Math.exp(-size));
+    const losses = binaryCrossEntropyWithLogits(tensor([size, -size]), tensor([1, 0]), { reduction: "none" });
+    for (const loss of losses.data) expect(Math.abs(loss / want - 1)).toBeLessThan(1e-6);
+  }
+  const infinite = tensor([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]);
+  expect(binaryCrossEntropyWithLogits(infinite, tensor([0.5, 0.5])).item()).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("a reduction of another name is refused", () => {
+  const reduction = "avg" as "mean";
+  expect(() => meanSquaredError(tensor([1]), tensor([1]), { reduction })).toThrow(
+    'reduction: must be "mean", "sum" or "none", got "avg"',
+  );
+});

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as ops from "../../src/ops/index.ts";
-import { backward, gradients, range, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
+import { backward, full, gradients, range, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
 import { shapes, tensors } from "../../src/testing/index.ts";
 import "../fixed-seed.ts";
 
@@ -53,6 +53,12 @@ test("transposing there and back is the identity", () => {
       },
     ),
   );
+});
+
+test("the gradient of a broadcast over axes that are no neighbours is summed in double precision", () => {
+  const b = variable(zeros([1, 4, 1]));
+  const y = ops.add(zeros([500, 4, 1000]), b);
+  for (const sum of gradients(y, [b], full([500, 4, 1000], 0.1))[0]!.data) expect(Math.abs(sum / 5e4 - 1)).toBeLessThan(1e-6);
 });
 
 test("broadcastTo repeats along axes of length 1 and new ones in front, neighbours or not", () => {
