@@ -58,13 +58,9 @@ export function decodeSafetensors(bytes: Uint8Array, name = "safetensors"): Save
       );
     }
     const at = 8 + length + begin;
-    tensors.set(
-      key,
-      tensor(
-        Float32Array.from({ length: sizeOf(shape) }, (_, i) => view.getFloat32(at + 4 * i, true)),
-        shape,
-      ),
-    );
+    const numbers = new Float32Array(sizeOf(shape));
+    for (let i = 0; i < numbers.length; i++) numbers[i] = view.getFloat32(at + 4 * i, true);
+    tensors.set(key, tensor(numbers, shape));
   }
   return { tensors, metadata };
 }
