@@ -47,7 +47,7 @@ export type TrainOptions = {
   readonly signal?: AbortSignal;
 };
 
-/** What was reached: one entry per epoch, the last one cut short where `aborted`. */
+/** What was reached: one entry per epoch. `aborted`: something was left undone, the rest of the last entry's epoch or those after it. */
 export type History = { readonly epochs: readonly Progress[]; readonly aborted: boolean };
 
 /** Lets the event loop run: timers, signals, servers. */
@@ -129,7 +129,7 @@ export async function train(options: TrainOptions): Promise<History> {
       if (tensor.data.every(Number.isFinite)) continue;
       throw new TrainingError("train", `${name} is no longer finite after epoch ${epoch}: ${REMEDY}`);
     }
-    if (signal?.aborted) return { epochs: finished, aborted: true };
+    if (signal?.aborted && progress?.batch !== order.length) return { epochs: finished, aborted: true };
     if (progress !== null) await onEpoch?.(progress);
   }
   return { epochs: finished, aborted: false };

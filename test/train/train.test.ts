@@ -115,6 +115,21 @@ test("an abort in mid-epoch ends after the batch in hand, and says what was reac
   expect(ended).toEqual([1]);
 });
 
+test.each([1, 3])("an abort in the last batch of epoch %i leaves that epoch whole", async (last) => {
+  const stop = new AbortController();
+  const ended: number[] = [];
+  const history = await run({
+    signal: stop.signal,
+    onBatch: ({ epoch, batch }) => {
+      if (epoch === last && batch === 4) stop.abort();
+    },
+    onEpoch: ({ epoch }) => void ended.push(epoch),
+  });
+  expect(history.aborted).toBe(last < 3);
+  expect(history.epochs.map(({ batch }) => batch)).toEqual(Array(last).fill(4));
+  expect(ended.length).toBe(last);
+});
+
 test("an abort before the start trains nothing", async () => {
   const { vars, model, optimizer } = built("dense");
   const before = bits(vars);
