@@ -27,9 +27,9 @@ function fingerprint({ data }: Tensor): Fingerprint {
  */
 function fingerprints(vars: Placed): Record<string, Fingerprint> {
   const pooled = vars.variables().filter(({ home }) => home === "pool");
-  const read = (): [string, Fingerprint][] => noGrad(() => pooled.map((v) => [v.name, fingerprint(v.read())]));
-  const again = read();
-  return Object.fromEntries(read().filter(([, a], i) => a.every((v, j) => Number.isFinite(v) && v === again[i]![1][j])));
+  const twice = noGrad(() => pooled.map((v) => [v.name, fingerprint(v.read()), fingerprint(v.read())] as const));
+  const lasting = twice.filter(([, first, second]) => first.every((n, i) => Number.isFinite(n) && n === second[i]));
+  return Object.fromEntries(lasting.map(([name, print]) => [name, print]));
 }
 
 /**

@@ -42,6 +42,13 @@ export function install(faster: Partial<Kernels>): () => void {
   };
 }
 
+/** Lays over every kernel of the table what `around` makes of it, to watch or to time them; returns what `install` returns. */
+export function installAround(around: <F extends (...args: never[]) => unknown>(name: string, kernel: F) => F): () => void {
+  backend();
+  const entries = Object.entries(kernels) as [keyof Kernels, (...args: never[]) => unknown][];
+  return install(Object.fromEntries(entries.map(([name, kernel]) => [name, around(name, kernel)])) as Partial<Kernels>);
+}
+
 /** What computes, in how many threads, and why. `fused`: multiply-add rounds once. */
 export type Backend = {
   readonly name: "wasm" | "plain";

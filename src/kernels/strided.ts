@@ -1,8 +1,8 @@
 import type { Numbers } from "./memory.ts";
 
 /**
- * A view of an array: element (i₀, i₁, …) is `x[offset + Σ iₐ·strides[a]]`. Transposing, slicing, broadcasting (stride 0), padding and
- * concatenation are all such views, so two kernels move every number.
+ * A view of an array: element (i₀, i₁, …) is `x[offset + Σ iₐ·strides[a]]`. Transposing, slicing, padding and concatenation are
+ * all such views, so two kernels move every number.
  */
 export type View = { readonly shape: readonly number[]; readonly strides: readonly number[]; readonly offset: number };
 

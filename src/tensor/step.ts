@@ -4,8 +4,8 @@ import { keep, Tensor } from "./tensor.ts";
 
 /**
  * One step of work, such as a training step. Tensors made inside live in memory that is used again two steps later, so a long run
- * allocates nothing; they stay readable until the step after the next begins. What `fn` returns (a tensor, or lists and plain objects of them) is
- * kept for good. A step inside a step joins the outer one: what it returns is the outer step's. `fn` must not be async.
+ * allocates nothing; they stay readable until the step after the next begins. What `fn` returns (a tensor, or lists and plain objects of
+ * them) is kept for good. A step inside a step joins the outer one: what it returns is the outer step's. `fn` must not be async.
  */
 export function step<T>(fn: () => T): T {
   if (isInArena()) return refusePromise("step", fn());

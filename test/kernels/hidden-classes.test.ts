@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { expect, test } from "vitest";
 import { backward, Generator, randomUniform, step, sum } from "../../src/index.ts";
-import { install, type Kernels, kernels } from "../../src/kernels/index.ts";
+import { installAround } from "../../src/kernels/index.ts";
 import * as nn from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { DenseVariables, scope } from "../../src/variables/index.ts";
@@ -32,15 +32,15 @@ test("a training step hands its kernels objects of few hidden classes, and no ne
   const images = randomUniform([2, 8, 8, 2], new Generator(1));
 
   const classes = new Map<string, object[]>();
-  const watch = (name: string, fn: (...args: never[]) => unknown) => {
+  const watch = <F extends (...args: never[]) => unknown>(name: string, fn: F): F => {
     const seen: object[] = [];
     classes.set(name, seen);
-    return (...args: never[]) => {
+    return ((...args: Parameters<F>) => {
       for (const arg of (args as unknown[]).filter(isPlain)) {
         if (!seen.some((object) => haveSameClass(object, arg))) seen.push(arg);
       }
       return fn(...args);
-    };
+    }) as F;
   };
   const counts = (): Record<string, number> => Object.fromEntries([...classes].map(([name, seen]) => [name, seen.length]));
   const train = (): void => {
@@ -49,8 +49,7 @@ test("a training step hands its kernels objects of few hidden classes, and no ne
       optimizer.step();
     });
   };
-  const entries = Object.entries(kernels) as [keyof Kernels, (...args: never[]) => unknown][];
-  const undo = install(Object.fromEntries(entries.map(([name, fn]) => [name, watch(name, fn)])) as Partial<Kernels>);
+  const undo = installAround(watch);
   try {
     for (let i = 0; i < 3; i++) train();
     const early = counts();

@@ -100,11 +100,8 @@ export function canFuse(): boolean {
 export function wasmBackend(fused = false): WasmBackend {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
   const module = new WebAssembly.Module(bytes(fused));
-  let [threads, most, helpers] = [1, 1, 0]; // now; at any time so far; helpers that were started
-  const startThreads = (): void => {
-    while (helpers < threads - 1) startHelper(++helpers, module, memory);
-  };
-  const { exports: wasm } = new WebAssembly.Instance<Exports>(module, { env: { memory, startThreads } });
+  const env = { memory, startHelper: (thread: number): void => startHelper(thread, module, memory) };
+  const { exports: wasm } = new WebAssembly.Instance<Exports>(module, { env });
   const buffers = new Set<ArrayBufferLike>([memory.buffer]); // growing makes a new object for the same memory; older views stay valid
   const sizes = new Int32Array(memory.buffer, wasm.sizesAt(), 16);
 
@@ -133,6 +130,7 @@ export function wasmBackend(fused = false): WasmBackend {
     };
   };
   const [shared, own] = [scratch(), scratch()];
+  let most = 1; // threads at any time so far
   /** Memory of its own for each thread, also for a helper that has not heard yet that fewer are wanted. */
   const work = (bytes: number): number => own(bytes * most);
   const stages = Array.from({ length: 5 }, scratch); // no kernel has more operands
@@ -173,7 +171,6 @@ export function wasmBackend(fused = false): WasmBackend {
       return new Float32Array(memory.buffer, begin, length);
     },
     setThreads: (count) => {
-      threads = count;
       most = Math.max(most, count);
       wasm.setThreads(count);
     },

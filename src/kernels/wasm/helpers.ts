@@ -1,7 +1,7 @@
 /** What a helper runs: an instance of the kernels over the same memory, which waits there for work for ever. */
 const program = `
   const { module, memory, thread } = require("node:worker_threads").workerData;
-  const env = { memory, startThreads() {} };
+  const env = { memory, startHelper() {} };
   new WebAssembly.Instance(module, { env }).exports.serve(thread);
 `;
 

@@ -9,10 +9,10 @@
 /** A part of a kernel's work; its arguments are read by `argument`; `work` is memory of this thread's own. */
 export type Part = (part: i32, parts: i32, work: usize) => void;
 
-/** Called before the first job that is worth sharing with threads that there are not yet. */
+/** Starts helper number `thread`, before the first job that is worth sharing with it. */
 // @ts-ignore: decorator
-@external("env", "startThreads")
-declare function startThreads(): void;
+@external("env", "startHelper")
+declare function startHelper(thread: i32): void;
 
 // The first page, each on a cache line of its own.
 const TICKET: usize = 64; // i64: parts << 32 | taken from the back << 16 | taken from the front
@@ -87,10 +87,7 @@ export function run(job: Part, parts: i32, work: usize, size: i32): void {
     for (let part = 0; part < parts; part++) job(part, parts, work);
     return;
   }
-  if (started < threads) {
-    started = threads;
-    startThreads();
-  }
+  for (; started < threads; started++) startHelper(started);
   store<i32>(JOB, job.index);
   store<i32>(WORK, <i32>work);
   store<i32>(WORK, size, 4);
