@@ -1,10 +1,11 @@
-import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { assign, Generator, noGrad, sameShape, show, type Tensor } from "../tensor/index.ts";
 import { type Pooled, weightsOf } from "../variables/index.ts";
-import { decodeSafetensors, encodeSafetensors, FormatError } from "./safetensors.ts";
+import { replaceFile } from "./files.ts";
+import { decodeSafetensors, encodeSafetensors, FormatError, type SavedTensors } from "./safetensors.ts";
 
 /** A creator whose variables lie in a pool says where (a VariableFactory does). */
-type Placed = Pooled & { readonly placements?: () => ReadonlyMap<string, unknown> };
+export type Placed = Pooled & { readonly placements?: () => ReadonlyMap<string, unknown> };
 
 const placementsOf = (vars: Placed): string => JSON.stringify(Object.fromEntries(vars.placements?.() ?? []));
 
@@ -32,6 +33,18 @@ function fingerprints(vars: Placed): Record<string, Fingerprint> {
   return Object.fromEntries(lasting.map(([name, print]) => [name, print]));
 }
 
+/** What the names of a checkpoint's other tensors begin with: the optimizer's state. */
+export const OPTIMIZER = "optimizer/";
+
+/** What makes a model what it is, as tensors and strings of a file. */
+export function savedWeights(vars: Placed): SavedTensors {
+  const prints = JSON.stringify(fingerprints(vars));
+  return {
+    tensors: weightsOf(vars),
+    metadata: { format: "hashgrad 1", placements: placementsOf(vars), fingerprints: prints },
+  };
+}
+
 /**
  * Writes what makes a model what it is, by name, to a safetensors file: parameters, running statistics and, for a compressed model, the
  * pool's factors and where in the pool each variable lies. Written beside and renamed: never half a file. Where the path is a link, what
@@ -40,32 +53,22 @@ function fingerprints(vars: Placed): Record<string, Fingerprint> {
  * @throws FormatError where the path is there and no file, such as a folder or a device.
  */
 export function saveWeights(path: string, vars: Placed): void {
-  const bytes = encodeSafetensors({
-    tensors: weightsOf(vars),
-    metadata: { format: "hashgrad 1", placements: placementsOf(vars), fingerprints: JSON.stringify(fingerprints(vars)) },
-  });
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (there !== undefined && !there.isFile()) throw new FormatError(path, "is no file that could be replaced");
-  const target = there === undefined ? path : realpathSync(path);
-  const beside = `${target}.${process.pid}.tmp`;
-  try {
-    writeFileSync(beside, bytes);
-    renameSync(beside, target);
-  } catch (error) {
-    rmSync(beside, { force: true });
-    throw error;
-  }
+  replaceFile(path, encodeSafetensors(savedWeights(vars)));
 }
 
 /**
- * Reads what `saveWeights` wrote into a model that was built the same way. Everything is compared, and where anything differs nothing is changed:
+ * Reads what `saveWeights` wrote, or the model of a checkpoint, into a model that was built the same way. Everything is compared, and where anything differs nothing is changed:
  * names, shapes, where in the pool each variable lies (it follows from the order of creation), and the weights that pool and modifier make
  * (to four digits of two sums over them).
  *
  * @throws FormatError where the file and the model differ; it says in what.
  */
 export function loadWeights(path: string, vars: Placed): void {
-  const { tensors, metadata } = decodeSafetensors(readFileSync(path), path);
+  assignWeights(path, decodeSafetensors(readFileSync(path), path), vars);
+}
+
+/** The numbers of a file in the place of a model's: all of them, or, where anything differs, none. */
+export function assignWeights(path: string, { tensors, metadata }: SavedTensors, vars: Placed): void {
   const own = weightsOf(vars);
   for (const [name, target] of own) {
     const saved = tensors.get(name);
@@ -74,7 +77,8 @@ export function loadWeights(path: string, vars: Placed): void {
       throw new FormatError(path, `"${name}" has shape ${show(saved.shape)}, the model's has ${show(target.shape)}`);
     }
   }
-  const surplus = [...tensors.keys()].find((name) => !own.has(name));
+  const others = [...tensors.keys()].filter((name) => !own.has(name));
+  const surplus = others.find((name) => !(metadata.training !== undefined && name.startsWith(OPTIMIZER)));
   if (surplus !== undefined)
     throw new FormatError(path, `holds "${surplus}", which the model does not have; it was saved from another model`);
   const elsewhere = firstElsewhere(metadata.placements ?? "{}", placementsOf(vars), path);

@@ -30,8 +30,10 @@ export type TrainOptions = {
   readonly model: Layer;
   readonly optimizer: Optimizer;
   readonly data: Dataset;
-  /** How often all examples are seen (1). */
+  /** How often all examples are seen (1), in epochs that were done before, too. */
   readonly epochs?: number;
+  /** Where a run goes on that `loadCheckpoint` brought back: one above the epochs that were done (1). */
+  readonly firstEpoch?: number;
   /** Examples per step (128); the last batch of an epoch may be smaller. */
   readonly batchSize?: number;
   /** Decides the order of the examples, a new one each epoch (0). */
@@ -67,6 +69,7 @@ export async function train(options: TrainOptions): Promise<History> {
     optimizer,
     data,
     epochs = 1,
+    firstEpoch = 1,
     batchSize = 128,
     seed = 0,
     loss = defaultLoss,
@@ -77,6 +80,8 @@ export async function train(options: TrainOptions): Promise<History> {
   } = options;
   if (!(Number.isInteger(epochs) && epochs >= 0))
     throw new ValueError("train", `epochs must be a whole number of at least 0, got ${epochs}`);
+  if (!(Number.isInteger(firstEpoch) && firstEpoch >= 1))
+    throw new ValueError("train", `firstEpoch must be a whole number of at least 1, got ${firstEpoch}`);
   if (!(Number.isInteger(batchSize) && batchSize >= 1))
     throw new ValueError("train", `batchSize must be a whole number of at least 1, got ${batchSize}`);
   checkDataset(data, "train");
@@ -84,6 +89,7 @@ export async function train(options: TrainOptions): Promise<History> {
   const finished: Progress[] = [];
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const order = batchOrder(lengthOf(data), { batchSize, random });
+    if (epoch < firstEpoch) continue; // its order is drawn, so that those of later epochs are the same
     const began = performance.now();
     let [images, lossSum, correct] = [0, 0, 0];
     let progress: Progress | null = null;
@@ -95,7 +101,7 @@ export async function train(options: TrainOptions): Promise<History> {
         const value = loss(logits, labels);
         const number = value.item();
         if (!Number.isFinite(number)) {
-          const remedy = epoch === 1 && i === 0 ? "look for such numbers in the data and the weights" : REMEDY;
+          const remedy = epoch === firstEpoch && i === 0 ? "look for such numbers in the data and the weights" : REMEDY;
           throw new TrainingError("train", `the loss is ${number} in epoch ${epoch}, batch ${i + 1}: ${remedy}`);
         }
         optimizer.zeroGrad(); // of a step that failed, or of somebody else's backward

@@ -1,0 +1,97 @@
+import { readFileSync } from "node:fs";
+import type { Optimizer } from "../optim/index.ts";
+import { type Generator, type Tensor, tensor, ValueError } from "../tensor/index.ts";
+import { replaceFile } from "./files.ts";
+import { decodeSafetensors, encodeSafetensors, FormatError } from "./safetensors.ts";
+import { assignWeights, OPTIMIZER, type Placed, savedWeights } from "./weights.ts";
+
+/** All that the next step of a training run depends on. */
+export type TrainingState = {
+  readonly vars: Placed;
+  readonly optimizer: Optimizer;
+  /** What else is drawn from, such as dropout's generator, by names of one's own. */
+  readonly generators?: Readonly<Record<string, Generator>>;
+};
+
+/** What a checkpoint holds besides arrays. */
+type Reached = {
+  readonly epoch: number;
+  readonly steps: number;
+  readonly generators: Readonly<Record<string, readonly number[]>>;
+};
+
+/**
+ * Writes a training run after `epoch` epochs to a safetensors file: what `saveWeights` writes, the optimizer's state as
+ * `optimizer/<name>`, and the generators' states. Never half a file. `loadWeights` reads the model alone.
+ *
+ * @throws ValueError for an epoch that is no count, or a variable whose name begins with "optimizer/".
+ */
+export function saveCheckpoint(path: string, { vars, optimizer, generators = {} }: TrainingState, epoch: number): void {
+  if (!isCount(epoch)) throw new ValueError("saveCheckpoint", `epoch must be a whole number of at least 0, got ${epoch}`);
+  const states = Object.fromEntries(Object.entries(generators).map(([name, { state }]) => [name, state]));
+  const { tensors, metadata } = savedWeights(vars);
+  for (const [name, generator] of Object.entries(generators)) generator.state = states[name]!; // a modifier may have drawn
+  const taken = [...tensors.keys()].find((name) => name.startsWith(OPTIMIZER));
+  if (taken !== undefined)
+    throw new ValueError("saveCheckpoint", `"${taken}" begins like the optimizer's state; give the layer another scope()`);
+  const { steps, arrays } = optimizer.state();
+  const reached: Reached = { epoch, steps, generators: states };
+  const bytes = encodeSafetensors({
+    tensors: new Map([
+      ...tensors,
+      ...[...arrays].map(([name, numbers]): [string, Tensor] => [OPTIMIZER + name, tensor(numbers, [numbers.length])]),
+    ]),
+    metadata: { ...metadata, training: JSON.stringify(reached) },
+  });
+  replaceFile(path, bytes);
+}
+
+/**
+ * Reads what `saveCheckpoint` wrote into a run that was built the same way; returns how many epochs it had done. `train` goes on with
+ * `firstEpoch` one above, and reaches the bits of a run that was never interrupted. Where anything differs nothing is changed.
+ *
+ * @throws FormatError where the file and the run differ (what `loadWeights` compares, and the generators' names); ValueError or
+ * ShapeError where the optimizer's state is another's.
+ */
+export function loadCheckpoint(path: string, { vars, optimizer, generators = {} }: TrainingState): number {
+  const saved = decodeSafetensors(readFileSync(path), path);
+  const { epoch, steps, generators: states } = reachedIn(saved.metadata.training, path);
+  const other = [...Object.keys(states), ...Object.keys(generators)].find(
+    (name) => !(Object.hasOwn(states, name) && Object.hasOwn(generators, name)),
+  );
+  if (other !== undefined) {
+    const where = Object.hasOwn(states, other) ? "file" : "run";
+    throw new FormatError(path, `the generator "${other}" is in the ${where} alone; give the same as when it was saved`);
+  }
+  const arrays = new Map<string, ArrayLike<number>>();
+  for (const [name, { data }] of saved.tensors) if (name.startsWith(OPTIMIZER)) arrays.set(name.slice(OPTIMIZER.length), data);
+
+  const before = optimizer.state();
+  const copies = new Map([...before.arrays].map(([name, numbers]) => [name, numbers.slice()]));
+  optimizer.restore({ steps, arrays });
+  try {
+    assignWeights(path, saved, vars);
+  } catch (error) {
+    optimizer.restore({ steps: before.steps, arrays: copies });
+    throw error;
+  }
+  for (const [name, generator] of Object.entries(generators)) generator.state = states[name]!;
+  return epoch;
+}
+
+/** The record of a checkpoint's training. @throws FormatError where it is none. */
+function reachedIn(text: string | undefined, path: string): Reached {
+  if (text === undefined) throw new FormatError(path, "is no checkpoint: it says nothing of training; loadWeights reads weights");
+  try {
+    const { epoch, steps, generators }: Partial<Reached> = JSON.parse(text);
+    if (isCount(epoch) && isCount(steps) && Object.values(generators!).every(isState))
+      return { epoch, steps, generators: generators! };
+  } catch {
+    // falls through to the one error below
+  }
+  throw new FormatError(path, "its record of training is not readable; it was saved by something else");
+}
+
+const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
+const isState = (value: unknown): boolean =>
+  Array.isArray(value) && value.length === 4 && value.every(isCount) && value.some((word) => word > 0);

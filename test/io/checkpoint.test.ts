@@ -1,0 +1,216 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { syntheticDigits } from "../../src/data/index.ts";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  loadCheckpoint,
+  loadWeights,
+  saveCheckpoint,
+  saveWeights,
+  type TrainingState,
+} from "../../src/io/index.ts";
+import { batchNorm, conv2d, dense, dropout, flatten, type Layer, sequential } from "../../src/nn/index.ts";
+import { mul, relu } from "../../src/ops/index.ts";
+import { adam, adamW, cosineDecay, type Optimizer, rmsprop, sgd, type Trained } from "../../src/optim/index.ts";
+import {
+  composeModifiers,
+  initialiserScaleModifier,
+  MetaVariablePool,
+  type Modifier,
+  ProductVariablePool,
+  poolSizeFor,
+  VariableFactory,
+} from "../../src/smh/index.ts";
+import { Generator, randomUniform } from "../../src/tensor/index.ts";
+import { type History, train } from "../../src/train/index.ts";
+import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
+import { thrown } from "../thrown.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "hashgrad-checkpoint-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const newPath = (): string => join(folder, `${files++}.safetensors`);
+
+const data = syntheticDigits(50, new Generator(1), { height: 12, width: 12 });
+
+/** Everything that training may remember or draw: running statistics, dropout, a rate that falls. */
+const network = (vars: VariableCreator, random: Generator): Layer =>
+  sequential(
+    conv2d(scope(vars, "conv"), 1, 4, 3),
+    batchNorm(scope(vars, "norm"), 4),
+    relu,
+    flatten(),
+    dropout(0.2, random),
+    dense(scope(vars, "dense"), 400, 10),
+  );
+const poolSize = poolSizeFor((vars) => network(vars, new Generator(0)));
+
+type Run = TrainingState & {
+  readonly vars: VariableCreator;
+  readonly model: Layer;
+  readonly generators: { readonly dropout: Generator };
+};
+type Make = (seed: number) => { readonly vars: VariableCreator; readonly optimizer: (parameters: Trained) => Optimizer };
+const schedule = cosineDecay({ steps: 20 });
+const makes: Readonly<Record<string, Make>> = {
+  "dense, by Adam": (seed) => ({ vars: new DenseVariables({ seed }), optimizer: (p) => adam(p, { schedule }) }),
+  "dense, by sgd": (seed) => ({ vars: new DenseVariables({ seed }), optimizer: (p) => sgd(p, { learningRate: 0.1 }) }),
+  "in a product, by AdamW": (seed) => {
+    const pool = new ProductVariablePool({ poolSize, fraction: 0.3, seed });
+    return { vars: new VariableFactory({ pool, seed }), optimizer: (p) => adamW(p, { schedule }) };
+  },
+  "in a product and a hash, by RMSprop": (seed) => {
+    const pool = new MetaVariablePool({ poolSize, fraction: 0.3, seed, parts: ["product", "hash"], reduce: "sum" });
+    return { vars: new VariableFactory({ pool, seed }), optimizer: (p) => rmsprop(p, { momentum: 0.9 }) };
+  },
+};
+
+function start(make: Make, seed: number): Run {
+  const random = new Generator(seed);
+  const { vars, optimizer } = make(seed);
+  const model = network(vars, random);
+  return { vars, model, optimizer: optimizer(vars.parameters()), generators: { dropout: random } };
+}
+const go = (run: Run, firstEpoch: number, epochs: number, onEpoch?: (epoch: number) => void): Promise<History> =>
+  train({ ...run, data, batchSize: 16, seed: 7, firstEpoch, epochs, onEpoch: ({ epoch }) => onEpoch?.(epoch) });
+const arrays = (named: Iterable<readonly [string, ArrayLike<number>]>): Map<string, number[]> =>
+  new Map([...named].map(([name, numbers]) => [name, Array.from(numbers)]));
+/** Every number that a run depends on. */
+const everything = ({ vars, optimizer, generators }: Run) => ({
+  weights: arrays([...weightsOf(vars)].map(([name, x]) => [name, x.data])),
+  steps: optimizer.steps,
+  optimizer: arrays(optimizer.state().arrays),
+  generator: generators.dropout.state,
+});
+
+test.each(Object.entries(makes))(
+  "a run that goes on from a checkpoint, %s, becomes the bits of one that was never interrupted",
+  async (_, make) => {
+    const whole = start(make, 1);
+    const wanted = await go(whole, 1, 4);
+
+    const path = newPath();
+    const interrupted = start(make, 1);
+    await go(interrupted, 1, 2, (epoch) => saveCheckpoint(path, interrupted, epoch));
+
+    const resumed = start(make, 99);
+    expect(loadCheckpoint(path, resumed)).toBe(2);
+    expect(everything(resumed)).toEqual(everything(interrupted));
+    const { epochs } = await go(resumed, 3, 4);
+    expect(everything(resumed)).toEqual(everything(whole));
+    expect(epochs.map(({ epoch, loss }) => [epoch, loss])).toEqual(
+      wanted.epochs.slice(2).map(({ epoch, loss }) => [epoch, loss]),
+    );
+  },
+);
+
+test("a run that has done its epochs trains no more", async () => {
+  const run = start(makes["dense, by sgd"]!, 1);
+  const before = everything(run);
+  expect(await go(run, 5, 4)).toEqual({ epochs: [], aborted: false });
+  expect(everything(run)).toEqual(before);
+});
+
+test("saving draws nothing, where the modifier does", () => {
+  const random = new Generator(3);
+  const noise: Modifier = (slice) => mul(slice, randomUniform(slice.shape, random, 0.9, 1.1));
+  const run = start((seed) => {
+    const pool = new ProductVariablePool({ poolSize, fraction: 0.3, seed });
+    const vars = new VariableFactory({ pool, modifier: composeModifiers(initialiserScaleModifier, noise) });
+    return { vars, optimizer: adam };
+  }, 1);
+  const [path, before] = [newPath(), random.state];
+  saveCheckpoint(path, { ...run, generators: { ...run.generators, noise: random } }, 1);
+  expect(random.state).toEqual(before);
+  random.bits();
+  loadCheckpoint(path, { ...run, generators: { ...run.generators, noise: random } });
+  expect(random.state).toEqual(before);
+});
+
+test("loadWeights reads a checkpoint's model, loadCheckpoint no file of weights alone", () => {
+  const make = makes["in a product, by AdamW"]!;
+  const [saved, other] = [start(make, 1), start(make, 2)];
+  const path = newPath();
+  saveCheckpoint(path, saved, 3);
+  loadWeights(path, other.vars);
+  expect(everything(other).weights).toEqual(everything(saved).weights);
+  saveWeights(path, saved.vars);
+  expect(thrown(() => loadCheckpoint(path, other))).toBe(
+    `FormatError: ${path}: is no checkpoint: it says nothing of training; loadWeights reads weights`,
+  );
+});
+
+test("a run of another model, optimizer or other generators is refused, and not changed", () => {
+  const make = makes["in a product, by AdamW"]!;
+  const path = newPath();
+  saveCheckpoint(path, start(make, 1), 3);
+  const refused = (run: Run, state: TrainingState, text: string): void => {
+    const before = everything(run);
+    expect(thrown(() => loadCheckpoint(path, state))).toBe(text);
+    expect(everything(run)).toEqual(before);
+  };
+  const run = start(make, 2);
+  refused(
+    run,
+    { ...run, generators: {} },
+    `FormatError: ${path}: the generator "dropout" is in the file alone; give the same as when it was saved`,
+  );
+  const more = { ...run.generators, noise: new Generator(1) };
+  refused(
+    run,
+    { ...run, generators: more },
+    `FormatError: ${path}: the generator "noise" is in the run alone; give the same as when it was saved`,
+  );
+  const other = start((seed) => ({ ...make(seed), optimizer: rmsprop }), 2);
+  refused(
+    other,
+    other,
+    'ValueError: rmsprop: the saved state holds "variable_left/mean"; it belongs to another model or optimizer',
+  );
+  const elsewhere = start((seed) => {
+    const pool = new ProductVariablePool({ poolSize, fraction: 0.3, seed, stddev: 2 });
+    return { vars: new VariableFactory({ pool, seed }), optimizer: adamW };
+  }, 2);
+  const lies = `FormatError: ${path}: the weights of "conv/kernel" would be others than were saved: the model's pool or modifier is another`;
+  refused(elsewhere, elsewhere, lies);
+});
+
+test.each([
+  "no JSON",
+  "null",
+  "{}",
+  '{"epoch":-1,"steps":0,"generators":{}}',
+  '{"epoch":1,"steps":0.5,"generators":{}}',
+  '{"epoch":1,"steps":0,"generators":{"dropout":[0,0,0,0]}}',
+  '{"epoch":1,"steps":0,"generators":{"dropout":"1234"}}',
+])("a record of training that reads %s is refused, and nothing is changed", (training) => {
+  const run = start(makes["dense, by Adam"]!, 1);
+  const path = newPath();
+  saveCheckpoint(path, start(makes["dense, by Adam"]!, 2), 1);
+  const { tensors, metadata } = decodeSafetensors(readFileSync(path));
+  writeFileSync(path, encodeSafetensors({ tensors, metadata: { ...metadata, training } }));
+  const before = everything(run);
+  const text = `FormatError: ${path}: its record of training is not readable; it was saved by something else`;
+  expect(thrown(() => loadCheckpoint(path, run))).toBe(text);
+  expect(everything(run)).toEqual(before);
+});
+
+test("an epoch that is no count, and variables that are called like the optimizer's state, are refused before anything is written", () => {
+  const run = start(makes["dense, by Adam"]!, 1);
+  const path = newPath();
+  for (const epoch of [-1, 0.5, Number.NaN]) {
+    const text = `ValueError: saveCheckpoint: epoch must be a whole number of at least 0, got ${epoch}`;
+    expect(thrown(() => saveCheckpoint(path, run, epoch))).toBe(text);
+  }
+  dense(scope(run.vars, "optimizer"), 2, 3);
+  expect(thrown(() => saveCheckpoint(path, run, 1))).toBe(
+    'ValueError: saveCheckpoint: "optimizer/kernel" begins like the optimizer\'s state; give the layer another scope()',
+  );
+  expect(existsSync(path)).toBe(false);
+});
