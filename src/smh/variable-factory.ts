@@ -1,4 +1,4 @@
-import { noGrad, type Parameter, type Shape, sizeOf, type Tensor, ValueError, zeros } from "../tensor/index.ts";
+import { noGrad, type Parameter, type Shape, sameShape, show, sizeOf, type Tensor, ValueError, zeros } from "../tensor/index.ts";
 import {
   type CreateOptions,
   checkRequest,
@@ -70,6 +70,8 @@ export class VariableFactory implements VariableCreator {
   /** Names of what modifiers asked for. */
   readonly #helpers = new Set<string>();
   readonly #placements = new Map<string, readonly (readonly Range[])[]>();
+  /** What `parameters` gave out, which grows. */
+  readonly #parameters: Parameter[] = [];
 
   constructor({ pool = null, applyTo = null, modifier, variables, seed = 0 }: VariableFactoryOptions = {}) {
     this.pool = pool;
@@ -88,6 +90,7 @@ export class VariableFactory implements VariableCreator {
     const pooled = this.pool !== null && options.trainable !== false && this.#takes(name, shape);
     const made = pooled ? this.#fromPool(this.pool, name, shape, options) : this.#own.create(name, shape, options);
     this.#made.set(name, made);
+    if (this.#parameters.length > 0) this.#listParameters();
     return made;
   }
 
@@ -107,7 +110,13 @@ export class VariableFactory implements VariableCreator {
       },
     };
     pool.check(sizeOf(shape)); // a variable that is refused leaves nothing behind
-    noGrad(() => modify(zeros(shape), context)); // creates what the modifier asks for
+    const tried = noGrad(() => modify(zeros(shape), context)); // creates what the modifier asks for
+    if (!sameShape(tried.shape, shape)) {
+      throw new VariableError(
+        name,
+        `has shape ${show(shape)}, its modifier made ${show(tried.shape)} of it; it must keep the shape`,
+      );
+    }
     const slice = pool.getSlice(shape);
     this.#placements.set(name, slice.placement);
     return {
@@ -140,7 +149,13 @@ export class VariableFactory implements VariableCreator {
         `applyTo matched none of the ${this.#made.size} variables (${names}, …), so nothing is compressed; a string must match from the start of a name, a RegExp anywhere`,
       );
     }
-    return [...(this.pool?.coreVariables.filter((core) => core.tensor.tracked) ?? []), ...this.#own.parameters()];
+    this.#listParameters();
+    return this.#parameters;
+  }
+
+  #listParameters(): void {
+    const core = this.pool?.coreVariables.filter(({ tensor }) => tensor.tracked) ?? [];
+    this.#parameters.splice(0, this.#parameters.length, ...core, ...this.#own.parameters());
   }
 
   /** Where in the pool each variable lies. Creation order decides it: files store it, and it is compared when they are read. */

@@ -19,7 +19,7 @@ function rowsAndClasses(who: string, logits: Tensor, labels: ArrayLike<number>):
 
 /** How many rows of logits [batch, classes] have their largest number at the label. A row with NaN is never right. */
 export function correctCount(logits: Tensor, labels: ArrayLike<number>): number {
-  return topKCount(logits, labels, 1);
+  return countWithin("correctCount", logits, labels, 1);
 }
 
 /**
@@ -27,8 +27,12 @@ export function correctCount(logits: Tensor, labels: ArrayLike<number>): number 
  * never right.
  */
 export function topKCount(logits: Tensor, labels: ArrayLike<number>, k: number): number {
-  const [batch, classes] = rowsAndClasses("topKCount", logits, labels);
-  if (!(Number.isInteger(k) && k >= 1)) throw new ValueError("topKCount", `k must be a whole number of at least 1, got ${k}`);
+  return countWithin("topKCount", logits, labels, k);
+}
+
+function countWithin(who: string, logits: Tensor, labels: ArrayLike<number>, k: number): number {
+  const [batch, classes] = rowsAndClasses(who, logits, labels);
+  if (!(Number.isInteger(k) && k >= 1)) throw new ValueError(who, `k must be a whole number of at least 1, got ${k}`);
   const numbers = logits.data;
   let correct = 0;
   for (let row = 0; row < batch; row++) {
@@ -47,12 +51,12 @@ export function topKCount(logits: Tensor, labels: ArrayLike<number>, k: number):
 
 /** The share of rows that are right, 0…1; NaN for no rows. */
 export function accuracy(logits: Tensor, labels: ArrayLike<number>): number {
-  return correctCount(logits, labels) / labels.length;
+  return countWithin("accuracy", logits, labels, 1) / labels.length;
 }
 
 /** The share of rows with the label among their k largest numbers, 0…1; NaN for no rows. */
 export function topKAccuracy(logits: Tensor, labels: ArrayLike<number>, k: number): number {
-  return topKCount(logits, labels, k) / labels.length;
+  return countWithin("topKAccuracy", logits, labels, k) / labels.length;
 }
 
 /** counts[label][prediction] over the rows of logits [batch, classes]; added to `counts` where given. */

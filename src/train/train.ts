@@ -78,12 +78,9 @@ export async function train(options: TrainOptions): Promise<History> {
     onEpoch,
     signal,
   } = options;
-  if (!(Number.isInteger(epochs) && epochs >= 0))
-    throw new ValueError("train", `epochs must be a whole number of at least 0, got ${epochs}`);
-  if (!(Number.isInteger(firstEpoch) && firstEpoch >= 1))
-    throw new ValueError("train", `firstEpoch must be a whole number of at least 1, got ${firstEpoch}`);
-  if (!(Number.isInteger(batchSize) && batchSize >= 1))
-    throw new ValueError("train", `batchSize must be a whole number of at least 1, got ${batchSize}`);
+  checkCount("train", "epochs", epochs, 0);
+  checkCount("train", "firstEpoch", firstEpoch, 1);
+  checkCount("train", "batchSize", batchSize, 1);
   checkDataset(data, "train");
   const random = new Generator(seed);
   const finished: Progress[] = [];
@@ -141,6 +138,11 @@ export async function train(options: TrainOptions): Promise<History> {
   return { epochs: finished, aborted: false };
 }
 
+function checkCount(who: string, name: string, value: number, least: number): void {
+  if (!(Number.isInteger(value) && value >= least))
+    throw new ValueError(who, `${name} must be a whole number of at least ${least}, got ${value}`);
+}
+
 const REMEDY = "a smaller learning rate or clipByGlobalNorm may help";
 
 const defaultLoss: Loss = (logits, labels) => crossEntropy(logits, labels);
@@ -176,6 +178,7 @@ export async function evaluate({
   loss = defaultLoss,
   signal,
 }: EvaluateOptions): Promise<Evaluation> {
+  checkCount("evaluate", "batchSize", batchSize, 1);
   checkDataset(data, "evaluate");
   let confusion: number[][] | undefined; // as wide as the logits, which may have more classes than the data
   let [count, lossSum, correct] = [0, 0, 0];

@@ -31,6 +31,14 @@ test("clipByGlobalNorm returns the common length and shortens all gradients alik
   expect(clipByGlobalNorm(withGradients(null), 1)).toBe(0);
 });
 
+test("variables by themselves are clipped like parameters", () => {
+  const parameters = withGradients([3, 0], null, [0, 4]);
+  const variables = parameters.map((p) => p.tensor);
+  expect(clipByGlobalNorm(variables, 2.5)).toBe(5);
+  clipByValue(variables, 1.6);
+  expect(gradientsOf(parameters)).toEqual([[1.5, 0], null, [0, Math.fround(1.6)]]);
+});
+
 test("after clipByGlobalNorm gradients point where they did and are no longer than the limit", () => {
   const numbers = fc.array(fc.float({ min: -1000, max: 1000, noNaN: true }), { minLength: 1, maxLength: 5 });
   fc.assert(

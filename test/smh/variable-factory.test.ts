@@ -9,6 +9,7 @@ import {
   mul,
   onesInit,
   randomNormal,
+  reshape,
   type Shape,
   scope,
   sum,
@@ -17,7 +18,7 @@ import {
   zerosInit,
 } from "hashgrad";
 import { batchNorm, dense, toyNetwork } from "hashgrad/nn";
-import { adam } from "hashgrad/optim";
+import { adam, sgd } from "hashgrad/optim";
 import {
   composeModifiers,
   constantFaninScaleModifier,
@@ -40,6 +41,7 @@ import {
 import { compareLeafGradient } from "hashgrad/testing";
 import { describe, expect, test } from "vitest";
 import "../fixed-seed.ts";
+import { thrown } from "../thrown.ts";
 
 const newPool = (options: Partial<PoolOptions> = {}): ProductVariablePool =>
   new ProductVariablePool({ poolSize: 10_000, fraction: 0.5, seed: 1, ...options });
@@ -121,6 +123,28 @@ describe("the factory", () => {
     expect(() => factory.create("a", [2, 2]).assign([1, 2, 3, 4])).toThrow(
       "is a slice of a pool and cannot be assigned; assign to the pool's coreVariables",
     );
+  });
+
+  test("refuses a variable whose modifier makes another shape of it", () => {
+    const factory = new VariableFactory({ pool: newPool(), modifier: (slice) => reshape(slice, [-1]) });
+    expect(thrown(() => factory.create("a", [2, 3]))).toBe(
+      'VariableError: variable "a" has shape [2, 3], its modifier made [6] of it; it must keep the shape',
+    );
+    expect([factory.pool!.status, factory.variables()]).toEqual([0, []]);
+  });
+
+  test("tells an optimizer that was made before the model", () => {
+    const factory = new VariableFactory({ pool: newPool() });
+    const optimizer = sgd(factory.parameters());
+    const early = [...factory.parameters()];
+    const copied = sgd(early);
+    factory.create("a", [2, 3]);
+    expect(factory.parameters().map(({ name }) => name)).toEqual([...early.map(({ name }) => name), "a/scale"]);
+    expect(thrown(() => optimizer.step())).toBe(
+      'ValueError: sgd: "a/scale" was created after the optimizer, and would not be trained: build the model first, or give a copy, [...vars.parameters()]',
+    );
+    expect(optimizer.steps).toBe(0);
+    copied.step();
   });
 
   test("leaves nothing behind where the pool is full or the modifier throws", () => {

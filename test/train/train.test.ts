@@ -234,6 +234,7 @@ test("no epochs and no examples are nothing to do", async () => {
 test.each([
   [{ epochs: -1 }, "train: epochs must be a whole number of at least 0, got -1"],
   [{ epochs: 1.5 }, "train: epochs must be a whole number of at least 0, got 1.5"],
+  [{ firstEpoch: 0 }, "train: firstEpoch must be a whole number of at least 1, got 0"],
   [{ batchSize: 0 }, "train: batchSize must be a whole number of at least 1, got 0"],
 ])("%j is refused", async (options, text) => {
   await expect(run(options)).rejects.toThrow(new RegExp(`^${text}$`));
@@ -361,6 +362,9 @@ test("an optimizer of another model is refused, and so is a dataset that does no
   );
   await expect(train({ model, optimizer, data: few, batchSize: 0 })).rejects.toThrow(
     "train: batchSize must be a whole number of at least 1, got 0",
+  );
+  await expect(evaluate({ model, data: few, batchSize: 0.5 })).rejects.toThrow(
+    "evaluate: batchSize must be a whole number of at least 1, got 0.5",
   );
 });
 
