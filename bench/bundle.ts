@@ -37,7 +37,7 @@ export async function everything(): Promise<Uint8Array> {
   const names = doors.map((door) => `export * as ${door} from "./src/${door}/index.ts";`);
   const contents = ['export * from "./src/index.ts";', ...names].join("\n");
   const stdin = { contents, resolveDir: root };
-  const { outputFiles } = await build({ ...common, stdin, minifyIdentifiers: true, write: false });
+  const { outputFiles } = await build({ ...common, stdin, platform: "browser", minifyIdentifiers: true, write: false });
   return outputFiles[0]!.contents;
 }
 

@@ -1,5 +1,4 @@
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
+import { isNode } from "../kernels/index.ts";
 import { checkShape, type Shape, ShapeError, show, sizeOf } from "../tensor/index.ts";
 import { DataError } from "./errors.ts";
 
@@ -51,8 +50,11 @@ export function parseIdx(bytes: Uint8Array, name: string): Idx {
   return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + header, expected) }; // a Buffer's subarray would be a Buffer
 }
 
-/** Reads an IDX file, plain or gzipped; which of them, its first bytes say, not its name. */
+/** Reads an IDX file, plain or gzipped; which of them, its first bytes say, not its name. In Node only. */
 export function readIdx(path: string): Idx {
+  checkFiles("readIdx");
+  const { readFileSync } = process.getBuiltinModule("node:fs");
+  const { gunzipSync } = process.getBuiltinModule("node:zlib");
   const bytes = attempt(path, "cannot be read", () => readFileSync(path));
   if (!isGzip(bytes)) return parseIdx(bytes, path);
   return parseIdx(
@@ -77,6 +79,11 @@ export function encodeIdx(shape: Shape, data: Uint8Array): Uint8Array {
   for (const [axis, length] of shape.entries()) view.setUint32(4 + 4 * axis, length);
   bytes.set(data, header);
   return bytes;
+}
+
+/** Throws where this is no Node. */
+export function checkFiles(who: string): void {
+  if (!isNode()) throw new DataError(who, "reads files, which takes Node; elsewhere fetch the bytes, and give them to parseIdx");
 }
 
 function isGzip(bytes: Uint8Array): boolean {

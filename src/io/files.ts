@@ -1,5 +1,22 @@
-import { realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { FormatError } from "./safetensors.ts";
+import { isNode } from "../kernels/index.ts";
+import { decodeSafetensors, FormatError, type SavedTensors } from "./safetensors.ts";
+
+function fileSystem(path: string) {
+  if (isNode()) return process.getBuiltinModule("node:fs");
+  throw new FormatError(
+    path,
+    "files take Node; elsewhere encodeWeights and encodeCheckpoint make bytes, and loadWeights and loadCheckpoint take them",
+  );
+}
+
+/** The path of a safetensors file (in Node), or its bytes. */
+export type Source = string | Uint8Array;
+
+/** What a file holds, and what messages call it. */
+export function readSaved(source: Source, kind: string): { readonly name: string; readonly saved: SavedTensors } {
+  const [name, bytes] = typeof source === "string" ? [source, fileSystem(source).readFileSync(source)] : [kind, source];
+  return { name, saved: decodeSafetensors(bytes, name) };
+}
 
 /**
  * Writes a file beside, and renames it once it is on the disk: never half a file. Where the path is a link, what it leads to is replaced.
@@ -7,15 +24,16 @@ import { FormatError } from "./safetensors.ts";
  * @throws FormatError where the path is there and no file, such as a folder or a device.
  */
 export function replaceFile(path: string, bytes: Uint8Array): void {
-  const there = statSync(path, { throwIfNoEntry: false });
+  const fs = fileSystem(path);
+  const there = fs.statSync(path, { throwIfNoEntry: false });
   if (there !== undefined && !there.isFile()) throw new FormatError(path, "is no file that could be replaced");
-  const target = there === undefined ? path : realpathSync(path);
+  const target = there === undefined ? path : fs.realpathSync(path);
   const beside = `${target}.${process.pid}.tmp`;
   try {
-    writeFileSync(beside, bytes, { flush: true });
-    renameSync(beside, target);
+    fs.writeFileSync(beside, bytes, { flush: true });
+    fs.renameSync(beside, target);
   } catch (error) {
-    rmSync(beside, { force: true });
+    fs.rmSync(beside, { force: true });
     throw error;
   }
 }

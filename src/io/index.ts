@@ -1,3 +1,4 @@
-export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.ts";
+export { encodeCheckpoint, loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.ts";
+export type { Source } from "./files.ts";
 export { decodeSafetensors, encodeSafetensors, FormatError, type SavedTensors } from "./safetensors.ts";
-export { loadWeights, saveWeights } from "./weights.ts";
+export { encodeWeights, loadWeights, saveWeights } from "./weights.ts";

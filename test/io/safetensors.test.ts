@@ -135,6 +135,21 @@ test.each([
     fileWith('{"w":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}', 8),
     '"w" [2] needs 8 bytes at 4…12, the file is cut off or damaged',
   ],
+  [
+    "numbers that two tensors share",
+    fileWith('{"v":{"dtype":"F32","shape":[1],"data_offsets":[4,8]},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', 8),
+    '"v" begins at byte 4 where the tensor before it ends at 8',
+  ],
+  [
+    "a hole",
+    fileWith('{"w":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8),
+    '"w" begins at byte 4 where the tensor before it ends at 0',
+  ],
+  [
+    "bytes left over",
+    fileWith('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 9),
+    "5 bytes at the end belong to no tensor",
+  ],
 ])("%s: refused", (_, bytes, text) => {
   expect(thrown(() => decodeSafetensors(bytes, "w.safetensors"))).toBe(`FormatError: w.safetensors: ${text}`);
 });

@@ -5,14 +5,14 @@ import { type Numbers, orMemoryError } from "../memory.ts";
 import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
 import { binary, fusedPatch } from "./binary.ts";
-import { startHelper } from "./helpers.ts";
+import { maySleep, startHelper } from "./helpers.ts";
 import { type LoopExports, type Loops, loops } from "./loops.ts";
 import { FEW } from "./maps.ts";
 
 /** What assembly/index.ts exports. Pointers are byte addresses; `shared` and `work` are memory for one call, as large as the functions beside them say. */
 type Exports = {
   readonly sizesAt: () => number;
-  readonly setThreads: (count: number) => void;
+  readonly setThreads: (count: number, maySleep: boolean) => void;
   readonly gemmWork: () => number;
   readonly gemm: (...numbers: (number | boolean)[]) => void;
   readonly conv2dShared: (turned: boolean) => number;
@@ -172,7 +172,7 @@ export function wasmBackend(fused = false): WasmBackend {
     },
     setThreads: (count) => {
       most = Math.max(most, count);
-      wasm.setThreads(count);
+      wasm.setThreads(count, maySleep());
     },
     kernels: {
       ...loops(wasm, { isHere, address, bring, shared, own: work, writeSizes: (w) => writeSizes(w, 0, 0) }),

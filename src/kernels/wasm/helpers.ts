@@ -1,13 +1,32 @@
+import { isNode } from "../node.ts";
+
 /** What a helper runs: an instance of the kernels over the same memory, which waits there for work for ever. */
-const program = `
-  const { module, memory, thread } = require("node:worker_threads").workerData;
-  const env = { memory, startHelper() {} };
-  new WebAssembly.Instance(module, { env }).exports.serve(thread);
-`;
+const serve = "new WebAssembly.Instance(module, { env: { memory, startHelper() {} } }).exports.serve(thread);";
+const nodeProgram = `const { module, memory, thread } = require("node:worker_threads").workerData; ${serve}`;
+const browserProgram = `onmessage = ({ data: { module, memory, thread } }) => { ${serve} };`;
+
+/** What a browser has. Memory is shared by pages only that are isolated from other origins, as their server says. */
+type Browser = {
+  readonly crossOriginIsolated?: boolean;
+  readonly Worker?: new (url: string) => { readonly postMessage: (message: unknown) => void };
+  readonly document?: unknown;
+  readonly navigator?: { readonly hardwareConcurrency?: number };
+};
+const browser = globalThis as object as Browser;
 
 /** Whether threads can be started here. */
 export function canStartHelpers(): boolean {
-  return builtin() !== undefined;
+  return isNode() || (browser.crossOriginIsolated === true && browser.Worker !== undefined);
+}
+
+/** How many threads the machine can run at once. */
+export function availableThreads(): number {
+  return isNode() ? process.getBuiltinModule("node:os").availableParallelism() : (browser.navigator?.hardwareConcurrency ?? 1);
+}
+
+/** Whether this thread may sleep until another wakes it: a page's own may not. */
+export function maySleep(): boolean {
+  return browser.document === undefined;
 }
 
 /**
@@ -15,11 +34,15 @@ export function canStartHelpers(): boolean {
  * soon as it can, and where it cannot start it is not missed.
  */
 export function startHelper(thread: number, module: WebAssembly.Module, memory: WebAssembly.Memory): void {
-  const { Worker } = builtin()!;
-  const worker = new Worker(program, { eval: true, execArgv: [], env: {}, workerData: { module, memory, thread } });
-  worker.unref();
-  worker.on("error", () => undefined);
+  const work = { module, memory, thread };
+  if (isNode()) {
+    const { Worker } = process.getBuiltinModule("node:worker_threads");
+    const worker = new Worker(nodeProgram, { eval: true, execArgv: [], env: {}, workerData: work });
+    worker.unref();
+    worker.on("error", () => undefined);
+    return;
+  }
+  try {
+    new browser.Worker!(URL.createObjectURL(new Blob([browserProgram], { type: "text/javascript" }))).postMessage(work);
+  } catch {} // the page forbids it
 }
-
-/** Node's threads, without an import that a browser could not follow. */
-const builtin = () => (typeof process === "undefined" ? undefined : process.getBuiltinModule?.("node:worker_threads"));

@@ -29,14 +29,16 @@ const ARGUMENTS: usize = 512;
 const LOOKS: i32 = 200000;
 
 let threads: i32 = 1;
+let maySleep: bool = true;
 let started: i32 = 1;
 
 /**
  * How many threads take parts, the caller among them. Helpers are never stopped: one that were might have a part. One that has not heard
- * yet may take a part more, and does it as well as any other.
+ * yet may take a part more, and does it as well as any other. `sleep`: whether the caller may wait asleep.
  */
-export function setThreads(count: i32): void {
+export function setThreads(count: i32, sleep: bool): void {
   threads = count;
+  maySleep = sleep;
   atomic.store<i32>(THREADS, count);
 }
 
@@ -98,7 +100,7 @@ export function run(job: Part, parts: i32, work: usize, size: i32): void {
   takeParts(0);
   let looks = 0;
   for (let done = atomic.load<i32>(FINISHED); done < parts; done = atomic.load<i32>(FINISHED)) {
-    if (++looks < LOOKS) continue;
+    if (++looks < LOOKS || !maySleep) continue;
     // Someone who has a part was sent to sleep by the machine.
     atomic.store<i32>(WAITING, 1);
     atomic.wait<i32>(FINISHED, done, 1_000_000);

@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Backend } from "../src/kernels/index.ts";
+
+// docs/examples/browser.ts, in pages and workers of a real browser. Skipped where there is none; CHROMIUM says where it is.
+
+const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+  (path) => path !== undefined && existsSync(path),
+);
+const root = fileURLToPath(new URL("../", import.meta.url));
+const example = join(root, "docs/examples/browser.ts");
+const promised = [...readFileSync(example, "utf8").matchAll(/\/\/=> (.*)/g)].map(([, line]) => line);
+
+/** What a page or a worker reports. */
+type Report = {
+  readonly failed?: string;
+  readonly lines: readonly string[];
+  readonly backend: Backend;
+  readonly cores: number;
+  readonly weights: readonly number[];
+};
+
+/** Runs the example, and reports to the server. */
+const program = `
+const report = (body) => fetch("/report" + self.location.search, { method: "POST", body: JSON.stringify(body) });
+try {
+  const lines = [];
+  console.log = (...values) => lines.push(values.join(" "));
+  const { backend } = await import("hashgrad");
+  const { weights } = await import(${JSON.stringify(example)});
+  await report({ lines, backend: backend(), cores: navigator.hardwareConcurrency, weights: [...weights] });
+} catch (error) {
+  await report({ failed: String(error.stack ?? error) });
+}
+`;
+
+let bundled = "";
+let folder = "";
+let server: Server | null = null;
+let browser: ChildProcess | null = null;
+/** Who waits for which report. */
+const waiting = new Map<string, (report: Report) => void>();
+
+beforeAll(async () => {
+  if (chromium === undefined) return;
+  const stdin = { contents: program, resolveDir: root };
+  const { outputFiles } = await build({
+    stdin,
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    write: false,
+    absWorkingDir: root,
+  });
+  bundled = outputFiles[0]!.text;
+  folder = mkdtempSync(join(tmpdir(), "hashgrad-browser-"));
+  server = createServer((request, response) => {
+    const { pathname, search } = new URL(request.url!, "http://localhost");
+    const [type, body] = (
+      {
+        "/page": ["text/html", `<!doctype html><script type="module" src="/program.js"></script>`],
+        "/worker": [
+          "text/html",
+          `<!doctype html><script>new Worker("/program.js" + location.search, { type: "module" })</script>`,
+        ],
+        "/program.js": ["text/javascript", bundled],
+      } as const
+    )[pathname] ?? ["text/plain", ""];
+    const isolation = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+    response.writeHead(200, { "content-type": type, ...(search.includes("isolated") ? isolation : {}) });
+    response.end(body);
+    if (pathname !== "/report") return;
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => waiting.get(search)?.(JSON.parse(Buffer.concat(chunks).toString()) as Report));
+  });
+  await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
+});
+afterAll(async () => {
+  browser?.kill("SIGKILL");
+  server?.closeAllConnections();
+  server?.close();
+  if (folder !== "") rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+});
+
+/** What the example reports from a page of this path and query. */
+function reportFrom(path: string, search: string): Promise<Report> {
+  const { port } = server!.address() as AddressInfo;
+  const reported = new Promise<Report>((resolve) => waiting.set(search, resolve));
+  const quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
+  const offline = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  const profile = `--user-data-dir=${join(folder, encodeURIComponent(path + search))}`;
+  browser = spawn(chromium!, [...quiet, ...offline, profile, `http://127.0.0.1:${port}${path}${search}`], { stdio: "ignore" });
+  return reported.finally(() => browser?.kill("SIGKILL"));
+}
+
+test.skipIf(chromium === undefined)(
+  "a page and a worker train by WebAssembly, with threads where the page is isolated, and reach the same bits",
+  async () => {
+    const alone = await reportFrom("/page", "?alone");
+    const isolated = await reportFrom("/page", "?isolated");
+    const worker = await reportFrom("/worker", "?isolated&in=worker");
+    for (const report of [alone, isolated, worker]) {
+      expect(report.failed).toBeUndefined();
+      expect(report.lines).toEqual(promised);
+      expect(report.backend.name).toBe("wasm");
+      expect(report.weights).toEqual(alone.weights);
+    }
+    const why = "; one thread, since the page is not isolated from other origins";
+    expect([alone, isolated, worker].map(({ backend }) => backend.reason.endsWith(why))).toEqual([true, false, false]);
+    const cores = Math.min(16, alone.cores);
+    expect([alone, isolated, worker].map(({ backend }) => backend.threads)).toEqual([1, cores, cores]);
+  },
+);
