@@ -1,0 +1,211 @@
+// `npm run docs:pictures` writes docs/pictures: how weights come from the product, accuracy over size (from bench/results/accuracy.jsonl), and
+// the toy network's step beside other libraries (from the table of docs/benchmarks.md). A test compares.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Generator } from "../src/tensor/index.ts";
+
+const root = new URL("../", import.meta.url);
+const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
+
+// Of Okabe and Ito's palette, which people who see fewer colours can tell apart.
+const [BLUE, ORANGE, GREEN, PURPLE, GREY] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#8a8a8a"];
+
+type Attributes = Readonly<Record<string, string | number>>;
+
+function tag(name: string, attributes: Attributes, content = ""): string {
+  const list = Object.entries(attributes).map(([key, value]) => ` ${key}="${typeof value === "number" ? round(value) : value}"`);
+  return content === "" ? `<${name}${list.join("")}/>` : `<${name}${list.join("")}>${content}</${name}>`;
+}
+const round = (value: number): number => Math.round(100 * value) / 100;
+const text = (x: number, y: number, content: string, attributes: Attributes = {}): string =>
+  tag("text", { x, y, ...attributes }, content);
+const line = (x1: number, y1: number, x2: number, y2: number, attributes: Attributes = {}): string =>
+  tag("line", { x1, y1, x2, y2, ...attributes });
+const box = (x: number, y: number, width: number, height: number, fill: string, attributes: Attributes = {}): string =>
+  tag("rect", { x, y, width, height, fill, ...attributes });
+
+/** A picture that is as readable on a dark page as on a white one. */
+function picture(width: number, height: number, title: string, parts: readonly string[]): string {
+  const style = [
+    `text{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#24292f}`,
+    `.faint{fill:#57606a}.rule{stroke:#8c959f;stroke-width:1}.page{fill:#fff}.middle{text-anchor:middle}.end{text-anchor:end}.strong{font-weight:600}`,
+    `@media(prefers-color-scheme:dark){text{fill:#e6edf3}.faint{fill:#9198a1}.rule{stroke:#6e7681}.page{fill:#0d1117}}`,
+  ].join("");
+  const head = { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${width} ${height}`, width, height, role: "img" };
+  return `${tag("svg", head, ["", tag("title", {}, title), tag("style", {}, style), ...parts, ""].join("\n"))}\n`;
+}
+
+/** Left times right, every number as strong as its size, and the layers that the product's rows are handed out to. */
+function method(): string {
+  const [n, r, cell, gap] = [16, 3, 12, 1];
+  const random = new Generator(4);
+  const draw = (count: number): number[] => Array.from({ length: count }, () => random.normal());
+  const [left, right] = [draw(n * r), draw(r * n)];
+  const product = (i: number, j: number): number =>
+    Array.from({ length: r }, (_, k) => left[i * r + k]! * right[k * n + j]!).reduce((a, b) => a + b);
+  const grid = (
+    x: number,
+    y: number,
+    rows: number,
+    columns: number,
+    at: (i: number, j: number) => readonly [number, string],
+  ): string =>
+    Array.from({ length: rows * columns }, (_, index) => {
+      const [i, j] = [Math.floor(index / columns), index % columns];
+      const [value, fill] = at(i, j);
+      const strength = fill === GREY ? 0.15 : 0.2 + 0.8 * Math.min(1, Math.abs(value) / 2);
+      return box(x + j * cell, y + i * cell, cell - gap, cell - gap, fill, { "fill-opacity": strength });
+    }).join("");
+  const layers = [
+    { name: "conv1/kernel [2, 2, 1, 9]", size: 36, fill: GREEN },
+    { name: "conv2/kernel [1, 1, 9, 10]", size: 90, fill: ORANGE },
+    { name: "head/kernel [10, 7]", size: 70, fill: PURPLE },
+  ];
+  const ends = layers.map((_, i) => layers.slice(0, i + 1).reduce((sum, { size }) => sum + size, 0));
+  const fillOf = (index: number): string => layers[ends.findIndex((end) => index < end)]?.fill ?? GREY;
+  const [top, side] = [42, n * cell];
+  const [xLeft, xRight, xProduct, xLayers] = [16, 84, 316, 566];
+  const middle = top + side / 2;
+  const boxes = layers.map(({ name, size, fill }, i) => {
+    const from = top + ((ends[i]! - size / 2) / n) * cell;
+    const y = top + 8 + i * 58;
+    const curve = `M${xProduct + side + 4} ${round(from)}C${xProduct + side + 34} ${round(from)} ${xLayers - 34} ${y + 20} ${xLayers - 4} ${y + 20}`;
+    return [
+      tag("path", { d: curve, fill: "none", stroke: fill, "stroke-width": 2 }),
+      box(xLayers, y, 188, 40, fill, { rx: 5, "fill-opacity": 0.2, stroke: fill }),
+      text(xLayers + 10, y + 17, name),
+      text(xLayers + 10, y + 33, `${size} weights`, { class: "faint" }),
+    ].join("");
+  });
+  return picture(770, 292, "All weights of a network are slices of one product of two trained matrices", [
+    text(xLeft + (r * cell) / 2, top - 12, "left", { class: "middle strong" }),
+    grid(xLeft, top, n, r, (i, k) => [left[i * r + k]!, BLUE]),
+    text(xLeft + r * cell + 14, middle + 5, "·", { class: "middle" }),
+    text(xRight + side / 2, middle - (r * cell) / 2 - 12, "right", { class: "middle strong" }),
+    grid(xRight, middle - (r * cell) / 2, r, n, (k, j) => [right[k * n + j]!, BLUE]),
+    text((xRight + side + xProduct) / 2, middle + 5, "=", { class: "middle" }),
+    text(xProduct + side / 2, top - 12, "weights, read row by row", { class: "middle strong" }),
+    grid(xProduct, top, n, n, (i, j) => [product(i, j), fillOf(i * n + j)]),
+    ...boxes,
+    text(xLeft, top + side + 30, `trained and saved: ${2 * n * r} numbers`),
+    text(xProduct, top + side + 30, `${ends.at(-1)} weights, made anew each step, never stored`),
+    text(xProduct, top + side + 47, "rows that nobody asked for are not computed", { class: "faint" }),
+  ]);
+}
+
+type Run = { readonly pool: string; readonly asked: number; readonly trainedSize: number; readonly testAccuracy: number };
+
+/** Test accuracy over the count of trained numbers, mean and range of the seeds. */
+function accuracy(): string {
+  const runs = read("bench/results/accuracy.jsonl")
+    .trim()
+    .split("\n")
+    .map((row) => JSON.parse(row) as Run);
+  const [width, height, x0, x1, y0, y1] = [770, 340, 60, 740, 285, 30];
+  const [least, most] = [Math.log(1200), Math.log(40_000)];
+  const x = (size: number): number => x0 + ((Math.log(size) - least) / (most - least)) * (x1 - x0);
+  const y = (percent: number): number => y0 + ((percent - 95.5) / 3.5) * (y1 - y0);
+  const pointsOf = (pool: string): { size: number; low: number; mean: number; high: number }[] => {
+    const own = runs.filter((run) => run.pool === pool);
+    return [...new Set(own.map(({ asked }) => asked))].map((asked) => {
+      const found = own.filter((run) => run.asked === asked);
+      const percents = found.map(({ testAccuracy }) => 100 * testAccuracy);
+      const mean = percents.reduce((a, b) => a + b) / percents.length;
+      return { size: found[0]!.trainedSize, low: Math.min(...percents), mean, high: Math.max(...percents) };
+    });
+  };
+  const dense = pointsOf("dense")[0]!;
+  const curve = (pool: string, colour: string, label: string, at: number, dx: number, dy: number): string[] => {
+    const points = pointsOf(pool).sort((a, b) => a.size - b.size);
+    const path = points.map(({ size, mean }, i) => `${i === 0 ? "M" : "L"}${round(x(size))} ${round(y(mean))}`).join("");
+    const { size, mean } = points[at]!;
+    return [
+      tag("path", { d: path, fill: "none", stroke: colour, "stroke-width": 2 }),
+      ...points.map(({ size: own, low, high }) =>
+        line(x(own), y(low), x(own), y(high), { stroke: colour, "stroke-width": 6, "stroke-opacity": 0.3 }),
+      ),
+      ...points.map(({ size: own, mean: percent }) => tag("circle", { cx: x(own), cy: y(percent), r: 4, fill: colour })),
+      text(x(size) + dx, y(mean) + dy, label, { class: dx < 0 ? "end strong" : "strong" }),
+    ];
+  };
+  return picture(width, height, "Accuracy of the toy network on MNIST over the count of trained numbers", [
+    ...[96, 97, 98, 99].flatMap((percent) => [
+      line(x0, y(percent), x1, y(percent), { class: "rule", "stroke-opacity": 0.35 }),
+      text(x0 - 8, y(percent) + 4, `${percent} %`, { class: "end faint" }),
+    ]),
+    ...[1500, 3000, 6000, 12_000, 24_000].flatMap((size) => [
+      line(x(size), y0, x(size), y0 + 5, { class: "rule" }),
+      text(x(size), y0 + 21, size.toLocaleString("en"), { class: "middle faint" }),
+    ]),
+    line(x0, y0, x1, y0, { class: "rule" }),
+    line(x0, y(dense.mean), x1, y(dense.mean), { stroke: GREY, "stroke-width": 1.5, "stroke-dasharray": "5 4" }),
+    tag("circle", { cx: x(dense.size), cy: y(dense.mean), r: 5, fill: GREY }),
+    text(x(dense.size), y(dense.mean) - 12, `dense, ${dense.size.toLocaleString("en")}`, { class: "middle strong" }),
+    ...curve("hash", ORANGE, "hash pool", 0, 14, 14),
+    ...curve("product", BLUE, "product pool (SMH)", 2, -8, -12),
+    text(x0, y1 - 14, "test accuracy, mean and range of three seeds"),
+    text((x0 + x1) / 2, y0 + 43, "trained numbers", { class: "middle" }),
+  ]);
+}
+
+/** Milliseconds of one row of docs/benchmarks.md, by column. */
+function benched(threads: "one thread" | "2 threads", task: string): Map<string, number> {
+  const rows = read("docs/benchmarks.md").split("\n");
+  const cells = (row: string): string[] => row.split("|").map((cell) => cell.trim());
+  const begin = rows.findIndex((row) => row.startsWith(`| ms, ${threads} |`));
+  const found = rows.slice(begin).find((row) => cells(row)[1] === task);
+  if (begin < 0 || found === undefined) throw new Error(`docs/benchmarks.md has no "${task}" by ${threads}`);
+  return new Map(
+    cells(rows[begin]!).flatMap((name, i): [string, number][] => {
+      const ms = Number.parseFloat(cells(found)[i]!);
+      return Number.isNaN(ms) ? [] : [[name, ms]];
+    }),
+  );
+}
+
+/** A training step of the toy network, compressed, by two threads. */
+function speed(): string {
+  const task = "toy net, SMH 0.4, training step, batch 128";
+  const [two, one] = [benched("2 threads", task), benched("one thread", task)];
+  const bars = [
+    { label: "hashgrad", ms: two.get("hashgrad")!, fill: BLUE },
+    { label: "PyTorch 1.13", ms: Math.min(two.get("PyTorch")!, one.get("PyTorch")!), fill: GREY },
+    { label: "TensorFlow.js WASM, gradients by hand", ms: two.get("tfjs WASM")!, fill: GREY },
+    { label: "TensorFlow.js WASM, its own autodiff", ms: two.get("tfjs WASM, autodiff")!, fill: GREY },
+    { label: "jax-js WASM", ms: one.get("jax-js")!, fill: GREY },
+    { label: "TensorFlow.js CPU", ms: one.get("tfjs CPU")!, fill: GREY },
+  ];
+  const [x0, x1, top, step] = [270, 690, 34, 28];
+  const most = Math.max(two.get("tfjs WASM, autodiff")!, 1);
+  const full = (x1 - x0) / (most * 1.15);
+  return picture(770, top + bars.length * step + 10, "Milliseconds of a training step, compressed toy network, batch 128", [
+    text(16, 20, "a training step of the toy network, SMH 0.4, batch 128, two cores: milliseconds"),
+    ...bars.flatMap(({ label, ms, fill }, i) => {
+      const y = top + i * step;
+      const length = Math.min(x1 - x0, ms * full);
+      const cut = ms * full > x1 - x0; // a bar that is longer than the picture is torn off
+      const tear = `M${round(x0 + length - 26)} ${y + 20}l8 -18h7l-8 18z`;
+      return [
+        text(x0 - 10, y + 15, label, { class: fill === BLUE ? "end strong" : "end" }),
+        box(x0, y + 2, length, 18, fill, { rx: 2 }),
+        ...(cut ? [tag("path", { d: tear, class: "page" })] : []),
+        text(x0 + length + 8, y + 15, ms >= 100 ? Math.round(ms).toLocaleString("en") : ms.toFixed(1), {
+          class: fill === BLUE ? "strong" : "faint",
+        }),
+      ];
+    }),
+  ]);
+}
+
+/** The pictures of docs/pictures by name. */
+export const pictures = (): Map<string, string> =>
+  new Map([
+    ["smh.svg", method()],
+    ["accuracy.svg", accuracy()],
+    ["speed.svg", speed()],
+  ]);
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  mkdirSync(new URL("docs/pictures", root), { recursive: true });
+  for (const [name, svg] of pictures()) writeFileSync(new URL(`docs/pictures/${name}`, root), svg);
+}

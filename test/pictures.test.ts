@@ -1,0 +1,9 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { pictures } from "../bench/pictures.ts";
+
+test("docs/pictures show what the results say; otherwise run npm run docs:pictures", () => {
+  const folder = new URL("../docs/pictures/", import.meta.url);
+  const found = readdirSync(folder).map((name): [string, string] => [name, readFileSync(new URL(name, folder), "utf8")]);
+  expect(new Map(found)).toEqual(pictures());
+});
