@@ -24,6 +24,8 @@ type Report = {
   readonly lines: readonly string[];
   readonly backend: Backend;
   readonly cores: number;
+  /** How many helpers sleep after the work: those that were really started. */
+  readonly sleepers: number;
   readonly weights: readonly number[];
 };
 
@@ -33,9 +35,16 @@ const report = (body) => fetch("/report" + self.location.search, { method: "POST
 try {
   const lines = [];
   console.log = (...values) => lines.push(values.join(" "));
+  let memory;
+  const { Memory } = WebAssembly;
+  WebAssembly.Memory = function (options) { return (memory = new Memory(options)); };
   const { backend } = await import("hashgrad");
   const { weights } = await import(${JSON.stringify(example)});
-  await report({ lines, backend: backend(), cores: navigator.hardwareConcurrency, weights: [...weights] });
+  const cores = navigator.hardwareConcurrency;
+  const sleeping = () => new Int32Array(memory.buffer)[64]; // SLEEPERS of assembly/threads.ts
+  for (let i = 0; i < 100 && self.crossOriginIsolated && sleeping() < Math.min(16, cores) - 1; i++)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  await report({ lines, backend: backend(), cores, sleepers: sleeping(), weights: [...weights] });
 } catch (error) {
   await report({ failed: String(error.stack ?? error) });
 }
@@ -92,14 +101,25 @@ afterAll(async () => {
 });
 
 /** What the example reports from a page of this path and query. */
-function reportFrom(path: string, search: string): Promise<Report> {
+async function reportFrom(path: string, search: string): Promise<Report> {
   const { port } = server!.address() as AddressInfo;
-  const reported = new Promise<Report>((resolve) => waiting.set(search, resolve));
   const quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
   const offline = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
   const profile = `--user-data-dir=${join(folder, encodeURIComponent(path + search))}`;
-  browser = spawn(chromium!, [...quiet, ...offline, profile, `http://127.0.0.1:${port}${path}${search}`], { stdio: "ignore" });
-  return reported.finally(() => browser?.kill("SIGKILL"));
+  const args = [...quiet, ...offline, profile, `http://127.0.0.1:${port}${path}${search}`];
+  const running = spawn(chromium!, args, { stdio: ["ignore", "ignore", "pipe"] });
+  browser = running;
+  let said = "";
+  running.stderr.on("data", (chunk: Buffer) => (said += chunk));
+  try {
+    return await new Promise<Report>((resolve, reject) => {
+      waiting.set(search, resolve);
+      running.on("error", reject);
+      running.on("exit", (code) => reject(new Error(`the browser ended with ${code} before it reported: ${said}`)));
+    });
+  } finally {
+    running.kill("SIGKILL");
+  }
 }
 
 test.skipIf(chromium === undefined)(
@@ -114,9 +134,11 @@ test.skipIf(chromium === undefined)(
       expect(report.backend.name).toBe("wasm");
       expect(report.weights).toEqual(alone.weights);
     }
-    const why = "; one thread, since the page is not isolated from other origins";
+    const why = "; one thread, since others cannot be started: a page must be isolated from other origins";
     expect([alone, isolated, worker].map(({ backend }) => backend.reason.endsWith(why))).toEqual([true, false, false]);
     const cores = Math.min(16, alone.cores);
     expect([alone, isolated, worker].map(({ backend }) => backend.threads)).toEqual([1, cores, cores]);
+    expect([alone, isolated, worker].map(({ sleepers }) => sleepers)).toEqual([0, cores - 1, cores - 1]);
   },
+  120_000,
 );

@@ -16,4 +16,4 @@ for (const { name, tensor } of pool.coreVariables) console.log(name, tensor.shap
 //=> variable_left [ 837, 167 ]
 //=> variable_right [ 167, 837 ]
 console.log(pool.coreSize, pool.poolSize, pool.status); //=> 279558 700569 0
-console.log(factory.parameters().length); //=> 2
+console.log(factory.report().trainedSize); //=> 279558

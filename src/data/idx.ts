@@ -1,4 +1,4 @@
-import { isNode } from "../kernels/index.ts";
+import { hasFiles } from "../kernels/index.ts";
 import { checkShape, type Shape, ShapeError, show, sizeOf } from "../tensor/index.ts";
 import { DataError } from "./errors.ts";
 
@@ -83,7 +83,8 @@ export function encodeIdx(shape: Shape, data: Uint8Array): Uint8Array {
 
 /** Throws where this is no Node. */
 export function checkFiles(who: string): void {
-  if (!isNode()) throw new DataError(who, "reads files, which takes Node; elsewhere fetch the bytes, and give them to parseIdx");
+  if (!hasFiles())
+    throw new DataError(who, "reads files, which takes Node; elsewhere fetch the bytes, and give them to parseIdx");
 }
 
 function isGzip(bytes: Uint8Array): boolean {

@@ -20,8 +20,9 @@ function isFolder(path: string): boolean {
  * MNIST, or a dataset with its file names such as Fashion-MNIST: images `[height, width, 1]` of ten classes. The four files of
  * `folder` may be plain or `.gz`. In Node only.
  */
-export function readMnist(folder: string = mnistFolder()): { readonly train: Dataset; readonly test: Dataset } {
+export function readMnist(where?: string): { readonly train: Dataset; readonly test: Dataset } {
   checkFiles("readMnist");
+  const folder = where ?? mnistFolder();
   if (!isFolder(folder)) throw new DataError("readMnist", `there is no folder "${folder}"; give one that holds ${wanted()}`);
   const train = readPart(folder, files.train);
   const test = readPart(folder, files.test);

@@ -9,8 +9,10 @@ export type TrainingState = {
   readonly vars: Placed;
   readonly optimizer: Optimizer;
   /** What else is drawn from, such as dropout's generator, by names of one's own. */
-  readonly generators?: Readonly<Record<string, Generator>>;
+  readonly generators?: Generators;
 };
+
+type Generators = Readonly<Record<string, Generator>>;
 
 /** What a checkpoint holds besides arrays. */
 type Reached = {
@@ -27,9 +29,8 @@ type Reached = {
  */
 export function encodeCheckpoint({ vars, optimizer, generators = {} }: TrainingState, epoch: number): Uint8Array {
   if (!isCount(epoch)) throw new ValueError("encodeCheckpoint", `epoch must be a whole number of at least 0, got ${epoch}`);
-  const states = Object.fromEntries(Object.entries(generators).map(([name, { state }]) => [name, state]));
-  const { tensors, metadata } = savedWeights(vars);
-  for (const [name, generator] of Object.entries(generators)) generator.state = states[name]!; // a modifier may have drawn
+  const states = statesOf(generators);
+  const { tensors, metadata } = withoutDrawing(generators, () => savedWeights(vars));
   const taken = [...tensors.keys()].find((name) => name.startsWith(OPTIMIZER));
   if (taken !== undefined)
     throw new ValueError("encodeCheckpoint", `"${taken}" begins like the optimizer's state; give the layer another scope()`);
@@ -50,8 +51,9 @@ export function saveCheckpoint(path: string, state: TrainingState, epoch: number
 }
 
 /**
- * Reads what `saveCheckpoint` wrote, from a path (in Node) or bytes, into a run that was built the same way; returns how many epochs it had done. `train` goes on with
- * `firstEpoch` one above, and reaches the bits of a run that was never interrupted. Where anything differs nothing is changed.
+ * Reads what `saveCheckpoint` wrote, from a path (in Node) or bytes, into a run that was built the same way; returns how many epochs it
+ * had done. `train` goes on with `firstEpoch` one above and the same data, seed, batch size and schedule, which are not in the file, and
+ * reaches the bits of a run that was never interrupted. Where anything differs nothing is changed.
  *
  * @throws FormatError where the file and the run differ (what `loadWeights` compares, and the generators' names); ValueError or
  * ShapeError where the optimizer's state is another's.
@@ -69,17 +71,28 @@ export function loadCheckpoint(source: Source, { vars, optimizer, generators = {
   const arrays = new Map<string, ArrayLike<number>>();
   for (const [name, { data }] of saved.tensors) if (name.startsWith(OPTIMIZER)) arrays.set(name.slice(OPTIMIZER.length), data);
 
-  const before = optimizer.state();
-  const copies = new Map([...before.arrays].map(([name, numbers]) => [name, numbers.slice()]));
-  optimizer.restore({ steps, arrays });
+  const takeBack = withoutDrawing(generators, () => assignWeights(file, saved, vars));
   try {
-    assignWeights(file, saved, vars);
+    optimizer.restore({ steps, arrays });
   } catch (error) {
-    optimizer.restore({ steps: before.steps, arrays: copies });
+    takeBack();
     throw error;
   }
   for (const [name, generator] of Object.entries(generators)) generator.state = states[name]!;
   return epoch;
+}
+
+const statesOf = (generators: Generators): Record<string, readonly number[]> =>
+  Object.fromEntries(Object.entries(generators).map(([name, { state }]) => [name, state]));
+
+/** Reading weights runs modifiers, and those may draw: afterwards the generators stand where they stood. */
+function withoutDrawing<T>(generators: Generators, fn: () => T): T {
+  const states = statesOf(generators);
+  try {
+    return fn();
+  } finally {
+    for (const [name, generator] of Object.entries(generators)) generator.state = states[name]!;
+  }
 }
 
 /** The record of a checkpoint's training. @throws FormatError where it is none. */
@@ -97,4 +110,7 @@ function reachedIn(text: string | undefined, path: string): Reached {
 
 const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
 const isState = (value: unknown): boolean =>
-  Array.isArray(value) && value.length === 4 && value.every(isCount) && value.some((word) => word > 0);
+  Array.isArray(value) &&
+  value.length === 4 &&
+  value.every((word) => isCount(word) && word < 2 ** 32) &&
+  value.some((word) => word > 0);

@@ -39,8 +39,7 @@ export function decodeSafetensors(bytes: Uint8Array, name = "safetensors"): Save
   if (!(length <= bytes.length - 8))
     throw new FormatError(name, `the header does not fit into ${bytes.length} bytes: cut off, or not a safetensors file`);
   const header = parseHeader(bytes.subarray(8, 8 + length), name);
-  const tensors = new Map<string, Tensor>();
-  const ranges: [name: string, begin: number, end: number][] = [];
+  const entries: Entry[] = [];
   let metadata: Record<string, string> = {};
   for (const [key, entry] of Object.entries(header)) {
     if (key === "__metadata__") {
@@ -58,24 +57,33 @@ export function decodeSafetensors(bytes: Uint8Array, name = "safetensors"): Save
         `"${key}" [${shape.join(", ")}] needs ${4 * sizeOf(shape)} bytes at ${begin}…${end}, the file is cut off or damaged`,
       );
     }
-    ranges.push([key, begin, end]);
+    entries.push({ key, shape, begin, end });
+  }
+  checkRanges(entries, bytes.length - 8 - length, name);
+  const read = ({ key, shape, begin }: Entry): [string, Tensor] => {
     const at = 8 + length + begin;
     const numbers = new Float32Array(sizeOf(shape));
     for (let i = 0; i < numbers.length; i++) numbers[i] = view.getFloat32(at + 4 * i, true);
-    tensors.set(key, tensor(numbers, shape));
-  }
-  checkRanges(ranges, bytes.length - 8 - length, name);
-  return { tensors, metadata };
+    return [key, tensor(numbers, shape)];
+  };
+  return { tensors: new Map(entries.map(read)), metadata };
 }
 
+/** What a header says of a tensor: its bytes count from the header's end. */
+type Entry = { readonly key: string; readonly shape: Shape; readonly begin: number; readonly end: number };
+
 /** Throws unless every byte belongs to one tensor: what overlaps, or is left over, was not meant so. */
-function checkRanges(ranges: readonly [name: string, begin: number, end: number][], length: number, name: string): void {
+function checkRanges(entries: readonly Entry[], length: number, name: string): void {
   let at = 0;
-  for (const [key, begin, end] of ranges.toSorted(([, a, b], [, c, d]) => a - c || b - d)) {
-    if (begin !== at) throw new FormatError(name, `"${key}" begins at byte ${begin} where the tensor before it ends at ${at}`);
+  for (const { key, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin !== at)
+      throw new FormatError(
+        name,
+        `"${key}" begins at byte ${begin}, not at ${at}: numbers may not overlap or leave holes; the file is damaged`,
+      );
     at = end;
   }
-  if (at !== length) throw new FormatError(name, `${length - at} bytes at the end belong to no tensor`);
+  if (at !== length) throw new FormatError(name, `${length - at} bytes at the end belong to no tensor; the file is damaged`);
 }
 
 function parseHeader(bytes: Uint8Array, name: string): Record<string, unknown> {

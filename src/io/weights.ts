@@ -6,8 +6,6 @@ import { encodeSafetensors, FormatError, type SavedTensors } from "./safetensors
 /** A creator whose variables lie in a pool says where (a VariableFactory does). */
 export type Placed = Pooled & { readonly placements?: () => ReadonlyMap<string, unknown> };
 
-const placementsOf = (vars: Placed): string => JSON.stringify(Object.fromEntries(vars.placements?.() ?? []));
-
 /** The mean |weight|, and Σᵢ rᵢ·weightᵢ / √n with the same random rᵢ for everyone. */
 type Fingerprint = readonly [size: number, projection: number];
 
@@ -37,11 +35,9 @@ export const OPTIMIZER = "optimizer/";
 
 /** What makes a model what it is, as tensors and strings of a file. */
 export function savedWeights(vars: Placed): SavedTensors {
+  const places = JSON.stringify(Object.fromEntries(vars.placements?.() ?? []));
   const prints = JSON.stringify(fingerprints(vars));
-  return {
-    tensors: weightsOf(vars),
-    metadata: { format: "hashgrad 1", placements: placementsOf(vars), fingerprints: prints },
-  };
+  return { tensors: weightsOf(vars), metadata: { format: "hashgrad 1", placements: places, fingerprints: prints } };
 }
 
 /**
@@ -56,7 +52,7 @@ export function encodeWeights(vars: Placed): Uint8Array {
  * Writes `encodeWeights(vars)` to a file: beside, then renamed, never half a file. Where the path is a link, what it leads to is replaced.
  * In Node only.
  *
- * @throws FormatError where the path is there and no file, such as a folder or a device.
+ * @throws FormatError where the path is there and no file, such as a folder or a device, or a link that leads nowhere.
  */
 export function saveWeights(path: string, vars: Placed): void {
   replaceFile(path, encodeWeights(vars));
@@ -74,8 +70,8 @@ export function loadWeights(source: Source, vars: Placed): void {
   assignWeights(name, saved, vars);
 }
 
-/** The numbers of a file in the place of a model's: all of them, or, where anything differs, none. */
-export function assignWeights(path: string, { tensors, metadata }: SavedTensors, vars: Placed): void {
+/** The numbers of a file in the place of a model's: all of them, or, where anything differs, none. Returns what takes them back. */
+export function assignWeights(path: string, { tensors, metadata }: SavedTensors, vars: Placed): () => void {
   const own = weightsOf(vars);
   for (const [name, target] of own) {
     const saved = tensors.get(name);
@@ -88,47 +84,55 @@ export function assignWeights(path: string, { tensors, metadata }: SavedTensors,
   const surplus = others.find((name) => !(metadata.training !== undefined && name.startsWith(OPTIMIZER)));
   if (surplus !== undefined)
     throw new FormatError(path, `holds "${surplus}", which the model does not have; it was saved from another model`);
-  const elsewhere = firstElsewhere(metadata.placements ?? "{}", placementsOf(vars), path);
+  const places = recordIn(metadata.placements, "where variables lie in the pool", path);
+  const elsewhere = firstElsewhere(places, Object.fromEntries(vars.placements?.() ?? []));
   if (elsewhere !== null) {
     throw new FormatError(
       path,
       `its variables lie elsewhere in the pool: create them in the order of the model that was saved (first difference: "${elsewhere}")`,
     );
   }
+  const prints = recordIn(metadata.fingerprints, "the weights' fingerprints", path);
   const before = new Map([...own].map(([name, target]) => [name, target.toArray()]));
-  for (const [name, target] of own) assign(target, tensors.get(name) as Tensor);
-  const different = firstOther(metadata.fingerprints ?? "{}", fingerprints(vars), path);
-  if (different !== null) {
+  const takeBack = (): void => {
     for (const [name, target] of own) assign(target, before.get(name)!);
+  };
+  try {
+    for (const [name, target] of own) assign(target, tensors.get(name) as Tensor);
+    const different = firstOther(prints, fingerprints(vars));
+    if (different === null) return takeBack;
     throw new FormatError(
       path,
       `the weights of "${different}" would be others than were saved: the model's pool or modifier is another`,
     );
+  } catch (error) {
+    takeBack();
+    throw error;
   }
 }
 
 /** The first variable whose weights are others, by more than rounding. */
-function firstOther(saved: string, own: Readonly<Record<string, Fingerprint>>, path: string): string | null {
+function firstOther(saved: Record<string, unknown>, own: Readonly<Record<string, Fingerprint>>): string | null {
   const other = ([name, numbers]: [string, unknown]): boolean => {
     const [was, is] = [Array.isArray(numbers) ? numbers : [], own[name]];
     return is === undefined || is.some((v, i) => !(Math.abs(Number(was[i]) - v) <= 1e-4 * is[0]));
   };
-  return Object.entries(placesIn(saved, path)).find(other)?.[0] ?? null;
+  return Object.entries(saved).find(other)?.[0] ?? null;
 }
 
 /** The first variable that lies elsewhere in one of two records of places; null where there is none. */
-function firstElsewhere(saved: string, own: string, path: string): string | null {
-  const [a, b] = [placesIn(saved, path), placesIn(own, path)];
+function firstElsewhere(a: Record<string, unknown>, b: Record<string, unknown>): string | null {
   const names = [...Object.keys(a), ...Object.keys(b)];
   return names.find((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name])) ?? null;
 }
 
-function placesIn(text: string, path: string): Record<string, unknown> {
+/** One of the file's records by name, written as JSON; empty where it is left out. */
+function recordIn(text = "{}", what: string, path: string): Record<string, unknown> {
   try {
-    const places: unknown = JSON.parse(text);
-    if (typeof places === "object" && places !== null) return { ...places };
+    const record: unknown = JSON.parse(text);
+    if (typeof record === "object" && record !== null) return { ...record };
   } catch {
     // falls through to the one error below
   }
-  throw new FormatError(path, "its record of where variables lie in the pool is not readable; it was saved by something else");
+  throw new FormatError(path, `its record of ${what} is not readable; it was saved by something else`);
 }

@@ -6,6 +6,7 @@ import { canFuse, type WasmBackend, wasmBackend } from "./wasm/backend.ts";
 import { availableThreads, canStartHelpers } from "./wasm/helpers.ts";
 
 export type { Convolution, Depthwise } from "./conv.ts";
+export { hasFiles } from "./files.ts";
 export type { Gemm } from "./gemm.ts";
 export {
   alloc,
@@ -19,7 +20,6 @@ export {
   memory,
   type Numbers,
 } from "./memory.ts";
-export { isNode } from "./node.ts";
 export type { Reduced } from "./reduce.ts";
 export type { View } from "./strided.ts";
 export type { Windows } from "./windows.ts";
@@ -97,7 +97,7 @@ function threadCount(asked: number | "auto"): number {
 
 function choose(): NonNullable<typeof chosen> {
   const setting = (name: string): string | undefined => {
-    const value = typeof process === "undefined" ? undefined : process.env[name];
+    const value = typeof process === "undefined" ? undefined : process.env?.[name];
     return value === "" ? undefined : value;
   };
   const refuse = (name: string, value: string | undefined, allowed: readonly (string | undefined)[], words: string): void => {
@@ -128,7 +128,9 @@ function choose(): NonNullable<typeof chosen> {
   const count = threadCount(threads === "auto" ? threads : Number(threads));
   wasm.setThreads(count);
   const unfused = fma === "off" ? "HASHGRAD_FMA=off" : "no fused multiply-add here; Node 20 has it by HASHGRAD_FMA=on";
-  const alone = canStartHelpers() ? "" : "; one thread, since the page is not isolated from other origins";
+  const alone = canStartHelpers()
+    ? ""
+    : "; one thread, since others cannot be started: a page must be isolated from other origins";
   const reason = `WebAssembly with SIMD and shared memory; ${fused ? "fused multiply-add" : unfused}${alone}`;
   return { wasm, backend: { name: "wasm", fused, threads: count, reason } };
 }

@@ -76,7 +76,6 @@ export function optimizerOf(
       return steps;
     },
     step: (): void => {
-      if (trained.length > parameters.length) throw new ValueError(who, madeTooEarly(trained[parameters.length]!));
       const factor = schedule(steps++);
       for (const [i, parameter] of parameters.entries()) {
         const rate = factor * rates[i]!;
@@ -122,11 +121,6 @@ export function checkNumber(
     const range = end === Number.POSITIVE_INFINITY ? `at least ${least}` : `at least ${least} and below ${end}`;
     throw new ValueError(who, `${name} must be ${range}, got ${value}`);
   }
-}
-
-function madeTooEarly(one: Parameter | Tensor): string {
-  const name = one instanceof Tensor ? "a parameter" : `"${one.name}"`;
-  return `${name} was created after the optimizer, and would not be trained: build the model first, or give a copy, [...vars.parameters()]`;
 }
 
 function checkNames(who: string, parameters: readonly Parameter[]): void {

@@ -70,8 +70,6 @@ export class VariableFactory implements VariableCreator {
   /** Names of what modifiers asked for. */
   readonly #helpers = new Set<string>();
   readonly #placements = new Map<string, readonly (readonly Range[])[]>();
-  /** What `parameters` gave out, which grows. */
-  readonly #parameters: Parameter[] = [];
 
   constructor({ pool = null, applyTo = null, modifier, variables, seed = 0 }: VariableFactoryOptions = {}) {
     this.pool = pool;
@@ -90,7 +88,6 @@ export class VariableFactory implements VariableCreator {
     const pooled = this.pool !== null && options.trainable !== false && this.#takes(name, shape);
     const made = pooled ? this.#fromPool(this.pool, name, shape, options) : this.#own.create(name, shape, options);
     this.#made.set(name, made);
-    if (this.#parameters.length > 0) this.#listParameters();
     return made;
   }
 
@@ -109,7 +106,7 @@ export class VariableFactory implements VariableCreator {
         return this.#own.create(helper, ownShape, { init: ownInit }).read();
       },
     };
-    pool.check(sizeOf(shape)); // a variable that is refused leaves nothing behind
+    pool.check(sizeOf(shape)); // a variable that the pool refuses leaves nothing behind
     const tried = noGrad(() => modify(zeros(shape), context)); // creates what the modifier asks for
     if (!sameShape(tried.shape, shape)) {
       throw new VariableError(
@@ -139,23 +136,26 @@ export class VariableFactory implements VariableCreator {
 
   /**
    * The pool's factors first, then what has its own numbers: left-out variables and learned scales.
-   * @throws ValueError where there are variables, and `applyTo` lets none of them come from the pool.
+   * @throws ValueError where none of the variables come from the pool: there are none yet, or `applyTo` lets none of them.
    */
   parameters(): readonly Parameter[] {
-    if (this.pool !== null && this.#made.size > 0 && this.#placements.size === 0) {
+    if (this.pool !== null && this.#placements.size === 0) {
+      if (this.#made.size === 0)
+        throw new ValueError(
+          "VariableFactory",
+          "there are no variables yet; build the model first, then ask for vars.parameters()",
+        );
       const names = [...this.#made.keys()].slice(0, 4).join(", ");
       throw new ValueError(
         "VariableFactory",
         `applyTo matched none of the ${this.#made.size} variables (${names}, …), so nothing is compressed; a string must match from the start of a name, a RegExp anywhere`,
       );
     }
-    this.#listParameters();
-    return this.#parameters;
+    return this.#trained();
   }
 
-  #listParameters(): void {
-    const core = this.pool?.coreVariables.filter(({ tensor }) => tensor.tracked) ?? [];
-    this.#parameters.splice(0, this.#parameters.length, ...core, ...this.#own.parameters());
+  #trained(): readonly Parameter[] {
+    return [...(this.pool?.coreVariables.filter((core) => core.tensor.tracked) ?? []), ...this.#own.parameters()];
   }
 
   /** Where in the pool each variable lies. Creation order decides it: files store it, and it is compared when they are read. */
@@ -166,6 +166,7 @@ export class VariableFactory implements VariableCreator {
   /** The fraction really achieved, learned scales and left-out variables included. */
   report(): CompressionReport {
     const { pool } = this;
-    return { ...sizesOf(this), coreSize: pool?.coreSize ?? 0, poolSize: pool?.poolSize ?? 0, status: pool?.status ?? 0 };
+    const sizes = sizesOf({ variables: () => this.variables(), parameters: () => this.#trained() });
+    return { ...sizes, coreSize: pool?.coreSize ?? 0, poolSize: pool?.poolSize ?? 0, status: pool?.status ?? 0 };
   }
 }

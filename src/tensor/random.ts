@@ -67,10 +67,11 @@ export class Generator {
   }
 
   set state(state: readonly number[]) {
-    if (state.length !== 4 || state.every((word) => word === 0)) {
+    const words = Uint32Array.from(state);
+    if (state.length !== 4 || !state.every((word, i) => word === words[i]) || words.every((word) => word === 0)) {
       throw new ValueError("Generator", "a state is four 32-bit numbers, not all zero, as `state` gave them");
     }
-    this.#state = Uint32Array.from(state);
+    this.#state = words;
   }
 }
 

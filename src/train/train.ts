@@ -49,7 +49,7 @@ export type TrainOptions = {
   readonly signal?: AbortSignal;
 };
 
-/** What was reached: one entry per epoch. `aborted`: something was left undone, the rest of the last entry's epoch or those after it. */
+/** What was reached: one entry per epoch, from `firstEpoch` on. `aborted`: something was left undone, the rest of the last entry's epoch or those after it. */
 export type History = { readonly epochs: readonly Progress[]; readonly aborted: boolean };
 
 /** Lets the event loop run: timers, signals, servers. */

@@ -51,7 +51,7 @@ export class DenseVariables implements VariableCreator {
   }
 
   parameters(): readonly Parameter[] {
-    return this.#parameters;
+    return [...this.#parameters];
   }
 }
 

@@ -39,7 +39,7 @@ export function rowsOf(variables: readonly Variable[]): VariableRow[] {
 export type Sizes = { readonly denseSize: number; readonly trainedSize: number; readonly achievedFraction: number };
 
 /** Counted from what was created: learned scales and variables left out of the pool are included in `trainedSize`. */
-export function sizesOf(vars: VariableCreator): Sizes {
+export function sizesOf(vars: Pick<VariableCreator, "variables" | "parameters">): Sizes {
   const total = (sizes: readonly number[]): number => sizes.reduce((sum, n) => sum + n, 0);
   const denseSize = total(vars.variables().map((v) => (v.trainable ? sizeOf(v.shape) : 0)));
   const trainedSize = total(vars.parameters().map((p) => p.tensor.size));

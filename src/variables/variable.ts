@@ -37,10 +37,7 @@ export interface VariableCreator {
   create(name: string, shape: Shape, options?: CreateOptions): Variable;
   /** Every variable that layers asked for, each once, in the order of creation. */
   variables(): readonly Variable[];
-  /**
-   * What is trained: for a dense model its trainable variables, for a pooled one the pool's factors, scales and what was left out. The list
-   * grows with the model, so that an optimizer made too early can tell.
-   */
+  /** What is trained: for a dense model its trainable variables, for a pooled one the pool's factors, scales and what was left out. */
   parameters(): readonly Parameter[];
   /** What this creator puts in front of the names it is asked for, where it is a `scope` of another one. */
   readonly prefix?: string;

@@ -131,7 +131,8 @@ test("where there is no Node, reading files says what does without", () => {
   try {
     for (const [read, who] of [
       [() => readMnist("folder"), "readMnist"],
-      [() => readMnist(), "mnistFolder"],
+      [() => readMnist(), "readMnist"],
+      [mnistFolder, "mnistFolder"],
       [() => readIdx("file"), "readIdx"],
     ] as const) {
       expect(read).toThrow(`${who}: reads files, which takes Node; elsewhere fetch the bytes, and give them to parseIdx`);

@@ -131,6 +131,13 @@ test("saving draws nothing, where the modifier does", () => {
   saveCheckpoint(path, { ...run, generators: { ...run.generators, noise: random } }, 1);
   expect(random.state).toEqual(before);
   random.bits();
+  const { state } = random;
+  expect(
+    thrown(() =>
+      loadCheckpoint(path, { ...run, optimizer: sgd(run.vars.parameters()), generators: { ...run.generators, noise: random } }),
+    ),
+  ).toMatch(/^ValueError: sgd: the saved state holds/);
+  expect(random.state).toEqual(state);
   loadCheckpoint(path, { ...run, generators: { ...run.generators, noise: random } });
   expect(random.state).toEqual(before);
 });
@@ -153,7 +160,7 @@ test("a checkpoint and a model travel as bytes, too", () => {
   const [saved, model, run] = [start(make, 1), start(make, 2), start(make, 3)];
   loadWeights(encodeWeights(saved.vars), model.vars);
   expect(everything(model).weights).toEqual(everything(saved).weights);
-  expect(loadCheckpoint(encodeCheckpoint(saved, 3), run)).toBe(3);
+  expect(loadCheckpoint(encodeCheckpoint(saved, 3).slice().buffer as ArrayBuffer, run)).toBe(3);
   expect(everything(run)).toEqual(everything(saved));
   const cut = encodeWeights(saved.vars).subarray(0, -4);
   expect(thrown(() => loadWeights(cut, model.vars))).toMatch(/^FormatError: weights: ".*the file is cut off or damaged$/);
@@ -175,16 +182,19 @@ test("where there is no Node, saving and loading files say what does without", (
   }
 });
 
-test("a run of another model, optimizer or other generators is refused, and not changed", () => {
+test("a run of another model, optimizer or other generators is refused, and not changed", async () => {
   const make = makes["in a product, by AdamW"]!;
   const path = newPath();
-  saveCheckpoint(path, start(make, 1), 3);
+  const trained = start(make, 1);
+  await go(trained, 1, 2);
+  saveCheckpoint(path, trained, 2);
   const refused = (run: Run, state: TrainingState, text: string): void => {
     const before = everything(run);
     expect(thrown(() => loadCheckpoint(path, state))).toBe(text);
     expect(everything(run)).toEqual(before);
   };
   const run = start(make, 2);
+  await go(run, 1, 1);
   refused(
     run,
     { ...run, generators: {} },
@@ -202,11 +212,17 @@ test("a run of another model, optimizer or other generators is refused, and not 
     other,
     'ValueError: rmsprop: the saved state holds "variable_left/mean"; it belongs to another model or optimizer',
   );
+  await go(other, 1, 1);
+  const smaller = (vars: VariableCreator): Layer => sequential(flatten(), dense(scope(vars, "dense"), 144, 10));
+  const vars = new DenseVariables();
+  const another = { ...run, vars, model: smaller(vars), optimizer: adamW(vars.parameters()) };
+  refused(another, another, `FormatError: ${path}: has no "dense/kernel"; it was saved from another model`);
   const elsewhere = start((seed) => {
     const pool = new ProductVariablePool({ poolSize, fraction: 0.3, seed, stddev: 2 });
     return { vars: new VariableFactory({ pool, seed }), optimizer: adamW };
   }, 2);
   const lies = `FormatError: ${path}: the weights of "conv/kernel" would be others than were saved: the model's pool or modifier is another`;
+  await go(elsewhere, 1, 1);
   refused(elsewhere, elsewhere, lies);
 });
 
@@ -217,6 +233,7 @@ test.each([
   '{"epoch":-1,"steps":0,"generators":{}}',
   '{"epoch":1,"steps":0.5,"generators":{}}',
   '{"epoch":1,"steps":0,"generators":{"dropout":[0,0,0,0]}}',
+  '{"epoch":1,"steps":0,"generators":{"dropout":[4294967296,0,0,0]}}',
   '{"epoch":1,"steps":0,"generators":{"dropout":"1234"}}',
 ])("a record of training that reads %s is refused, and nothing is changed", (training) => {
   const run = start(makes["dense, by Adam"]!, 1);

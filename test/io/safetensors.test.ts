@@ -138,20 +138,32 @@ test.each([
   [
     "numbers that two tensors share",
     fileWith('{"v":{"dtype":"F32","shape":[1],"data_offsets":[4,8]},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', 8),
-    '"v" begins at byte 4 where the tensor before it ends at 8',
+    '"v" begins at byte 4, not at 8: numbers may not overlap or leave holes; the file is damaged',
   ],
   [
     "a hole",
     fileWith('{"w":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8),
-    '"w" begins at byte 4 where the tensor before it ends at 0',
+    '"w" begins at byte 4, not at 0: numbers may not overlap or leave holes; the file is damaged',
   ],
   [
     "bytes left over",
     fileWith('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 9),
-    "5 bytes at the end belong to no tensor",
+    "5 bytes at the end belong to no tensor; the file is damaged",
   ],
 ])("%s: refused", (_, bytes, text) => {
   expect(thrown(() => decodeSafetensors(bytes, "w.safetensors"))).toBe(`FormatError: w.safetensors: ${text}`);
+});
+
+test("tensors in any order, one without numbers among them, are read", () => {
+  const entry = (shape: number[], begin: number, end: number): string =>
+    `{"dtype":"F32","shape":[${shape}],"data_offsets":[${begin},${end}]}`;
+  const header = `{"b":${entry([1], 4, 8)},"a":${entry([1], 0, 4)},"none":${entry([0, 3], 4, 4)}}`;
+  const { tensors: found } = decodeSafetensors(fileWith(header, 8));
+  expect([...found].map(([name, { shape }]) => [name, shape])).toEqual([
+    ["b", [1]],
+    ["a", [1]],
+    ["none", [0, 3]],
+  ]);
 });
 
 test("a tensor whose name is the metadata's is refused rather than lost", () => {

@@ -1,4 +1,14 @@
-import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -145,6 +155,38 @@ test.each(["no JSON", "null", "3"])("metadata with placements of %j are a Format
   expect(() => loadWeights(path, vars)).toThrow("its record of where variables lie in the pool is not readable");
 });
 
+test("a record of fingerprints that is not readable is refused, and nothing is changed", () => {
+  const [saved, { vars }] = [kinds.compressed!(1), kinds.compressed!(2)];
+  const path = newPath();
+  saveWeights(path, saved.vars);
+  const { tensors, metadata } = decodeSafetensors(readFileSync(path));
+  writeFileSync(path, encodeSafetensors({ tensors, metadata: { ...metadata, fingerprints: "garbage" } }));
+  const before = bits(vars);
+  expect(thrown(() => loadWeights(path, vars))).toBe(
+    `FormatError: ${path}: its record of the weights' fingerprints is not readable; it was saved by something else`,
+  );
+  expect(bits(vars)).toEqual(before);
+});
+
+test("a modifier that throws while weights are loaded leaves them as they were", () => {
+  const path = newPath();
+  saveWeights(path, kinds.compressed!(1).vars);
+  let throws = false;
+  const modifier: Modifier = (slice, context) => {
+    if (throws) throw new Error("no");
+    return constantFaninScaleModifier(slice, context);
+  };
+  const vars = new VariableFactory({ pool: poolOf(2), modifier });
+  network(vars);
+  saveWeights(path, vars);
+  const other = new VariableFactory({ pool: poolOf(3), modifier });
+  network(other);
+  const before = bits(other);
+  throws = true;
+  expect(thrown(() => loadWeights(path, other))).toBe("Error: no");
+  expect(bits(other)).toEqual(before);
+});
+
 test("a damaged file is refused by name, and nothing is changed", () => {
   const { vars } = kinds.compressed!(1);
   const path = newPath();
@@ -158,7 +200,10 @@ test("a damaged file is refused by name, and nothing is changed", () => {
 test("saving over a file replaces it, and leaves nothing beside it", () => {
   const path = newPath();
   saveWeights(path, kinds.dense!(1).vars);
+  const old = readFileSync(path);
+  linkSync(path, `${path}.old.safetensors`); // keeps the old file, unless it is written over
   saveWeights(path, kinds.dense!(2).vars);
+  expect(readFileSync(`${path}.old.safetensors`)).toEqual(old);
   const { vars } = kinds.dense!(3);
   loadWeights(path, vars);
   expect(bits(vars)).toEqual(bits(kinds.dense!(2).vars));
@@ -238,6 +283,10 @@ test.skipIf(process.platform === "win32")("saving to a link replaces what it lea
     expect(thrown(() => saveWeights(other, vars))).toBe(`FormatError: ${other}: is no file that could be replaced`);
   }
   expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
+  const nowhere = newPath();
+  symlinkSync(`${nowhere}.gone`, nowhere);
+  expect(thrown(() => saveWeights(nowhere, vars))).toBe(`FormatError: ${nowhere}: is a link that leads nowhere`);
+  expect(lstatSync(nowhere).isSymbolicLink()).toBe(true);
 });
 
 test("what lies in the variables beside the pool is saved too, running statistics included", () => {

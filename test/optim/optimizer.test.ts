@@ -12,7 +12,6 @@ import {
   tensor,
   variable,
 } from "../../src/tensor/index.ts";
-import { DenseVariables } from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
 
 const parameter = (name: string, values: number[], more: Partial<Parameter> = {}): Parameter => ({
@@ -168,20 +167,6 @@ test("a state of another model is refused before anything is changed", () => {
   expect([...optimizer.state().arrays.values()].every((array) => array.every((v) => v === 0))).toBe(true);
   optimizer.restore({ steps: 3, arrays: arrays([5, 5]) });
   expect(optimizer.steps).toBe(3);
-});
-
-test("an optimizer that was made before a variable says so, and steps no more", () => {
-  const vars = new DenseVariables();
-  const first = vars.create("a", [2]);
-  const optimizer = adam(vars.parameters());
-  backward(sum(first.read()));
-  optimizer.step();
-  vars.create("b", [2]);
-  backward(sum(first.read()));
-  expect(thrown(() => optimizer.step())).toBe(
-    'ValueError: adam: "b" was created after the optimizer, and would not be trained: build the model first, or give a copy, [...vars.parameters()]',
-  );
-  expect(optimizer.steps).toBe(1);
 });
 
 test("two optimizers share one step, each with the parameters that are its own", () => {

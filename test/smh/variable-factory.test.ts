@@ -125,7 +125,7 @@ describe("the factory", () => {
     );
   });
 
-  test("refuses a variable whose modifier makes another shape of it", () => {
+  test("refuses a variable whose modifier makes another shape of it, and takes nothing from the pool", () => {
     const factory = new VariableFactory({ pool: newPool(), modifier: (slice) => reshape(slice, [-1]) });
     expect(thrown(() => factory.create("a", [2, 3]))).toBe(
       'VariableError: variable "a" has shape [2, 3], its modifier made [6] of it; it must keep the shape',
@@ -133,18 +133,20 @@ describe("the factory", () => {
     expect([factory.pool!.status, factory.variables()]).toEqual([0, []]);
   });
 
-  test("tells an optimizer that was made before the model", () => {
+  test("gives an optimizer nothing before the model is built, when it would train the pool alone", () => {
     const factory = new VariableFactory({ pool: newPool() });
-    const optimizer = sgd(factory.parameters());
-    const early = [...factory.parameters()];
-    const copied = sgd(early);
-    factory.create("a", [2, 3]);
-    expect(factory.parameters().map(({ name }) => name)).toEqual([...early.map(({ name }) => name), "a/scale"]);
-    expect(thrown(() => optimizer.step())).toBe(
-      'ValueError: sgd: "a/scale" was created after the optimizer, and would not be trained: build the model first, or give a copy, [...vars.parameters()]',
-    );
-    expect(optimizer.steps).toBe(0);
-    copied.step();
+    expect(factory.report()).toMatchObject({ denseSize: 0, trainedSize: factory.pool!.coreSize });
+    const text = "VariableFactory: there are no variables yet; build the model first, then ask for vars.parameters()";
+    expect(thrown(() => sgd(factory.parameters()))).toBe(`ValueError: ${text}`);
+    const before = factory.create("a", [2, 3]) && factory.parameters();
+    factory.create("b", [2, 3]);
+    expect(before.map(({ name }) => name)).toEqual(["variable_left", "variable_right", "a/scale"]); // not the list itself
+    expect(
+      factory
+        .parameters()
+        .filter((p) => !before.includes(p))
+        .map(({ name }) => name),
+    ).toEqual(["b/scale"]);
   });
 
   test("leaves nothing behind where the pool is full or the modifier throws", () => {
@@ -155,7 +157,7 @@ describe("the factory", () => {
       throw new Error("no");
     };
     expect(() => new VariableFactory({ pool, modifier }).create("a", [2, 2])).toThrow("no");
-    expect([pool.status, full.variables().length, full.parameters().length]).toEqual([0, 0, 2]);
+    expect([pool.status, full.variables().length, full.report().trainedSize]).toEqual([0, 0, pool.coreSize]);
   });
 
   test("lists the pool's factors first, then scales and what was left out", () => {

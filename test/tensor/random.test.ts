@@ -58,6 +58,9 @@ describe("the generator", () => {
     for (const state of [
       [1, 2, 3],
       [0, 0, 0, 0],
+      [2 ** 32, 0, 0, 0],
+      [1, 2, 3, 0.5],
+      [1, 2, 3, Number.NaN],
     ]) {
       expect(() => {
         random.state = state;

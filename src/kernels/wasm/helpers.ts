@@ -1,5 +1,3 @@
-import { isNode } from "../node.ts";
-
 /** What a helper runs: an instance of the kernels over the same memory, which waits there for work for ever. */
 const serve = "new WebAssembly.Instance(module, { env: { memory, startHelper() {} } }).exports.serve(thread);";
 const nodeProgram = `const { module, memory, thread } = require("node:worker_threads").workerData; ${serve}`;
@@ -13,15 +11,20 @@ type Browser = {
   readonly navigator?: { readonly hardwareConcurrency?: number };
 };
 const browser = globalThis as object as Browser;
+let programUrl: string | undefined;
+
+/** Node's threads, without an import that a browser could not follow. */
+const nodeThreads = () => (typeof process === "undefined" ? undefined : process.getBuiltinModule?.("node:worker_threads"));
 
 /** Whether threads can be started here. */
 export function canStartHelpers(): boolean {
-  return isNode() || (browser.crossOriginIsolated === true && browser.Worker !== undefined);
+  return nodeThreads() !== undefined || (browser.crossOriginIsolated === true && browser.Worker !== undefined);
 }
 
 /** How many threads the machine can run at once. */
 export function availableThreads(): number {
-  return isNode() ? process.getBuiltinModule("node:os").availableParallelism() : (browser.navigator?.hardwareConcurrency ?? 1);
+  if (nodeThreads() === undefined) return browser.navigator?.hardwareConcurrency ?? 1;
+  return process.getBuiltinModule("node:os").availableParallelism();
 }
 
 /** Whether this thread may sleep until another wakes it: a page's own may not. */
@@ -35,14 +38,15 @@ export function maySleep(): boolean {
  */
 export function startHelper(thread: number, module: WebAssembly.Module, memory: WebAssembly.Memory): void {
   const work = { module, memory, thread };
-  if (isNode()) {
-    const { Worker } = process.getBuiltinModule("node:worker_threads");
-    const worker = new Worker(nodeProgram, { eval: true, execArgv: [], env: {}, workerData: work });
+  const node = nodeThreads();
+  try {
+    if (node === undefined) {
+      programUrl ??= URL.createObjectURL(new Blob([browserProgram], { type: "text/javascript" }));
+      new browser.Worker!(programUrl).postMessage(work);
+      return;
+    }
+    const worker = new node.Worker(nodeProgram, { eval: true, execArgv: [], env: {}, workerData: work });
     worker.unref();
     worker.on("error", () => undefined);
-    return;
-  }
-  try {
-    new browser.Worker!(URL.createObjectURL(new Blob([browserProgram], { type: "text/javascript" }))).postMessage(work);
-  } catch {} // the page forbids it
+  } catch {} // the page, or Node's permissions, forbid it
 }
