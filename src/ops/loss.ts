@@ -1,5 +1,5 @@
 import { alloc, kernels } from "../kernels/index.ts";
-import { fresh, record, ShapeError, sameShape, show, type Tensor, ValueError } from "../tensor/index.ts";
+import { checkShape, fresh, record, ShapeError, sameShape, show, type Tensor, ValueError } from "../tensor/index.ts";
 import { add, mul, neg, softplus, square, sub } from "./elementwise.ts";
 import { checkIndices } from "./movement.ts";
 import { logSoftmax } from "./normalise.ts";
@@ -18,6 +18,7 @@ function reduced(losses: Tensor, reduction: Reduction): Tensor {
 /** Rows of zeros with a 1 at each label: [labels] → [labels, classes]. */
 export function oneHot(labels: Int32Array | readonly number[], classes: number): Tensor {
   const found = checkIndices("oneHot", labels, classes);
+  checkShape("oneHot", [found.length, classes]);
   const y = alloc(found.length * classes).fill(0);
   kernels.addRows(
     found.map((label, row) => row * classes + label),

@@ -42,6 +42,7 @@ export type TrainOptions = {
   readonly loss?: Loss;
   /** Runs between backward and the optimizer's step, for clipping. */
   readonly beforeStep?: () => void;
+  /** Awaited where it is asynchronous. */
   readonly onBatch?: (progress: Progress) => void;
   /** Awaited: may evaluate, or save. */
   readonly onEpoch?: (progress: Progress) => void | Promise<void>;
@@ -124,7 +125,7 @@ export async function train(options: TrainOptions): Promise<History> {
         images,
         seconds,
       };
-      onBatch?.(progress);
+      await onBatch?.(progress);
       await breathe();
     }
     if (progress !== null) finished.push(progress);

@@ -241,7 +241,10 @@ const failures: Readonly<Record<string, readonly Failure[]>> = {
   binaryCrossEntropyWithLogits: [
     [() => ops.binaryCrossEntropyWithLogits(z(2), ones([3])), ShapeError, "logits [2] and target [3] must have the same shape"],
   ],
-  oneHot: [[() => ops.oneHot([0, 2], 2), ValueError, "index 2 at position 1 must be a whole number from 0 to 1"]],
+  oneHot: [
+    [() => ops.oneHot([0, 2], 2), ValueError, "index 2 at position 1 must be a whole number from 0 to 1"],
+    [() => ops.oneHot([], -1), ShapeError, "a shape is a list of whole numbers of at least 0, got [0,-1]"],
+  ],
 };
 
 /** Ops that take a tensor of any shape and any numbers. */

@@ -158,12 +158,15 @@ test("the event loop turns at least once for every batch", async () => {
   expect(turns).toBeGreaterThanOrEqual(11);
 });
 
-test("onEpoch is awaited before the next epoch begins", async () => {
+test("onBatch and onEpoch are awaited before anything else goes on", async () => {
   const log: string[] = [];
   await run({
     epochs: 2,
     batchSize: 50,
-    onBatch: ({ epoch }) => void log.push(`batch of ${epoch}`),
+    onBatch: async ({ epoch }) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      log.push(`batch of ${epoch}`);
+    },
     onEpoch: async ({ epoch }) => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       log.push(`end of ${epoch}`);
