@@ -64,7 +64,7 @@ export function readIdx(path: string): Idx {
 }
 
 /** The bytes of an IDX file that holds `data`, row-major. */
-export function encodeIdx(shape: Shape, data: Uint8Array): Uint8Array {
+export function encodeIdx(shape: Shape, data: Uint8Array): Uint8Array<ArrayBuffer> {
   checkShape("encodeIdx", shape);
   if (shape.length > 255 || shape.some((length) => length >= 2 ** 32)) {
     throw new ShapeError("encodeIdx", `IDX holds at most 255 axes of lengths below 2^32, got ${show(shape)}`);

@@ -27,7 +27,7 @@ type Reached = {
  *
  * @throws ValueError for an epoch that is no count, or a variable whose name begins with "optimizer/".
  */
-export function encodeCheckpoint({ vars, optimizer, generators = {} }: TrainingState, epoch: number): Uint8Array {
+export function encodeCheckpoint({ vars, optimizer, generators = {} }: TrainingState, epoch: number): Uint8Array<ArrayBuffer> {
   if (!isCount(epoch)) throw new ValueError("encodeCheckpoint", `epoch must be a whole number of at least 0, got ${epoch}`);
   const states = statesOf(generators);
   const { tensors, metadata } = withoutDrawing(generators, () => savedWeights(vars));
@@ -52,8 +52,8 @@ export function saveCheckpoint(path: string, state: TrainingState, epoch: number
 
 /**
  * Reads what `saveCheckpoint` wrote, from a path (in Node) or bytes, into a run that was built the same way; returns how many epochs it
- * had done. `train` goes on with `firstEpoch` one above and the same data, seed, batch size and schedule, which are not in the file, and
- * reaches the bits of a run that was never interrupted. Where anything differs nothing is changed.
+ * had done. `train` goes on with `firstEpoch` one above, and reaches the bits of a run that was never interrupted, where what is not in the
+ * file is the same: data, seed, batch size, schedule, the optimizer's kind and options. Where anything differs nothing is changed.
  *
  * @throws FormatError where the file and the run differ (what `loadWeights` compares, and the generators' names); ValueError or
  * ShapeError where the optimizer's state is another's.

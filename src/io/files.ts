@@ -33,7 +33,7 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
   const target = there === undefined ? path : fs.realpathSync(path);
   const beside = `${target}.${process.pid}.tmp`;
   try {
-    fs.writeFileSync(beside, bytes, { flush: true });
+    fs.writeFileSync(beside, bytes, { flush: true, mode: (there?.mode ?? 0o666) & 0o777 }); // who may read it stays
     fs.renameSync(beside, target);
   } catch (error) {
     fs.rmSync(beside, { force: true });

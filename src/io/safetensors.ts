@@ -10,7 +10,7 @@ export type SavedTensors = { readonly tensors: ReadonlyMap<string, Tensor>; read
  * Tensors as the bytes of a safetensors file: the length of the header (8 bytes, little-endian), the header as JSON, then the numbers as
  * little-endian float32 one after another (https://huggingface.co/docs/safetensors).
  */
-export function encodeSafetensors({ tensors, metadata }: SavedTensors): Uint8Array {
+export function encodeSafetensors({ tensors, metadata }: SavedTensors): Uint8Array<ArrayBuffer> {
   const header = new Map<string, unknown>([["__metadata__", metadata]]);
   let end = 0;
   for (const [name, { shape, size }] of tensors) {

@@ -42,15 +42,15 @@ export function savedWeights(vars: Placed): SavedTensors {
 
 /**
  * What makes a model what it is, by name, as the bytes of a safetensors file: parameters, running statistics and, for a compressed model,
- * the pool's factors and where in the pool each variable lies.
+ * the pool's factors and where in the pool each variable lies. Reads the weights, twice: a modifier that draws does so.
  */
-export function encodeWeights(vars: Placed): Uint8Array {
+export function encodeWeights(vars: Placed): Uint8Array<ArrayBuffer> {
   return encodeSafetensors(savedWeights(vars));
 }
 
 /**
- * Writes `encodeWeights(vars)` to a file: beside, then renamed, never half a file. Where the path is a link, what it leads to is replaced.
- * In Node only.
+ * Writes `encodeWeights(vars)` to a file: beside, as `<path>.<process>.tmp`, then renamed, never half a file. Where the path is a link, what
+ * it leads to is replaced. In Node only.
  *
  * @throws FormatError where the path is there and no file, such as a folder or a device, or a link that leads nowhere.
  */

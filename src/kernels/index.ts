@@ -3,7 +3,7 @@ import { conv2d, conv2dInputGrad, conv2dKernelGrad } from "./im2col.ts";
 import { beforeFirstUse, provideSlabs } from "./memory.ts";
 import * as reference from "./reference.ts";
 import { canFuse, type WasmBackend, wasmBackend } from "./wasm/backend.ts";
-import { availableThreads, canStartHelpers } from "./wasm/helpers.ts";
+import { availableThreads, canStartHelpers, missingHelpers } from "./wasm/helpers.ts";
 
 export type { Convolution, Depthwise } from "./conv.ts";
 export { hasFiles } from "./files.ts";
@@ -68,7 +68,14 @@ let chosen: { backend: Backend; wasm: WasmBackend | null } | null = null;
  */
 export function backend(): Backend {
   chosen ??= choose();
-  return chosen.backend;
+  const { backend: now } = chosen;
+  const missing = missingHelpers();
+  if (missing === 0 || now.threads === 1) return now;
+  return {
+    ...now,
+    threads: Math.max(1, now.threads - missing),
+    reason: `${now.reason}; ${missing} of its threads could not be started`,
+  };
 }
 
 /**
@@ -79,12 +86,12 @@ export function configure({ threads }: { readonly threads: number | "auto" }): B
   if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
     throw new RangeError(`configure: threads must be "auto" or a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
   }
-  backend();
-  const { wasm, backend: now } = chosen!;
+  chosen ??= choose();
+  const { wasm, backend: now } = chosen;
   const count = wasm === null ? 1 : threadCount(threads);
   wasm?.setThreads(count);
   chosen = { wasm, backend: { ...now, threads: count } };
-  return chosen.backend;
+  return backend();
 }
 
 const MOST_THREADS = 16;

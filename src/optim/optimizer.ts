@@ -30,11 +30,14 @@ export type OptimizerOptions = {
 export type Trained = readonly (Parameter | Tensor)[];
 
 /** A variable by itself is a parameter named by its number, with weight decay. */
-function parameterOf(who: string, one: Parameter | Tensor, i: number): Parameter {
-  const parameter = one instanceof Tensor ? { name: String(i), tensor: one, decay: true } : one;
-  if (parameter.tensor?.leaf == null)
-    throw new ValueError(who, `parameter ${i} is not a variable; make it with variable(), or take vars.parameters()`);
-  return parameter;
+export function parametersOf(who: string, trained: Trained): Parameter[] {
+  if (!Array.isArray(trained)) throw new ValueError(who, "needs a list of parameters or variables, such as vars.parameters()");
+  return trained.map((one: Parameter | Tensor, i) => {
+    const parameter = one instanceof Tensor ? { name: String(i), tensor: one, decay: true } : one;
+    if (parameter.tensor?.leaf == null)
+      throw new ValueError(who, `parameter ${i} is not a variable; make it with variable(), or take vars.parameters()`);
+    return parameter;
+  });
 }
 
 /** One parameter's update in place: numbers, gradient, the arrays of its state, the rate, and the count of this step from 1. */
@@ -58,7 +61,7 @@ export function optimizerOf(
     readonly update: Update;
   },
 ): Optimizer {
-  const parameters = trained.map((one, i) => parameterOf(who, one, i));
+  const parameters = parametersOf(who, trained);
   const rates = parameters.map((parameter) => {
     const rate = typeof learningRate === "function" ? learningRate(parameter) : (learningRate ?? rateOf(parameter));
     checkNumber(who, "learningRate", rate, 0);

@@ -1,4 +1,4 @@
-import { noGrad, type Parameter, type Shape, sameShape, show, sizeOf, type Tensor, ValueError, zeros } from "../tensor/index.ts";
+import { noGrad, type Parameter, type Shape, sameShape, show, sizeOf, Tensor, ValueError, zeros } from "../tensor/index.ts";
 import {
   type CreateOptions,
   checkRequest,
@@ -108,10 +108,11 @@ export class VariableFactory implements VariableCreator {
     };
     pool.check(sizeOf(shape)); // a variable that the pool refuses leaves nothing behind
     const tried = noGrad(() => modify(zeros(shape), context)); // creates what the modifier asks for
-    if (!sameShape(tried.shape, shape)) {
+    if (!(tried instanceof Tensor && sameShape(tried.shape, shape))) {
+      const made = tried instanceof Tensor ? show(tried.shape) : typeof tried;
       throw new VariableError(
         name,
-        `has shape ${show(shape)}, its modifier made ${show(tried.shape)} of it; it must keep the shape`,
+        `has shape ${show(shape)}, its modifier made ${made} of it; it must return a tensor of that shape`,
       );
     }
     const slice = pool.getSlice(shape);

@@ -32,7 +32,10 @@ export type TrainOptions = {
   readonly data: Dataset;
   /** How often all examples are seen (1), in epochs that were done before, too. */
   readonly epochs?: number;
-  /** Where a run goes on that `loadCheckpoint` brought back: one above the epochs that were done (1). */
+  /**
+   * Where a run goes on that `loadCheckpoint` brought back: one above the epochs that were done (1). Above `epochs` nothing is left to do.
+   * The bits are those of a run without interruption where data, seed, batch size, schedule and the optimizer's options are the same.
+   */
   readonly firstEpoch?: number;
   /** Examples per step (128); the last batch of an epoch may be smaller. */
   readonly batchSize?: number;
@@ -44,7 +47,7 @@ export type TrainOptions = {
   readonly beforeStep?: () => void;
   /** Awaited where it is asynchronous. */
   readonly onBatch?: (progress: Progress) => void;
-  /** Awaited: may evaluate, or save. */
+  /** Awaited: may evaluate, or save a checkpoint. Not called for an epoch that is ended in its middle, from which no run can go on. */
   readonly onEpoch?: (progress: Progress) => void | Promise<void>;
   /** Ends training after the batch in hand. */
   readonly signal?: AbortSignal;
@@ -53,9 +56,21 @@ export type TrainOptions = {
 /** What was reached: one entry per epoch, from `firstEpoch` on. `aborted`: something was left undone, the rest of the last entry's epoch or those after it. */
 export type History = { readonly epochs: readonly Progress[]; readonly aborted: boolean };
 
-/** Lets the event loop run: timers, signals, servers. */
+/** Lets the event loop run: timers, signals, servers. Browsers hold timers back, most of all in hidden tabs, but not messages. */
 const breathe = (): Promise<void> =>
-  new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve)));
+  new Promise((resolve) => {
+    if (typeof setImmediate === "function") {
+      setImmediate(resolve);
+      return;
+    }
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener("message", () => {
+      port1.close();
+      resolve();
+    });
+    port1.start();
+    port2.postMessage(null);
+  });
 
 /**
  * Trains a model on labelled data. Every batch is one `step()`, so memory stays flat; the event loop runs between batches. Same seed, same

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -6,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -283,6 +285,9 @@ test.skipIf(process.platform === "win32")("saving to a link replaces what it lea
     expect(thrown(() => saveWeights(other, vars))).toBe(`FormatError: ${other}: is no file that could be replaced`);
   }
   expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
+  chmodSync(path, 0o600);
+  saveWeights(path, vars);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
   const nowhere = newPath();
   symlinkSync(`${nowhere}.gone`, nowhere);
   expect(thrown(() => saveWeights(nowhere, vars))).toBe(`FormatError: ${nowhere}: is a link that leads nowhere`);

@@ -1,5 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { afterAll, describe, expect, test } from "vitest";
 import { backend, type Convolution, configure, type Kernels, type Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
@@ -227,4 +231,26 @@ test.each([
 ])("%s=%s is refused", (name, value, message) => {
   const code = "try { backend(); } catch (error) { console.log(error.message); }";
   expect(printed(code, { [name]: value })).toBe(message);
+});
+
+test("where Node's permissions forbid threads one computes, and backend() says so", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "hashgrad-permission-"));
+  const file = join(folder, "run.mjs");
+  const contents = `
+    import { backend, full, matmul } from "hashgrad";
+    const before = backend().threads;
+    console.log(matmul(full([300, 300], 2), full([300, 300], 3)).data[5], before, backend().threads, backend().reason.split("; ").at(-1));
+  `;
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const stdin = { contents, resolveDir: root };
+  await build({ stdin, bundle: true, format: "esm", platform: "node", target: "es2022", outfile: file, absWorkingDir: root });
+  const flag = process.allowedNodeEnvironmentFlags.has("--permission") ? "--permission" : "--experimental-permission";
+  try {
+    const env = { ...process.env, HASHGRAD_THREADS: "3", HASHGRAD_BACKEND: "", NODE_OPTIONS: "" };
+    const args = ["--no-warnings", flag, "--allow-fs-read=*", file];
+    const printed = execFileSync(process.execPath, args, { encoding: "utf8", env });
+    expect(printed.trim()).toBe("1800 3 1 2 of its threads could not be started");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

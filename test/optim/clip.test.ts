@@ -37,6 +37,8 @@ test("variables by themselves are clipped like parameters", () => {
   expect(clipByGlobalNorm(variables, 2.5)).toBe(5);
   clipByValue(variables, 1.6);
   expect(gradientsOf(parameters)).toEqual([[1.5, 0], null, [0, Math.fround(1.6)]]);
+  const text = "ValueError: clipByGlobalNorm: parameter 0 is not a variable; make it with variable(), or take vars.parameters()";
+  expect(thrown(() => clipByGlobalNorm([tensor([1])], 1))).toBe(text);
 });
 
 test("after clipByGlobalNorm gradients point where they did and are no longer than the limit", () => {

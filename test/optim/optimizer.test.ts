@@ -235,4 +235,6 @@ test("variables by themselves are parameters named by their numbers; anything el
   expect([...w.data, ...b.data]).toEqual([0.5, 1.5, 2.5]);
   const message = "sgd: parameter 1 is not a variable; make it with variable(), or take vars.parameters()";
   expect(() => sgd([w, tensor([1])], { learningRate: 0.5 })).toThrow(message);
+  const text = "ValueError: sgd: needs a list of parameters or variables, such as vars.parameters()";
+  expect(thrown(() => sgd(w as never, { learningRate: 0.5 }))).toBe(text);
 });

@@ -128,8 +128,10 @@ describe("the factory", () => {
   test("refuses a variable whose modifier makes another shape of it, and takes nothing from the pool", () => {
     const factory = new VariableFactory({ pool: newPool(), modifier: (slice) => reshape(slice, [-1]) });
     expect(thrown(() => factory.create("a", [2, 3]))).toBe(
-      'VariableError: variable "a" has shape [2, 3], its modifier made [6] of it; it must keep the shape',
+      'VariableError: variable "a" has shape [2, 3], its modifier made [6] of it; it must return a tensor of that shape',
     );
+    const nothing = new VariableFactory({ pool: newPool(), modifier: (() => undefined) as never });
+    expect(thrown(() => nothing.create("a", [2, 3]))).toMatch("its modifier made undefined of it");
     expect([factory.pool!.status, factory.variables()]).toEqual([0, []]);
   });
 

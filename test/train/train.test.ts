@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { MessageChannel } from "node:worker_threads";
+import { describe, expect, test, vi } from "vitest";
 import { batches, type Dataset, syntheticDigits, takeFirst } from "../../src/data/index.ts";
 import { backend, install, kernels } from "../../src/kernels/index.ts";
 import { batchNorm, conv2d, dense, dropout, flatten, type Layer, sequential, toyNetwork } from "../../src/nn/index.ts";
@@ -156,6 +157,27 @@ test("the event loop turns at least once for every batch", async () => {
   await run();
   on = false;
   expect(turns).toBeGreaterThanOrEqual(11);
+});
+
+test("where there is no setImmediate, as in browsers, other work has its turn between batches, without timers", async () => {
+  vi.stubGlobal("setImmediate", undefined);
+  const timeout = vi.spyOn(globalThis, "setTimeout");
+  try {
+    let turns = 0;
+    const { port1, port2 } = new MessageChannel();
+    port1.on("message", () => {
+      turns++;
+      port2.postMessage(null);
+    });
+    port2.postMessage(null);
+    await run({ epochs: 2, batchSize: 10 });
+    port1.close();
+    expect(turns).toBeGreaterThan(5);
+    expect(timeout).not.toHaveBeenCalled();
+  } finally {
+    vi.unstubAllGlobals();
+    timeout.mockRestore();
+  }
 });
 
 test("onBatch and onEpoch are awaited before anything else goes on", async () => {

@@ -6,12 +6,18 @@ const browserProgram = `onmessage = ({ data: { module, memory, thread } }) => { 
 /** What a browser has. Memory is shared by pages only that are isolated from other origins, as their server says. */
 type Browser = {
   readonly crossOriginIsolated?: boolean;
-  readonly Worker?: new (url: string) => { readonly postMessage: (message: unknown) => void };
+  readonly Worker?: new (url: string) => { readonly postMessage: (message: unknown) => void; onerror: (() => void) | null };
   readonly document?: unknown;
   readonly navigator?: { readonly hardwareConcurrency?: number };
 };
 const browser = globalThis as object as Browser;
 let programUrl: string | undefined;
+let missing = 0;
+
+/** How many helpers could not be started so far. */
+export function missingHelpers(): number {
+  return missing;
+}
 
 /** Node's threads, without an import that a browser could not follow. */
 const nodeThreads = () => (typeof process === "undefined" ? undefined : process.getBuiltinModule?.("node:worker_threads"));
@@ -42,11 +48,19 @@ export function startHelper(thread: number, module: WebAssembly.Module, memory: 
   try {
     if (node === undefined) {
       programUrl ??= URL.createObjectURL(new Blob([browserProgram], { type: "text/javascript" }));
-      new browser.Worker!(programUrl).postMessage(work);
+      const worker = new browser.Worker!(programUrl);
+      worker.onerror = miss;
+      worker.postMessage(work);
       return;
     }
     const worker = new node.Worker(nodeProgram, { eval: true, execArgv: [], env: {}, workerData: work });
     worker.unref();
-    worker.on("error", () => undefined);
-  } catch {} // the page, or Node's permissions, forbid it
+    worker.on("error", miss);
+  } catch {
+    miss(); // the page, or Node's permissions, forbid it
+  }
+}
+
+function miss(): void {
+  missing++;
 }
