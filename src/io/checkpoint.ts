@@ -1,5 +1,5 @@
 import type { Optimizer } from "../optim/index.ts";
-import { type Generator, type Tensor, tensor, ValueError } from "../tensor/index.ts";
+import { checkCount, Generator, type Tensor, tensor, ValueError } from "../tensor/index.ts";
 import { readSaved, replaceFile, type Source } from "./files.ts";
 import { encodeSafetensors, FormatError } from "./safetensors.ts";
 import { assignWeights, OPTIMIZER, type Placed, savedWeights } from "./weights.ts";
@@ -13,13 +13,10 @@ export type TrainingState = {
 };
 
 type Generators = Readonly<Record<string, Generator>>;
+type States = Readonly<Record<string, readonly number[]>>;
 
 /** What a checkpoint holds besides arrays. */
-type Reached = {
-  readonly epoch: number;
-  readonly steps: number;
-  readonly generators: Readonly<Record<string, readonly number[]>>;
-};
+type Reached = { readonly epoch: number; readonly steps: number; readonly generators: States };
 
 /**
  * A training run after `epoch` epochs as the bytes of a safetensors file: what `encodeWeights` makes, the optimizer's state as
@@ -28,14 +25,13 @@ type Reached = {
  * @throws ValueError for an epoch that is no count, or a variable whose name begins with "optimizer/".
  */
 export function encodeCheckpoint({ vars, optimizer, generators = {} }: TrainingState, epoch: number): Uint8Array<ArrayBuffer> {
-  if (!isCount(epoch)) throw new ValueError("encodeCheckpoint", `epoch must be a whole number of at least 0, got ${epoch}`);
-  const states = statesOf(generators);
+  checkCount("encodeCheckpoint", "epoch", epoch, 0);
   const { tensors, metadata } = withoutDrawing(generators, () => savedWeights(vars));
   const taken = [...tensors.keys()].find((name) => name.startsWith(OPTIMIZER));
   if (taken !== undefined)
     throw new ValueError("encodeCheckpoint", `"${taken}" begins like the optimizer's state; give the layer another scope()`);
   const { steps, arrays } = optimizer.state();
-  const reached: Reached = { epoch, steps, generators: states };
+  const reached: Reached = { epoch, steps, generators: statesOf(generators) };
   return encodeSafetensors({
     tensors: new Map([
       ...tensors,
@@ -78,12 +74,16 @@ export function loadCheckpoint(source: Source, { vars, optimizer, generators = {
     takeBack();
     throw error;
   }
-  for (const [name, generator] of Object.entries(generators)) generator.state = states[name]!;
+  setStates(generators, states);
   return epoch;
 }
 
-const statesOf = (generators: Generators): Record<string, readonly number[]> =>
+const statesOf = (generators: Generators): States =>
   Object.fromEntries(Object.entries(generators).map(([name, { state }]) => [name, state]));
+
+function setStates(generators: Generators, states: States): void {
+  for (const [name, generator] of Object.entries(generators)) generator.state = states[name]!;
+}
 
 /** Reading weights runs modifiers, and those may draw: afterwards the generators stand where they stood. */
 function withoutDrawing<T>(generators: Generators, fn: () => T): T {
@@ -91,7 +91,7 @@ function withoutDrawing<T>(generators: Generators, fn: () => T): T {
   try {
     return fn();
   } finally {
-    for (const [name, generator] of Object.entries(generators)) generator.state = states[name]!;
+    setStates(generators, states);
   }
 }
 
@@ -99,18 +99,12 @@ function withoutDrawing<T>(generators: Generators, fn: () => T): T {
 function reachedIn(text: string | undefined, path: string): Reached {
   if (text === undefined) throw new FormatError(path, "is no checkpoint: it says nothing of training; loadWeights reads weights");
   try {
-    const { epoch, steps, generators }: Partial<Reached> = JSON.parse(text);
-    if (isCount(epoch) && isCount(steps) && Object.values(generators!).every(isState))
-      return { epoch, steps, generators: generators! };
+    const reached: Reached = JSON.parse(text);
+    checkCount(path, "epoch", reached.epoch, 0);
+    checkCount(path, "steps", reached.steps, 0);
+    for (const state of Object.values(reached.generators)) new Generator(0).state = state; // throws where it is none
+    return reached;
   } catch {
-    // falls through to the one error below
+    throw new FormatError(path, "its record of training is not readable; it was saved by something else");
   }
-  throw new FormatError(path, "its record of training is not readable; it was saved by something else");
 }
-
-const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
-const isState = (value: unknown): boolean =>
-  Array.isArray(value) &&
-  value.length === 4 &&
-  value.every((word) => isCount(word) && word < 2 ** 32) &&
-  value.some((word) => word > 0);

@@ -1,4 +1,4 @@
-import { HashgradError, ValueError } from "../tensor/index.ts";
+import { checkCount, HashgradError, ValueError } from "../tensor/index.ts";
 
 /** A pool that is full, or that cannot be made: too small a fraction, unknown parts. */
 export class PoolError extends HashgradError {}
@@ -102,6 +102,5 @@ export function paddingStore(size: number): IndexStore {
 export const PADDING = 0.01;
 
 function checkLength(length: number): void {
-  if (!(Number.isInteger(length) && length >= 0))
-    throw new ValueError("allocate", `a length must be a whole number of at least 0, got ${length}`);
+  checkCount("allocate", "a length", length, 0);
 }

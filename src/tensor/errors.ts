@@ -17,3 +17,9 @@ export class RecycledError extends HashgradError {}
 
 /** A value that is out of its range, or options that contradict each other. */
 export class ValueError extends HashgradError {}
+
+/** Throws unless a value is a whole number of at least `least`. */
+export function checkCount(who: string, name: string, value: number, least: number): void {
+  if (!(Number.isInteger(value) && value >= least))
+    throw new ValueError(who, `${name} must be a whole number of at least ${least}, got ${value}`);
+}

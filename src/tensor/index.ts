@@ -13,7 +13,7 @@ export {
   variable,
   zeroGrad,
 } from "./autograd.ts";
-export { GradientError, HashgradError, RecycledError, ShapeError, ValueError } from "./errors.ts";
+export { checkCount, GradientError, HashgradError, RecycledError, ShapeError, ValueError } from "./errors.ts";
 export type { Parameter } from "./parameter.ts";
 export { Generator, randomNormal, randomTruncatedNormal, randomUniform, truncatedDraw } from "./random.ts";
 export { axesOf, axisOf, broadcastShapes, checkShape, type Shape, sameShape, show, sizeOf, stridesOf } from "./shape.ts";

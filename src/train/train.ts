@@ -2,7 +2,7 @@ import { batchOf, batchOrder, checkDataset, type Dataset, lengthOf } from "../da
 import type { Layer } from "../nn/index.ts";
 import { crossEntropy } from "../ops/index.ts";
 import type { Optimizer } from "../optim/index.ts";
-import { backward, Generator, gradientOf, HashgradError, noGrad, step, type Tensor, ValueError } from "../tensor/index.ts";
+import { backward, checkCount, Generator, gradientOf, HashgradError, noGrad, step, type Tensor } from "../tensor/index.ts";
 import { confusionMatrix, correctCount } from "./metrics.ts";
 
 /** Training that cannot go on. */
@@ -152,11 +152,6 @@ export async function train(options: TrainOptions): Promise<History> {
     if (progress !== null) await onEpoch?.(progress);
   }
   return { epochs: finished, aborted: false };
-}
-
-function checkCount(who: string, name: string, value: number, least: number): void {
-  if (!(Number.isInteger(value) && value >= least))
-    throw new ValueError(who, `${name} must be a whole number of at least ${least}, got ${value}`);
 }
 
 const REMEDY = "a smaller learning rate or clipByGlobalNorm may help";
