@@ -1,12 +1,13 @@
 // The table of docs/smh.md: test accuracy of the toy network on MNIST after 3 epochs, by the command line's own recipe, for fractions and
 // pools, three seeds each. Results go to bench/results/accuracy.jsonl, one line a run; what is there already is not run again, so the
 // command can be stopped and started at will: `npm run accuracy`, or `npm run accuracy -- --seeds 4,5,6 --data <folder> --out <file>`.
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { main } from "../src/cli/main.ts";
 import { table } from "../src/variables/index.ts";
+import { overSeeds, type Run, runsIn } from "./accuracy-runs.ts";
 
 const { values } = parseArgs({
   options: {
@@ -19,21 +20,7 @@ const { values } = parseArgs({
   },
 });
 
-type Run = {
-  readonly pool: string;
-  readonly asked: number;
-  readonly seed: number;
-  readonly testAccuracy: number;
-  readonly trainedSize: number;
-};
-
-const runsOf = (): Run[] =>
-  existsSync(values.out)
-    ? readFileSync(values.out, "utf8")
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => JSON.parse(line) as Run)
-    : [];
+const runsOf = (): Run[] => (existsSync(values.out) ? runsIn(values.out) : []);
 
 const list = (text: string): string[] => text.split(",");
 const wanted = [
@@ -66,13 +53,10 @@ async function run({ pool, asked, seed }: { pool: string; asked: number; seed: n
 /** Mean and range over the seeds, a row per fraction, a column per pool. */
 function report(runs: readonly Run[]): string {
   const cell = (pool: string, asked: number): string => {
-    const found = runs.filter((r) => r.pool === pool && r.asked === asked).map((r) => 100 * r.testAccuracy);
-    if (found.length === 0) return "";
-    const mean = found.reduce((a, b) => a + b) / found.length;
-    return `${mean.toFixed(2)} (${Math.min(...found).toFixed(2)} to ${Math.max(...found).toFixed(2)})`;
+    const found = overSeeds(runs, pool, asked);
+    return found === null ? "" : `${found.mean.toFixed(2)} (${found.low.toFixed(2)} to ${found.high.toFixed(2)})`;
   };
-  const size = (pool: string, asked: number): string =>
-    (runs.find((r) => r.pool === pool && r.asked === asked)?.trainedSize ?? 0).toLocaleString("en");
+  const size = (pool: string, asked: number): string => (overSeeds(runs, pool, asked)?.size ?? 0).toLocaleString("en");
   const pools = list(values.pools);
   const rows = list(values.fractions).map((fraction) => [
     fraction,

@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Generator } from "../src/tensor/index.ts";
+import { overSeeds, runsIn } from "./accuracy-runs.ts";
 
 const root = new URL("../", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
@@ -93,30 +94,17 @@ function method(): string {
   ]);
 }
 
-type Run = { readonly pool: string; readonly asked: number; readonly trainedSize: number; readonly testAccuracy: number };
-
 /** Test accuracy over the count of trained numbers, mean and range of the seeds. */
 function accuracy(): string {
-  const runs = read("bench/results/accuracy.jsonl")
-    .trim()
-    .split("\n")
-    .map((row) => JSON.parse(row) as Run);
+  const runs = runsIn(fileURLToPath(new URL("bench/results/accuracy.jsonl", root)));
   const [width, height, x0, x1, y0, y1] = [770, 340, 60, 740, 285, 30];
   const [least, most] = [Math.log(1200), Math.log(40_000)];
   const x = (size: number): number => x0 + ((Math.log(size) - least) / (most - least)) * (x1 - x0);
   const y = (percent: number): number => y0 + ((percent - 95.5) / 3.5) * (y1 - y0);
-  const pointsOf = (pool: string): { size: number; low: number; mean: number; high: number }[] => {
-    const own = runs.filter((run) => run.pool === pool);
-    return [...new Set(own.map(({ asked }) => asked))].map((asked) => {
-      const found = own.filter((run) => run.asked === asked);
-      const percents = found.map(({ testAccuracy }) => 100 * testAccuracy);
-      const mean = percents.reduce((a, b) => a + b) / percents.length;
-      return { size: found[0]!.trainedSize, low: Math.min(...percents), mean, high: Math.max(...percents) };
-    });
-  };
-  const dense = pointsOf("dense")[0]!;
+  const fractions = [...new Set(runs.map(({ asked }) => asked))];
+  const dense = overSeeds(runs, "dense", 1)!;
   const curve = (pool: string, colour: string, label: string, at: number, dx: number, dy: number): string[] => {
-    const points = pointsOf(pool).sort((a, b) => a.size - b.size);
+    const points = fractions.flatMap((asked) => overSeeds(runs, pool, asked) ?? []).sort((a, b) => a.size - b.size);
     const path = points.map(({ size, mean }, i) => `${i === 0 ? "M" : "L"}${round(x(size))} ${round(y(mean))}`).join("");
     const { size, mean } = points[at]!;
     return [
@@ -176,14 +164,13 @@ function speed(): string {
     { label: "TensorFlow.js CPU", ms: one.get("tfjs CPU")!, fill: GREY },
   ];
   const [x0, x1, top, step] = [270, 690, 34, 28];
-  const most = Math.max(two.get("tfjs WASM, autodiff")!, 1);
-  const full = (x1 - x0) / (most * 1.15);
+  const scale = (x1 - x0) / (1.15 * two.get("tfjs WASM, autodiff")!);
   return picture(770, top + bars.length * step + 10, "Milliseconds of a training step, compressed toy network, batch 128", [
     text(16, 20, "a training step of the toy network, SMH 0.4, batch 128, two cores: milliseconds"),
     ...bars.flatMap(({ label, ms, fill }, i) => {
       const y = top + i * step;
-      const length = Math.min(x1 - x0, ms * full);
-      const cut = ms * full > x1 - x0; // a bar that is longer than the picture is torn off
+      const length = Math.min(x1 - x0, ms * scale);
+      const cut = length < ms * scale; // a bar that is longer than the picture is torn off
       const tear = `M${round(x0 + length - 26)} ${y + 20}l8 -18h7l-8 18z`;
       return [
         text(x0 - 10, y + 15, label, { class: fill === BLUE ? "end strong" : "end" }),
