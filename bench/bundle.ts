@@ -32,13 +32,18 @@ async function bundle(): Promise<void> {
   });
 }
 
+/** A program that may import "hashgrad" and its doors, in one file of JavaScript. */
+export async function oneFile(contents: string, options: BuildOptions): Promise<Uint8Array> {
+  const stdin = { contents, resolveDir: root };
+  const { outputFiles } = await build({ ...common, ...options, stdin, write: false });
+  return outputFiles![0]!.contents;
+}
+
 /** All of the library but `testing` in one minified file: what a browser would be sent. */
-export async function everything(): Promise<Uint8Array> {
+export function everything(): Promise<Uint8Array> {
   const names = doors.map((door) => `export * as ${door} from "./src/${door}/index.ts";`);
   const contents = ['export * from "./src/index.ts";', ...names].join("\n");
-  const stdin = { contents, resolveDir: root };
-  const { outputFiles } = await build({ ...common, stdin, platform: "browser", minifyIdentifiers: true, write: false });
-  return outputFiles[0]!.contents;
+  return oneFile(contents, { platform: "browser", minifyIdentifiers: true });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle();

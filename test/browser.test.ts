@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { oneFile } from "../bench/bundle.ts";
 import type { Backend } from "../src/kernels/index.ts";
 
 // docs/examples/browser.ts, in pages and workers of a real browser. Skipped where there is none; CHROMIUM says where it is.
@@ -50,7 +50,7 @@ try {
 }
 `;
 
-let bundled = "";
+let bundled: string | Uint8Array = "";
 let folder = "";
 let server: Server | null = null;
 let browser: ChildProcess | null = null;
@@ -59,17 +59,7 @@ const waiting = new Map<string, (report: Report) => void>();
 
 beforeAll(async () => {
   if (chromium === undefined) return;
-  const stdin = { contents: program, resolveDir: root };
-  const { outputFiles } = await build({
-    stdin,
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-    write: false,
-    absWorkingDir: root,
-  });
-  bundled = outputFiles[0]!.text;
+  bundled = await oneFile(program, { platform: "browser" });
   folder = mkdtempSync(join(tmpdir(), "hashgrad-browser-"));
   server = createServer((request, response) => {
     const { pathname, search } = new URL(request.url!, "http://localhost");

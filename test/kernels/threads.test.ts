@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { afterAll, describe, expect, test } from "vitest";
+import { oneFile } from "../../bench/bundle.ts";
 import { backend, type Convolution, configure, type Kernels, type Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
 import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
@@ -241,9 +241,7 @@ test("where Node's permissions forbid threads one computes, and backend() says s
     const before = backend().threads;
     console.log(matmul(full([300, 300], 2), full([300, 300], 3)).data[5], before, backend().threads, backend().reason.split("; ").at(-1));
   `;
-  const root = fileURLToPath(new URL("../../", import.meta.url));
-  const stdin = { contents, resolveDir: root };
-  await build({ stdin, bundle: true, format: "esm", platform: "node", target: "es2022", outfile: file, absWorkingDir: root });
+  writeFileSync(file, await oneFile(contents, { platform: "node" }));
   const flag = process.allowedNodeEnvironmentFlags.has("--permission") ? "--permission" : "--experimental-permission";
   try {
     const env = { ...process.env, HASHGRAD_THREADS: "3", HASHGRAD_BACKEND: "", NODE_OPTIONS: "" };
