@@ -1,4 +1,4 @@
-export { type Backend, backend, configure, MemoryError, memory, type Numbers } from "./kernels/index.ts";
+export { type Backend, BackendError, backend, configure, MemoryError, memory, type Numbers } from "./kernels/index.ts";
 export * from "./ops/index.ts";
 export {
   type Attributes,

@@ -1,5 +1,5 @@
 import { alloc, type Numbers } from "../kernels/index.ts";
-import { checkCount, fresh, type Generator as Random, sizeOf, type Tensor, ValueError } from "../tensor/index.ts";
+import { fresh, type Generator as Random, readCount, sizeOf, type Tensor, ValueError } from "../tensor/index.ts";
 import { type Dataset, lengthOf } from "./dataset.ts";
 
 /** Some examples of a dataset. */
@@ -21,7 +21,7 @@ export type BatchOptions = {
 
 /** How many batches `length` examples make. */
 export function batchCount(length: number, batchSize: number, dropLast = false): number {
-  checkCount("batchCount", "batchSize", batchSize, 1);
+  readCount("batchCount", "batchSize", batchSize, 1);
   return dropLast ? Math.floor(length / batchSize) : Math.ceil(length / batchSize);
 }
 

@@ -1,4 +1,4 @@
-import { checkCount, checkShape, type Shape, show, sizeOf } from "../tensor/index.ts";
+import { checkShape, readCount, type Shape, show, sizeOf } from "../tensor/index.ts";
 import { DataError } from "./errors.ts";
 
 /** Labelled examples, one after another. */
@@ -18,7 +18,7 @@ export function lengthOf(dataset: Dataset): number {
 
 /** The first n examples, all of them where there are fewer. A view: nothing is copied. */
 export function takeFirst(dataset: Dataset, n: number): Dataset {
-  checkCount("takeFirst", "n", n, 0);
+  readCount("takeFirst", "n", n, 0);
   const { inputs, inputShape, labels } = dataset;
   const length = Math.min(n, labels.length);
   return { ...dataset, inputs: inputs.subarray(0, length * sizeOf(inputShape)), labels: labels.subarray(0, length) };

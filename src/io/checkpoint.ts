@@ -1,5 +1,5 @@
 import type { Optimizer } from "../optim/index.ts";
-import { checkCount, Generator, type Tensor, tensor, ValueError } from "../tensor/index.ts";
+import { Generator, readCount, type Tensor, tensor, ValueError } from "../tensor/index.ts";
 import { readSaved, replaceFile, type Source } from "./files.ts";
 import { encodeSafetensors, FormatError } from "./safetensors.ts";
 import { assignWeights, OPTIMIZER, type Placed, savedWeights } from "./weights.ts";
@@ -25,7 +25,7 @@ type Reached = { readonly epoch: number; readonly steps: number; readonly genera
  * @throws ValueError for an epoch that is no count, or a variable whose name begins with "optimizer/".
  */
 export function encodeCheckpoint({ vars, optimizer, generators = {} }: TrainingState, epoch: number): Uint8Array<ArrayBuffer> {
-  checkCount("encodeCheckpoint", "epoch", epoch, 0);
+  readCount("encodeCheckpoint", "epoch", epoch, 0);
   const { tensors, metadata } = withoutDrawing(generators, () => savedWeights(vars));
   const taken = [...tensors.keys()].find((name) => name.startsWith(OPTIMIZER));
   if (taken !== undefined)
@@ -100,8 +100,8 @@ function reachedIn(text: string | undefined, path: string): Reached {
   if (text === undefined) throw new FormatError(path, "is no checkpoint: it says nothing of training; loadWeights reads weights");
   try {
     const reached: Reached = JSON.parse(text);
-    checkCount(path, "epoch", reached.epoch, 0);
-    checkCount(path, "steps", reached.steps, 0);
+    readCount(path, "epoch", reached.epoch, 0);
+    readCount(path, "steps", reached.steps, 0);
     for (const state of Object.values(reached.generators)) new Generator(0).state = state; // throws where it is none
     return reached;
   } catch {

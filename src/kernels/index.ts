@@ -5,7 +5,31 @@ import * as reference from "./reference.ts";
 import { canFuse, type WasmBackend, wasmBackend } from "./wasm/backend.ts";
 import { availableThreads, canStartHelpers, missingHelpers } from "./wasm/helpers.ts";
 
+export {
+  type Bounds,
+  describe,
+  readBoolean,
+  readCount,
+  readFunction,
+  readIndices,
+  readList,
+  readName,
+  readNumber,
+  readObject,
+  readOptions,
+  readText,
+  TENSOR_BRAND,
+} from "./arguments.ts";
 export type { Convolution, Depthwise } from "./conv.ts";
+export {
+  BackendError,
+  GradientError,
+  HashgradError,
+  MemoryError,
+  RecycledError,
+  ShapeError,
+  ValueError,
+} from "./errors.ts";
 export { hasFiles } from "./files.ts";
 export type { Gemm } from "./gemm.ts";
 export {
@@ -16,7 +40,6 @@ export {
   type Lifetime,
   lasting,
   lifetimeNow,
-  MemoryError,
   memory,
   type Numbers,
 } from "./memory.ts";

@@ -1,3 +1,5 @@
+import { MemoryError } from "./errors.ts";
+
 /** What every kernel reads and writes. */
 export type Numbers = Float32Array<ArrayBufferLike>;
 
@@ -9,17 +11,6 @@ export type Lifetime = { ended: string | null; version: number };
 
 /** The lifetime of ordinary arrays: the garbage collector sees to them. */
 const forever: Lifetime = { ended: null, version: 0 };
-
-/** There is no memory for what a step asks. */
-export class MemoryError extends RangeError {
-  constructor(length: number, cause: unknown) {
-    const wanted = `alloc: ${Math.ceil((4 * length) / 1e6)} MB more do not fit into memory`;
-    super(`${wanted}; a smaller batch may help (WebAssembly has 4 GiB for two steps, HASHGRAD_BACKEND=plain has no such limit)`, {
-      cause,
-    });
-    this.name = "MemoryError";
-  }
-}
 
 /**
  * Memory of one step: arrays are cut one after another from slabs and all given back at once. The arrays are not cleared. Slabs are kept
@@ -92,7 +83,9 @@ export function orMemoryError<T>(length: number, take: () => T): T {
   try {
     return take();
   } catch (error) {
-    throw new MemoryError(length, error);
+    const wanted = `${Math.ceil((4 * length) / 1e6)} MB more do not fit into memory`;
+    const remedy = "a smaller batch may help (WebAssembly has 4 GiB for two steps, HASHGRAD_BACKEND=plain has no such limit)";
+    throw new MemoryError("alloc", `${wanted}; ${remedy}`, { cause: error });
   }
 }
 

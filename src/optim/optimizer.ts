@@ -1,5 +1,5 @@
 import { allocLasting, kernels, type Numbers } from "../kernels/index.ts";
-import { applyGradient, checkCount, type Parameter, ShapeError, Tensor, ValueError, zeroGrad } from "../tensor/index.ts";
+import { applyGradient, type Parameter, readCount, ShapeError, Tensor, ValueError, zeroGrad } from "../tensor/index.ts";
 import { constant, type Schedule } from "./schedules.ts";
 
 /** Changes parameters by their gradients. */
@@ -94,7 +94,7 @@ export function optimizerOf(
     state: () => ({ steps, arrays: arrays() }),
     restore: (saved): void => {
       const own = arrays();
-      checkCount(who, "the saved state's steps", saved.steps, 0);
+      readCount(who, "the saved state's steps", saved.steps, 0);
       const surplus = [...saved.arrays.keys()].find((name) => !own.has(name));
       if (surplus !== undefined)
         throw new ValueError(who, `the saved state holds "${surplus}"; it belongs to another model or optimizer`);

@@ -1,4 +1,4 @@
-import { checkCount, HashgradError, ValueError } from "../tensor/index.ts";
+import { HashgradError, readCount, ValueError } from "../tensor/index.ts";
 
 /** A pool that is full, or that cannot be made: too small a fraction, unknown parts. */
 export class PoolError extends HashgradError {}
@@ -102,5 +102,5 @@ export function paddingStore(size: number): IndexStore {
 export const PADDING = 0.01;
 
 function checkLength(length: number): void {
-  checkCount("allocate", "a length", length, 0);
+  readCount("allocate", "a length", length, 0);
 }

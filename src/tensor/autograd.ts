@@ -1,5 +1,15 @@
-import { alloc, allocLasting, kernels, type Lifetime, lasting, lifetimeNow, type Numbers } from "../kernels/index.ts";
-import { GradientError, ShapeError, ValueError } from "./errors.ts";
+import {
+  alloc,
+  allocLasting,
+  GradientError,
+  kernels,
+  type Lifetime,
+  lasting,
+  lifetimeNow,
+  type Numbers,
+  ShapeError,
+  ValueError,
+} from "../kernels/index.ts";
 import { type Shape, sameShape, show } from "./shape.ts";
 import { type Attributes, type History, type Into, type Pullback, Tensor } from "./tensor.ts";
 

@@ -1,4 +1,24 @@
 export {
+  type Bounds,
+  describe,
+  GradientError,
+  HashgradError,
+  RecycledError,
+  readBoolean,
+  readCount,
+  readFunction,
+  readIndices,
+  readList,
+  readName,
+  readNumber,
+  readObject,
+  readOptions,
+  readText,
+  ShapeError,
+  ValueError,
+} from "../kernels/index.ts";
+export { readOperand, readTensor, readTensors } from "./arguments.ts";
+export {
   applyGradient,
   assign,
   backward,
@@ -13,7 +33,6 @@ export {
   variable,
   zeroGrad,
 } from "./autograd.ts";
-export { checkCount, GradientError, HashgradError, RecycledError, ShapeError, ValueError } from "./errors.ts";
 export type { Parameter } from "./parameter.ts";
 export { Generator, randomNormal, randomTruncatedNormal, randomUniform, truncatedDraw } from "./random.ts";
 export { axesOf, axisOf, broadcastShapes, checkShape, type Shape, sameShape, show, sizeOf, stridesOf } from "./shape.ts";

@@ -1,5 +1,4 @@
-import { alloc } from "../kernels/index.ts";
-import { ValueError } from "./errors.ts";
+import { alloc, ValueError } from "../kernels/index.ts";
 import { checkShape, type Shape, sizeOf } from "./shape.ts";
 import { fresh, type Tensor } from "./tensor.ts";
 

@@ -1,4 +1,4 @@
-import { ShapeError } from "./errors.ts";
+import { ShapeError } from "../kernels/index.ts";
 
 /** The lengths of a tensor's axes; a scalar has none. */
 export type Shape = readonly number[];

@@ -1,5 +1,14 @@
-import { alloc, type Lifetime, lasting, lifetimeNow, type Numbers } from "../kernels/index.ts";
-import { RecycledError, ShapeError, ValueError } from "./errors.ts";
+import {
+  alloc,
+  type Lifetime,
+  lasting,
+  lifetimeNow,
+  type Numbers,
+  RecycledError,
+  ShapeError,
+  TENSOR_BRAND,
+  ValueError,
+} from "../kernels/index.ts";
 import { checkShape, type Shape, show, sizeOf } from "./shape.ts";
 
 /** Where a gradient goes: asks for the buffer of x's gradient, if anyone wants it. */
@@ -116,6 +125,9 @@ export class Tensor {
     return `Tensor ${show(this.shape)} ${few.join(" ")}${this.size > 6 ? " …" : ""}`;
   }
 }
+
+/** Other copies of the library recognize a tensor of this one by this key, and refuse it. */
+Object.defineProperty(Tensor.prototype, TENSOR_BRAND, { value: true });
 
 /** What `console.log` shows in Node. */
 Object.defineProperty(Tensor.prototype, Symbol.for("nodejs.util.inspect.custom"), {

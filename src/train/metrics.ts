@@ -1,5 +1,5 @@
 import { argMax } from "../ops/index.ts";
-import { checkCount, ShapeError, show, type Tensor, ValueError } from "../tensor/index.ts";
+import { readCount, ShapeError, show, type Tensor, ValueError } from "../tensor/index.ts";
 
 function rowsAndClasses(who: string, logits: Tensor, labels: ArrayLike<number>): [number, number] {
   if (logits.shape.length !== 2 || logits.shape[0] !== labels.length) {
@@ -32,7 +32,7 @@ export function topKCount(logits: Tensor, labels: ArrayLike<number>, k: number):
 
 function countWithin(who: string, logits: Tensor, labels: ArrayLike<number>, k: number): number {
   const [batch, classes] = rowsAndClasses(who, logits, labels);
-  checkCount(who, "k", k, 1);
+  readCount(who, "k", k, 1);
   const numbers = logits.data;
   let correct = 0;
   for (let row = 0; row < batch; row++) {

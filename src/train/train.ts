@@ -2,7 +2,7 @@ import { batchOf, batchOrder, checkDataset, type Dataset, lengthOf } from "../da
 import type { Layer } from "../nn/index.ts";
 import { crossEntropy } from "../ops/index.ts";
 import type { Optimizer } from "../optim/index.ts";
-import { backward, checkCount, Generator, gradientOf, HashgradError, noGrad, step, type Tensor } from "../tensor/index.ts";
+import { backward, Generator, gradientOf, HashgradError, noGrad, readCount, step, type Tensor } from "../tensor/index.ts";
 import { confusionMatrix, correctCount } from "./metrics.ts";
 
 /** Training that cannot go on. */
@@ -94,9 +94,9 @@ export async function train(options: TrainOptions): Promise<History> {
     onEpoch,
     signal,
   } = options;
-  checkCount("train", "epochs", epochs, 0);
-  checkCount("train", "firstEpoch", firstEpoch, 1);
-  checkCount("train", "batchSize", batchSize, 1);
+  readCount("train", "epochs", epochs, 0);
+  readCount("train", "firstEpoch", firstEpoch, 1);
+  readCount("train", "batchSize", batchSize, 1);
   checkDataset(data, "train");
   const random = new Generator(seed);
   const finished: Progress[] = [];
@@ -189,7 +189,7 @@ export async function evaluate({
   loss = defaultLoss,
   signal,
 }: EvaluateOptions): Promise<Evaluation> {
-  checkCount("evaluate", "batchSize", batchSize, 1);
+  readCount("evaluate", "batchSize", batchSize, 1);
   checkDataset(data, "evaluate");
   let confusion: number[][] | undefined; // as wide as the logits, which may have more classes than the data
   let [count, lossSum, correct] = [0, 0, 0];

@@ -4,7 +4,7 @@ import type { Initializer } from "./initializers.ts";
 /** A name that is taken, a shape that does not fit, a variable that cannot be written. */
 export class VariableError extends HashgradError {
   constructor(name: string, what: string) {
-    super(`variable "${name}"`, what, " "); // a sentence: the variable is its subject
+    super(`variable "${name}"`, what, { between: " " }); // a sentence: the variable is its subject
   }
 }
 

@@ -22,13 +22,15 @@ const SLEEPERS: usize = 256; // i32
 const WAITING: usize = 320; // i32: 1 while the caller sleeps
 const THREADS: usize = 448; // i32: how many threads take parts, the caller among them; helpers from this number on sleep
 const JOB: usize = 384; // i32: index of the part function
-const WORK: usize = 392; // i32: where work memory begins, and how much each thread has
+const WORK: usize = 392; // i32: where work memory begins, and how many bytes each slot of it has
+const SLOT: usize = 400; // i32: how many threads have taken a slot of work memory in this job
 const ARGUMENTS: usize = 512;
 
 /** How often a thread looks for the next job, or the caller for the end of this one, before it sleeps. */
 const LOOKS: i32 = 200000;
 
 let threads: i32 = 1;
+let mostThreads: i32 = 1;
 let maySleep: bool = true;
 let started: i32 = 1;
 
@@ -38,6 +40,7 @@ let started: i32 = 1;
  */
 export function setThreads(count: i32, sleep: bool): void {
   threads = count;
+  mostThreads = max(mostThreads, count);
   maySleep = sleep;
   atomic.store<i32>(THREADS, count);
 }
@@ -83,8 +86,16 @@ export function threadCount(): i32 {
   return threads;
 }
 
-/** Runs all parts of a kernel; `size` bytes of work memory for each thread begin at `work`. */
-export function run(job: Part, parts: i32, work: usize, size: i32): void {
+/**
+ * How many threads can take part in a job of `parts` parts at once: the slots of work memory it needs. Counts every thread that was ever
+ * asked for, since a worker that does not know yet that fewer threads are wanted may still take a part.
+ */
+export function slots(parts: i32): i32 {
+  return max(1, min(parts, mostThreads));
+}
+
+/** Runs all parts of a kernel. Each thread that takes parts owns one slot of work memory: `slots(parts)` slots of `size` bytes at `work`. */
+export function run(job: Part, parts: i32, work: usize, size: usize): void {
   if (threads == 1 || parts == 1) {
     for (let part = 0; part < parts; part++) job(part, parts, work);
     return;
@@ -92,7 +103,8 @@ export function run(job: Part, parts: i32, work: usize, size: i32): void {
   for (; started < threads; started++) startHelper(started);
   store<i32>(JOB, job.index);
   store<i32>(WORK, <i32>work);
-  store<i32>(WORK, size, 4);
+  store<i32>(WORK, <i32>size, 4);
+  store<i32>(SLOT, 0);
   atomic.store<i32>(FINISHED, 0);
   atomic.store<i64>(TICKET, <i64>parts << 32);
   atomic.add<i32>(JOBS, 1);
@@ -117,13 +129,15 @@ function left(ticket: i64): i32 {
 
 /** Takes parts of the job that is on until none is left. */
 function takeParts(thread: i32): void {
+  let slot = -1; // taken with the first part, so that a job has no more slots than parts
   for (;;) {
     const ticket = atomic.add<i64>(TICKET, thread == 0 ? 1 : 1 << 16);
     if (left(ticket) <= 0) return;
     const parts = <i32>(ticket >> 32);
     const next = thread == 0 ? <i32>(ticket & 0xffff) : parts - 1 - <i32>((ticket >> 16) & 0xffff);
     // From here on the job cannot end, nor its arguments change, before this part is done.
-    const work = <usize>load<i32>(WORK) + <usize>(thread * load<i32>(WORK, 4));
+    if (slot < 0) slot = atomic.add<i32>(SLOT, 1);
+    const work = <usize>load<i32>(WORK) + <usize>slot * <usize>load<i32>(WORK, 4);
     call_indirect<void>(load<i32>(JOB), next, parts, work);
     atomic.add<i32>(FINISHED, 1);
     if (atomic.load<i32>(WAITING) != 0) atomic.notify(FINISHED, 1);

@@ -1,0 +1,32 @@
+import { describe, readList, TENSOR_BRAND, ValueError } from "../kernels/index.ts";
+import { asTensor, Tensor } from "./tensor.ts";
+
+/** x, if it is a tensor of this copy of the library. `name` is the argument's name in messages. */
+export function readTensor(who: string, name: string, x: Tensor): Tensor {
+  return x instanceof Tensor ? x : refuseTensor(who, name, x);
+}
+
+/** A tensor, or a number, which becomes a scalar tensor (float32). */
+export function readOperand(who: string, name: string, x: Tensor | number): Tensor {
+  if (x instanceof Tensor) return x;
+  if (typeof x === "number") return asTensor(x);
+  return refuseTensor(who, name, x);
+}
+
+/** A list of tensors. */
+export function readTensors(who: string, name: string, xs: readonly Tensor[]): readonly Tensor[] {
+  readList(who, name, xs);
+  for (let i = 0; i < xs.length; i++) if (!(xs[i] instanceof Tensor)) refuseTensor(who, `${name}[${i}]`, xs[i]);
+  return xs;
+}
+
+function refuseTensor(who: string, name: string, x: unknown): never {
+  if (typeof x === "object" && x !== null && TENSOR_BRAND in x) {
+    throw new ValueError(
+      who,
+      `${name} is a tensor of another copy of hashgrad: gradients do not pass from one copy to another; ` +
+        "`npm ls hashgrad` lists the copies, and a bundler must not include two",
+    );
+  }
+  throw new ValueError(who, `${name} must be a tensor, got ${describe(x)}; make one with tensor(...)`);
+}
