@@ -121,6 +121,11 @@ export function configure(options: { readonly threads: number | "auto" }): Backe
   return backend();
 }
 
+/** For tests: lets a thread fail in the next job that has workers, see assembly/threads.ts. */
+export function injectFault(kind: number): void {
+  chosen?.wasm?.injectFault(kind);
+}
+
 const MOST_THREADS = 16;
 
 /** How many threads there will be; "auto": as many as the machine can run at once. */
