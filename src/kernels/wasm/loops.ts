@@ -102,6 +102,7 @@ export type Loops = Omit<
   | "gemm"
   | "maxPool"
   | "maxPoolGrad"
+  | "mulUnlessZero"
   | "pow"
   | "powGradBase"
   | "powGradExponent"

@@ -148,7 +148,7 @@ function row(op: i32, r: i32, n: i32, work: usize): void {
     case 4: { // crossEntropy: x, labels, losses
       const top = largest(n, a);
       const shift = top + logOf(exponentials(n, a, top, work));
-      let loss = (1 - number) * (shift - <f64>load<f32>(a + 4 * <usize>load<i32>(b + one)));
+      let loss = number < 1 ? (1 - number) * (shift - <f64>load<f32>(a + 4 * <usize>load<i32>(b + one))) : 0; // 0·∞ is 0
       if (number > 0) loss += (number / n) * (n * shift - total<Sum>(n, a, a, 0));
       return store<f32>(<usize>argument(6) + one, <f32>loss);
     }
