@@ -15,6 +15,18 @@ function reduced(losses: Tensor, reduction: Reduction): Tensor {
   throw new ValueError("reduction", `must be "mean", "sum" or "none", got ${JSON.stringify(reduction)}`);
 }
 
+/**
+ * weight·x element by element, and 0 where the weight is 0, even if x is infinite: an outcome of probability 0 adds nothing to a loss.
+ */
+function weighted(weight: Tensor, x: Tensor): Tensor {
+  const y = alloc(x.size);
+  kernels.mulUnlessZero(weight.data, x.data, y);
+  return record("weighted", {}, [weight, x], x.shape, y, (dy, into) => {
+    into(weight, (dw, accumulate) => kernels.mul(dy, x.data, dw, accumulate)); // dw (+)= dy·x
+    into(x, (dx, accumulate) => kernels.mul(dy, weight.data, dx, accumulate)); // dx (+)= dy·weight
+  });
+}
+
 /** Rows of zeros with a 1 at each label: [labels] → [labels, classes]. */
 export function oneHot(labels: Int32Array | readonly number[], classes: number): Tensor {
   const found = checkIndices("oneHot", labels, classes);
@@ -31,6 +43,8 @@ export function oneHot(labels: Int32Array | readonly number[], classes: number):
 
 /**
  * Softmax cross entropy, −Σ target·log softmax(logits), for logits [batch, classes].
+ *
+ * A class whose target is 0 adds nothing, even if its logit is −∞.
  *
  * @param target labels 0…classes−1, one per example; or a tensor [batch, classes] of probabilities (one-hot or soft).
  * @param options `labelSmoothing` (0): the share of the target that is spread evenly over all classes (Szegedy et al. 2016).
@@ -53,7 +67,7 @@ export function crossEntropy(
       );
     }
     const smooth = labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes);
-    return reduced(neg(sum(mul(smooth, logSoftmax(logits)), { axes: 1 })), reduction);
+    return reduced(neg(sum(weighted(smooth, logSoftmax(logits)), { axes: 1 })), reduction);
   }
   if (target.length !== batch) {
     throw new ShapeError("crossEntropy", `${target.length} labels for logits ${show(logits.shape)}: need one per row`);
@@ -84,7 +98,8 @@ export function meanSquaredError(
 
 /**
  * Binary cross entropy of sigmoid(logits) against targets from 0 to 1: target·softplus(−logits) + (1 − target)·softplus(logits), which
- * never overflows, and keeps all digits of small losses. "none" keeps the shape.
+ * never overflows, and keeps all digits of small losses. A term whose weight is 0 is 0, even if the logit is infinite. "none" keeps the
+ * shape.
  */
 export function binaryCrossEntropyWithLogits(
   logits: Tensor,
@@ -98,5 +113,5 @@ export function binaryCrossEntropyWithLogits(
     );
   }
   const [ifOne, ifZero] = [softplus(neg(logits)), softplus(logits)];
-  return reduced(add(mul(target, ifOne), mul(sub(1, target), ifZero)), reduction);
+  return reduced(add(weighted(target, ifOne), weighted(sub(1, target), ifZero)), reduction);
 }

@@ -95,7 +95,13 @@ function productsOf(batch: Shape, a: Shape, b: Shape, size: number): { a: number
   });
 }
 
-/** Pushes one product per matrix into x's gradient; a matrix that was broadcast collects several. */
+/** How many products one matrix may collect in float32. */
+const FEW_PRODUCTS = 8;
+
+/**
+ * Pushes one product per matrix into x's gradient. A matrix that was broadcast collects several: in double precision if there are many,
+ * which costs 12 bytes per element of one matrix.
+ */
 function pushProducts(
   x: Tensor,
   into: Parameters<Parameters<typeof record>[5]>[1],
@@ -105,10 +111,32 @@ function pushProducts(
 ): void {
   into(x, (dx, accumulate) => {
     if (!accumulate && begins.length === 0) dx.fill(0);
-    const written = new Set<number>();
+    const collected = new Map<number, number[]>(); // where a matrix begins, and the numbers of its products
     for (const [i, begin] of begins.entries()) {
-      product(i, dx.subarray(begin, begin + length), accumulate || written.has(begin));
-      written.add(begin);
+      const list = collected.get(begin);
+      if (list === undefined) collected.set(begin, [i]);
+      else list.push(i);
+    }
+    for (const [begin, list] of collected) {
+      const matrix = dx.subarray(begin, begin + length);
+      if (list.length > FEW_PRODUCTS) collect(list, matrix, accumulate, product);
+      else for (const [count, i] of list.entries()) product(i, matrix, accumulate || count > 0);
     }
   });
+}
+
+/** dx (+)= the sum of many products, rounded to float32 once. */
+function collect(
+  list: readonly number[],
+  dx: Numbers,
+  accumulate: boolean,
+  product: (i: number, dx: Numbers, accumulate: boolean) => void,
+): void {
+  const totals = accumulate ? Float64Array.from(dx) : new Float64Array(dx.length);
+  const one = alloc(dx.length);
+  for (const i of list) {
+    product(i, one, false);
+    for (let j = 0; j < one.length; j++) totals[j]! += one[j]!;
+  }
+  dx.set(totals);
 }

@@ -27,7 +27,10 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
   });
 }
 
-/** What batch normalisation in training returns: the result, and the statistics it used, without history. */
+/**
+ * What batch normalisation in training returns: the result, and the statistics, without history. The result is computed from statistics in
+ * double precision; `mean` and `variance` are those, rounded to float32.
+ */
 export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; readonly variance: Tensor };
 
 /**
@@ -38,13 +41,18 @@ export function batchNormTraining(x: Tensor, gamma: Tensor, beta: Tensor, epsilo
   const channels = checkChannels("batchNormTraining", x, { gamma, beta });
   if (x.size === 0)
     throw new ShapeError("batchNormTraining", `x ${show(x.shape)} is empty: there are no statistics of no numbers`);
-  const [mean, variance, z] = [alloc(channels), alloc(channels), alloc(x.size)];
-  kernels.columnMoments(channels, x.data, mean, variance);
-  kernels.standardiseColumns(channels, x.data, mean, variance, epsilon, z);
+  const [means, variances, z] = [new Float64Array(channels), new Float64Array(channels), alloc(x.size)];
+  kernels.columnMoments(channels, x.data, means, variances);
+  kernels.standardiseColumns(channels, x.data, means, variances, epsilon, z);
   const standard = record("batchNorm", { epsilon }, [x], x.shape, z, (dz, into) =>
-    into(x, (dx, accumulate) => kernels.standardiseColumnsGrad(channels, z, variance, epsilon, dz, dx, accumulate)),
+    into(x, (dx, accumulate) => kernels.standardiseColumnsGrad(channels, z, variances, epsilon, dz, dx, accumulate)),
   );
-  return { y: scaleAndShift(standard, gamma, beta), mean: fresh([channels], mean), variance: fresh([channels], variance) };
+  const [mean, variance] = [means, variances].map((found) => {
+    const rounded = alloc(channels);
+    rounded.set(found);
+    return fresh([channels], rounded);
+  }) as [Tensor, Tensor];
+  return { y: scaleAndShift(standard, gamma, beta), mean, variance };
 }
 
 /** Batch normalisation with given statistics: y = gamma·(x − mean)/√(variance + epsilon) + beta. No gradient reaches the statistics. */
@@ -58,10 +66,11 @@ export function batchNormInference(
 ): Tensor {
   const channels = checkChannels("batchNormInference", x, { gamma, beta, mean, variance });
   const [centre, spread] = [stopGradient(mean), stopGradient(variance)];
+  const [means, variances] = [Float64Array.from(centre.data), Float64Array.from(spread.data)];
   const z = alloc(x.size);
-  kernels.standardiseColumns(channels, x.data, centre.data, spread.data, epsilon, z);
+  kernels.standardiseColumns(channels, x.data, means, variances, epsilon, z);
   const standard = record("standardise", { epsilon }, [x, centre, spread], x.shape, z, (dz, into) =>
-    into(x, (dx, accumulate) => kernels.standardiseColumnsLinearGrad(channels, spread.data, epsilon, dz, dx, accumulate)),
+    into(x, (dx, accumulate) => kernels.standardiseColumnsLinearGrad(channels, variances, epsilon, dz, dx, accumulate)),
   );
   return scaleAndShift(standard, gamma, beta);
 }
@@ -72,7 +81,7 @@ export function batchNormInference(
  */
 export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5): Tensor {
   const features = checkChannels("layerNorm", x, { gamma, beta });
-  const [z, rates] = [alloc(x.size), alloc(x.size / features)];
+  const [z, rates] = [alloc(x.size), new Float64Array(x.size / features)];
   kernels.standardiseRows(features, x.data, epsilon, z, rates);
   const standard = record("layerNorm", { epsilon }, [x], x.shape, z, (dz, into) =>
     into(x, (dx, accumulate) => kernels.standardiseRowsGrad(features, z, rates, dz, dx, accumulate)),
