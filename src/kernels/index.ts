@@ -8,6 +8,8 @@ import { availableThreads, canStartHelpers, missingHelpers } from "./wasm/helper
 export {
   type Bounds,
   describe,
+  FLOAT32,
+  isTypedArray,
   readBoolean,
   readCount,
   readFunction,
@@ -15,6 +17,7 @@ export {
   readList,
   readName,
   readNumber,
+  readNumbers,
   readObject,
   readOptions,
   readText,
