@@ -22,7 +22,7 @@ export {
   randomTruncatedNormal,
   randomUniform,
   range,
-  record,
+  recordOp as record,
   type Shape,
   ShapeError,
   step,

@@ -10,6 +10,8 @@ import { availableThreads, canStartWorkers, missingWorkers } from "./wasm/worker
 export {
   type Bounds,
   describe,
+  FLOAT32,
+  isTypedArray,
   readBoolean,
   readCount,
   readFunction,
@@ -17,6 +19,7 @@ export {
   readList,
   readName,
   readNumber,
+  readNumbers,
   readObject,
   readOptions,
   readText,

@@ -2,7 +2,6 @@ import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  asTensor,
   full,
   HashgradError,
   keep,
@@ -62,7 +61,7 @@ describe("creation", () => {
     expect(range(0, 3).toNested()).toEqual([0, 1, 2]);
     expect(range(3, 0, -2).toNested()).toEqual([3, 1]);
     expect(range(3, 0).shape).toEqual([0]);
-    expect(asTensor(4).shape).toEqual([]);
+    expect(full([], 4).shape).toEqual([]);
   });
 
   test.each<[string, () => unknown, HashgradError]>([
