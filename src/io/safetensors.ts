@@ -93,8 +93,7 @@ function headerOf(who: string, saved: SavedTensors): { readonly header: Uint8Arr
 
 function readSavedTensors(who: string, saved: SavedTensors): SavedTensors {
   const { tensors, metadata } = readObject(who, "saved", saved);
-  if (Object.prototype.toString.call(tensors) !== "[object Map]")
-    throw new ValueError(who, `tensors must be a Map from names to tensors, got ${describe(tensors)}`);
+  if (!isMap(tensors)) throw new ValueError(who, `tensors must be a Map from names to tensors, got ${describe(tensors)}`);
   for (const [name, x] of tensors) {
     readText(who, "the name of a tensor", name);
     readTensor(who, `tensor ${JSON.stringify(name)}`, x);
@@ -103,6 +102,15 @@ function readSavedTensors(who: string, saved: SavedTensors): SavedTensors {
   for (const [key, value] of Object.entries(readObject(who, "metadata", metadata)))
     readText(who, `metadata ${JSON.stringify(key)}`, value);
   return saved;
+}
+
+/** Whether a value is a Map, of this realm or another. */
+function isMap(value: unknown): boolean {
+  try {
+    return Map.prototype.has.call(value as Map<unknown, unknown>, "") || true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -195,7 +203,7 @@ function entryOf(key: string, entry: unknown, name: string): Entry {
   if (end - begin !== size)
     throw new FormatError(
       name,
-      `${describe(key)} ${show(shape)} of ${dtype} needs ${size} bytes, its offsets ${begin} and ${end} give others`,
+      `${describe(key)} ${show(shape)} of ${dtype} needs ${size} bytes, its offsets are ${begin} and ${end}; the file is damaged`,
     );
   return { key, dtype: dtype as string, shape, begin, end };
 }
