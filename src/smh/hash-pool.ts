@@ -1,6 +1,6 @@
 import { cyclicSlice } from "../ops/index.ts";
 import type { Parameter, Shape } from "../tensor/index.ts";
-import { type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
+import { type Description, type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
 import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
 import {
   checkDistribution,
@@ -10,6 +10,7 @@ import {
   type PoolOptions,
   type PoolSlice,
   sliceOf,
+  storeKind,
   type VariablePool,
 } from "./pool.ts";
 
@@ -28,6 +29,7 @@ export class HashVariablePool implements VariablePool {
   readonly coreSize: number;
   readonly poolSize: number;
   readonly stddev: number;
+  readonly description: Description;
   readonly #hash: Parameter;
   readonly #store: IndexStore;
 
@@ -54,6 +56,7 @@ export class HashVariablePool implements VariablePool {
     this.coreSize = size;
     this.poolSize = Math.floor(poolSize);
     this.stddev = typeof initializer === "string" ? stddev : init.deviation([size]);
+    this.description = { kind: "hash", poolSize, fraction, stddev: this.stddev, indexStore: storeKind(kind) };
     this.#store = indexStore(kind, this.poolSize);
   }
 

@@ -1,8 +1,9 @@
 import { add, mul } from "../ops/index.ts";
 import { type Parameter, type Shape, sizeOf, ValueError } from "../tensor/index.ts";
+import type { Description } from "../variables/index.ts";
 import { HashVariablePool } from "./hash-pool.ts";
 import { PoolError } from "./index-store.ts";
-import { checkOptions, leastAdvice, type PoolOptions, type PoolSlice, type VariablePool } from "./pool.ts";
+import { checkOptions, leastAdvice, type PoolOptions, type PoolSlice, storeKind, type VariablePool } from "./pool.ts";
 import { leastProductFraction, ProductVariablePool } from "./product-pool.ts";
 
 export type MetaPoolOptions = PoolOptions & {
@@ -23,6 +24,7 @@ export class MetaVariablePool implements VariablePool {
   readonly coreSize: number;
   readonly poolSize: number;
   readonly stddev: number;
+  readonly description: Description;
   readonly parts: readonly VariablePool[];
   readonly #reduce: "sum" | "product";
 
@@ -57,6 +59,8 @@ export class MetaVariablePool implements VariablePool {
       throw new ValueError("MetaVariablePool", `parts are "product", "kronecker" or "hash", got ${JSON.stringify(kind)}`);
     });
     this.#reduce = reduce;
+    const indexStore = storeKind(options.indexStore);
+    this.description = { kind: "meta", parts: [...parts], reduce, poolSize, fraction, stddev, indexStore };
     this.coreVariables = this.parts.flatMap((part) => part.coreVariables);
     this.coreSize = this.parts.reduce((sum, part) => sum + part.coreSize, 0);
     this.poolSize = this.parts[0]!.poolSize;

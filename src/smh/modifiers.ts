@@ -1,5 +1,5 @@
 import { add, mul, relu, straightThroughSign } from "../ops/index.ts";
-import type { Shape, Tensor } from "../tensor/index.ts";
+import { readFunction, readText, type Shape, type Tensor } from "../tensor/index.ts";
 import { fansOf, type Initializer, onesInit } from "../variables/index.ts";
 
 /** What a modifier may know of the variable whose slice it changes. */
@@ -21,10 +21,31 @@ export type ModifierContext = {
  * Changes a slice of the pool before the layer sees it. Runs on every read, and once on zeros when the variable is created, so that
  * variables it asks for exist from the start.
  */
-export type Modifier = (slice: Tensor, context: ModifierContext) => Tensor;
+export type Modifier = {
+  (slice: Tensor, context: ModifierContext): Tensor;
+  /**
+   * What files record, so that a model with another modifier is refused. Left out: the name of the function, which a minifier changes
+   * and an unnamed function lacks; `namedModifier` sets it.
+   */
+  readonly kind?: string;
+};
+
+/** The same modifier with a kind that files record: it should name all options that change the weights. */
+export function namedModifier(kind: string, modifier: Modifier): Modifier {
+  readText("namedModifier", "kind", kind);
+  readFunction("namedModifier", "modifier", modifier);
+  return Object.assign((slice: Tensor, context: ModifierContext): Tensor => modifier(slice, context), { kind });
+}
+
+/** What files record of a modifier. */
+export function modifierKind(modifier: Modifier | null): string {
+  if (modifier === null) return "none";
+  if (typeof modifier.kind === "string") return modifier.kind;
+  return modifier.name === "" ? "a function without a name" : modifier.name;
+}
 
 /** No negative weights. */
-export const reluModifier: Modifier = (slice) => relu(slice);
+export const reluModifier: Modifier = /* @__PURE__ */ namedModifier("relu", (slice) => relu(slice));
 
 /** √(2/(kh·kw·out)) for kernels [kh, kw, in, out], 1/√out for matrices [in, out], 1 for anything else (EfficientNet's scale). */
 export function fanoutScale(shape: Shape): number {
@@ -33,33 +54,41 @@ export function fanoutScale(shape: Shape): number {
 }
 
 /** Times `fanoutScale(shape)`. */
-export const constantFanoutScaleModifier: Modifier = (slice, { shape }) => mul(slice, fanoutScale(shape));
+export const constantFanoutScaleModifier: Modifier = /* @__PURE__ */ namedModifier("constant fan-out scale", (slice, { shape }) =>
+  mul(slice, fanoutScale(shape)),
+);
 
 /** What the seed calls `constantFanoutScaleModifier`. */
 export const fanoutScaleModifier: Modifier = constantFanoutScaleModifier;
 
 /** Times √(1/fanIn), fanIn being the numbers one output reads; 1 for biases and other shapes with fewer than two axes. */
-export const constantFaninScaleModifier: Modifier = (slice, { shape }) =>
-  mul(slice, shape.length < 2 ? 1 : Math.sqrt(1 / fansOf(shape).fanIn));
+export const constantFaninScaleModifier: Modifier = /* @__PURE__ */ namedModifier("constant fan-in scale", (slice, { shape }) =>
+  mul(slice, shape.length < 2 ? 1 : Math.sqrt(1 / fansOf(shape).fanIn)),
+);
 
 /** Times a learned number, `<name>/scale`, which starts at 1. */
-export const variableScaleModifier: Modifier = (slice, { variable }) => mul(slice, variable("scale"));
+export const variableScaleModifier: Modifier = /* @__PURE__ */ namedModifier("learned scale", (slice, { variable }) =>
+  mul(slice, variable("scale")),
+);
 
 /** Times `fanoutScale(shape)` and a learned number. */
-export const variableFanoutScaleModifier: Modifier = (slice, { shape, variable }) =>
-  mul(slice, mul(variable("scale"), fanoutScale(shape)));
+export const variableFanoutScaleModifier: Modifier = /* @__PURE__ */ namedModifier(
+  "learned fan-out scale",
+  (slice, { shape, variable }) => mul(slice, mul(variable("scale"), fanoutScale(shape))),
+);
 
 /** −1, 0 or 1 by the sign; the gradient passes as if nothing had happened (straight through). */
-export const signModifier: Modifier = (slice) => straightThroughSign(slice);
+export const signModifier: Modifier = /* @__PURE__ */ namedModifier("sign", (slice) => straightThroughSign(slice));
 
 /** One after another, from left to right. The variables of the second, third, … get their place in the name: `scale`, `scale_1`. */
 export function composeModifiers(...modifiers: readonly Modifier[]): Modifier {
-  return (slice, context) =>
+  return namedModifier(`compose(${modifiers.map(modifierKind).join(", ")})`, (slice, context) =>
     modifiers.reduce((x, modifier, i) => {
       const variable: ModifierContext["variable"] = (suffix, shape = [], init = onesInit) =>
         context.variable(i === 0 ? suffix : `${suffix}_${i}`, shape, init);
       return modifier(x, { ...context, variable });
-    }, slice);
+    }, slice),
+  );
 }
 
 /** What a variable whose own initialiser is a constant varies by when it is taken from the pool. */
@@ -70,8 +99,11 @@ const CONSTANT_DEVIATION = 0.01;
  * scale is learned (the paper's section on scaling): init.mean + slice·(init.deviation/stddev)·scale. A constant initialiser has no
  * deviation; 0.01 stands in for it.
  */
-export const initialiserScaleModifier: Modifier = (slice, { shape, init, stddev, variable }) => {
-  const deviation = init.deviation(shape) || CONSTANT_DEVIATION;
-  const scaled = mul(slice, mul(variable("scale"), deviation / stddev));
-  return init.mean === 0 ? scaled : add(scaled, init.mean);
-};
+export const initialiserScaleModifier: Modifier = /* @__PURE__ */ namedModifier(
+  "initializer scale",
+  (slice, { shape, init, stddev, variable }) => {
+    const deviation = init.deviation(shape) || CONSTANT_DEVIATION;
+    const scaled = mul(slice, mul(variable("scale"), deviation / stddev));
+    return init.mean === 0 ? scaled : add(scaled, init.mean);
+  },
+);

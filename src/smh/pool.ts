@@ -10,7 +10,7 @@ import {
   ValueError,
   variable,
 } from "../tensor/index.ts";
-import { type Distribution, type Initializer, seedFor } from "../variables/index.ts";
+import { type Description, type Distribution, type Initializer, seedFor } from "../variables/index.ts";
 import { type IndexStore, type IndexStoreKind, PADDING, type Range } from "./index-store.ts";
 
 /** A part of a pool, in a shape. `read()` gives the numbers as they are now, with history: gradients reach the pool's factors. */
@@ -37,7 +37,23 @@ export type VariablePool = {
   readonly check: (length: number) => void;
   /** The next weights of the pool in this shape. @throws PoolError where too few are left. */
   readonly getSlice: (shape: Shape) => PoolSlice;
+  /**
+   * Kind and options, which files record, so that a model with another pool is refused: all that changes how the trained numbers become
+   * weights. Left out: the name of the class and the sizes.
+   */
+  readonly description?: Description;
 };
+
+/** What files record of a pool. */
+export function poolDescription(pool: VariablePool): Description {
+  const { poolSize, coreSize, stddev } = pool;
+  return pool.description ?? { kind: pool.constructor?.name || "a pool without a name", poolSize, coreSize, stddev };
+}
+
+/** What files record of an index store; `placements` of a factory say what a user's own store did. */
+export function storeKind(kind: IndexStoreKind = "basic"): string {
+  return typeof kind === "string" ? kind : kind.name || "a function without a name";
+}
 
 /** What all pools take. */
 export type PoolOptions = {

@@ -1,7 +1,7 @@
 import { lifetimeNow } from "../kernels/index.ts";
 import { matmul, reshape, slice, transpose } from "../ops/index.ts";
 import { isRecording, keep, noGrad, type Parameter, type Shape, shareHistory, type Tensor } from "../tensor/index.ts";
-import { type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
+import { type Description, type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
 import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
 import {
   checkDistribution,
@@ -11,6 +11,7 @@ import {
   type PoolOptions,
   type PoolSlice,
   sliceOf,
+  storeKind,
   type VariablePool,
 } from "./pool.ts";
 
@@ -39,6 +40,7 @@ export class ProductVariablePool implements VariablePool {
   readonly coreSize: number;
   readonly poolSize: number;
   readonly stddev: number;
+  readonly description: Description;
   /** d: the side of the product. */
   readonly dim: number;
   /** r: how many products each weight is the sum of. */
@@ -89,6 +91,8 @@ export class ProductVariablePool implements VariablePool {
     this.coreVariables = [left, right];
     this.coreSize = left.tensor.size + right.tensor.size;
     this.poolSize = side * side;
+    const pool = useKroneckerProduct ? "kronecker" : "product";
+    this.description = { kind: pool, poolSize, fraction, stddev: this.stddev, indexStore: storeKind(kind) };
     this.#store = indexStore(kind, this.poolSize);
   }
 

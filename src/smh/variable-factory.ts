@@ -4,6 +4,9 @@ import {
   checkRequest,
   DenseVariables,
   defaultInit,
+  type Initializer,
+  type ModelState,
+  numbersOf,
   onesInit,
   type Sizes,
   sameVariable,
@@ -13,8 +16,8 @@ import {
   VariableError,
 } from "../variables/index.ts";
 import type { Range } from "./index-store.ts";
-import { initialiserScaleModifier, type Modifier, type ModifierContext } from "./modifiers.ts";
-import type { VariablePool } from "./pool.ts";
+import { initialiserScaleModifier, type Modifier, type ModifierContext, modifierKind } from "./modifiers.ts";
+import { poolDescription, type VariablePool } from "./pool.ts";
 
 /**
  * Which variables come from the pool. A string is a pattern that must match at the start of the name, as in the reference code; a RegExp
@@ -70,6 +73,8 @@ export class VariableFactory implements VariableCreator {
   /** Names of what modifiers asked for. */
   readonly #helpers = new Set<string>();
   readonly #placements = new Map<string, readonly (readonly Range[])[]>();
+  /** What modifiers asked of the initializers, by variable: files keep it, since it changes the weights. */
+  readonly #initializers = new Map<string, readonly [mean: number | null, deviation: number | null]>();
 
   constructor({ pool = null, applyTo = null, modifier, variables, seed = 0 }: VariableFactoryOptions = {}) {
     this.pool = pool;
@@ -93,10 +98,11 @@ export class VariableFactory implements VariableCreator {
 
   #fromPool(pool: VariablePool, name: string, shape: Shape, { init = defaultInit(shape) }: CreateOptions): Variable {
     const modify = this.#modifier ?? ((slice: Tensor): Tensor => slice);
+    const asked = observed(init);
     const context: ModifierContext = {
       name,
       shape,
-      init,
+      init: asked.init,
       stddev: pool.stddev,
       variable: (suffix, ownShape = [], ownInit = onesInit) => {
         const helper = `${name}/${suffix}`;
@@ -117,6 +123,7 @@ export class VariableFactory implements VariableCreator {
     }
     const slice = pool.getSlice(shape);
     this.#placements.set(name, slice.placement);
+    if (asked.mean !== null || asked.deviation !== null) this.#initializers.set(name, [asked.mean, asked.deviation]);
     return {
       name,
       shape: slice.shape,
@@ -164,10 +171,51 @@ export class VariableFactory implements VariableCreator {
     return this.#placements;
   }
 
+  /**
+   * All that a file must hold to restore the model: also the factors of a pool that is not trained, kind and options of pool and
+   * modifier, and where each variable lies.
+   */
+  state(): ModelState {
+    const weights = numbersOf(this.parameters(), this.variables());
+    const { pool } = this;
+    if (pool === null) return { weights, pool };
+    for (const { name, tensor } of pool.coreVariables) weights.set(name, tensor);
+    return {
+      weights,
+      pool: {
+        core: pool.coreVariables.map(({ name }) => name),
+        description: poolDescription(pool),
+        modifier: modifierKind(this.#modifier),
+        placements: this.#placements,
+        initializers: this.#initializers,
+      },
+    };
+  }
+
   /** The fraction really achieved, learned scales and left-out variables included. */
   report(): CompressionReport {
     const { pool } = this;
     const sizes = sizesOf({ variables: () => this.variables(), parameters: () => this.#trained() });
     return { ...sizes, coreSize: pool?.coreSize ?? 0, poolSize: pool?.poolSize ?? 0, status: pool?.status ?? 0 };
   }
+}
+
+/** An initializer, and the mean and the deviation that a modifier asked it for. */
+type Asked = { readonly init: Initializer; mean: number | null; deviation: number | null };
+
+function observed(init: Initializer): Asked {
+  const mean = (): number => {
+    asked.mean = init.mean;
+    return init.mean;
+  };
+  const deviation = (shape: Shape): number => {
+    asked.deviation = init.deviation(shape);
+    return asked.deviation;
+  };
+  const asked: Asked = {
+    init: Object.create(init, { mean: { get: mean, enumerable: true }, deviation: { value: deviation, enumerable: true } }),
+    mean: null,
+    deviation: null,
+  };
+  return asked;
 }

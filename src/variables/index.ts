@@ -18,5 +18,15 @@ export {
   zerosInit,
 } from "./initializers.ts";
 export { scope, uniqueNames, variableCreatorScope, variableScope } from "./scope.ts";
-export { type Pooled, rowsOf, type Sizes, sizesOf, summary, survey, table, type VariableRow, weightsOf } from "./summary.ts";
-export { type CreateOptions, type Model, type Variable, type VariableCreator, VariableError } from "./variable.ts";
+export { numbersOf, stateOf, weightsOf } from "./state.ts";
+export { rowsOf, type Sizes, sizesOf, summary, survey, table, type VariableRow } from "./summary.ts";
+export {
+  type CreateOptions,
+  type Description,
+  type Model,
+  type ModelState,
+  type PooledState,
+  type Variable,
+  type VariableCreator,
+  VariableError,
+} from "./variable.ts";

@@ -1,3 +1,4 @@
+import { stateOf } from "./state.ts";
 import type { VariableCreator } from "./variable.ts";
 
 /** The same creator, seen from inside a named part of the model: "conv" + "kernel" → "conv/kernel". */
@@ -7,6 +8,7 @@ export function scope(vars: VariableCreator, prefix: string): VariableCreator {
     variables: () => vars.variables(),
     parameters: () => vars.parameters(),
     prefix: `${vars.prefix ?? ""}${prefix}/`,
+    state: () => stateOf(vars), // of the whole model: the part of a pool that one scope uses cannot be saved alone
   };
 }
 
@@ -23,6 +25,7 @@ export function uniqueNames(vars: VariableCreator): VariableCreator {
     variables: () => vars.variables(),
     parameters: () => vars.parameters(),
     prefix,
+    state: () => stateOf(vars),
   };
 }
 

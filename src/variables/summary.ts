@@ -1,4 +1,4 @@
-import { full, type Parameter, show, sizeOf, type Tensor } from "../tensor/index.ts";
+import { full, show, sizeOf, type Tensor } from "../tensor/index.ts";
 import { checkRequest, sameVariable } from "./dense.ts";
 import type { Model, Variable, VariableCreator } from "./variable.ts";
 
@@ -71,15 +71,4 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
       .join("  ")
       .trimEnd();
   return [line(head), line(widths.map((width) => "─".repeat(width))), ...rows.map(line)].join("\n");
-}
-
-/** A creator that may have a pool (a VariableFactory does), whose numbers belong to the model even where they are not trained. */
-export type Pooled = VariableCreator & { readonly pool?: { readonly coreVariables: readonly Parameter[] } | null };
-
-/** Every number that makes a model what it is, by name: its parameters and what is not trained. Live tensors, not copies. */
-export function weightsOf(vars: Pooled): Map<string, Tensor> {
-  const named = (p: Parameter): [string, Tensor] => [p.name, p.tensor];
-  const frozen = vars.pool?.coreVariables.filter((core) => !core.tensor.tracked) ?? [];
-  const rest = vars.variables().filter((v) => !v.trainable);
-  return new Map([...[...vars.parameters(), ...frozen].map(named), ...rest.map((v): [string, Tensor] => [v.name, v.read()])]);
 }

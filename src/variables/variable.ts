@@ -41,7 +41,33 @@ export interface VariableCreator {
   parameters(): readonly Parameter[];
   /** What this creator puts in front of the names it is asked for, where it is a `scope` of another one. */
   readonly prefix?: string;
+  /** All that a file must hold to restore the model. Left out: the numbers of `parameters()` and of untrained variables. */
+  state?(): ModelState;
 }
+
+/** What a part of a model is, as files record it: its kind and its options. Values are compared as JSON. */
+export type Description = { readonly kind: string; readonly [option: string]: unknown };
+
+/** All that a file must hold to restore a model. */
+export type ModelState = {
+  /** Every number that makes the model what it is, by name. Live tensors, not copies. */
+  readonly weights: ReadonlyMap<string, Tensor>;
+  /** What turns the numbers of a pool into weights; null if every variable has its own numbers. */
+  readonly pool: PooledState | null;
+};
+
+/** What determines the weights of a compressed model besides numbers. */
+export type PooledState = {
+  /** The names of the pool's own numbers among `weights`. */
+  readonly core: readonly string[];
+  readonly description: Description;
+  /** The kind of the modifier: a declared kind, or the name of its function. */
+  readonly modifier: string;
+  /** Where in the pool each variable lies. */
+  readonly placements: ReadonlyMap<string, unknown>;
+  /** Mean and standard deviation of the layers' initializers, for each variable whose modifier uses them. */
+  readonly initializers: ReadonlyMap<string, readonly [mean: number | null, deviation: number | null]>;
+};
 
 /** Everything a model is made of when it is built from variables: `(vars) => layer`. */
 export type Model<T = unknown> = (vars: VariableCreator) => T;
