@@ -34,7 +34,7 @@ export function stridesOf(shape: Shape): number[] {
 }
 
 /** A tensor has fewer numbers than this: 16 GiB of float32. */
-export const MOST_NUMBERS = 2 ** 32;
+export const MOST_NUMBERS: number = 2 ** 32;
 
 /** A tensor has at most so many axes, as in NumPy and PyTorch. */
 export const MOST_AXES = 64;
@@ -66,9 +66,9 @@ export function checkSize(who: string, shape: Shape): void {
 
 /** The axis as a number from 0; negative ones count from the end. */
 export function axisOf(who: string, axis: number, shape: Shape): number {
-  if (!Number.isInteger(axis)) throw new ShapeError(who, `axis must be a whole number, got ${describe(axis)}`);
+  if (typeof axis !== "number") throw new ShapeError(who, `axis must be a whole number, got ${describe(axis)}`);
   const found = axis < 0 ? axis + shape.length : axis;
-  if (found < 0 || found >= shape.length) {
+  if (!Number.isInteger(axis) || found < 0 || found >= shape.length) {
     const range = shape.length === 0 ? "a scalar has no axes" : `axes go from ${-shape.length} to ${shape.length - 1}`;
     throw new ShapeError(who, `axis ${axis} does not exist in x ${show(shape)}: ${range}`);
   }
