@@ -22,6 +22,7 @@ export {
   readNumbers,
   readObject,
   readOptions,
+  readPair,
   readText,
   TENSOR_BRAND,
 } from "./arguments.ts";

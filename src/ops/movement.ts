@@ -67,7 +67,7 @@ export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
 /** x repeated along axes of length 1, and along new axes in front, until it has `shape` (NumPy's rule). */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   readTensor("broadcastTo", "x", x);
-  if (x.shape === shape) return x;
+  if (Array.isArray(shape) && sameShape(x.shape, shape)) return x;
   checkShape("broadcastTo", shape);
   if (!sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape)) {
     throw new ShapeError(

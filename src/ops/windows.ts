@@ -1,5 +1,5 @@
 import type { Windows } from "../kernels/index.ts";
-import { describe, type Shape, ShapeError, show } from "../tensor/index.ts";
+import { describe, readPair, type Shape, ShapeError, show } from "../tensor/index.ts";
 
 /**
  * What lies outside the image. "valid": nothing, windows stay inside. "same": zeros, so that the output has ⌈n/stride⌉ rows; the odd one
@@ -9,13 +9,6 @@ export type Padding = "same" | "valid" | readonly [readonly [number, number], re
 
 /** One number for both directions, or [down, across]. */
 export type Pair = number | readonly [number, number];
-
-/** Both numbers of a pair. */
-export function pairOf(who: string, name: string, pair: Pair): readonly [number, number] {
-  if (typeof pair === "number") return [pair, pair];
-  if (Array.isArray(pair) && pair.length === 2) return pair;
-  throw new ShapeError(who, `${name} must be one whole number or two, [down, across], got ${describe(pair)}`);
-}
 
 /** Kernels compute positions in signed 32-bit integers. */
 const MOST_EXTENT = 2 ** 31 - 1;
@@ -77,9 +70,9 @@ export function windowsOf(who: string, x: Shape, kernel: Pair, strides: Pair, di
     throw new ShapeError(who, `padding ${given}: "same", "valid" or [[top, bottom], [left, right]]`);
   }
   const [batch, height, width, channels] = x as readonly [number, number, number, number];
-  const [kernelHeight, kernelWidth] = pairOf(who, "window", kernel);
-  const [strideY, strideX] = pairOf(who, "strides", strides);
-  const [dilationY, dilationX] = pairOf(who, "dilations", dilations);
+  const [kernelHeight, kernelWidth] = readPair(who, "window", kernel);
+  const [strideY, strideX] = readPair(who, "strides", strides);
+  const [dilationY, dilationX] = readPair(who, "dilations", dilations);
   const [paddingY, paddingX] = typeof padding === "string" ? [padding, padding] : padding;
   const y = axisWindows(who, x, height, kernelHeight, strideY, dilationY, paddingY);
   const across = axisWindows(who, x, width, kernelWidth, strideX, dilationX, paddingX);

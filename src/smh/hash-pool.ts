@@ -4,11 +4,11 @@ import { type Description, type Distribution, type Initializer, ofDeviation } fr
 import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
 import {
   checkDistribution,
-  checkOptions,
   coreParameter,
   leastAdvice,
   type PoolOptions,
   type PoolSlice,
+  readPoolOptions,
   sliceOf,
   storeKind,
   type VariablePool,
@@ -33,9 +33,9 @@ export class HashVariablePool implements VariablePool {
   readonly #hash: Parameter;
   readonly #store: IndexStore;
 
-  constructor(options: HashPoolOptions) {
+  constructor(given: HashPoolOptions) {
+    const options = readPoolOptions("HashVariablePool", given, ["initializer"]);
     const { poolSize, fraction, stddev = 1, initializer = "normal", indexStore: kind = "basic" } = options;
-    checkOptions("HashVariablePool", options);
     if (kind === "padding") {
       throw new PoolError(
         "HashVariablePool",
@@ -51,13 +51,13 @@ export class HashVariablePool implements VariablePool {
     }
     checkDistribution("HashVariablePool", initializer);
     const init = typeof initializer === "string" ? ofDeviation(initializer, stddev) : initializer;
-    this.#hash = coreParameter("hash", [size], init, options);
+    this.#hash = coreParameter("HashVariablePool", "hash", [size], init, options);
     this.coreVariables = [this.#hash];
     this.coreSize = size;
     this.poolSize = Math.floor(poolSize);
     this.stddev = typeof initializer === "string" ? stddev : init.deviation([size]);
     this.description = { kind: "hash", poolSize, fraction, stddev: this.stddev, indexStore: storeKind(kind) };
-    this.#store = indexStore(kind, this.poolSize);
+    this.#store = indexStore("HashVariablePool", kind, this.poolSize);
   }
 
   get status(): number {
@@ -69,6 +69,8 @@ export class HashVariablePool implements VariablePool {
   }
 
   getSlice(shape: Shape): PoolSlice {
-    return sliceOf(this.#store, shape, ({ begin, length }) => cyclicSlice(this.#hash.tensor, begin % this.coreSize, length));
+    return sliceOf(this.#store, this.poolSize, shape, ({ begin, length }) =>
+      cyclicSlice(this.#hash.tensor, begin % this.coreSize, length),
+    );
   }
 }

@@ -113,7 +113,7 @@ function drawn(who: string, shape: Shape, random: Generator, draw: () => number)
 /** Uniform numbers of at least `low` (0) and below `high` (1). */
 export function randomUniform(shape: Shape, random: Generator, low = 0, high = 1): Tensor {
   readNumber("randomUniform", "low", low, FLOAT32);
-  readNumber("randomUniform", "high", high, { ...FLOAT32, least: low });
+  readNumber("randomUniform", "high", high, FLOAT32);
   const end = Math.fround(high);
   return drawn("randomUniform", shape, random, () => {
     const draw = Math.fround(low + (high - low) * random.uniform());

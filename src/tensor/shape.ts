@@ -34,13 +34,19 @@ export function stridesOf(shape: Shape): number[] {
 }
 
 /** A tensor has fewer numbers than this: 16 GiB of float32. */
-export const MOST_NUMBERS = 2 ** 32;
+export const MOST_NUMBERS: number = 2 ** 32;
 
 /** A tensor has at most so many axes, as in NumPy and PyTorch. */
-export const MOST_AXES = 64;
+export const MOST_AXES: number = 64;
 
 /** Throws unless every length is a whole number of at least 0, and a tensor of this shape can exist. Holes are refused. */
 export function checkShape(who: string, shape: Shape): void {
+  checkLengths(who, shape);
+  checkSize(who, shape);
+}
+
+/** Throws unless a shape is a list of whole numbers of at least 0 whose product is a safe integer: virtual weights need no memory. */
+export function checkLengths(who: string, shape: Shape): void {
   if (!Array.isArray(shape))
     throw new ShapeError(who, `a shape is a list of whole numbers of at least 0, got ${describe(shape)}`);
   if (shape.length > MOST_AXES)
@@ -54,7 +60,8 @@ export function checkShape(who: string, shape: Shape): void {
       );
     }
   }
-  checkSize(who, shape);
+  if (!Number.isSafeInteger(sizeOf(shape)))
+    throw new ShapeError(who, `shape ${show(shape)} is too large: need fewer than 2^53 numbers`);
 }
 
 /** Throws unless a tensor of this shape can exist: each length and the number of elements below 2³². */
@@ -66,9 +73,9 @@ export function checkSize(who: string, shape: Shape): void {
 
 /** The axis as a number from 0; negative ones count from the end. */
 export function axisOf(who: string, axis: number, shape: Shape): number {
-  if (!Number.isInteger(axis)) throw new ShapeError(who, `axis must be a whole number, got ${describe(axis)}`);
+  if (typeof axis !== "number") throw new ShapeError(who, `axis must be a whole number, got ${describe(axis)}`);
   const found = axis < 0 ? axis + shape.length : axis;
-  if (found < 0 || found >= shape.length) {
+  if (!Number.isInteger(axis) || found < 0 || found >= shape.length) {
     const range = shape.length === 0 ? "a scalar has no axes" : `axes go from ${-shape.length} to ${shape.length - 1}`;
     throw new ShapeError(who, `axis ${axis} does not exist in x ${show(shape)}: ${range}`);
   }

@@ -1,4 +1,4 @@
-export { checkRequest, DenseVariables, defaultInit, sameVariable, seedFor } from "./dense.ts";
+export { checkRequest, DenseVariables, defaultInit, readSeed, sameVariable, seedFor } from "./dense.ts";
 export {
   constantInit,
   type Distribution,
@@ -12,6 +12,7 @@ export {
   ofDeviation,
   onesInit,
   orthogonal,
+  readInitializer,
   truncatedNormalInit,
   uniformInit,
   varianceScaling,
@@ -26,6 +27,7 @@ export {
   type Model,
   type ModelState,
   type PooledState,
+  readCreator,
   type Variable,
   type VariableCreator,
   VariableError,

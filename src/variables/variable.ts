@@ -1,4 +1,4 @@
-import { HashgradError, type Parameter, type Shape, type Tensor } from "../tensor/index.ts";
+import { describe, HashgradError, type Parameter, type Shape, type Tensor, ValueError } from "../tensor/index.ts";
 import type { Initializer } from "./initializers.ts";
 
 /** A name that is taken, a shape that does not fit, a variable that cannot be written. */
@@ -68,6 +68,15 @@ export type PooledState = {
   /** Mean and standard deviation of the layers' initializers, for each variable whose modifier uses them. */
   readonly initializers: ReadonlyMap<string, readonly [mean: number | null, deviation: number | null]>;
 };
+/** A creator: `new DenseVariables()`, `new VariableFactory(...)`, or an object of one's own with the same three functions. */
+export function readCreator<T extends VariableCreator>(who: string, name: string, value: T): T {
+  const isCreator =
+    typeof value === "object" &&
+    value !== null &&
+    (["create", "variables", "parameters"] as const).every((key) => typeof value[key] === "function");
+  if (isCreator) return value;
+  throw new ValueError(who, `${name} must make variables, got ${describe(value)}; pass new DenseVariables() or a scope of it`);
+}
 
 /** Everything a model is made of when it is built from variables: `(vars) => layer`. */
 export type Model<T = unknown> = (vars: VariableCreator) => T;

@@ -83,7 +83,7 @@ describe("creation", () => {
     [
       "a shape with a negative length",
       () => zeros([-1]),
-      new ShapeError("full", "a shape is a list of whole numbers of at least 0, got [-1]"),
+      new ShapeError("zeros", "a shape is a list of whole numbers of at least 0, got [-1]"),
     ],
     [
       "a shape with a broken length",
@@ -97,7 +97,7 @@ describe("creation", () => {
 
   test("what is neither a number nor a list is refused", () => {
     const text: unknown = ["1"];
-    expect(() => tensor(text as Nested)).toThrow(new ValueError("tensor", "values are numbers or lists of numbers, got string"));
+    expect(() => tensor(text as Nested)).toThrow(new ValueError("tensor", 'values must be numbers or lists of numbers, got "1"'));
   });
 });
 
