@@ -1,3 +1,4 @@
+import { decodeText, encodeText } from "../kernels/index.ts";
 import { HashgradError, type Shape, sizeOf, type Tensor, tensor, ValueError } from "../tensor/index.ts";
 
 /** A file that is not what it should be. */
@@ -18,7 +19,7 @@ export function encodeSafetensors({ tensors, metadata }: SavedTensors): Uint8Arr
     header.set(name, { dtype: "F32", shape, data_offsets: [end, end + 4 * size] });
     end += 4 * size;
   }
-  const unpadded = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const unpadded = encodeText(JSON.stringify(Object.fromEntries(header)));
   const length = Math.ceil(unpadded.length / 8) * 8;
   const bytes = new Uint8Array(8 + length + end).fill(0x20, 8, 8 + length); // the header is padded with spaces
   const view = new DataView(bytes.buffer);
@@ -88,7 +89,7 @@ function checkRanges(entries: readonly Entry[], length: number, name: string): v
 
 function parseHeader(bytes: Uint8Array, name: string): Record<string, unknown> {
   try {
-    const header: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const header: unknown = JSON.parse(decodeText(bytes));
     if (
       typeof header === "object" &&
       header !== null &&
