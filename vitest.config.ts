@@ -10,6 +10,8 @@ const config: ViteUserConfig = defineConfig({
   resolve: {
     alias: [
       { find: /^hashgrad$/, replacement: source("index.ts") },
+      { find: "hashgrad/plain", replacement: source("plain.ts") },
+      { find: "hashgrad/testing/arbitraries", replacement: source("testing/arbitraries.ts") },
       { find: /^hashgrad\/(.*)$/, replacement: source("$1/index.ts") },
     ],
   },

@@ -1,13 +1,26 @@
-// The second half of `npm run build`, after the declarations: a file of JavaScript for each door and a few for what they share, so that an
-// import opens a handful of files instead of sixty. Names stay, so that traces can be read.
+// The second half of `npm run build`, after the declarations: one readable file of JavaScript for each module of `src`, with its source map.
+// One file per module opens three times faster than one file per source file, and frames of errors still name the module.
+import { cpSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, build } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
+const source = join(root, "src");
 
-const doors = ["nn", "optim", "smh", "data", "io", "train"];
+/** What users import as `hashgrad/<name>`, beside "hashgrad" itself and the tests' helpers. */
+export const doors: readonly string[] = ["nn", "optim", "smh", "data", "io", "train"];
+/** Modules of `src` that only other modules import. */
+const inner = ["kernels", "tensor", "ops", "variables"];
+const binary = "kernels/wasm/binary.ts";
+/** The files of `src` that become a file of `dist` each. */
+const outputs: readonly string[] = [
+  "index.ts",
+  ...[...inner, ...doors, "testing"].map((module) => `${module}/index.ts`),
+  "testing/arbitraries.ts",
+  binary,
+];
 
-/** What is the same wherever the library is made one piece. */
 const common: BuildOptions = {
   absWorkingDir: root,
   bundle: true,
@@ -15,27 +28,59 @@ const common: BuildOptions = {
   platform: "node",
   target: "es2022",
   external: ["fast-check"],
-  minifyWhitespace: true,
-  minifySyntax: true,
   logLevel: "warning",
 };
 
-/** Writes the doors into `dist`. */
+/** Paths in `src`, with slashes. */
+const inSource = (path: string): string => relative(source, path).split(sep).join("/");
+
+/** Leaves imports of other outputs as imports. The extension of modules in `dist` is ".js" in both formats. */
+const oneFileEach: Plugin = {
+  name: "one file for each module",
+  setup: (build) => {
+    build.onResolve({ filter: /^\.\.?\// }, ({ path, importer, kind }) => {
+      if (kind === "entry-point") return null;
+      const target = inSource(resolve(dirname(importer), path));
+      if (!outputs.includes(target)) return null;
+      const entry = outputs.includes(inSource(importer)) ? inSource(importer) : `${inSource(importer).split("/")[0]}/index.ts`;
+      const from = relative(dirname(entry), target).split(sep).join("/");
+      return { path: (from.startsWith(".") ? from : `./${from}`).replace(/\.ts$/, ".js"), external: true, sideEffects: false };
+    });
+  },
+};
+
+/** Puts a backend that always declines in the place of WebAssembly, so that its text is in no bundle. */
+const withoutWebAssembly: Plugin = {
+  name: "without WebAssembly",
+  setup: (build) => {
+    build.onResolve({ filter: /\/wasm\/backend\.ts$/ }, () => ({ path: join(source, "kernels/wasm/absent.ts") }));
+  },
+};
+
+/** Writes JavaScript of one format into `folder`; Node's own loader, jest and bundlers read the same files. */
+async function write(format: "esm" | "cjs", folder: string): Promise<void> {
+  const options: BuildOptions = { ...common, format, outdir: folder, outbase: "src", sourcesContent: false };
+  const mapped = outputs.filter((file) => file !== binary).map((file) => `src/${file}`);
+  await build({ ...options, entryPoints: mapped, plugins: [oneFileEach], sourcemap: true });
+  await build({ ...options, entryPoints: [`src/${binary}`] }); // without a map: the source is as unreadable
+  await build({ ...options, entryPoints: ["src/plain.ts"], plugins: [withoutWebAssembly], sourcemap: true });
+}
+
+/** Writes `dist` (ES modules), and `dist/cjs` for tools that can only `require`. */
 async function bundle(): Promise<void> {
-  await build({
-    ...common,
-    entryPoints: ["src/index.ts", ...[...doors, "testing"].map((door) => `src/${door}/index.ts`)],
-    outdir: "dist",
-    outbase: "src",
-    splitting: true,
-    chunkNames: "shared/[name]-[hash]",
-  });
+  const declarations = readdirSync(join(root, "dist"), { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".d.ts"),
+  );
+  await write("esm", "dist");
+  await write("cjs", "dist/cjs");
+  for (const file of declarations) cpSync(join(root, "dist", file), join(root, "dist/cjs", file));
+  writeFileSync(join(root, "dist/cjs/package.json"), `${JSON.stringify({ type: "commonjs", sideEffects: false })}\n`);
 }
 
 /** A program that may import "hashgrad" and its doors, in one file of JavaScript. */
 export async function oneFile(contents: string, options: BuildOptions): Promise<Uint8Array> {
-  const stdin = { contents, resolveDir: root };
-  const { outputFiles } = await build({ ...common, ...options, stdin, write: false });
+  const stdin = { contents, resolveDir: options.absWorkingDir ?? root };
+  const { outputFiles } = await build({ ...common, minifyWhitespace: true, minifySyntax: true, ...options, stdin, write: false });
   return outputFiles![0]!.contents;
 }
 
@@ -43,7 +88,7 @@ export async function oneFile(contents: string, options: BuildOptions): Promise<
 export function everything(): Promise<Uint8Array> {
   const names = doors.map((door) => `export * as ${door} from "./src/${door}/index.ts";`);
   const contents = ['export * from "./src/index.ts";', ...names].join("\n");
-  return oneFile(contents, { platform: "browser", minifyIdentifiers: true });
+  return oneFile(contents, { platform: "browser", minify: true });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle();

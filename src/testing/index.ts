@@ -1,9 +1,7 @@
 /**
- * For tests of one's own ops and layers: gradient checks, and arbitraries for fast-check.
- *
- * fast-check is an optional peer dependency. Where it is not installed only this module cannot be imported; the rest of the library works.
+ * Gradient checks, for tests of your own ops and layers. `hashgrad/testing/arbitraries` draws shapes and tensors for them and needs
+ * fast-check; this entry point needs nothing.
  */
-export { broadcastablePairs, type ShapeOptions, seeds, shapes, tensors, type ValueOptions } from "./arbitraries.ts";
 export {
   type CheckOptions,
   checkGradient,

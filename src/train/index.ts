@@ -6,6 +6,7 @@ export {
   type History,
   type Loss,
   type Progress,
+  type StopSignal,
   TrainingError,
   type TrainOptions,
   train,

@@ -26,6 +26,9 @@ export type Progress = {
   readonly seconds: number;
 };
 
+/** The part of an `AbortSignal` that is read: an `AbortController`'s `signal` fits. Spelled out, because its type needs DOM or Node types. */
+export type StopSignal = { readonly aborted: boolean };
+
 export type TrainOptions = {
   readonly model: Layer;
   readonly optimizer: Optimizer;
@@ -50,7 +53,7 @@ export type TrainOptions = {
   /** Awaited: may evaluate, or save a checkpoint. Not called for an epoch that is ended in its middle, from which no run can go on. */
   readonly onEpoch?: (progress: Progress) => void | Promise<void>;
   /** Ends training after the batch in hand. */
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
 };
 
 /** What was reached: one entry per epoch, from `firstEpoch` on. `aborted`: something was left undone, the rest of the last entry's epoch or those after it. */
@@ -166,7 +169,7 @@ export type EvaluateOptions = {
   /** Softmax cross entropy where left out. */
   readonly loss?: Loss;
   /** Ends after the batch in hand; the result covers what was seen. */
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
 };
 
 /** Means over all examples (NaN where there are none), and counts[label][prediction]. */

@@ -1,3 +1,4 @@
+import { encodeText } from "../kernels/index.ts";
 import {
   assign,
   checkLengths,
@@ -102,6 +103,6 @@ export function sameVariable(existing: Variable, shape: Shape): Variable {
 /** A seed for each name (FNV-1a over seed and name), so that the order of creation does not matter. */
 export function seedFor(seed: number, name: string): number {
   let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(`${seed}/${name}`)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  for (const byte of encodeText(`${seed}/${name}`)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import * as ops from "../../src/ops/index.ts";
 import { customGradient, fresh, record, type Tensor } from "../../src/tensor/index.ts";
-import { shapes, tensors } from "../../src/testing/index.ts";
+import { shapes, tensors } from "../../src/testing/arbitraries.ts";
 import { type Case, gradientLaw, type Law, laws, withoutGradient } from "./laws.ts";
 
 test.each(Object.entries(laws))("the gradient of %s agrees with central differences", (_, law) => law());

@@ -1,15 +1,8 @@
 import fc from "fast-check";
 import * as ops from "../../src/ops/index.ts";
 import { broadcastShapes, Generator, gradients, sizeOf, Tensor, tensor, variable } from "../../src/tensor/index.ts";
-import {
-  broadcastablePairs,
-  type Differentiable,
-  gradientError,
-  seeds,
-  shapes,
-  tensors,
-  type ValueOptions,
-} from "../../src/testing/index.ts";
+import { broadcastablePairs, seeds, shapes, tensors, type ValueOptions } from "../../src/testing/arbitraries.ts";
+import { type Differentiable, gradientError } from "../../src/testing/index.ts";
 import "../fixed-seed.ts";
 
 /** One thing to differentiate, and where. */

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { matmul } from "../../src/ops/index.ts";
 import { broadcastShapes, gradients, type Shape, sizeOf, tensor, variable, zeros } from "../../src/tensor/index.ts";
-import { broadcastablePairs } from "../../src/testing/index.ts";
+import { broadcastablePairs } from "../../src/testing/arbitraries.ts";
 import "../fixed-seed.ts";
 import { whole } from "./naive.ts";
 

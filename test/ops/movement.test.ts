@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as ops from "../../src/ops/index.ts";
 import { backward, full, gradients, range, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
-import { shapes, tensors } from "../../src/testing/index.ts";
+import { shapes, tensors } from "../../src/testing/arbitraries.ts";
 import "../fixed-seed.ts";
 
 const table = tensor([

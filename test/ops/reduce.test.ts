@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { argMax, flatten, globalAvgPool2d, max, mean, min, type ReduceOptions, sum } from "../../src/ops/index.ts";
 import { gradients, type Shape, sizeOf, stridesOf, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
-import { shapes } from "../../src/testing/index.ts";
+import { shapes } from "../../src/testing/arbitraries.ts";
 import "../fixed-seed.ts";
 import { whole } from "./naive.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { axesOf, axisOf, broadcastShapes, ShapeError, sameShape, show, sizeOf, stridesOf } from "../../src/tensor/index.ts";
-import { broadcastablePairs, shapes } from "../../src/testing/index.ts";
+import { broadcastablePairs, shapes } from "../../src/testing/arbitraries.ts";
 import "../fixed-seed.ts";
 
 test("sizes, strides and how shapes look in messages", () => {

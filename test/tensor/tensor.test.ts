@@ -16,7 +16,7 @@ import {
   ValueError,
   zeros,
 } from "../../src/tensor/index.ts";
-import { shapes, tensors } from "../../src/testing/index.ts";
+import { shapes, tensors } from "../../src/testing/arbitraries.ts";
 import "../fixed-seed.ts";
 
 describe("creation", () => {

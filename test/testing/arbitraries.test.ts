@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { broadcastShapes, ValueError } from "../../src/tensor/index.ts";
-import { broadcastablePairs, seeds, shapes, tensors } from "../../src/testing/index.ts";
+import { broadcastablePairs, seeds, shapes, tensors } from "../../src/testing/arbitraries.ts";
 import "../fixed-seed.ts";
 
 test("shapes keep to their bounds and shrink to the smallest", () => {
