@@ -1,5 +1,5 @@
 import { alloc, kernels } from "../kernels/index.ts";
-import { checkSize, readCount, readOptions, readTensor, record, ShapeError, show, sizeOf, type Tensor } from "../tensor/index.ts";
+import { checkSize, describe, readOptions, readTensor, record, ShapeError, show, sizeOf, type Tensor } from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
 import { type Padding, type Pair, windowsOf } from "./windows.ts";
 
@@ -28,12 +28,17 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions & { re
     groups = 1,
     bias,
   } = readOptions("conv2d", options, [...OPTIONS, "groups"]);
-  readCount("conv2d", "groups", groups, 1);
   const [kernelHeight = 0, kernelWidth = 0, share = 0, outChannels = 0] = kernel.shape;
-  if (x.shape.length !== 4 || kernel.shape.length !== 4 || share * groups !== x.shape[3] || outChannels % groups !== 0) {
+  if (
+    x.shape.length !== 4 ||
+    kernel.shape.length !== 4 ||
+    !(Number.isInteger(groups) && groups >= 1) ||
+    share * groups !== x.shape[3] ||
+    outChannels % groups !== 0
+  ) {
     throw new ShapeError(
       "conv2d",
-      `x ${show(x.shape)}, kernel ${show(kernel.shape)}, groups ${groups}: need [batch, height, width, channels] and [kernelHeight, kernelWidth, channels/groups, outputs], outputs a multiple of groups`,
+      `x ${show(x.shape)}, kernel ${show(kernel.shape)}, groups ${describe(groups)}: need [batch, height, width, channels] and [kernelHeight, kernelWidth, channels/groups, outputs], outputs a multiple of groups`,
     );
   }
   checkBias("conv2d", bias, outChannels);
