@@ -134,9 +134,15 @@ describe.each(Object.entries(kinds))("a pool of the kind %s", (kind, make) => {
         `fraction must be a finite number above 0 and at most 1, got ${fraction}`,
       );
     }
-    expect(() => make({ poolSize: 0, fraction: 0.5 })).toThrow("poolSize must be a finite number at least 1, got 0");
-    expect(() => make({ poolSize: Number.POSITIVE_INFINITY, fraction: 0.5 })).toThrow("poolSize must be a finite number at least 1");
-    expect(() => make({ poolSize: 100, fraction: 0.5, stddev: 0 })).toThrow("stddev must be a finite number above 0, got 0");
+    expect(() => make({ poolSize: 0, fraction: 0.5 })).toThrow(
+      "poolSize must be a finite number at least 1 and at most 9007199254740991, got 0",
+    );
+    expect(() => make({ poolSize: Number.POSITIVE_INFINITY, fraction: 0.5 })).toThrow(
+      "poolSize must be a finite number at least 1",
+    );
+    expect(() => make({ poolSize: 100, fraction: 0.5, stddev: 0 })).toThrow(
+      "stddev must be a finite number above 0 and at most 3.4028234663852886e+38, got 0",
+    );
     expect(() => make({ poolSize: 100, fraction: 1, indexStore: "magic" as "basic" })).toThrow(
       'must be "basic", "cyclic", "padding"',
     );
