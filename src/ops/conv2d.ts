@@ -30,9 +30,9 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions & { re
   } = readOptions("conv2d", options, [...OPTIONS, "groups"]);
   const [kernelHeight = 0, kernelWidth = 0, share = 0, outChannels = 0] = kernel.shape;
   if (
-    !(Number.isInteger(groups) && groups >= 1) ||
     x.shape.length !== 4 ||
     kernel.shape.length !== 4 ||
+    !(Number.isInteger(groups) && groups >= 1) ||
     share * groups !== x.shape[3] ||
     outChannels % groups !== 0
   ) {

@@ -65,7 +65,11 @@ function checkExtent(who: string, extent: number): void {
 export function windowsOf(who: string, x: Shape, kernel: Pair, strides: Pair, dilations: Pair, padding: Padding): Windows {
   if (x.length !== 4) throw new ShapeError(who, `x ${show(x)}: need images [batch, height, width, channels]`);
   const isPair = (sides: unknown): boolean => Array.isArray(sides) && sides.length === 2;
-  if (padding !== "same" && padding !== "valid" && !(Array.isArray(padding) && isPair(padding) && padding.every(isPair))) {
+  if (
+    padding !== "same" &&
+    padding !== "valid" &&
+    !(Array.isArray(padding) && isPair(padding) && Array.from<unknown>(padding).every(isPair))
+  ) {
     const given = Array.isArray(padding) ? `[${Array.from(padding, describe).join(", ")}]` : describe(padding);
     throw new ShapeError(who, `padding ${given}: "same", "valid" or [[top, bottom], [left, right]]`);
   }

@@ -62,7 +62,9 @@ function builtIn(name: string, kind: string, modify: Modifier): Modifier {
     readNumber(name, "context.stddev", stddev);
     readFunction(name, "context.variable", variable);
     readInitializer(name, "context.init", init);
-    return modify(slice, context);
+    const checked: ModifierContext["variable"] = (...args) =>
+      readTensor(name, "what context.variable returns", variable(...args));
+    return modify(slice, { ...context, variable: checked });
   });
 }
 

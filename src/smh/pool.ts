@@ -2,6 +2,7 @@ import { concat, reshape } from "../ops/index.ts";
 import {
   checkShape,
   describe,
+  FLOAT32,
   full,
   Generator,
   type Parameter,
@@ -118,7 +119,7 @@ export function readPoolOptions<T extends PoolOptions>(who: string, options: T, 
   const { poolSize, fraction, stddev = 1, trainable = true, seed, name } = given;
   readNumber(who, "poolSize", poolSize, { least: 1, most: Number.MAX_SAFE_INTEGER });
   readNumber(who, "fraction", fraction, { above: 0, most: 1 });
-  readNumber(who, "stddev", stddev, { above: 0 });
+  readNumber(who, "stddev", stddev, { above: 0, most: FLOAT32.most! });
   readBoolean(who, "trainable", trainable);
   readSeed(who, seed);
   if (name !== undefined) readText(who, "name", name);

@@ -70,11 +70,11 @@ describe("batchNorm", () => {
     expect(mean!.read().toArray()).toEqual(before);
   });
 
-  test("takes Keras's momentum of 0.99 where none is given", () => {
+  test("takes a momentum of 0.9 if none is given, as PyTorch's 0.1", () => {
     const vars = new DenseVariables();
     batchNorm(vars, 2)(ones([4, 2]), "training");
-    expect(named(vars).moving_mean!.read().toNested()).toEqual(close([0.01, 0.01]));
-    expect(named(vars).moving_variance!.read().toNested()).toEqual(close([0.99, 0.99]));
+    expect(named(vars).moving_mean!.read().toNested()).toEqual(close([0.1, 0.1]));
+    expect(named(vars).moving_variance!.read().toNested()).toEqual(close([0.9, 0.9]));
   });
 
   test("its running statistics survive the step in which they were moved, and get no gradient", () => {
@@ -90,7 +90,7 @@ describe("batchNorm", () => {
 
   test.each([-0.1, 1.1, Number.NaN])("refuses a momentum of %s", (momentum) => {
     expect(thrown(() => batchNorm(new DenseVariables(), 2, { momentum }))).toBe(
-      `ValueError: batchNorm: momentum must be from 0 to 1, got ${momentum}`,
+      `ValueError: batchNorm: momentum must be a finite number at least 0 and at most 1, got ${momentum}`,
     );
   });
 

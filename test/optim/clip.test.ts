@@ -75,6 +75,10 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY])("a gradient of %s has no lengt
 });
 
 test.each([0, -1, Number.NaN])("a limit of %s is refused", (limit) => {
-  expect(thrown(() => clipByValue([], limit))).toBe(`ValueError: clipByValue: the limit must be above 0, got ${limit}`);
-  expect(thrown(() => clipByGlobalNorm([], limit))).toBe(`ValueError: clipByGlobalNorm: the limit must be above 0, got ${limit}`);
+  expect(thrown(() => clipByValue([], limit))).toBe(
+    `ValueError: clipByValue: the limit must be a finite number above 0, got ${limit}`,
+  );
+  expect(thrown(() => clipByGlobalNorm([], limit))).toBe(
+    `ValueError: clipByGlobalNorm: the limit must be a finite number above 0, got ${limit}`,
+  );
 });

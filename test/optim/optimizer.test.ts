@@ -209,19 +209,43 @@ test.each([
     () => adam([parameter("w", [1]), parameter("w", [2])]),
     'ValueError: adam: two parameters are called "w"; give each model its own scope(), and each pool its own name',
   ],
-  [() => sgd([parameter("w", [1])], { learningRate: -1 }), "ValueError: sgd: learningRate must be at least 0, got -1"],
+  [
+    () => sgd([parameter("w", [1])], { learningRate: -1 }),
+    "ValueError: sgd: learningRate must be a finite number at least 0, got -1",
+  ],
   [
     () => sgd([parameter("w", [1])], { learningRate: () => Number.NaN }),
-    "ValueError: sgd: learningRate must be at least 0, got NaN",
+    "ValueError: sgd: learningRate must be a finite number at least 0, got NaN",
   ],
-  [() => adamW([parameter("w", [1])], { weightDecay: -1 }), "ValueError: adamW: weightDecay must be at least 0, got -1"],
-  [() => sgd([parameter("w", [1])], { momentum: 1 }), "ValueError: sgd: momentum must be at least 0 and below 1, got 1"],
-  [() => adam([parameter("w", [1])], { beta1: 1 }), "ValueError: adam: beta1 must be at least 0 and below 1, got 1"],
-  [() => adam([parameter("w", [1])], { beta2: -0.1 }), "ValueError: adam: beta2 must be at least 0 and below 1, got -0.1"],
-  [() => adam([parameter("w", [1])], { epsilon: -1 }), "ValueError: adam: epsilon must be at least 0, got -1"],
-  [() => rmsprop([parameter("w", [1])], { rho: 2 }), "ValueError: rmsprop: rho must be at least 0 and below 1, got 2"],
-  [() => rmsprop([parameter("w", [1])], { momentum: 1 }), "ValueError: rmsprop: momentum must be at least 0 and below 1, got 1"],
-  [() => rmsprop([parameter("w", [1])], { epsilon: Number.NaN }), "ValueError: rmsprop: epsilon must be at least 0, got NaN"],
+  [
+    () => adamW([parameter("w", [1])], { weightDecay: -1 }),
+    "ValueError: adamW: weightDecay must be a finite number at least 0, got -1",
+  ],
+  [
+    () => sgd([parameter("w", [1])], { momentum: 1 }),
+    "ValueError: sgd: momentum must be a finite number at least 0 and below 1, got 1",
+  ],
+  [
+    () => adam([parameter("w", [1])], { beta1: 1 }),
+    "ValueError: adam: beta1 must be a finite number at least 0 and below 1, got 1",
+  ],
+  [
+    () => adam([parameter("w", [1])], { beta2: -0.1 }),
+    "ValueError: adam: beta2 must be a finite number at least 0 and below 1, got -0.1",
+  ],
+  [() => adam([parameter("w", [1])], { epsilon: -1 }), "ValueError: adam: epsilon must be a finite number at least 0, got -1"],
+  [
+    () => rmsprop([parameter("w", [1])], { rho: 2 }),
+    "ValueError: rmsprop: rho must be a finite number at least 0 and below 1, got 2",
+  ],
+  [
+    () => rmsprop([parameter("w", [1])], { momentum: 1 }),
+    "ValueError: rmsprop: momentum must be a finite number at least 0 and below 1, got 1",
+  ],
+  [
+    () => rmsprop([parameter("w", [1])], { epsilon: Number.NaN }),
+    "ValueError: rmsprop: epsilon must be a finite number at least 0, got NaN",
+  ],
 ])("what makes no sense is refused: %s", (make, text) => {
   expect(thrown(make)).toBe(text);
 });
@@ -235,6 +259,6 @@ test("variables by themselves are parameters named by their numbers; anything el
   expect([...w.data, ...b.data]).toEqual([0.5, 1.5, 2.5]);
   const message = "sgd: parameter 1 is not a variable; make it with variable(), or take vars.parameters()";
   expect(() => sgd([w, tensor([1])], { learningRate: 0.5 })).toThrow(message);
-  const text = "ValueError: sgd: needs a list of parameters or variables, such as vars.parameters()";
+  const text = "ValueError: sgd: parameters must be a list, got a tensor";
   expect(thrown(() => sgd(w as never, { learningRate: 0.5 }))).toBe(text);
 });

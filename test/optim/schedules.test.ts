@@ -31,11 +31,17 @@ test("warmUp rises in a straight line, never 0, and its schedule counts from the
 });
 
 test.each([
-  [() => stepDecay({ every: 0 }), "ValueError: stepDecay: every must be above 0, got 0"],
-  [() => exponentialDecay({ factor: 0.5, every: -1 }), "ValueError: exponentialDecay: every must be above 0, got -1"],
-  [() => cosineDecay({ steps: Number.NaN }), "ValueError: cosineDecay: steps must be above 0, got NaN"],
-  [() => cosineDecay({ steps: Number.POSITIVE_INFINITY }), "ValueError: cosineDecay: steps must be above 0, got Infinity"],
-  [() => warmUp(-1), "ValueError: warmUp: steps must be at least 0, got -1"],
+  [() => stepDecay({ every: 0 }), "ValueError: stepDecay: every must be a finite number above 0, got 0"],
+  [
+    () => exponentialDecay({ factor: 0.5, every: -1 }),
+    "ValueError: exponentialDecay: every must be a finite number above 0, got -1",
+  ],
+  [() => cosineDecay({ steps: Number.NaN }), "ValueError: cosineDecay: steps must be a finite number above 0, got NaN"],
+  [
+    () => cosineDecay({ steps: Number.POSITIVE_INFINITY }),
+    "ValueError: cosineDecay: steps must be a finite number above 0, got Infinity",
+  ],
+  [() => warmUp(-1), "ValueError: warmUp: steps must be a finite number at least 0, got -1"],
 ])("a schedule of no length is refused: %s", (make, text) => {
   expect(thrown(make)).toBe(text);
 });

@@ -130,11 +130,19 @@ describe.each(Object.entries(kinds))("a pool of the kind %s", (kind, make) => {
 
   test("refuses bad sizes, fractions and deviations", () => {
     for (const fraction of [0, -0.1, 1.5, Number.NaN]) {
-      expect(() => make({ poolSize: 100, fraction })).toThrow(`fraction must be in (0, 1], got ${fraction}`);
+      expect(() => make({ poolSize: 100, fraction })).toThrow(
+        `fraction must be a finite number above 0 and at most 1, got ${fraction}`,
+      );
     }
-    expect(() => make({ poolSize: 0, fraction: 0.5 })).toThrow("poolSize must be at least 1, got 0");
-    expect(() => make({ poolSize: Number.POSITIVE_INFINITY, fraction: 0.5 })).toThrow("poolSize must be at least 1");
-    expect(() => make({ poolSize: 100, fraction: 0.5, stddev: 0 })).toThrow("stddev must be above 0, got 0");
+    expect(() => make({ poolSize: 0, fraction: 0.5 })).toThrow(
+      "poolSize must be a finite number at least 1 and at most 9007199254740991, got 0",
+    );
+    expect(() => make({ poolSize: Number.POSITIVE_INFINITY, fraction: 0.5 })).toThrow(
+      "poolSize must be a finite number at least 1",
+    );
+    expect(() => make({ poolSize: 100, fraction: 0.5, stddev: 0 })).toThrow(
+      "stddev must be a finite number above 0 and at most 3.4028234663852886e+38, got 0",
+    );
     expect(() => make({ poolSize: 100, fraction: 1, indexStore: "magic" as "basic" })).toThrow(
       'must be "basic", "cyclic", "padding"',
     );
@@ -309,7 +317,7 @@ describe("other pools", () => {
   test("unknown parts and reducers of a meta pool are refused", () => {
     const options = { poolSize: 1000, fraction: 0.5 };
     expect(() => new MetaVariablePool({ ...options, parts: ["magic" as "hash"], reduce: "sum" })).toThrow(
-      'MetaVariablePool: parts are "product", "kronecker" or "hash", got "magic"',
+      'MetaVariablePool: parts[0] must be "product", "kronecker" or "hash", got "magic"',
     );
     expect(() => new MetaVariablePool({ ...options, parts: [], reduce: "sum" })).toThrow("needs at least one part");
     expect(() => new MetaVariablePool({ ...options, parts: ["hash"], reduce: "max" as "sum" })).toThrow(
@@ -375,7 +383,7 @@ test("a pool with an initialiser of the user's states the deviation that its wei
   const deviation = Math.sqrt(numbers.reduce((total, v) => total + v * v, 0) / numbers.length);
   expect(deviation / product.stddev).toBeCloseTo(1, 1);
   expect(() => new ProductVariablePool({ ...options, initializer: "gauss" as "normal" })).toThrow(
-    'ProductVariablePool: initializer must be "normal", "truncated normal", "uniform" or an initialiser, got "gauss"',
+    'ProductVariablePool: initializer must be "normal", "truncated normal", "uniform" or an initializer, got "gauss"',
   );
 });
 

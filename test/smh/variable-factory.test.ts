@@ -87,7 +87,7 @@ describe("which variables come from the pool", () => {
     }
     expect(takes(/^kernel/, "dense/kernel")).toBe(false);
     expect(takes((name, shape) => name.startsWith("d") && shape.length === 2, "dense/kernel")).toBe(true);
-    expect(() => selector("(")).toThrow(/^applyTo: "\(" is no regular expression: /);
+    expect(() => selector("(")).toThrow(/^selector: applyTo "\(" is no regular expression: /);
   });
 
   test("anything given is obeyed to the letter, also for biases and norms; only what is not trained stays out", () => {

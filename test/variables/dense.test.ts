@@ -132,7 +132,7 @@ test("a list that was given as shape may change later, the variable's shape does
 
 test.each([
   ["", [2], {}, "ValueError: create: a variable needs a name"],
-  ["w", [2, -1], {}, 'ShapeError: create "w": a shape is a list of whole numbers of at least 0, got [2,-1]'],
+  ["w", [2, -1], {}, 'ShapeError: create "w": a shape is a list of whole numbers of at least 0, got [2, -1]'],
   ["w", [1.5], {}, 'ShapeError: create "w": a shape is a list of whole numbers of at least 0, got [1.5]'],
   ["w", [2], JSON.parse('{"dtype":"int32"}'), 'ValueError: create "w": variables are float32, got dtype int32'],
 ] as [string, number[], CreateOptions, string][])(

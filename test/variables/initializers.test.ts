@@ -143,5 +143,7 @@ test("an orthogonal vector is refused", () => {
 
 test.each([0, -1, Number.NaN])("a variance scaling of %s is refused", (scale) => {
   expect(() => varianceScaling(scale, "in", "normal")).toThrow(ValueError);
-  expect(() => varianceScaling(scale, "in", "normal")).toThrow(`varianceScaling: scale must be above 0, got ${scale}`);
+  expect(() => varianceScaling(scale, "in", "normal")).toThrow(
+    `varianceScaling: scale must be a finite number above 0, got ${scale}`,
+  );
 });
