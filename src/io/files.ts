@@ -79,10 +79,10 @@ export function replaceFile(who: string, path: string, pieces: Iterable<Uint8Arr
         for (const piece of pieces) writeAll(fs, file, piece);
         if (before !== undefined) keepPermissions(fs, file, temporary, before);
         flush(fs, file);
+        fs.renameSync(temporary, target); // before closing: a closed temporary file counts as left behind
       } finally {
         fs.closeSync(file);
       }
-      fs.renameSync(temporary, target);
     } catch (error) {
       removeQuietly(fs, temporary);
       throw error;
