@@ -27,6 +27,7 @@ export function temporaryName(fs: FileSystem): string {
  */
 export function removeStale(fs: FileSystem, folder: string): void {
   try {
+    if (!mayRead(folder)) return;
     const own = ownerOf(fs);
     for (const name of fs.readdirSync(folder)) {
       const found = PATTERN.exec(name);
@@ -62,6 +63,7 @@ function isOpenIn(fs: FileSystem, pid: number, file: { readonly dev: number; rea
 /** Who this process is, if the process file system and `process.pid` agree; in some containers they number processes differently. */
 function ownerOf(fs: FileSystem): Owner | null {
   try {
+    if (!mayRead("/proc")) return null;
     if (fs.readlinkSync("/proc/self") !== String(process.pid)) return null;
     const space = `${fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8")} ${fs.readlinkSync("/proc/self/ns/pid")}`;
     const place = process.getBuiltinModule("node:crypto").createHash("sha256").update(space).digest("hex").slice(0, 16);
@@ -69,6 +71,16 @@ function ownerOf(fs: FileSystem): Owner | null {
   } catch {
     return null;
   }
+}
+
+type WithDeno = {
+  readonly Deno?: { readonly permissions: { querySync(what: { name: "read"; path: string }): { readonly state: string } } };
+};
+
+/** Whether a path can be read without a question: in a terminal, Deno asks the user for a missing permission and waits for an answer. */
+export function mayRead(path: string): boolean {
+  const { Deno } = globalThis as WithDeno;
+  return Deno === undefined || Deno.permissions.querySync({ name: "read", path }).state === "granted";
 }
 
 function isRunning(pid: number): boolean {
