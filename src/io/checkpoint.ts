@@ -1,7 +1,7 @@
 import type { Optimizer } from "../optim/index.ts";
 import { assign, describe, Generator, readCount, readObject, type Tensor, tensor, ValueError } from "../tensor/index.ts";
-import { type VariableCreator, weightsOf } from "../variables/index.ts";
-import { readCreator, type Source } from "./arguments.ts";
+import type { VariableCreator } from "../variables/index.ts";
+import { isMap, modelOf, readCreator, type Source } from "./arguments.ts";
 import { FormatError } from "./errors.ts";
 import { replaceFile, withBytes } from "./files.ts";
 import { isRecord, parseJson } from "./json.ts";
@@ -47,15 +47,18 @@ export function saveCheckpoint(path: string, state: TrainingState, epoch: number
 function savedRun(who: string, state: TrainingState, epoch: number): SavedTensors {
   const { vars, optimizer, generators } = readState(who, state);
   readCount(who, "epoch", epoch, 0);
-  const taken = [...withoutDrawing(generators, () => weightsOf(vars)).keys()].find((name) => name.startsWith(OPTIMIZER));
+  const taken = [...withoutDrawing(generators, () => modelOf(who, vars)).weights.keys()].find((name) =>
+    name.startsWith(OPTIMIZER),
+  );
   if (taken !== undefined)
     throw new ValueError(who, `"${taken}" begins like the optimizer's state; give the layer another scope()`);
-  const { steps, arrays } = optimizer.state();
+  const { steps, arrays } = readObject(who, "state.optimizer.state()", optimizer.state());
+  if (!isMap(arrays)) throw new ValueError(who, `the arrays of state.optimizer must be a Map, got ${describe(arrays)}`);
   const reached: Reached = { epoch, steps, generators: statesOf(generators) };
   const tensors = new Map(
     [...arrays].map(([name, numbers]): [string, Tensor] => [OPTIMIZER + name, tensor(numbers, [numbers.length])]),
   );
-  return withoutDrawing(generators, () => savedWeights(vars, { tensors, metadata: { training: JSON.stringify(reached) } }));
+  return withoutDrawing(generators, () => savedWeights(who, vars, { tensors, metadata: { training: JSON.stringify(reached) } }));
 }
 
 /**
@@ -80,7 +83,7 @@ export function loadCheckpoint(source: Source, state: TrainingState): number {
       const where = Object.hasOwn(states, other) ? "file" : "run";
       throw new FormatError(file, `the generator "${other}" is in the ${where} alone; give the same as when it was saved`);
     }
-    const fit = withoutDrawing(generators, () => compare(file, saved, vars));
+    const fit = withoutDrawing(generators, () => compare("loadCheckpoint", file, saved, vars));
     refuseDifferences(file, fit);
     const arrays = new Map<string, ArrayLike<number>>();
     for (const [name, { data }] of saved.tensors) if (name.startsWith(OPTIMIZER)) arrays.set(name.slice(OPTIMIZER.length), data);

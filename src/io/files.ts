@@ -2,7 +2,7 @@ import { hasFiles } from "../kernels/index.ts";
 import { describe, ValueError } from "../tensor/index.ts";
 import { bytesIn, readPath, type Source } from "./arguments.ts";
 import { FileError, FormatError, onDisk } from "./errors.ts";
-import { type FileSystem, removeStale, temporaryName } from "./temporary.ts";
+import { type FileSystem, mayRead, removeStale, temporaryName } from "./temporary.ts";
 
 /** Bytes that are read piece by piece. Messages call them `name`. */
 export type Bytes = {
@@ -79,10 +79,10 @@ export function replaceFile(who: string, path: string, pieces: Iterable<Uint8Arr
         for (const piece of pieces) writeAll(fs, file, piece);
         if (before !== undefined) keepPermissions(fs, file, temporary, before);
         flush(fs, file);
+        fs.renameSync(temporary, target); // before closing: a closed temporary file counts as left behind
       } finally {
         fs.closeSync(file);
       }
-      fs.renameSync(temporary, target);
     } catch (error) {
       removeQuietly(fs, temporary);
       throw error;
@@ -124,6 +124,7 @@ function flush(fs: FileSystem, file: number): void {
 /** Waits until the disk has the new name, if the platform can: Windows cannot open folders. */
 function flushFolder(fs: FileSystem, folder: string): void {
   try {
+    if (!mayRead(folder)) return;
     const file = fs.openSync(folder, "r");
     try {
       fs.fsyncSync(file);
@@ -150,7 +151,7 @@ function unlessRefused(act: () => void): boolean {
 
 function removeQuietly(fs: FileSystem, path: string): void {
   try {
-    fs.rmSync(path, { force: true });
+    fs.unlinkSync(path); // rmSync would ask Deno for the permission to read, too
   } catch {
     // The first error matters more. The next save removes the file.
   }

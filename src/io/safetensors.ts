@@ -11,7 +11,7 @@ import {
   type Tensor,
   ValueError,
 } from "../tensor/index.ts";
-import { bytesIn } from "./arguments.ts";
+import { bytesIn, isMap } from "./arguments.ts";
 import { CHECKSUM, checksumOf } from "./checksum.ts";
 import { convert, dtypes, writeFloats } from "./dtypes.ts";
 import { FormatError } from "./errors.ts";
@@ -102,15 +102,6 @@ function readSavedTensors(who: string, saved: SavedTensors): SavedTensors {
   for (const [key, value] of Object.entries(readObject(who, "metadata", metadata)))
     readText(who, `metadata ${JSON.stringify(key)}`, value);
   return saved;
-}
-
-/** Whether a value is a Map, of this realm or another. */
-function isMap(value: unknown): boolean {
-  try {
-    return Map.prototype.has.call(value as Map<unknown, unknown>, "") || true;
-  } catch {
-    return false;
-  }
 }
 
 /**

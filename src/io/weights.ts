@@ -1,6 +1,6 @@
 import { assign, readBoolean, readOptions, sameShape, show, type Tensor } from "../tensor/index.ts";
-import { stateOf, type VariableCreator } from "../variables/index.ts";
-import { readCreator, type Source } from "./arguments.ts";
+import type { VariableCreator } from "../variables/index.ts";
+import { modelOf, readCreator, type Source } from "./arguments.ts";
 import { CHECKSUM, checksumOf } from "./checksum.ts";
 import { FormatError } from "./errors.ts";
 import { replaceFile, withBytes } from "./files.ts";
@@ -12,8 +12,8 @@ import { decode, encode, encodePieces, isOwn, type SavedTensors } from "./safete
 export const OPTIMIZER = "optimizer/";
 
 /** The tensors and strings that make a model what it is. `more` are those of a checkpoint. */
-export function savedWeights(vars: VariableCreator, more?: SavedTensors): SavedTensors {
-  const { weights, pool } = stateOf(vars);
+export function savedWeights(who: string, vars: VariableCreator, more?: SavedTensors): SavedTensors {
+  const { weights, pool } = modelOf(who, vars);
   const tensors = new Map([...weights, ...(more?.tensors ?? [])]);
   const metadata: Record<string, string> = { format: "hashgrad 1", ...more?.metadata };
   if (pool !== null) {
@@ -34,7 +34,7 @@ export function savedWeights(vars: VariableCreator, more?: SavedTensors): SavedT
  * @throws ValueError if `vars` is not a creator of variables. MemoryError if the file does not fit into one array.
  */
 export function encodeWeights(vars: VariableCreator): Uint8Array<ArrayBuffer> {
-  return encode("encodeWeights", savedWeights(readCreator("encodeWeights", "vars", vars)));
+  return encode("encodeWeights", savedWeights("encodeWeights", readCreator("encodeWeights", "vars", vars)));
 }
 
 /**
@@ -49,7 +49,7 @@ export function encodeWeights(vars: VariableCreator): Uint8Array<ArrayBuffer> {
  * ValueError if an argument is of the wrong kind.
  */
 export function saveWeights(path: string, vars: VariableCreator): void {
-  const saved = savedWeights(readCreator("saveWeights", "vars", vars));
+  const saved = savedWeights("saveWeights", readCreator("saveWeights", "vars", vars));
   replaceFile("saveWeights", path, encodePieces("saveWeights", saved));
 }
 
@@ -81,7 +81,7 @@ export function loadWeights(source: Source, vars: VariableCreator, options: { re
   const { strict = true } = readOptions("loadWeights", options, ["strict"]);
   readBoolean("loadWeights", "strict", strict);
   return withBytes("loadWeights", source, "weights", (bytes) => {
-    const fit = compare(bytes.name, decode(bytes), vars);
+    const fit = compare("loadWeights", bytes.name, decode(bytes), vars);
     if (strict) refuseDifferences(bytes.name, fit);
     for (const [target, values] of fit.pairs) assign(target, values);
     return fit.report;
@@ -101,8 +101,8 @@ export function refuseDifferences(file: string, { difference }: Fit): void {
 }
 
 /** Compares a file with a model. Changes nothing. @throws FormatError if a record of the file is not readable. */
-export function compare(file: string, { tensors, metadata }: SavedTensors, vars: VariableCreator): Fit {
-  const { weights, pool } = stateOf(vars);
+export function compare(who: string, file: string, { tensors, metadata }: SavedTensors, vars: VariableCreator): Fit {
+  const { weights, pool } = modelOf(who, vars);
   const otherPool = differenceOf(pooledIn(file, metadata), pool);
   const core = new Set(otherPool === null ? [] : pool?.core);
   const pairs: [Tensor, Tensor][] = [];

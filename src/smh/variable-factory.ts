@@ -239,16 +239,20 @@ export class VariableFactory implements VariableCreator {
 type Asked = { readonly init: Initializer; mean: number | null; deviation: number | null };
 
 function observed(init: Initializer): Asked {
-  const mean = (): number => {
-    asked.mean = init.mean;
-    return init.mean;
-  };
-  const deviation = (shape: Shape): number => {
-    asked.deviation = init.deviation(shape);
-    return asked.deviation;
-  };
   const asked: Asked = {
-    init: Object.create(init, { mean: { get: mean, enumerable: true }, deviation: { value: deviation, enumerable: true } }),
+    init: {
+      ...init,
+      name: init.name,
+      get mean() {
+        asked.mean = init.mean;
+        return init.mean;
+      },
+      deviation: (shape) => {
+        asked.deviation = init.deviation(shape);
+        return asked.deviation;
+      },
+      draw: (shape, random) => init.draw(shape, random),
+    },
     mean: null,
     deviation: null,
   };

@@ -106,6 +106,31 @@ test("a process that is killed while it saves leaves the previous or the next fi
   expect(await kills(8)).toBe(8);
 });
 
+const terminated = `
+import { DenseVariables } from "hashgrad";
+import { saveWeights } from "hashgrad/io";
+import { parentPort, Worker, isMainThread, workerData } from "node:worker_threads";
+const vars = new DenseVariables();
+vars.create("kernel", [700, 700]);
+if (isMainThread) {
+  for (let i = 0; i < 10; i++) {
+    const worker = new Worker(new URL(import.meta.url), { workerData: process.argv[2] });
+    await new Promise((done) => worker.once("message", done));
+    await new Promise((done) => setTimeout(done, 5 + 3 * i));
+    await worker.terminate();
+  }
+  saveWeights(process.argv[2], vars);
+} else {
+  parentPort.postMessage("ready");
+  for (;;) saveWeights(workerData, vars);
+}`;
+
+test.skipIf(!linux)("a thread that is terminated while it saves leaves no file after the next save of its process", async () => {
+  const inside = newFolder();
+  execFileSync(process.execPath, [await programIn(folder, terminated), join(inside, "model.safetensors")]);
+  expect(readdirSync(inside)).toEqual(["model.safetensors"]);
+});
+
 test.skipIf(!linux)(
   "a file-size limit stands for a full disk: the error names path and cause, the previous file stays",
   async () => {

@@ -465,3 +465,66 @@ test("what lies in the variables beside the pool is saved too, running statistic
   expect(names.filter((name) => name.startsWith("norm/")).length).toBe(4);
   expect(vars.variables().map(({ name }) => name)).not.toContain("hidden/kernel/scale");
 });
+
+test("strict: false loads what fits by name and shape, and reports the rest; strict reports all as loaded", () => {
+  const saved = kinds.dense!(1);
+  const bytes = encodeWeights(saved.vars);
+  const vars = new DenseVariables({ seed: 2 });
+  sequential(dense(scope(vars, "hidden"), 4, 6), dense(scope(vars, "out"), 6, 5), dense(scope(vars, "head"), 5, 2));
+  const before = bits(vars);
+  const report = loadWeights(bytes, vars, { strict: false });
+  expect(report).toEqual({
+    loaded: ["hidden/kernel", "hidden/bias"],
+    missing: ["head/kernel", "head/bias"],
+    unexpected: ["norm/gamma", "norm/beta", "norm/moving_mean", "norm/moving_variance"],
+    mismatched: ["out/kernel", "out/bias"],
+  });
+  expect(bits(vars).get("hidden/kernel")).toEqual(bits(saved.vars).get("hidden/kernel"));
+  for (const name of ["out/kernel", "head/kernel"]) expect(bits(vars).get(name)).toEqual(before.get(name));
+  const twin = kinds.dense!(3);
+  const names = [...bits(twin.vars).keys()];
+  expect(loadWeights(bytes, twin.vars)).toEqual({ loaded: names, missing: [], unexpected: [], mismatched: [] });
+});
+
+test("strict: false refuses a damaged file, and takes the numbers of a pool only if they give the same weights", () => {
+  const bytes = encodeWeights(kinds.compressed!(1).vars);
+  const flipped = bytes.slice();
+  flipped[flipped.length - 1]! ^= 1;
+  const { vars } = kinds.compressed!(2);
+  expect(thrown(() => loadWeights(flipped, vars, { strict: false }))).toMatch(/^FormatError: weights: its content does not fit/);
+  const other = built(new VariableFactory({ pool: poolOf(3) }), reordered).vars;
+  const before = bits(other);
+  const { loaded, mismatched } = loadWeights(bytes, other, { strict: false });
+  expect(mismatched).toEqual(["variable_left", "variable_right"]);
+  expect(loaded).toContain("hidden/kernel/scale");
+  for (const name of mismatched) expect(bits(other).get(name)).toEqual(before.get(name));
+});
+
+test("a file of PyTorch with an I64 and a BF16 tensor loads into the layers that fit", () => {
+  const entry = (dtype: string, shape: number[], begin: number, end: number): object => ({
+    dtype,
+    shape,
+    data_offsets: [begin, end],
+  });
+  const header = JSON.stringify({
+    __metadata__: { format: "pt", checksum: "of another kind" },
+    "hidden/kernel": entry("BF16", [2, 2], 0, 8),
+    "norm.num_batches_tracked": entry("I64", [], 8, 16),
+  });
+  const bytes = Buffer.concat([
+    Buffer.from(BigUint64Array.of(BigInt(header.length)).buffer),
+    Buffer.from(header),
+    Buffer.from(Uint16Array.of(0x3f80, 0x4000, 0xbf80, 0x3f00).buffer),
+    Buffer.from(BigInt64Array.of(1234n).buffer),
+  ]);
+  const vars = new DenseVariables();
+  vars.create("hidden/kernel", [2, 2]);
+  expect(loadWeights(bytes, vars, { strict: false })).toEqual({
+    loaded: ["hidden/kernel"],
+    missing: [],
+    unexpected: ["norm.num_batches_tracked"],
+    mismatched: [],
+  });
+  expect([...vars.parameters()[0]!.tensor.data]).toEqual([1, 2, -1, 0.5]);
+  expect(thrown(() => loadWeights(bytes, vars))).toMatch(/holds "norm.num_batches_tracked", which the model does not have/);
+});

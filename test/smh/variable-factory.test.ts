@@ -7,6 +7,7 @@ import {
   glorotUniform,
   heNormal,
   mul,
+  normalInit,
   onesInit,
   randomNormal,
   reshape,
@@ -123,6 +124,31 @@ describe("the factory", () => {
     expect(() => factory.create("a", [2, 2]).assign([1, 2, 3, 4])).toThrow(
       "is a slice of a pool and cannot be assigned; assign to the pool's coreVariables",
     );
+  });
+
+  test("takes an initializer that is an object of a class with private fields", () => {
+    class Mine {
+      readonly #own = normalInit(0.5);
+      readonly name = "mine";
+      readonly extra = 3;
+      get mean(): number {
+        return this.#own.mean;
+      }
+      deviation(shape: Shape): number {
+        return this.#own.deviation(shape);
+      }
+      draw(shape: Shape, random: Generator): Tensor {
+        return this.#own.draw(shape, random);
+      }
+    }
+    const seen: unknown[] = [];
+    const modifier: Modifier = (slice, { init, variable }) => {
+      variable("own", [2], init);
+      seen.push({ name: init.name, mean: init.mean, deviation: init.deviation([2]), extra: (init as Mine).extra });
+      return slice;
+    };
+    new VariableFactory({ pool: newPool(), modifier }).create("a", [2, 3], { init: new Mine() });
+    expect(seen[0]).toEqual({ name: "mine", mean: 0, deviation: 0.5, extra: 3 });
   });
 
   test("refuses a variable whose modifier makes another shape of it, and takes nothing from the pool", () => {
