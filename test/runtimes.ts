@@ -141,7 +141,12 @@ try {
     else runtimes.push([name, path, args]);
   }
   for (const [name, command, args] of runtimes) for (const threads of ["1", "2"]) await measure(name, command, args, threads);
-  console.table(rows);
+  for (const row of rows)
+    console.log(
+      Object.entries(row)
+        .map(([name, value]) => `${name}: ${value}`)
+        .join(" | "),
+    );
   console.log(`runtimes: ${rows.length - failed} passed, ${failed} failed`);
   if (failed > 0) process.exitCode = 1;
 } finally {
