@@ -25,7 +25,7 @@ import { backend, Generator, relu, scope } from "hashgrad";
 import { syntheticDigits } from "hashgrad/data";
 import { encodeWeights, loadWeights, saveWeights } from "hashgrad/io";
 import { batchNorm, conv2d, dense, globalAvgPool2d, sequential } from "hashgrad/nn";
-import { sgd } from "hashgrad/optim";
+import { adam } from "hashgrad/optim";
 import { poolSizeFor, ProductVariablePool, VariableFactory } from "hashgrad/smh";
 import { evaluate, train } from "hashgrad/train";
 
@@ -44,7 +44,8 @@ const build = () => {
 };
 const data = syntheticDigits(128, new Generator(1));
 const { vars, model } = build();
-await train({ model, optimizer: sgd(vars.parameters(), { learningRate: 0.05 }), data, epochs: 2, batchSize: 32 });
+const { epochs } = await train({ model, optimizer: adam(vars.parameters()), data, epochs: 4, batchSize: 16 });
+if (!(epochs.at(-1).loss < epochs[0].loss)) throw new Error("no learning: " + epochs.map(({ loss }) => loss).join(" "));
 const folder = mkdtempSync(join(tmpdir(), "hashgrad-run-"));
 const file = join(folder, "weights.safetensors");
 await saveWeights(file, vars);
