@@ -21,7 +21,8 @@ export function elementwiseBenches(budget: Budget): Measurement[] {
       Numbers,
       Numbers,
     ];
-    const [mean, variance, labels] = [drawn(columns), drawn(columns), new Int32Array(rows)];
+    const [mean, variance] = [Float64Array.from(drawn(columns)), Float64Array.from(drawn(columns))];
+    const labels = new Int32Array(rows);
     const cases: Readonly<Record<string, (t: Kernels) => void>> = {
       sub: (t) => t.sub(x, z, y),
       exp: (t) => t.exp(x, y),

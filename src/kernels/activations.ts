@@ -50,14 +50,18 @@ export function sigmoidGrad(x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, ac
   }
 }
 
+/** From here on, on either side, sigmoid and tanh are flat: products with x are computed at this x, since 0·∞ would be NaN. */
+const FAR = 1e4;
+const atMost = (x: number): number => Math.max(-FAR, Math.min(FAR, x));
+
 export function silu(x: Numbers, y: Numbers): void {
-  for (let i = 0; i < x.length; i++) y[i] = x[i]! * logistic(x[i]!);
+  for (let i = 0; i < x.length; i++) y[i] = Math.max(-FAR, x[i]!) * logistic(x[i]!);
 }
 
 export function siluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
     const s = logistic(x[i]!);
-    const d = dy[i]! * s * (1 + x[i]! * (1 - s));
+    const d = dy[i]! * s * (1 + atMost(x[i]!) * (1 - s));
     dx[i] = accumulate ? dx[i]! + d : d;
   }
 }
@@ -79,14 +83,14 @@ const GELU_CUBE = 0.044715;
 
 export function gelu(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) {
-    const v = x[i]!;
+    const v = Math.max(-FAR, x[i]!);
     y[i] = 0.5 * v * (1 + Math.tanh(GELU_RATE * (v + GELU_CUBE * v * v * v)));
   }
 }
 
 export function geluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
-    const v = x[i]!;
+    const v = atMost(x[i]!);
     const t = Math.tanh(GELU_RATE * (v + GELU_CUBE * v * v * v));
     const slope = 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * GELU_RATE * (1 + 3 * GELU_CUBE * v * v);
     const d = dy[i]! * slope;

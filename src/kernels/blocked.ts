@@ -10,8 +10,13 @@ const PANEL = 2;
 const KC = 256;
 const MC = 128;
 const NC = 512;
+/** A sum over more than so many blocks of k collects the blocks in double precision, for at most so many rows of c at a time. */
+const FEW_BLOCKS = 8;
+const TOTAL_ROWS = 4 * MC;
 const aPanels = new Float64Array(MC * KC);
 const bPanels = new Float64Array(NC * KC);
+/** Totals of TOTAL_ROWS × NC numbers (2 MiB), once a product needs them. */
+let totals: Float64Array | null = null;
 
 /**
  * Writes rows `row … row+rows-1`, columns `column … column+columns-1` of a matrix as panels of 2 rows: panel by panel, column by column,
@@ -34,7 +39,10 @@ export function packMatrix(x: Numbers, offset: number, rowStep: number, columnSt
   };
 }
 
-/** `gemm` as the reference computes it, but a block at a time. Sums over k beyond 256 are rounded to float32 once per 256. */
+/**
+ * `gemm` as the reference computes it, but a block at a time. Sums over k are rounded to float32 once per 256 terms if k is at most 2,048,
+ * otherwise once.
+ */
 export function gemm({ m, n, k, a, b, c, transA = false, transB = false, accumulate = false, bias = null }: Gemm): void {
   if (bias !== null) fillRows(bias, c);
   const packA = packMatrix(a, 0, transA ? 1 : k, transA ? m : 1);
@@ -58,23 +66,66 @@ export type PackedGemm = {
   readonly accumulate: boolean;
 };
 
-export function gemmPacked({ m, n, k, packA, packB, c, at, row, accumulate }: PackedGemm): void {
+export function gemmPacked(g: PackedGemm): void {
+  const { m, n, k, c, at, row, accumulate } = g;
   if (k === 0 && !accumulate) for (let i = 0; i < m; i++) c.fill(0, at + i * row, at + i * row + n);
-  for (let j = 0; j < n; j += NC) {
-    const columns = Math.min(NC, n - j);
-    for (let p = 0; p < k; p += KC) {
-      const depth = Math.min(KC, k - p);
-      packB(j, columns, p, depth, bPanels);
-      for (let i = 0; i < m; i += MC) {
-        const rows = Math.min(MC, m - i);
-        packA(i, rows, p, depth, aPanels);
-        block(rows, columns, depth, c, at + i * row + j, row, accumulate || p > 0);
-      }
+  const isDeep = k > FEW_BLOCKS * KC;
+  const high = isDeep ? TOTAL_ROWS : Math.max(1, m);
+  for (let i = 0; i < m; i += high) {
+    for (let j = 0; j < n; j += NC) {
+      const [rows, columns] = [Math.min(high, m - i), Math.min(NC, n - j)];
+      if (isDeep) deepBlock(g, i, rows, j, columns);
+      else flatBlock(g, i, rows, j, columns, 0, k, c, at + i * row + j, row, accumulate);
     }
   }
 }
 
-function block(rows: number, columns: number, depth: number, c: Numbers, at: number, row: number, accumulate: boolean): void {
+/** Rows i … i+rows-1 and columns j … j+columns-1 of the product over p … end-1, to `c[at]` on, or added to what is there. */
+function flatBlock(
+  { packA, packB }: PackedGemm,
+  i: number,
+  rows: number,
+  j: number,
+  columns: number,
+  begin: number,
+  end: number,
+  c: Numbers | Float64Array,
+  at: number,
+  row: number,
+  accumulate: boolean,
+): void {
+  for (let p = begin; p < end; p += KC) {
+    const depth = Math.min(KC, end - p);
+    packB(j, columns, p, depth, bPanels);
+    for (let h = 0; h < rows; h += MC) {
+      const high = Math.min(MC, rows - h);
+      packA(i + h, high, p, depth, aPanels);
+      block(high, columns, depth, c, at + h * row, row, accumulate || p > begin);
+    }
+  }
+}
+
+/** The same over all of k, with totals in double precision that are rounded once. */
+function deepBlock(g: PackedGemm, i: number, rows: number, j: number, columns: number): void {
+  const { k, c, at, row, accumulate } = g;
+  totals ??= new Float64Array(TOTAL_ROWS * NC);
+  const from = at + i * row + j;
+  if (accumulate) {
+    for (let h = 0; h < rows; h++) for (let l = 0; l < columns; l++) totals[h * NC + l] = c[from + h * row + l]!;
+  }
+  flatBlock(g, i, rows, j, columns, 0, k, totals, 0, NC, accumulate);
+  for (let h = 0; h < rows; h++) for (let l = 0; l < columns; l++) c[from + h * row + l] = totals[h * NC + l]!;
+}
+
+function block(
+  rows: number,
+  columns: number,
+  depth: number,
+  c: Numbers | Float64Array,
+  at: number,
+  row: number,
+  accumulate: boolean,
+): void {
   for (let j = 0; j < columns; j += PANEL) {
     for (let i = 0; i < rows; i += PANEL) {
       tile(depth, i * depth, j * depth, c, at + i * row + j, row, i + 1 < rows, j + 1 < columns, accumulate);
@@ -94,7 +145,7 @@ function tile(
   depth: number,
   a: number,
   b: number,
-  c: Numbers,
+  c: Numbers | Float64Array,
   at: number,
   row: number,
   below: boolean,

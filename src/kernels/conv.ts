@@ -1,3 +1,4 @@
+import { inDoubles } from "./doubles.ts";
 import { fillRows } from "./gemm.ts";
 import type { Numbers } from "./memory.ts";
 import { eachTap, type Windows } from "./windows.ts";
@@ -8,27 +9,31 @@ import { eachTap, type Windows } from "./windows.ts";
  */
 export type Convolution = Windows & { readonly outChannels: number; readonly groups: number };
 
-/** y = x ∗ kernel + bias [outChannels]. The specification: one plain loop per index. */
+/** y = x ∗ kernel + bias [outChannels]. The specification: one plain loop per index, sums in double precision. */
 export function conv2d(s: Convolution, x: Numbers, kernel: Numbers, bias: Numbers | null, y: Numbers): void {
   fillRows(bias, y);
-  eachProduct(s, (i, j, o) => {
-    y[o] = y[o]! + x[i]! * kernel[j]!;
+  inDoubles(y, true, (totals) => {
+    eachProduct(s, (i, j, o) => {
+      totals[o]! += x[i]! * kernel[j]!;
+    });
   });
 }
 
 /** dx (+)= the gradient of conv2d towards x: every product again, the other way. */
 export function conv2dInputGrad(s: Convolution, dy: Numbers, kernel: Numbers, dx: Numbers, accumulate: boolean): void {
-  if (!accumulate) dx.fill(0);
-  eachProduct(s, (i, j, o) => {
-    dx[i] = dx[i]! + dy[o]! * kernel[j]!;
+  inDoubles(dx, accumulate, (totals) => {
+    eachProduct(s, (i, j, o) => {
+      totals[i]! += dy[o]! * kernel[j]!;
+    });
   });
 }
 
 /** dkernel (+)= the gradient of conv2d towards the kernel. */
 export function conv2dKernelGrad(s: Convolution, x: Numbers, dy: Numbers, dkernel: Numbers, accumulate: boolean): void {
-  if (!accumulate) dkernel.fill(0);
-  eachProduct(s, (i, j, o) => {
-    dkernel[j] = dkernel[j]! + x[i]! * dy[o]!;
+  inDoubles(dkernel, accumulate, (totals) => {
+    eachProduct(s, (i, j, o) => {
+      totals[j]! += x[i]! * dy[o]!;
+    });
   });
 }
 
@@ -50,32 +55,31 @@ function eachProduct(s: Convolution, product: (i: number, j: number, o: number) 
 /** A depthwise convolution: kernel [kernelHeight, kernelWidth, channels, multiplier], output channel c·multiplier + m. */
 export type Depthwise = Windows & { readonly multiplier: number };
 
-/** y (+)= x ∗ kernel, each channel by itself. */
+/** y (+)= x ∗ kernel, each channel by itself, summed in double precision. */
 export function depthwiseConv2d(s: Depthwise, x: Numbers, kernel: Numbers, y: Numbers, accumulate: boolean): void {
   const { channels, multiplier } = s;
   const outputs = channels * multiplier;
-  if (!accumulate) y.fill(0);
-  eachTap(s, (window, pixel, ky, kx) => {
-    const [from, to, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
-    if (multiplier === 1) {
-      for (let c = 0; c < channels; c++) y[to + c] = y[to + c]! + x[from + c]! * kernel[tap + c]!;
-    } else {
-      for (let o = 0; o < outputs; o++) y[to + o] = y[to + o]! + x[from + Math.floor(o / multiplier)]! * kernel[tap + o]!;
-    }
+  inDoubles(y, accumulate, (totals) => {
+    eachTap(s, (window, pixel, ky, kx) => {
+      const [from, to, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
+      if (multiplier === 1) {
+        for (let c = 0; c < channels; c++) totals[to + c]! += x[from + c]! * kernel[tap + c]!;
+      } else {
+        for (let o = 0; o < outputs; o++) totals[to + o]! += x[from + Math.floor(o / multiplier)]! * kernel[tap + o]!;
+      }
+    });
   });
 }
 
-/** dx (+)= the gradient of depthwiseConv2d towards x. */
+/** dx (+)= the gradient of depthwiseConv2d towards x, summed in double precision. */
 export function depthwiseConv2dInputGrad(s: Depthwise, dy: Numbers, kernel: Numbers, dx: Numbers, accumulate: boolean): void {
   const { channels, multiplier } = s;
   const outputs = channels * multiplier;
-  if (!accumulate) dx.fill(0);
-  eachTap(s, (window, pixel, ky, kx) => {
-    const [to, from, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
-    for (let o = 0; o < outputs; o++) {
-      const i = to + Math.floor(o / multiplier);
-      dx[i] = dx[i]! + dy[from + o]! * kernel[tap + o]!;
-    }
+  inDoubles(dx, accumulate, (totals) => {
+    eachTap(s, (window, pixel, ky, kx) => {
+      const [to, from, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
+      for (let o = 0; o < outputs; o++) totals[to + Math.floor(o / multiplier)]! += dy[from + o]! * kernel[tap + o]!;
+    });
   });
 }
 
@@ -83,10 +87,10 @@ export function depthwiseConv2dInputGrad(s: Depthwise, dy: Numbers, kernel: Numb
 export function depthwiseConv2dKernelGrad(s: Depthwise, x: Numbers, dy: Numbers, dkernel: Numbers, accumulate: boolean): void {
   const { channels, multiplier } = s;
   const outputs = channels * multiplier;
-  const sums = new Float64Array(dkernel.length);
-  eachTap(s, (window, pixel, ky, kx) => {
-    const [from, at, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
-    for (let o = 0; o < outputs; o++) sums[tap + o]! += x[from + Math.floor(o / multiplier)]! * dy[at + o]!;
+  inDoubles(dkernel, accumulate, (totals) => {
+    eachTap(s, (window, pixel, ky, kx) => {
+      const [from, at, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
+      for (let o = 0; o < outputs; o++) totals[tap + o]! += x[from + Math.floor(o / multiplier)]! * dy[at + o]!;
+    });
   });
-  for (let i = 0; i < sums.length; i++) dkernel[i] = (accumulate ? dkernel[i]! : 0) + sums[i]!;
 }

@@ -1,7 +1,9 @@
 import { gemm, gemmPacked, type Pack, packMatrix } from "./blocked.ts";
 import type { Convolution } from "./conv.ts";
+import { inTotals, type Totals } from "./doubles.ts";
 import { fillRows } from "./gemm.ts";
 import type { Numbers } from "./memory.ts";
+import { overlap } from "./windows.ts";
 
 /**
  * Convolution as a matrix product: one row per window, one column per number under it (im2col), times the kernel as a matrix. The matrix
@@ -35,11 +37,16 @@ export function conv2dKernelGrad(s: Convolution, x: Numbers, dy: Numbers, dkerne
 }
 
 export function conv2dInputGrad(s: Convolution, dy: Numbers, kernel: Numbers, dx: Numbers, accumulate: boolean): void {
-  const { windows, depth, outShare } = sizes(s);
+  const { windows } = sizes(s);
   if (isPointwise(s)) {
     return gemm({ m: windows, n: s.channels, k: s.outChannels, a: dy, b: kernel, transB: true, c: dx, accumulate });
   }
-  if (!accumulate) dx.fill(0);
+  inTotals(dx, accumulate, overlap(s), (totals) => addGradients(s, dy, kernel, totals));
+}
+
+/** dx += the gradient of conv2d towards x, a block of patches at a time. */
+function addGradients(s: Convolution, dy: Numbers, kernel: Numbers, dx: Totals): void {
+  const { windows, depth, outShare } = sizes(s);
   const rows = Math.min(windows, Math.max(4, Math.floor(BLOCK / depth)));
   const patches = new Float32Array(rows * depth);
   for (let g = 0; g < s.groups; g++) {
@@ -139,7 +146,7 @@ function packTaps(s: Convolution, x: Numbers, group: number): Pack {
 }
 
 /** Adds patches [count, depth] of the windows from `first` on back to where they were read (col2im). */
-function addPatches(s: Convolution, patches: Numbers, group: number, first: number, count: number, dx: Numbers): void {
+function addPatches(s: Convolution, patches: Numbers, group: number, first: number, count: number, dx: Totals): void {
   const { channels, height, width, outHeight, outWidth, kernelHeight, kernelWidth } = s;
   const { strideY, strideX, dilationY, dilationX, padTop, padLeft } = s;
   const share = channels / s.groups;

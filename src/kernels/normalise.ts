@@ -1,9 +1,10 @@
 import type { Numbers } from "./memory.ts";
 
-// Normalisation sees x as [rows, columns]. Batch norm has statistics per column (channel), layer norm per row.
+// Normalisation sees x as [rows, columns]. Batch norm has statistics per column (channel), layer norm per row. Statistics are in double
+// precision: as float32 a large mean would lose its last digits, and a variance of 10⁶⁰ or of 10⁻⁵⁰ its value.
 
 /** mean and variance (biased, ÷ rows) of each column of x [rows, columns], in double precision, in two passes. */
-export function columnMoments(columns: number, x: Numbers, mean: Numbers, variance: Numbers): void {
+export function columnMoments(columns: number, x: Numbers, mean: Float64Array, variance: Float64Array): void {
   const rows = x.length / columns;
   const totals = new Float64Array(columns);
   for (let i = 0; i < x.length; i += columns) for (let j = 0; j < columns; j++) totals[j]! += x[i + j]!;
@@ -23,12 +24,12 @@ export function columnMoments(columns: number, x: Numbers, mean: Numbers, varian
 export function standardiseColumns(
   columns: number,
   x: Numbers,
-  mean: Numbers,
-  variance: Numbers,
+  mean: Float64Array,
+  variance: Float64Array,
   epsilon: number,
   y: Numbers,
 ): void {
-  const rates = Float64Array.from(variance, (v) => 1 / Math.sqrt(v + epsilon));
+  const rates = variance.map((v) => 1 / Math.sqrt(v + epsilon));
   for (let i = 0; i < x.length; i += columns) {
     for (let j = 0; j < columns; j++) y[i + j] = (x[i + j]! - mean[j]!) * rates[j]!;
   }
@@ -38,7 +39,7 @@ export function standardiseColumns(
 export function standardiseColumnsGrad(
   columns: number,
   y: Numbers,
-  variance: Numbers,
+  variance: Float64Array,
   epsilon: number,
   dy: Numbers,
   dx: Numbers,
@@ -53,7 +54,7 @@ export function standardiseColumnsGrad(
       dots[j]! += dy[i + j]! * y[i + j]!;
     }
   }
-  const rates = Float64Array.from(variance, (v) => 1 / Math.sqrt(v + epsilon));
+  const rates = variance.map((v) => 1 / Math.sqrt(v + epsilon));
   for (let i = 0; i < y.length; i += columns) {
     for (let j = 0; j < columns; j++) {
       const d = rates[j]! * (dy[i + j]! - sums[j]! / rows - (y[i + j]! * dots[j]!) / rows);
@@ -63,7 +64,7 @@ export function standardiseColumnsGrad(
 }
 
 /** y = (x − mean)/√(variance + epsilon) of each row of `columns` numbers; rates [rows] = 1/√(variance + epsilon). */
-export function standardiseRows(columns: number, x: Numbers, epsilon: number, y: Numbers, rates: Numbers): void {
+export function standardiseRows(columns: number, x: Numbers, epsilon: number, y: Numbers, rates: Float64Array): void {
   for (let r = 0; r < rates.length; r++) {
     const row = r * columns;
     let mean = 0;
@@ -81,7 +82,7 @@ export function standardiseRows(columns: number, x: Numbers, epsilon: number, y:
 export function standardiseRowsGrad(
   columns: number,
   y: Numbers,
-  rates: Numbers,
+  rates: Float64Array,
   dy: Numbers,
   dx: Numbers,
   accumulate: boolean,
@@ -104,13 +105,13 @@ export function standardiseRowsGrad(
 /** dx (+)= dy/√(variance + epsilon): the statistics are constants. */
 export function standardiseColumnsLinearGrad(
   columns: number,
-  variance: Numbers,
+  variance: Float64Array,
   epsilon: number,
   dy: Numbers,
   dx: Numbers,
   accumulate: boolean,
 ): void {
-  const rates = Float64Array.from(variance, (v) => 1 / Math.sqrt(v + epsilon));
+  const rates = variance.map((v) => 1 / Math.sqrt(v + epsilon));
   for (let i = 0; i < dy.length; i += columns) {
     for (let j = 0; j < columns; j++) {
       const d = dy[i + j]! * rates[j]!;

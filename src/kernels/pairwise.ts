@@ -18,6 +18,11 @@ export function mul(a: Numbers, b: Numbers, y: Numbers, accumulate: boolean): vo
   }
 }
 
+/** y = weight·x, and 0 where the weight is 0, even if x is infinite. A NaN in x stays. */
+export function mulUnlessZero(weight: Numbers, x: Numbers, y: Numbers): void {
+  for (let i = 0; i < y.length; i++) y[i] = weight[i] === 0 && !Number.isNaN(x[i]!) ? 0 : weight[i]! * x[i]!;
+}
+
 /** y (+)= a/b: the quotient, and its gradient towards a. */
 export function div(a: Numbers, b: Numbers, y: Numbers, accumulate: boolean): void {
   for (let i = 0; i < y.length; i++) {
@@ -46,10 +51,11 @@ export function powGradBase(a: Numbers, b: Numbers, dy: Numbers, da: Numbers, ac
   }
 }
 
-/** db (+)= dy·y·ln a; a base of 0 with an exponent of at least 0 has slope 0. */
+/** db (+)= dy·y·ln a; a base of 0 with an exponent of at least 0 has slope 0, and so has a power of 0 whose base is infinite. */
 export function powGradExponent(a: Numbers, b: Numbers, y: Numbers, dy: Numbers, db: Numbers, accumulate: boolean): void {
   for (let i = 0; i < dy.length; i++) {
-    const d = a[i] === 0 && b[i]! >= 0 ? 0 : dy[i]! * y[i]! * Math.log(a[i]!);
+    const flat = (a[i] === 0 && b[i]! >= 0) || (a[i] === Number.POSITIVE_INFINITY && y[i] === 0);
+    const d = flat ? 0 : dy[i]! * y[i]! * Math.log(a[i]!);
     db[i] = accumulate ? db[i]! + d : d;
   }
 }

@@ -49,7 +49,7 @@ export function crossEntropy(classes: number, smoothing: number, labels: Int32Ar
     const row = r * classes;
     const [top, total] = exponentials(classes, x, row);
     const shift = top + Math.log(total);
-    let loss = (1 - smoothing) * (shift - x[row + labels[r]!]!);
+    let loss = smoothing < 1 ? (1 - smoothing) * (shift - x[row + labels[r]!]!) : 0; // 0·∞ is 0: no share of the label, no loss
     if (smoothing > 0) for (let j = 0; j < classes; j++) loss += (smoothing / classes) * (shift - x[row + j]!);
     losses[r] = loss;
   }

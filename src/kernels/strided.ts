@@ -1,3 +1,4 @@
+import { FEW_TERMS } from "./doubles.ts";
 import type { Numbers } from "./memory.ts";
 
 /**
@@ -58,12 +59,18 @@ export function readCyclic(begin: number, x: Numbers, y: Numbers): void {
   }
 }
 
-/** x[(begin + i) mod x.length] += y[i]; elements used more than once collect all of it. */
+/**
+ * x[(begin + i) mod x.length] += y[i]. Elements used more than once collect all of their terms, in double precision if there are many;
+ * that costs 8 bytes per element of x.
+ */
 export function addCyclic(begin: number, y: Numbers, x: Numbers): void {
+  const isLong = y.length > FEW_TERMS * x.length;
+  const totals = isLong ? Float64Array.from(x) : x;
   for (let i = 0, to = begin % x.length; i < y.length; i++) {
-    x[to] = x[to]! + y[i]!;
+    totals[to] = totals[to]! + y[i]!;
     if (++to === x.length) to = 0;
   }
+  if (isLong) x.set(totals);
 }
 
 /** y [indices, width] = the named rows of x [rows, width]. */
@@ -74,10 +81,35 @@ export function readRows(indices: Int32Array, width: number, x: Numbers, y: Numb
   }
 }
 
-/** The named rows of x [rows, width] += the rows of y [indices, width]; a row named twice collects both. */
+/**
+ * The named rows of x [rows, width] += the rows of y [indices, width]. A row named more than once collects all of its terms, in double
+ * precision if there may be many; that costs 4 bytes per row of x and per index, and 8 bytes per column.
+ */
 export function addRows(indices: Int32Array, width: number, y: Numbers, x: Numbers): void {
+  if (indices.length > FEW_TERMS) return addSortedRows(indices, width, y, x);
   for (let i = 0; i < indices.length; i++) {
     const to = indices[i]! * width;
     for (let j = 0; j < width; j++) x[to + j] = x[to + j]! + y[i * width + j]!;
+  }
+}
+
+/** `addRows`, row of x by row of x: a counting sort finds the terms of each. */
+function addSortedRows(indices: Int32Array, width: number, y: Numbers, x: Numbers): void {
+  const rows = x.length / width;
+  const ends = new Int32Array(rows + 1); // ends[r] counts the indices up to r; while they are sorted, where the next index r goes
+  for (const row of indices) ends[row + 1]!++;
+  for (let row = 0; row < rows; row++) ends[row + 1]! += ends[row]!;
+  const order = new Int32Array(indices.length);
+  for (let i = 0; i < indices.length; i++) order[ends[indices[i]!]!++] = i;
+  const totals = new Float64Array(width);
+  for (let row = 0, k = 0; row < rows; row++) {
+    if (k === ends[row]) continue;
+    const to = row * width;
+    for (let j = 0; j < width; j++) totals[j] = x[to + j]!;
+    for (; k < ends[row]!; k++) {
+      const from = order[k]! * width;
+      for (let j = 0; j < width; j++) totals[j]! += y[from + j]!;
+    }
+    for (let j = 0; j < width; j++) x[to + j] = totals[j]!;
   }
 }

@@ -17,5 +17,5 @@ const tail = (code: number): number => 0x80 | (code & 0x3f);
 /** The text that UTF-8 bytes stand for. Throws a TypeError if the bytes are not UTF-8. Drops a byte order mark at the front. */
 export function decodeText(bytes: Uint8Array): string {
   const Decoder = globalThis.TextDecoder ?? process.getBuiltinModule("node:util").TextDecoder; // jest's jsdom environment has no global one
-  return new Decoder("utf-8", { fatal: true }).decode(bytes);
+  return new Decoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 }

@@ -1,3 +1,4 @@
+import { inDoubles, inTotals } from "./doubles.ts";
 import type { Numbers } from "./memory.ts";
 
 /**
@@ -42,6 +43,11 @@ export function eachTap(w: Windows, tap: (window: number, pixel: number, ky: num
   }
 }
 
+/** How many windows a pixel may be part of, at most. */
+export function overlap({ kernelHeight, kernelWidth, strideY, strideX }: Windows): number {
+  return Math.ceil(kernelHeight / strideY) * Math.ceil(kernelWidth / strideX);
+}
+
 /** y [windows, channels] = the largest number under each window; padding never wins, NaN does. */
 export function maxPool(w: Windows, x: Numbers, y: Numbers): void {
   const channels = w.channels;
@@ -58,40 +64,43 @@ export function maxPool(w: Windows, x: Numbers, y: Numbers): void {
 /** dx (+)= dy at the first tap, row by row, that holds the window's maximum (as TensorFlow on the CPU and PyTorch). */
 export function maxPoolGrad(w: Windows, x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   const channels = w.channels;
-  if (!accumulate) dx.fill(0);
   const claimed = new Int32Array(channels).fill(-1); // the window whose gradient a channel has last given away
-  eachTap(w, (window, pixel) => {
-    const [from, to] = [pixel * channels, window * channels];
-    for (let c = 0; c < channels; c++) {
-      if (claimed[c] === window) continue;
-      const v = x[from + c]!;
-      if (v !== y[to + c]! && !(Number.isNaN(v) && Number.isNaN(y[to + c]!))) continue;
-      claimed[c] = window;
-      dx[from + c] = dx[from + c]! + dy[to + c]!;
-    }
+  inTotals(dx, accumulate, overlap(w), (totals) => {
+    eachTap(w, (window, pixel) => {
+      const [from, to] = [pixel * channels, window * channels];
+      for (let c = 0; c < channels; c++) {
+        if (claimed[c] === window) continue;
+        const v = x[from + c]!;
+        if (v !== y[to + c]! && !(Number.isNaN(v) && Number.isNaN(y[to + c]!))) continue;
+        claimed[c] = window;
+        totals[from + c] = totals[from + c]! + dy[to + c]!;
+      }
+    });
   });
 }
 
-/** y [windows, channels] = the mean of the taps inside the image. */
+/** y [windows, channels] = the mean of the taps inside the image, summed in double precision. */
 export function avgPool(w: Windows, x: Numbers, y: Numbers): void {
   const channels = w.channels;
   const counts = tapCounts(w);
-  y.fill(0);
-  eachTap(w, (window, pixel) => {
-    const [from, to] = [pixel * channels, window * channels];
-    for (let c = 0; c < channels; c++) y[to + c] = y[to + c]! + x[from + c]!;
+  inDoubles(y, false, (totals) => {
+    eachTap(w, (window, pixel) => {
+      const [from, to] = [pixel * channels, window * channels];
+      for (let c = 0; c < channels; c++) totals[to + c]! += x[from + c]!;
+    });
+    for (let to = 0; to < y.length; to++) totals[to]! /= counts[Math.floor(to / channels)]!;
   });
-  for (let to = 0; to < y.length; to++) y[to] = y[to]! / counts[Math.floor(to / channels)]!;
 }
 
 /** dx (+)= dy/count at every tap inside the image. */
 export function avgPoolGrad(w: Windows, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   const channels = w.channels;
-  if (!accumulate) dx.fill(0);
   const counts = tapCounts(w);
-  eachTap(w, (window, pixel) => {
-    const [to, from] = [pixel * channels, window * channels];
-    for (let c = 0; c < channels; c++) dx[to + c] = dx[to + c]! + dy[from + c]! / counts[window]!;
+  inTotals(dx, accumulate, overlap(w), (totals) => {
+    eachTap(w, (window, pixel) => {
+      const [to, from] = [pixel * channels, window * channels];
+      for (let c = 0; c < channels; c++) totals[to + c] = totals[to + c]! + dy[from + c]! / counts[window]!;
+    });
   });
 }
 

@@ -1,5 +1,18 @@
 import { alloc, kernels, type Numbers } from "../kernels/index.ts";
-import { broadcastShapes, record, type Shape, ShapeError, show, sizeOf, stridesOf, type Tensor } from "../tensor/index.ts";
+import {
+  broadcastShapes,
+  checkSize,
+  readBoolean,
+  readOptions,
+  readTensor,
+  record,
+  type Shape,
+  ShapeError,
+  show,
+  sizeOf,
+  stridesOf,
+  type Tensor,
+} from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
 
 /**
@@ -12,8 +25,12 @@ export type MatmulOptions = { readonly transposeA?: boolean; readonly transposeB
  * The matrix product: a [m, k] · b [k, n] → [m, n]. Axes before the last two are batches and broadcast:
  * a [2, 1, m, k] · b [5, k, n] → [2, 5, m, n].
  */
-export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  const { transposeA = false, transposeB = false, bias } = options;
+export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
+  readTensor("matmul", "a", a);
+  readTensor("matmul", "b", b);
+  const { transposeA = false, transposeB = false, bias } = readOptions("matmul", options, ["transposeA", "transposeB", "bias"]);
+  readBoolean("matmul", "transposeA", transposeA);
+  readBoolean("matmul", "transposeB", transposeB);
   const [m, k] = rowsAndColumns(a, transposeA);
   const [kb, n] = rowsAndColumns(b, transposeB);
   if (a.shape.length < 2 || b.shape.length < 2 || k !== kb) {
@@ -25,6 +42,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   }
   checkBias("matmul", bias, n);
   const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+  checkSize("matmul", [...batch, m, n]);
   const y = alloc(sizeOf(batch) * m * n);
   // One shared b and a's rows as they lie: the whole batch is a single product.
   const single = b.shape.length === 2 && !transposeA;
@@ -95,7 +113,13 @@ function productsOf(batch: Shape, a: Shape, b: Shape, size: number): { a: number
   });
 }
 
-/** Pushes one product per matrix into x's gradient; a matrix that was broadcast collects several. */
+/** How many products one matrix may collect in float32. */
+const FEW_PRODUCTS = 8;
+
+/**
+ * Pushes one product per matrix into x's gradient. A matrix that was broadcast collects several: in double precision if there are many,
+ * which costs 12 bytes per element of one matrix.
+ */
 function pushProducts(
   x: Tensor,
   into: Parameters<Parameters<typeof record>[5]>[1],
@@ -105,10 +129,32 @@ function pushProducts(
 ): void {
   into(x, (dx, accumulate) => {
     if (!accumulate && begins.length === 0) dx.fill(0);
-    const written = new Set<number>();
+    const collected = new Map<number, number[]>(); // where a matrix begins, and the numbers of its products
     for (const [i, begin] of begins.entries()) {
-      product(i, dx.subarray(begin, begin + length), accumulate || written.has(begin));
-      written.add(begin);
+      const list = collected.get(begin);
+      if (list === undefined) collected.set(begin, [i]);
+      else list.push(i);
+    }
+    for (const [begin, list] of collected) {
+      const matrix = dx.subarray(begin, begin + length);
+      if (list.length > FEW_PRODUCTS) collect(list, matrix, accumulate, product);
+      else for (const [count, i] of list.entries()) product(i, matrix, accumulate || count > 0);
     }
   });
+}
+
+/** dx (+)= the sum of many products, rounded to float32 once. */
+function collect(
+  list: readonly number[],
+  dx: Numbers,
+  accumulate: boolean,
+  product: (i: number, dx: Numbers, accumulate: boolean) => void,
+): void {
+  const totals = accumulate ? Float64Array.from(dx) : new Float64Array(dx.length);
+  const one = alloc(dx.length);
+  for (const i of list) {
+    product(i, one, false);
+    for (let j = 0; j < one.length; j++) totals[j]! += one[j]!;
+  }
+  dx.set(totals);
 }

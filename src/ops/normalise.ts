@@ -1,5 +1,5 @@
 import { alloc, kernels } from "../kernels/index.ts";
-import { fresh, record, ShapeError, show, stopGradient, type Tensor } from "../tensor/index.ts";
+import { fresh, readNumber, readTensor, record, ShapeError, show, stopGradient, type Tensor } from "../tensor/index.ts";
 import { add, mul } from "./elementwise.ts";
 import { alongLast } from "./reduce.ts";
 
@@ -27,7 +27,10 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
   });
 }
 
-/** What batch normalisation in training returns: the result, and the statistics it used, without history. */
+/**
+ * What batch normalisation in training returns: the result, and the statistics, without history. The result is computed from statistics in
+ * double precision; `mean` and `variance` are those, rounded to float32.
+ */
 export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; readonly variance: Tensor };
 
 /**
@@ -35,16 +38,21 @@ export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; reado
  * y = gamma·(x − mean)/√(variance + epsilon) + beta with the mean and the biased variance of each channel over all other axes.
  */
 export function batchNormTraining(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-3): BatchNormResult {
-  const channels = checkChannels("batchNormTraining", x, { gamma, beta });
+  const channels = checkChannels("batchNormTraining", x, { gamma, beta }, epsilon);
   if (x.size === 0)
     throw new ShapeError("batchNormTraining", `x ${show(x.shape)} is empty: there are no statistics of no numbers`);
-  const [mean, variance, z] = [alloc(channels), alloc(channels), alloc(x.size)];
-  kernels.columnMoments(channels, x.data, mean, variance);
-  kernels.standardiseColumns(channels, x.data, mean, variance, epsilon, z);
+  const [means, variances, z] = [new Float64Array(channels), new Float64Array(channels), alloc(x.size)];
+  kernels.columnMoments(channels, x.data, means, variances);
+  kernels.standardiseColumns(channels, x.data, means, variances, epsilon, z);
   const standard = record("batchNorm", { epsilon }, [x], x.shape, z, (dz, into) =>
-    into(x, (dx, accumulate) => kernels.standardiseColumnsGrad(channels, z, variance, epsilon, dz, dx, accumulate)),
+    into(x, (dx, accumulate) => kernels.standardiseColumnsGrad(channels, z, variances, epsilon, dz, dx, accumulate)),
   );
-  return { y: scaleAndShift(standard, gamma, beta), mean: fresh([channels], mean), variance: fresh([channels], variance) };
+  const [mean, variance] = [means, variances].map((found) => {
+    const rounded = alloc(channels);
+    rounded.set(found);
+    return fresh([channels], rounded);
+  }) as [Tensor, Tensor];
+  return { y: scaleAndShift(standard, gamma, beta), mean, variance };
 }
 
 /** Batch normalisation with given statistics: y = gamma·(x − mean)/√(variance + epsilon) + beta. No gradient reaches the statistics. */
@@ -56,12 +64,13 @@ export function batchNormInference(
   variance: Tensor,
   epsilon = 1e-3,
 ): Tensor {
-  const channels = checkChannels("batchNormInference", x, { gamma, beta, mean, variance });
+  const channels = checkChannels("batchNormInference", x, { gamma, beta, mean, variance }, epsilon);
   const [centre, spread] = [stopGradient(mean), stopGradient(variance)];
+  const [means, variances] = [Float64Array.from(centre.data), Float64Array.from(spread.data)];
   const z = alloc(x.size);
-  kernels.standardiseColumns(channels, x.data, centre.data, spread.data, epsilon, z);
+  kernels.standardiseColumns(channels, x.data, means, variances, epsilon, z);
   const standard = record("standardise", { epsilon }, [x, centre, spread], x.shape, z, (dz, into) =>
-    into(x, (dx, accumulate) => kernels.standardiseColumnsLinearGrad(channels, spread.data, epsilon, dz, dx, accumulate)),
+    into(x, (dx, accumulate) => kernels.standardiseColumnsLinearGrad(channels, variances, epsilon, dz, dx, accumulate)),
   );
   return scaleAndShift(standard, gamma, beta);
 }
@@ -71,8 +80,8 @@ export function batchNormInference(
  * y = gamma·(x − mean)/√(variance + epsilon) + beta with the statistics of each row.
  */
 export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5): Tensor {
-  const features = checkChannels("layerNorm", x, { gamma, beta });
-  const [z, rates] = [alloc(x.size), alloc(x.size / features)];
+  const features = checkChannels("layerNorm", x, { gamma, beta }, epsilon);
+  const [z, rates] = [alloc(x.size), new Float64Array(x.size / features)];
   kernels.standardiseRows(features, x.data, epsilon, z, rates);
   const standard = record("layerNorm", { epsilon }, [x], x.shape, z, (dz, into) =>
     into(x, (dx, accumulate) => kernels.standardiseRowsGrad(features, z, rates, dz, dx, accumulate)),
@@ -82,11 +91,14 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
 
 const scaleAndShift = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => add(mul(x, gamma), beta);
 
-function checkChannels(who: string, x: Tensor, vectors: Readonly<Record<string, Tensor>>): number {
+function checkChannels(who: string, x: Tensor, vectors: Readonly<Record<string, Tensor>>, epsilon: number): number {
+  readTensor(who, "x", x);
+  readNumber(who, "epsilon", epsilon, { least: 0 });
   const channels = x.shape.at(-1);
   if (channels === undefined || channels === 0)
     throw new ShapeError(who, `x ${show(x.shape)} needs a last axis that is not empty`);
-  for (const [name, { shape }] of Object.entries(vectors)) {
+  for (const [name, vector] of Object.entries(vectors)) {
+    const { shape } = readTensor(who, name, vector);
     if (shape.length !== 1 || shape[0] !== channels) {
       throw new ShapeError(who, `${name} ${show(shape)} must be [${channels}], the last axis of x ${show(x.shape)}`);
     }

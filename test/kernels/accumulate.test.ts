@@ -12,6 +12,7 @@ const draw = (length: number): Numbers => Float32Array.from({ length }, () => 0.
 const N = 1203; // enough for every fast kernel to be used, and odd
 const rows = N / 3;
 const [x, y, dy, z] = [draw(N), draw(N), draw(N), draw(N)];
+const statistics = Float64Array.from(z.subarray(0, rows));
 const labels = Int32Array.from({ length: rows }, (_, i) => i % 3);
 const condition = Float32Array.from({ length: N }, (_, i) => i % 2);
 const windows: Windows = {
@@ -86,13 +87,13 @@ const writers: Readonly<Record<string, Writer>> = {
   softmaxGrad: { length: N, write: (t, out, acc) => t.softmaxGrad(3, y, dy, out, acc) },
   standardiseColumnsGrad: {
     length: N,
-    write: (t, out, acc) => t.standardiseColumnsGrad(3, y, z.subarray(0, 3), 0.1, dy, out, acc),
+    write: (t, out, acc) => t.standardiseColumnsGrad(3, y, statistics.subarray(0, 3), 0.1, dy, out, acc),
   },
   standardiseColumnsLinearGrad: {
     length: N,
-    write: (t, out, acc) => t.standardiseColumnsLinearGrad(3, z.subarray(0, 3), 0.1, dy, out, acc),
+    write: (t, out, acc) => t.standardiseColumnsLinearGrad(3, statistics.subarray(0, 3), 0.1, dy, out, acc),
   },
-  standardiseRowsGrad: { length: N, write: (t, out, acc) => t.standardiseRowsGrad(3, y, z.subarray(0, rows), dy, out, acc) },
+  standardiseRowsGrad: { length: N, write: (t, out, acc) => t.standardiseRowsGrad(3, y, statistics, dy, out, acc) },
   sum: { length: 401, write: (t, out, acc) => t.sum({ outer: 1, n: 3, inner: 401 }, x, out, 0.5, acc) },
   sumGrad: { length: N, write: (t, out, acc) => t.sumGrad({ outer: 3, n: 1, inner: 401 }, dy, out, 0.5, acc) },
   whereGrad: { length: N, write: (t, out, acc) => t.whereGrad(condition, true, dy, out, acc) },

@@ -56,6 +56,7 @@ const ORDER = 2 ** -44;
 
 const labelsOf = (rows: number, columns: number): Int32Array => Int32Array.from({ length: rows }, (_, r) => (r * 7) % columns);
 const positive = (x: Numbers): Numbers => x.map((v) => Math.abs(v));
+const doubles = (x: Numbers): Float64Array => Float64Array.from(x);
 const rowOf = (w: number): readonly number[] => [w];
 
 /** Windows of 2 × 3 over images of `columns` channels. */
@@ -97,7 +98,11 @@ export const loopCases: Readonly<Record<string, LoopCase>> = {
   clipInPlace: { outputs: all, inPlace: true, run: (t, [x]) => t.clipInPlace(x!, -0.1, 0.7), slack: 0 },
   columnMoments: {
     outputs: (_, c) => [c, c],
-    run: (t, [mean, variance], { at, draw }, r, c) => t.columnMoments(c, at(draw(r * c)), mean!, variance!),
+    run: (t, outs, { at, draw }, r, c) => {
+      const found = [new Float64Array(c), new Float64Array(c)] as const;
+      t.columnMoments(c, at(draw(r * c)), ...found);
+      for (const [i, out] of outs.entries()) out.set(found[i]!);
+    },
     slack: ORDER,
   },
   crossEntropy: {
@@ -178,30 +183,35 @@ export const loopCases: Readonly<Record<string, LoopCase>> = {
   squareGrad: gradient("squareGrad", 0),
   standardiseColumns: {
     outputs: all,
-    run: (t, [y], { at, draw }, r, c) => t.standardiseColumns(c, at(draw(r * c)), at(draw(c)), at(positive(draw(c))), 0.1, y!),
+    run: (t, [y], { at, draw }, r, c) =>
+      t.standardiseColumns(c, at(draw(r * c)), doubles(draw(c)), doubles(positive(draw(c))), 0.1, y!),
     slack: 0,
   },
   standardiseColumnsGrad: {
     outputs: all,
     run: (t, [dx], { at, draw }, r, c, accumulate) =>
-      t.standardiseColumnsGrad(c, at(draw(r * c)), at(positive(draw(c))), 0.1, at(draw(r * c)), dx!, accumulate),
+      t.standardiseColumnsGrad(c, at(draw(r * c)), doubles(positive(draw(c))), 0.1, at(draw(r * c)), dx!, accumulate),
     slack: ORDER,
   },
   standardiseColumnsLinearGrad: {
     outputs: all,
     run: (t, [dx], { at, draw }, r, c, accumulate) =>
-      t.standardiseColumnsLinearGrad(c, at(positive(draw(c))), 0.1, at(draw(r * c)), dx!, accumulate),
+      t.standardiseColumnsLinearGrad(c, doubles(positive(draw(c))), 0.1, at(draw(r * c)), dx!, accumulate),
     slack: 0,
   },
   standardiseRows: {
     outputs: (r, c) => [r * c, r],
-    run: (t, [y, rates], { at, draw }, r, c) => t.standardiseRows(c, at(draw(r * c)), 0.1, y!, rates!),
+    run: (t, [y, rates], { at, draw }, r, c) => {
+      const found = new Float64Array(r);
+      t.standardiseRows(c, at(draw(r * c)), 0.1, y!, found);
+      rates!.set(found);
+    },
     slack: ORDER,
   },
   standardiseRowsGrad: {
     outputs: all,
     run: (t, [dx], { at, draw }, r, c, accumulate) =>
-      t.standardiseRowsGrad(c, at(draw(r * c)), at(positive(draw(r))), at(draw(r * c)), dx!, accumulate),
+      t.standardiseRowsGrad(c, at(draw(r * c)), doubles(positive(draw(r))), at(draw(r * c)), dx!, accumulate),
     slack: ORDER,
   },
   sub: binary((t, a, b, y) => t.sub(a, b, y), 0),

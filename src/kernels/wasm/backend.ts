@@ -32,7 +32,8 @@ type Exports = {
   readonly depthwiseKernelGradShared: () => number;
   readonly depthwiseKernelGrad: Convolve;
   readonly maxPool: (x: number, y: number) => void;
-  readonly maxPoolGrad: (x: number, y: number, dy: number, dx: number, accumulate: boolean) => void;
+  readonly maxPoolGradWork: () => number;
+  readonly maxPoolGrad: (x: number, y: number, dy: number, dx: number, accumulate: boolean, work: number) => void;
 } & LoopExports;
 type Convolve = (a: number, b: number, c: number, accumulate: boolean, shared: number, work: number) => void;
 
@@ -171,7 +172,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
     injectFault: wasm.injectFault,
     checkCanaries: operands.checkCanaries,
     kernels: {
-      ...loops(wasm, { ...operands, own: work, writeSizes: (w) => writeSizes(w, 0, 0) }),
+      ...loops(wasm, { ...operands, writeSizes: (w) => writeSizes(w, 0, 0) }),
       gemm,
       conv2d: (s, x, kernel, bias, y) => {
         if (isSmall(s)) return im2col.conv2d(s, x, kernel, bias, y);
@@ -240,7 +241,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
         const [px, py, pdy] = [address(0, x, true), address(1, y, true), address(2, dy, true)];
         const pdx = address(3, dx, accumulate);
         writeSizes(w, 0, 0);
-        wasm.maxPoolGrad(px, py, pdy, pdx, accumulate);
+        wasm.maxPoolGrad(px, py, pdy, pdx, accumulate, own(wasm.maxPoolGradWork()));
         bring(pdx, dx);
       },
     },

@@ -36,10 +36,11 @@ export type LoopExports = {
     number: number,
     work: number,
   ) => void;
-  readonly rowsWork: (columns: number) => number;
+  readonly rowsWork: (count: number, columns: number) => number;
   readonly sumRowsWork: (outer: number, n: number) => number;
   readonly sumRows: (outer: number, n: number, x: number, y: number, scale: number, accumulate: boolean, work: number) => void;
   readonly sumOfProducts: (n: number, x: number, y: number, work: number) => number;
+  readonly middleWork: (outer: number, n: number, inner: number) => number;
   readonly columnsWork: (rows: number, columns: number) => number;
   readonly sumColumns: (n: number, inner: number, x: number, y: number, scale: number, accumulate: boolean, work: number) => void;
   readonly sumMiddle: (
@@ -69,7 +70,8 @@ export type LoopExports = {
   readonly adam: (...numbers: number[]) => void;
   readonly rmsprop: (...numbers: number[]) => void;
   readonly avgPool: (x: number, y: number) => void;
-  readonly avgPoolGrad: (dy: number, dx: number, accumulate: boolean) => void;
+  readonly avgPoolGradWork: () => number;
+  readonly avgPoolGrad: (dy: number, dx: number, accumulate: boolean, work: number) => void;
 };
 
 /** Where operands lie, and how the geometry of windows is handed over. */
@@ -92,6 +94,7 @@ export type Loops = Omit<
   | "gemm"
   | "maxPool"
   | "maxPoolGrad"
+  | "mulUnlessZero"
   | "pow"
   | "powGradBase"
   | "powGradExponent"
@@ -121,7 +124,18 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
     const [px, pa] = [address(0, x, true), address(1, a[0], op !== STANDARDISE_ROWS)];
     const pb = a[1] === undefined ? 0 : address(2, a[1], true);
     const to = address(3, y, accumulate);
-    wasm.rows(op, x.length / columns, columns, px, pa, pb, to, accumulate, number, own(wasm.rowsWork(columns)));
+    wasm.rows(
+      op,
+      x.length / columns,
+      columns,
+      px,
+      pa,
+      pb,
+      to,
+      accumulate,
+      number,
+      own(wasm.rowsWork(x.length / columns, columns)),
+    );
     if (op === STANDARDISE_ROWS) bring(pa, a[0]);
     bring(to, y);
   };
@@ -129,14 +143,14 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
     columns: number,
     a: Numbers,
     b: Numbers | null,
-    mean: Numbers | null,
-    variance: Numbers,
+    mean: Float64Array | null,
+    variance: Float64Array,
     epsilon: number,
     y: Numbers,
     accumulate: boolean,
   ): void => {
     const [pa, pb] = [address(0, a, true), b === null ? 0 : address(1, b, true)];
-    const [pm, pv] = [mean === null ? 0 : address(2, mean, true), address(3, variance, true)];
+    const [pm, pv] = [mean === null ? 0 : address(2, bits(mean), true), address(3, bits(variance), true)];
     const [to, count] = [address(4, y, accumulate), a.length / columns];
     wasm.standardise(count, columns, pa, pb, pm, pv, epsilon, to, accumulate, shared(wasm.columnsWork(count, columns)));
     bring(to, y);
@@ -189,7 +203,7 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
       const { outer, n, inner } = sizes;
       const [px, py] = [address(0, x, true), address(1, y, accumulate)];
       if (inner === 1) wasm.sumRows(outer, n, px, py, scale, accumulate, shared(wasm.sumRowsWork(outer, n)));
-      else if (outer > 1) wasm.sumMiddle(outer, n, inner, px, py, scale, accumulate, own(wasm.rowsWork(inner)));
+      else if (outer > 1) wasm.sumMiddle(outer, n, inner, px, py, scale, accumulate, own(wasm.middleWork(outer, n, inner)));
       else wasm.sumColumns(n, inner, px, py, scale, accumulate, shared(wasm.columnsWork(n, inner)));
       bring(py, y);
     },
@@ -222,18 +236,18 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
     standardiseRows: (columns, x, epsilon, y, rates) =>
       x.length < FEW
         ? reference.standardiseRows(columns, x, epsilon, y, rates)
-        : rows(STANDARDISE_ROWS, columns, x, [rates], y, false, epsilon),
+        : rows(STANDARDISE_ROWS, columns, x, [bits(rates)], y, false, epsilon),
     standardiseRowsGrad: (columns, y, rates, dy, dx, accumulate) =>
       y.length < FEW
         ? reference.standardiseRowsGrad(columns, y, rates, dy, dx, accumulate)
-        : rows(7, columns, y, [rates, dy], dx, accumulate),
+        : rows(7, columns, y, [bits(rates), dy], dx, accumulate),
     columnMoments: (columns, x, mean, variance) => {
       if (x.length < FEW) return reference.columnMoments(columns, x, mean, variance);
-      const [px, pm, pv] = [address(0, x, true), address(1, mean, false), address(2, variance, false)];
+      const [px, pm, pv] = [address(0, x, true), address(1, bits(mean), false), address(2, bits(variance), false)];
       const count = x.length / columns;
       wasm.columnMoments(count, columns, px, pm, pv, shared(wasm.columnsWork(count, columns)));
-      bring(pm, mean);
-      bring(pv, variance);
+      bring(pm, bits(mean));
+      bring(pv, bits(variance));
     },
     standardiseColumns: (columns, x, mean, variance, epsilon, y) =>
       x.length < FEW
@@ -281,7 +295,7 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
       if (dx.length < FEW) return reference.avgPoolGrad(w, dy, dx, accumulate);
       const [pdy, pdx] = [address(0, dy, true), address(1, dx, accumulate)];
       writeSizes(w);
-      wasm.avgPoolGrad(pdy, pdx, accumulate);
+      wasm.avgPoolGrad(pdy, pdx, accumulate, own(wasm.avgPoolGradWork()));
       bring(pdx, dx);
     },
   };
@@ -290,5 +304,5 @@ export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, 
 /** Number of `standardiseRows` in assembly/rows.ts, which writes its second operand, too. */
 const STANDARDISE_ROWS = 6;
 
-/** The labels' bits, seen as numbers: they are only copied. */
-const bits = (labels: Int32Array): Numbers => new Float32Array(labels.buffer, labels.byteOffset, labels.length);
+/** The bits of integers or doubles, seen as float32s: they are only copied. */
+const bits = (x: Int32Array | Float64Array): Numbers => new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4);

@@ -1,9 +1,12 @@
-// Average pooling over images [batch, height, width, channels]: means of the taps inside the image.
+// Average pooling over images [batch, height, width, channels]: means of the taps inside the image, summed in double precision. Gradients
+// of pixels that more than 48 windows share are summed in double precision, too, which takes the totals of an image.
 
 import {
   batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
   readSizes, strideX, strideY, width,
 } from "./sizes";
+import { addPair, hasManyWindows, imageNumbers, imageTotals, imageTotalsOwn, roundImage, widenImage } from "./doubles";
+import { read, write } from "./pairs";
 import { argument, cut, partsFor, run, setArgument } from "./threads";
 
 /** Numbers worth a part. */
@@ -17,56 +20,122 @@ export function avgPool(x: usize, y: usize): void {
   setArgument(1, <i32>y);
   setArgument(2, false);
   const rows = batch * outHeight;
-  run(avgPoolPart, max(1, min(rows, partsFor(batch * height * width * channels, PART, MOST_PARTS))), 0, 0);
+  run(avgPoolPart, max(1, min(rows, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS))), 0, 0);
 }
 
 function avgPoolPart(part: i32, parts: i32, _work: usize): void {
   readSizes();
   const end = cut(batch * outHeight, part + 1, parts, 1);
-  for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) poolRow(row, false);
+  for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) poolRow(row);
+}
+
+function gradParts(): i32 {
+  return max(1, min(batch, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS)));
+}
+
+/** Bytes of work memory that `avgPoolGrad` needs for all threads. */
+export function avgPoolGradWork(): f64 {
+  readSizes();
+  return imageTotalsOwn(gradParts());
 }
 
 /** dx (+)= dy/count at every tap. */
-export function avgPoolGrad(dy: usize, dx: usize, accumulate: bool): void {
+export function avgPoolGrad(dy: usize, dx: usize, accumulate: bool, work: usize): void {
   readSizes();
   setArgument(0, <i32>dx);
   setArgument(1, <i32>dy);
   setArgument(2, accumulate);
-  run(avgPoolGradPart, max(1, min(batch, partsFor(batch * height * width * channels, PART, MOST_PARTS))), 0, 0);
+  run(avgPoolGradPart, gradParts(), work, hasManyWindows() ? <usize>imageTotals() : 0);
 }
 
-function avgPoolGradPart(part: i32, parts: i32, _work: usize): void {
+function avgPoolGradPart(part: i32, parts: i32, work: usize): void {
   readSizes();
-  const image: usize = 4 * <usize>(height * width * channels);
-  const first = cut(batch, part, parts, 1), end = cut(batch, part + 1, parts, 1);
-  if (!argument(2)) memory.fill(<usize>argument(0) + image * first, 0, image * (end - first));
-  for (let row = first * outHeight; row < end * outHeight; row++) poolRow(row, true);
+  const numbers = <usize>imageNumbers(), accumulate = argument(2) != 0, many = hasManyWindows();
+  const end = cut(batch, part + 1, parts, 1);
+  for (let b = cut(batch, part, parts, 1); b < end; b++) {
+    const dx = <usize>argument(0) + 4 * <usize>b * numbers;
+    if (many) widenImage(dx, numbers, work, accumulate);
+    else if (!accumulate) memory.fill(dx, 0, 4 * numbers);
+    for (let row = b * outHeight; row < (b + 1) * outHeight; row++) {
+      if (many) spreadRow(row, work);
+      else shareRow(row);
+    }
+    if (many) roundImage(work, numbers, dx);
+  }
 }
 
-/** One row of windows: gathers x into y, or `back`, scatters dy over dx. Argument 0 is the image, 1 what the windows hold. */
-function poolRow(row: i32, back: bool): void {
+/** y = the means of one row of windows. */
+function poolRow(row: i32): void {
   const pixel: usize = 4 * <usize>channels, across: usize = <usize>dilationX * pixel;
   const line: usize = <usize>width * pixel, down: usize = <usize>dilationY * line;
   const top = (row % outHeight) * strideY - padTop;
   const ky = firstTap(top, dilationY), lines = endTap(top, dilationY, kernelHeight, height) - ky;
-  const image = <usize>argument(0) + <usize>((row / outHeight) * height) * line;
-  let y = <usize>argument(1) + <usize>(row * outWidth) * pixel;
+  const image = <usize>argument(0) + <usize>(row / outHeight) * <usize>height * line;
+  let y = <usize>argument(1) + <usize>row * <usize>outWidth * pixel;
   for (let ox = 0; ox < outWidth; ox++, y += pixel) {
     const left = ox * strideX - padLeft;
     const kx = firstTap(left, dilationX), taps = endTap(left, dilationX, kernelWidth, width) - kx;
     const corner = image + <usize>((top + ky * dilationY) * width + left + kx * dilationX) * pixel;
-    const count = <f32>(max(0, lines) * max(0, taps)); // none inside: 0/0, as the plain kernel
+    mean(corner, lines, down, taps, across, pixel, y);
+  }
+}
+
+/** dx += the shares of one row of windows. */
+function shareRow(row: i32): void {
+  const pixel: usize = 4 * <usize>channels, across: usize = <usize>dilationX * pixel;
+  const line: usize = <usize>width * pixel, down: usize = <usize>dilationY * line;
+  const top = (row % outHeight) * strideY - padTop;
+  const ky = firstTap(top, dilationY), lines = endTap(top, dilationY, kernelHeight, height) - ky;
+  const image = <usize>argument(0) + <usize>(row / outHeight) * <usize>height * line;
+  let dy = <usize>argument(1) + <usize>row * <usize>outWidth * pixel;
+  for (let ox = 0; ox < outWidth; ox++, dy += pixel) {
+    const left = ox * strideX - padLeft;
+    const kx = firstTap(left, dilationX), taps = endTap(left, dilationX, kernelWidth, width) - kx;
+    const corner = image + <usize>((top + ky * dilationY) * width + left + kx * dilationX) * pixel;
+    const count = f32x4.splat(<f32>(max(0, lines) * max(0, taps)));
     for (let c: usize = 0; c < pixel; c += 16) {
-      const share = back ? f32x4.div(v128.load(y + c), f32x4.splat(count)) : f32x4.splat(0);
-      let sum = f32x4.splat(0), from = corner + c;
+      const share = f32x4.div(v128.load(dy + c), count);
+      let from = corner + c;
       for (let i = 0; i < lines; i++, from += down) {
         let p = from;
-        for (let j = 0; j < taps; j++, p += across) {
-          if (back) put(p, f32x4.add(v128.load(p), share), pixel - c);
-          else sum = f32x4.add(sum, v128.load(p));
+        for (let j = 0; j < taps; j++, p += across) put(p, f32x4.add(v128.load(p), share), pixel - c);
+      }
+    }
+  }
+}
+
+/** y [channels] = the mean of the taps; 0/0 if none is inside, as the plain kernel. */
+function mean(corner: usize, lines: i32, down: usize, taps: i32, across: usize, pixel: usize, y: usize): void {
+  const count = f64x2.splat(<f64>max(0, lines) * <f64>max(0, taps));
+  for (let c: usize = 0; c < pixel; c += 8) {
+    let sum = f64x2.splat(0), from = corner + c;
+    for (let i = 0; i < lines; i++, from += down) {
+      let p = from;
+      for (let j = 0; j < taps; j++, p += across) sum = f64x2.add(sum, read(p));
+    }
+    write(y + c, f64x2.div(sum, count), pixel - c, false);
+  }
+}
+
+/** Scatters a row of dy over the totals of its image. */
+function spreadRow(row: i32, totals: usize): void {
+  const pixel: usize = 4 * <usize>channels;
+  const top = (row % outHeight) * strideY - padTop;
+  const ky = firstTap(top, dilationY), lines = endTap(top, dilationY, kernelHeight, height) - ky;
+  let dy = <usize>argument(1) + <usize>row * <usize>outWidth * pixel;
+  for (let ox = 0; ox < outWidth; ox++, dy += pixel) {
+    const left = ox * strideX - padLeft;
+    const kx = firstTap(left, dilationX), taps = endTap(left, dilationX, kernelWidth, width) - kx;
+    const corner = <usize>((top + ky * dilationY) * width + left + kx * dilationX) * pixel;
+    const count = f64x2.splat(<f64>(max(0, lines)) * <f64>(max(0, taps)));
+    for (let c: usize = 0; c < pixel; c += 8) {
+      const share = f64x2.div(read(dy + c), count);
+      for (let i = 0; i < lines; i++) {
+        for (let j = 0; j < taps; j++) {
+          const at = corner + <usize>(i * dilationY * width + j * dilationX) * pixel + c;
+          addPair(totals + 2 * at, share, pixel - c);
         }
       }
-      if (!back) put(y + c, f32x4.div(sum, f32x4.splat(count)), pixel - c);
     }
   }
 }

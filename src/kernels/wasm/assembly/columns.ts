@@ -1,8 +1,10 @@
 // Statistics of the columns of [rows, columns], as the columns of normalise.ts and of reduce.ts; in double precision.
 
+//
+// Columns are taken in blocks of at most 4,096, so that work memory is at most 1.2 MB for any number of columns.
+
 import { read, write } from "./pairs";
-import { rowsWork } from "./rows";
-import { argument, cut, numberArgument, partsFor, run, setArgument, setNumberArgument } from "./threads";
+import { argument, cut, numberArgument, partsFor, run, setArgument, setNumberArgument, slots } from "./threads";
 
 /** Numbers worth a part: of sums, each of which costs a row of totals, and of what is written. */
 const SUM_PART: i32 = 1 << 15;
@@ -11,6 +13,8 @@ const PART: i32 = 1 << 14;
 const MOST_PARTS: i32 = 64;
 /** Numbers that are read once for all columns before the next: about half of the nearest cache. */
 const BLOCK: i32 = 1 << 12;
+/** Columns in a block. */
+const MOST_COLUMNS: i32 = 1 << 12;
 
 // What is added up along columns: x; (x − mean)²; dy, and dy·y behind it.
 class Sum {}
@@ -20,24 +24,25 @@ class SumAndProducts {}
 class One {}
 class Two {}
 
-/** totals [columns] (f64) += Σ over rows; a, b: [rows, columns]; means [columns] (f64). */
-function addColumns<T>(rows: i32, columns: i32, a: usize, b: usize, means: usize, totals: usize): void {
+/** totals [columns] (f64) += Σ over rows; a, b: rows of `columns` numbers that lie `row` bytes apart; means [columns] (f64). */
+function addColumns<T>(rows: i32, columns: i32, row: usize, a: usize, b: usize, means: usize, totals: usize): void {
   const most = max(1, BLOCK / columns);
   for (let r = 0; r < rows; r += most) {
     const count = min(most, rows - r);
-    const at: usize = 4 * <usize>(r * columns);
+    const at = <usize>r * row;
     let j = 0;
-    for (; j + 4 <= columns; j += 4) addPairs<T, Two>(count, columns, a + at, b + at, means, totals, j);
-    for (; j < columns; j += 2) addPairs<T, One>(count, columns, a + at, b + at, means, totals, j);
+    for (; j + 4 <= columns; j += 4) addPairs<T, Two>(count, columns, row, a + at, b + at, means, totals, j);
+    for (; j < columns; j += 2) addPairs<T, One>(count, columns, row, a + at, b + at, means, totals, j);
   }
 }
 
 /** The same for one or two pairs of columns from j on, from top to bottom, so that the sums stay in registers. */
 // @ts-ignore: decorator
 @inline
-function addPairs<T, Pairs>(rows: i32, columns: i32, a: usize, b: usize, means: usize, totals: usize, j: i32): void {
+function addPairs<T, Pairs>(
+  rows: i32, columns: i32, row: usize, a: usize, b: usize, means: usize, totals: usize, j: i32,
+): void {
   let p = a + 4 * <usize>j, q = b + 4 * <usize>j;
-  const row: usize = 4 * <usize>columns;
   const m = means + 8 * <usize>j, to = totals + 8 * <usize>j;
   const two = idof<Pairs>() == idof<Two>();
   const products = idof<T>() == idof<SumAndProducts>();
@@ -72,9 +77,14 @@ function addPairs<T, Pairs>(rows: i32, columns: i32, a: usize, b: usize, means: 
   }
 }
 
+/** How many numbers rows and columns are, as far as it matters for parts. */
+function numbersOf(rows: i32, columns: i32): i32 {
+  return <i32>min<i64>(i32.MAX_VALUE, <i64>rows * columns);
+}
+
 /** How many parts a sum has. */
 function sumParts(rows: i32, columns: i32): i32 {
-  return min(max(1, rows), partsFor(rows * columns, SUM_PART, MOST_SUM_PARTS));
+  return min(max(1, rows), partsFor(numbersOf(rows, columns), SUM_PART, MOST_SUM_PARTS));
 }
 
 /** From one row of constants or totals (f64) to the next. */
@@ -84,23 +94,25 @@ function stride(columns: i32): usize {
   return 8 * <usize>(columns + 2);
 }
 
-/** Bytes of work memory: three rows of constants, and two of totals for each part. */
-export function columnsWork(rows: i32, columns: i32): i32 {
-  return <i32>stride(columns) * (3 + 2 * sumParts(rows, columns));
+/** Bytes of work memory for a block of columns: three rows of constants, and two of totals for each part. */
+export function columnsWork(rows: i32, columns: i32): f64 {
+  const most = min(columns, MOST_COLUMNS);
+  return <f64>(stride(most) * (3 + 2 * sumParts(rows, most)));
 }
 
 const SUM: i32 = 0;
 const SQUARED_DISTANCES: i32 = 1;
 const SUM_AND_PRODUCTS: i32 = 2;
 
-/** Σ of all rows in the first part's totals. */
-function sums(kind: i32, rows: i32, columns: i32, a: usize, b: usize, work: usize): usize {
+/** Σ of all rows in the first part's totals, of the `columns` columns that begin at a and b; rows lie `row` bytes apart. */
+function sums(kind: i32, rows: i32, columns: i32, row: usize, a: usize, b: usize, work: usize): usize {
   setArgument(0, rows);
   setArgument(1, columns);
   setArgument(2, <i32>a);
   setArgument(3, <i32>b);
   setArgument(4, <i32>work);
   setArgument(5, kind);
+  setArgument(7, <i32>row);
   const totals = work + 3 * stride(columns), parts = sumParts(rows, columns);
   memory.fill(totals, 0, 2 * stride(columns) * parts);
   run(sumsPart, parts, 0, 0);
@@ -116,12 +128,12 @@ function sums(kind: i32, rows: i32, columns: i32, a: usize, b: usize, work: usiz
 
 function sumsPart(part: i32, parts: i32, _work: usize): void {
   const columns = argument(1), first = cut(argument(0), part, parts, 1), end = cut(argument(0), part + 1, parts, 1);
-  const at: usize = 4 * <usize>(first * columns);
+  const row = <usize>argument(7), at = <usize>first * row;
   const means = <usize>argument(4), totals = means + (3 + 2 * part) * stride(columns);
   const a = <usize>argument(2) + at, b = <usize>argument(3) + at;
-  if (argument(5) == SUM) addColumns<Sum>(end - first, columns, a, b, means, totals);
-  else if (argument(5) == SQUARED_DISTANCES) addColumns<SquaredDistances>(end - first, columns, a, b, means, totals);
-  else addColumns<SumAndProducts>(end - first, columns, a, b, means, totals);
+  if (argument(5) == SUM) addColumns<Sum>(end - first, columns, row, a, b, means, totals);
+  else if (argument(5) == SQUARED_DISTANCES) addColumns<SquaredDistances>(end - first, columns, row, a, b, means, totals);
+  else addColumns<SumAndProducts>(end - first, columns, row, a, b, means, totals);
 }
 
 // @ts-ignore: decorator
@@ -132,36 +144,58 @@ function storeTotal(to: usize, total: f64, accumulate: bool): void {
 
 /** y [inner] (+)= scale·Σₙ x [n, inner]. */
 export function sumColumns(n: i32, inner: i32, x: usize, y: usize, scale: f64, accumulate: bool, work: usize): void {
-  const totals = sums(SUM, n, inner, x, x, work);
-  for (let j = 0; j < inner; j++) storeTotal(y + 4 * <usize>j, load<f64>(totals + 8 * <usize>j) * scale, accumulate);
+  for (let first = 0; first < inner; first += MOST_COLUMNS) {
+    const count = min(MOST_COLUMNS, inner - first), at: usize = 4 * <usize>first;
+    const totals = sums(SUM, n, count, 4 * <usize>inner, x + at, x + at, work);
+    for (let j: usize = 0; j < <usize>count; j++) storeTotal(y + at + 4 * j, load<f64>(totals + 8 * j) * scale, accumulate);
+  }
 }
 
-/** mean and variance of each column. */
+/** mean and variance (f64) of each column. */
 export function columnMoments(rows: i32, columns: i32, x: usize, mean: usize, variance: usize, work: usize): void {
-  const totals = sums(SUM, rows, columns, x, x, work);
-  for (let j = 0; j < columns; j++) {
-    const m = load<f64>(totals + 8 * <usize>j) / rows;
-    store<f64>(work + 8 * <usize>j, m);
-    store<f32>(mean + 4 * <usize>j, <f32>m);
+  const row: usize = 4 * <usize>columns;
+  for (let first = 0; first < columns; first += MOST_COLUMNS) {
+    const count = min(MOST_COLUMNS, columns - first), from = x + 4 * <usize>first, at: usize = 8 * <usize>first;
+    const bytes: usize = 8 * <usize>count;
+    let totals = sums(SUM, rows, count, row, from, from, work);
+    for (let j: usize = 0; j < bytes; j += 8) {
+      const m = load<f64>(totals + j) / rows;
+      store<f64>(work + j, m);
+      store<f64>(mean + at + j, m);
+    }
+    totals = sums(SQUARED_DISTANCES, rows, count, row, from, from, work);
+    for (let j: usize = 0; j < bytes; j += 8) store<f64>(variance + at + j, load<f64>(totals + j) / rows);
   }
-  sums(SQUARED_DISTANCES, rows, columns, x, x, work);
-  for (let j = 0; j < columns; j++) store<f32>(variance + 4 * <usize>j, <f32>(load<f64>(totals + 8 * <usize>j) / rows));
 }
 
 /**
- * y (+)= (a − mean − b·slope)·rate with rate = 1/√(variance + epsilon). mean: given, [columns], or 0 for none. Where b is given mean and
- * slope are those of a and of a·b.
+ * y (+)= (a − mean − b·slope)·rate with rate = 1/√(variance + epsilon). mean: given, [columns] (f64), or 0 for none. Where b is given mean
+ * and slope are those of a and of a·b. variance: [columns] (f64).
  */
 export function standardise(
   rows: i32, columns: i32, a: usize, b: usize, mean: usize, variance: usize, epsilon: f64, y: usize, accumulate: bool, work: usize,
 ): void {
+  for (let first = 0; first < columns; first += MOST_COLUMNS) {
+    const at: usize = 4 * <usize>first, sloped = b != 0;
+    standardiseBlock(
+      rows, min(MOST_COLUMNS, columns - first), 4 * <usize>columns, a + at, sloped ? b + at : 0, mean ? mean + 2 * at : 0,
+      variance + 2 * at, epsilon, y + at, accumulate, work,
+    );
+  }
+}
+
+/** The same for `columns` columns of rows that lie `row` bytes apart. */
+function standardiseBlock(
+  rows: i32, columns: i32, row: usize, a: usize, b: usize, mean: usize, variance: usize, epsilon: f64, y: usize, accumulate: bool,
+  work: usize,
+): void {
   const next = stride(columns);
-  const totals = b != 0 ? sums(SUM_AND_PRODUCTS, rows, columns, a, b, work) : 0;
-  for (let j = 0; j < columns; j++) {
-    const to = work + 8 * <usize>j;
-    store<f64>(to, 1 / sqrt(<f64>load<f32>(variance + 4 * <usize>j) + epsilon));
-    store<f64>(to + next, totals ? load<f64>(totals + 8 * <usize>j) / rows : mean ? <f64>load<f32>(mean + 4 * <usize>j) : 0);
-    if (totals) store<f64>(to + 2 * next, load<f64>(totals + next + 8 * <usize>j) / rows);
+  const totals = b != 0 ? sums(SUM_AND_PRODUCTS, rows, columns, row, a, b, work) : 0;
+  for (let j: usize = 0; j < 8 * <usize>columns; j += 8) {
+    const to = work + j;
+    store<f64>(to, 1 / sqrt(load<f64>(variance + j) + epsilon));
+    store<f64>(to + next, totals ? load<f64>(totals + j) / rows : mean ? load<f64>(mean + j) : 0);
+    if (totals) store<f64>(to + 2 * next, load<f64>(totals + next + j) / rows);
   }
   setArgument(0, rows);
   setArgument(1, columns);
@@ -170,26 +204,42 @@ export function standardise(
   setArgument(4, <i32>work);
   setArgument(5, <i32>y);
   setArgument(6, accumulate);
-  run(standardisePart, min(max(1, rows), partsFor(rows * columns, PART, MOST_PARTS)), 0, 0);
+  setArgument(7, <i32>row);
+  run(standardisePart, min(max(1, rows), partsFor(numbersOf(rows, columns), PART, MOST_PARTS)), 0, 0);
 }
 
 function standardisePart(part: i32, parts: i32, _work: usize): void {
   const columns = argument(1), first = cut(argument(0), part, parts, 1), end = cut(argument(0), part + 1, parts, 1);
-  const at: usize = 4 * <usize>(first * columns), row: usize = 4 * <usize>columns, next = stride(columns);
-  let a = <usize>argument(2) + at, b = <usize>argument(3) + at, y = <usize>argument(5) + at;
+  const row = <usize>argument(7), next = stride(columns), bytes: usize = 4 * <usize>columns;
   const sloped = argument(3) != 0, accumulate = argument(6) != 0;
   for (let r = first; r < end; r++) {
+    const at = <usize>r * row;
+    let a = <usize>argument(2) + at, b = <usize>argument(3) + at, y = <usize>argument(5) + at;
     let rate = <usize>argument(4);
-    for (let left = row; <isize>left > 0; left -= 8, a += 8, b += 8, y += 8, rate += 16) {
+    for (let left = bytes; <isize>left > 0; left -= 8, a += 8, b += 8, y += 8, rate += 16) {
       let v = f64x2.sub(read(a), v128.load(rate + next));
       if (sloped) v = f64x2.sub(v, f64x2.mul(read(b), v128.load(rate + 2 * next)));
       write(y, f64x2.mul(v, v128.load(rate)), left, accumulate);
     }
-    if (columns & 1) a -= 4, b -= 4, y -= 4;
   }
 }
 
-/** y [outer, inner] (+)= scale·Σₙ x [outer, n, inner], cut along outer only; each thread needs as much work memory as `rows` does. */
+function middleParts(outer: i32, n: i32, inner: i32): i32 {
+  const numbers = min<f64>(<f64>i32.MAX_VALUE, <f64>outer * <f64>n * <f64>inner);
+  return min(max(1, outer), partsFor(<i32>numbers, PART, MOST_PARTS));
+}
+
+/** Bytes of one slot: a row of totals for a block of columns, in whole cache lines. */
+function middleSlot(inner: i32): usize {
+  return (stride(min(inner, MOST_COLUMNS)) + 63) & -64;
+}
+
+/** Bytes of work memory that `sumMiddle` needs for all threads. */
+export function middleWork(outer: i32, n: i32, inner: i32): f64 {
+  return <f64>middleSlot(inner) * <f64>slots(middleParts(outer, n, inner));
+}
+
+/** y [outer, inner] (+)= scale·Σₙ x [outer, n, inner], cut along outer only. */
 export function sumMiddle(outer: i32, n: i32, inner: i32, x: usize, y: usize, scale: f64, accumulate: bool, work: usize): void {
   setArgument(0, outer);
   setArgument(1, n);
@@ -198,18 +248,22 @@ export function sumMiddle(outer: i32, n: i32, inner: i32, x: usize, y: usize, sc
   setArgument(4, <i32>y);
   setArgument(5, accumulate);
   setNumberArgument(8, scale);
-  run(sumMiddlePart, min(max(1, outer), partsFor(outer * n * inner, PART, MOST_PARTS)), work, rowsWork(inner));
+  run(sumMiddlePart, middleParts(outer, n, inner), work, middleSlot(inner));
 }
 
 function sumMiddlePart(part: i32, parts: i32, work: usize): void {
   const n = argument(1), inner = argument(2), end = cut(argument(0), part + 1, parts, 1);
+  const row: usize = 4 * <usize>inner;
   for (let o = cut(argument(0), part, parts, 1); o < end; o++) {
-    memory.fill(work, 0, stride(inner));
-    const x = <usize>argument(3) + 4 * <usize>(o * n * inner);
-    addColumns<Sum>(n, inner, x, x, 0, work);
-    const y = <usize>argument(4) + 4 * <usize>(o * inner);
-    for (let j: usize = 0; j < <usize>inner; j++) {
-      storeTotal(y + 4 * j, load<f64>(work + 8 * j) * numberArgument(8), argument(5) != 0);
+    for (let first = 0; first < inner; first += MOST_COLUMNS) {
+      const count = min(MOST_COLUMNS, inner - first), at: usize = 4 * <usize>first;
+      memory.fill(work, 0, stride(count));
+      const x = <usize>argument(3) + <usize>o * <usize>n * row + at;
+      addColumns<Sum>(n, count, row, x, x, 0, work);
+      const y = <usize>argument(4) + <usize>o * row + at;
+      for (let j: usize = 0; j < <usize>count; j++) {
+        storeTotal(y + 4 * j, load<f64>(work + 8 * j) * numberArgument(8), argument(5) != 0);
+      }
     }
   }
 }

@@ -1,5 +1,5 @@
-export { avgPool, avgPoolGrad } from "./avgpool";
-export { columnMoments, columnsWork, standardise, sumColumns, sumMiddle } from "./columns";
+export { avgPool, avgPoolGrad, avgPoolGradWork } from "./avgpool";
+export { columnMoments, columnsWork, middleWork, standardise, sumColumns, sumMiddle } from "./columns";
 export {
   conv2d, conv2dInputGrad, conv2dInputGradOwn, conv2dInputGradShared, conv2dKernelGrad, conv2dKernelGradOwn, conv2dKernelGradShared,
   conv2dOwn, conv2dShared,
@@ -8,7 +8,7 @@ export { acrossFour, depthwise, depthwiseInputGrad, depthwiseKernelGrad, depthwi
 export { add, axpy, mul, relu, reluGrad, sumGrad } from "./elementwise";
 export { gemm, gemmWork } from "./gemm";
 export { map } from "./map";
-export { maxPool, maxPoolGrad } from "./pool";
+export { maxPool, maxPoolGrad, maxPoolGradWork } from "./pool";
 export { sizesAt } from "./sizes";
 export { rows, rowsWork, sumOfProducts, sumRows, sumRowsWork } from "./rows";
 export { injectFault, messageAt, nextGeneration, partFailed, serve, setThreads, settle } from "./threads";

@@ -1,6 +1,6 @@
 // Number by number, as activations.ts, elementwise.ts and pairwise.ts: in double precision, rounded once.
 
-import { both, exp, GELU_CUBE, GELU_RATE, HALF, log, log1p, logistic, ONE, SIGN, SIX, tanh, THREE } from "./math";
+import { atLeastLower, both, exp, GELU_CUBE, GELU_RATE, HALF, log, log1p, logistic, ONE, SIGN, SIX, tanh, THREE, within } from "./math";
 import { read, write } from "./pairs";
 import { argument, cut, numberArgument, partsFor, run, setArgument, setNumberArgument } from "./threads";
 
@@ -73,9 +73,12 @@ function value<T>(a: usize, b: usize, c: usize, d: usize, p: v128, q: v128): v12
   if (idof<T>() == idof<LeakyRelu>()) return v128.bitselect(f64x2.mul(p, x), x, f64x2.lt(x, zero));
   if (idof<T>() == idof<Tanh>()) return tanh(x);
   if (idof<T>() == idof<Sigmoid>()) return logistic(x);
-  if (idof<T>() == idof<Silu>()) return f64x2.mul(x, logistic(x));
+  if (idof<T>() == idof<Silu>()) return f64x2.mul(atLeastLower(x), logistic(x));
   if (idof<T>() == idof<Softplus>()) return f64x2.add(f64x2.max(x, zero), log1p(exp(f64x2.neg(f64x2.abs(x)))));
-  if (idof<T>() == idof<Gelu>()) return f64x2.mul(f64x2.mul(both(HALF), x), f64x2.add(both(ONE), geluTanh(x)));
+  if (idof<T>() == idof<Gelu>()) {
+    const v = atLeastLower(x);
+    return f64x2.mul(f64x2.mul(both(HALF), v), f64x2.add(both(ONE), geluTanh(v)));
+  }
   if (idof<T>() == idof<HardSwish>()) {
     const middle = f64x2.div(f64x2.mul(x, f64x2.add(x, both(THREE))), both(SIX));
     return v128.bitselect(x, v128.andnot(middle, f64x2.le(x, f64x2.neg(both(THREE)))), f64x2.ge(x, both(THREE)));
@@ -96,12 +99,13 @@ function value<T>(a: usize, b: usize, c: usize, d: usize, p: v128, q: v128): v12
   if (idof<T>() == idof<SoftplusGrad>()) return f64x2.mul(dy, logistic(x));
   if (idof<T>() == idof<SiluGrad>()) {
     const s = logistic(x);
-    return f64x2.mul(f64x2.mul(dy, s), f64x2.add(both(ONE), f64x2.mul(x, f64x2.sub(both(ONE), s))));
+    return f64x2.mul(f64x2.mul(dy, s), f64x2.add(both(ONE), f64x2.mul(within(x), f64x2.sub(both(ONE), s))));
   }
   if (idof<T>() == idof<GeluGrad>()) {
-    const t = geluTanh(x);
-    const slope = f64x2.mul(both(GELU_RATE), f64x2.add(both(ONE), f64x2.mul(f64x2.mul(f64x2.mul(both(THREE), both(GELU_CUBE)), x), x)));
-    const bend = f64x2.mul(f64x2.mul(f64x2.mul(both(HALF), x), f64x2.sub(both(ONE), f64x2.mul(t, t))), slope);
+    const v = within(x);
+    const t = geluTanh(v);
+    const slope = f64x2.mul(both(GELU_RATE), f64x2.add(both(ONE), f64x2.mul(f64x2.mul(f64x2.mul(both(THREE), both(GELU_CUBE)), v), v)));
+    const bend = f64x2.mul(f64x2.mul(f64x2.mul(both(HALF), v), f64x2.sub(both(ONE), f64x2.mul(t, t))), slope);
     return f64x2.mul(dy, f64x2.add(f64x2.mul(both(HALF), f64x2.add(both(ONE), t)), bend));
   }
   // hardSwishGrad

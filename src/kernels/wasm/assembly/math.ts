@@ -8,6 +8,7 @@ const CONSTANTS: usize = memory.data<f64>([
   0.00019841260400770819, 0.0013941015275025551, 0.008333402912668845, 0.04166635432334425, 0.16666666249410583, 0.5000000046682253,
   1.0000000000312128,
   0.12206928316724186, 0.10696525763991499, 0.14310369769420445, 0.19999345143843256, 0.3333333965744721, 0.9999999999013366,
+  10000, -10000,
 ]);
 export const ONE: usize = CONSTANTS;
 const TWO: usize = CONSTANTS + 8;
@@ -26,6 +27,9 @@ const MOST: usize = CONSTANTS + 80;
 const LEAST: usize = CONSTANTS + 88;
 /** 1.5·2⁵²: adding it rounds to a whole number, which then stands in the low bits. */
 const MAGIC: usize = CONSTANTS + 96;
+/** From here on, on either side, sigmoid and tanh are flat: products with x are computed at this x, since 0·∞ would be NaN. */
+const UPPER: usize = CONSTANTS + 224;
+const LOWER: usize = CONSTANTS + 232;
 /** √(2/π), and the cube's factor. */
 export const GELU_RATE: usize = CONSTANTS + 104;
 export const GELU_CUBE: usize = CONSTANTS + 112;
@@ -39,6 +43,19 @@ const HALVES: usize = memory.data<u64>([0x3fe6a09e00000000, 0xffffffff00000000])
 @inline
 export function both(constant: usize): v128 {
   return v128.load64_splat(constant);
+}
+
+/** x, but at least −10,000; NaN stays NaN. */
+// @ts-ignore: decorator
+@inline
+export function atLeastLower(x: v128): v128 {
+  return f64x2.pmax(x, both(LOWER));
+}
+/** x, but from −10,000 to 10,000; NaN stays NaN. */
+// @ts-ignore: decorator
+@inline
+export function within(x: v128): v128 {
+  return f64x2.pmin(f64x2.pmax(x, both(LOWER)), both(UPPER));
 }
 
 /** (eʳ − 1)/r for |r| ≤ ln 2 / 2. */

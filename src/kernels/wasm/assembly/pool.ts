@@ -1,9 +1,11 @@
-// Max pooling over images [batch, height, width, channels].
+// Max pooling over images [batch, height, width, channels]. Gradients of pixels that more than 48 windows share are summed in double
+// precision, which takes the totals of an image.
 
 import {
   batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
   readSizes, strideX, strideY, width,
 } from "./sizes";
+import { hasManyWindows, imageNumbers, imageTotals, imageTotalsOwn, roundImage, widenImage } from "./doubles";
 import { argument, cut, partsFor, run, setArgument } from "./threads";
 
 /** Numbers worth a part. */
@@ -16,7 +18,7 @@ export function maxPool(x: usize, y: usize): void {
   setArgument(0, <i32>x);
   setArgument(1, <i32>y);
   const rows = batch * outHeight;
-  run(maxPoolPart, max(1, min(rows, partsFor(batch * height * width * channels, PART, MOST_PARTS))), 0, 0);
+  run(maxPoolPart, max(1, min(rows, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS))), 0, 0);
 }
 
 function maxPoolPart(part: i32, parts: i32, _work: usize): void {
@@ -86,15 +88,26 @@ function largestOfFour(x: usize, across: usize, down: usize): v128 {
   return v128.or(f32x4.pmax(f32x4.pmax(f32x4.pmax(a, b), c), d), bad);
 }
 
+function gradParts(): i32 {
+  return max(1, min(batch, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS)));
+}
+
+/** Bytes of work memory that `maxPoolGrad` needs for all threads. */
+export function maxPoolGradWork(): f64 {
+  readSizes();
+  return imageTotalsOwn(gradParts());
+}
+
 /** dx (+)= dy at the first tap that holds the window's maximum. */
-export function maxPoolGrad(x: usize, y: usize, dy: usize, dx: usize, accumulate: bool): void {
+export function maxPoolGrad(x: usize, y: usize, dy: usize, dx: usize, accumulate: bool, work: usize): void {
   readSizes();
   setArgument(0, <i32>x);
   setArgument(1, <i32>y);
   setArgument(2, <i32>dy);
   setArgument(3, <i32>dx);
   setArgument(4, accumulate);
-  run(maxPoolGradPart, max(1, min(batch, partsFor(batch * height * width * channels, PART, MOST_PARTS))), 0, 0);
+  if (hasManyWindows()) run(manyWindowsPart, gradParts(), work, <usize>imageTotals());
+  else run(maxPoolGradPart, gradParts(), 0, 0);
 }
 
 function maxPoolGradPart(part: i32, parts: i32, _work: usize): void {
@@ -170,6 +183,45 @@ function maxPoolGradPart(part: i32, parts: i32, _work: usize): void {
         }
       }
     }
+  }
+}
+
+/** The gradient of images whose pixels are shared by many windows, with totals in double precision. */
+function manyWindowsPart(part: i32, parts: i32, totals: usize): void {
+  readSizes();
+  const numbers = <usize>imageNumbers(), end = cut(batch, part + 1, parts, 1);
+  for (let b = cut(batch, part, parts, 1); b < end; b++) {
+    const at: usize = 4 * <usize>b * numbers;
+    widenImage(<usize>argument(3) + at, numbers, totals, argument(4) != 0);
+    for (let row = b * outHeight; row < (b + 1) * outHeight; row++) {
+      for (let ox = 0; ox < outWidth; ox++) giveToTotals(row % outHeight, ox, <usize>argument(0) + at, <usize>row * <usize>outWidth + ox, totals);
+    }
+    roundImage(totals, numbers, <usize>argument(3) + at);
+  }
+}
+
+/** One window of an image x: each channel gives its dy to the first tap that holds the maximum. */
+function giveToTotals(oy: i32, ox: i32, x: usize, window: usize, totals: usize): void {
+  const pixel: usize = 4 * <usize>channels;
+  const top = oy * strideY - padTop, left = ox * strideX - padLeft;
+  const ky0 = firstTap(top, dilationY), ky1 = endTap(top, dilationY, kernelHeight, height);
+  const kx0 = firstTap(left, dilationX), kx1 = endTap(left, dilationX, kernelWidth, width);
+  for (let c: usize = 0; c < pixel; c += 4) {
+    const best = load<f32>(<usize>argument(1) + window * pixel + c);
+    let at: usize = 0;
+    let found = false;
+    for (let ky = ky0; ky < ky1 && !found; ky++) {
+      at = <usize>((top + ky * dilationY) * width + left + kx0 * dilationX) * pixel + c;
+      for (let kx = kx0; kx < kx1; kx++, at += <usize>dilationX * pixel) {
+        const v = load<f32>(x + at);
+        if (v != best && (v == v || best == best)) continue;
+        found = true;
+        break;
+      }
+    }
+    if (!found) continue;
+    const to = totals + 2 * at;
+    store<f64>(to, load<f64>(to) + <f64>load<f32>(<usize>argument(2) + window * pixel + c));
   }
 }
 
