@@ -42,7 +42,8 @@ const oneFileEach: Plugin = {
       if (kind === "entry-point") return null;
       const target = inSource(resolve(dirname(importer), path));
       if (!outputs.includes(target)) return null;
-      const entry = outputs.includes(inSource(importer)) ? inSource(importer) : `${inSource(importer).split("/")[0]}/index.ts`;
+      const file = inSource(importer);
+      const entry = outputs.includes(file) || !file.includes("/") ? file : `${file.split("/")[0]}/index.ts`;
       const from = relative(dirname(entry), target).split(sep).join("/");
       return { path: (from.startsWith(".") ? from : `./${from}`).replace(/\.ts$/, ".js"), external: true, sideEffects: false };
     });
@@ -63,7 +64,9 @@ async function write(format: "esm" | "cjs", folder: string): Promise<void> {
   const mapped = outputs.filter((file) => file !== binary).map((file) => `src/${file}`);
   await build({ ...options, entryPoints: mapped, plugins: [oneFileEach], sourcemap: true });
   await build({ ...options, entryPoints: [`src/${binary}`] }); // without a map: the source is as unreadable
-  await build({ ...options, entryPoints: ["src/plain.ts"], plugins: [withoutWebAssembly], sourcemap: true });
+  const files = mapped.filter((file) => !file.startsWith("src/testing/"));
+  const plain = { ...options, outdir: `${folder}/plain`, plugins: [withoutWebAssembly, oneFileEach] };
+  await build({ ...plain, entryPoints: [...files, "src/plain.ts"], sourcemap: true }); // apart, so that bundlers drop unused modules
 }
 
 /** Writes `dist` (ES modules), and `dist/cjs` for tools that can only `require`. */

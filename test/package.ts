@@ -1,24 +1,12 @@
-// Packs the library, installs the tarball in an empty project, and there imports every door, trains a step and checks the types under
-// nodenext: what a stranger gets.
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// Packs the library, installs the tarball in an empty project and checks there what a stranger gets: files, types, both module systems,
+// readable errors and the size of a user's bundle.
+import { execFileSync, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { everything } from "../bench/bundle.ts";
-
-const root = fileURLToPath(new URL("../", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "hashgrad-package-"));
-const isWindows = process.platform === "win32";
-const npm = (args: readonly string[], cwd: string): string =>
-  execFileSync(isWindows ? "npm.cmd" : "npm", args, {
-    cwd,
-    encoding: "utf8",
-    shell: isWindows,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+import { doors, oneFile } from "../bench/bundle.ts";
+import { installPacked, type Packed, root } from "./packed.ts";
 
 const program = `
 import { backward, crossEntropy, Generator, randomUniform, step, tensor, type Tensor } from "hashgrad";
@@ -26,7 +14,9 @@ import { syntheticDigits, batchOf } from "hashgrad/data";
 import { decodeSafetensors } from "hashgrad/io";
 import { toyNetwork } from "hashgrad/nn";
 import { adam } from "hashgrad/optim";
+import * as plain from "hashgrad/plain";
 import { poolSizeFor, ProductVariablePool, VariableFactory } from "hashgrad/smh";
+import { checkGradient } from "hashgrad/testing";
 import { evaluate } from "hashgrad/train";
 
 const vars = new VariableFactory({ pool: new ProductVariablePool({ poolSize: poolSizeFor(toyNetwork), fraction: 0.4 }) });
@@ -43,38 +33,154 @@ const losses: number[] = [0, 1, 2].map(() =>
   }),
 );
 if (!(losses[2]! < losses[0]!)) throw new Error("no learning: " + losses.join(" "));
-const { accuracy } = await evaluate({ model, data });
-if (!(accuracy > 0)) throw new Error("no evaluation");
+evaluate({ model, data }).then(({ accuracy }) => {
+  if (!(accuracy > 0)) throw new Error("no evaluation");
+});
 if (tensor([[1, 2]]).shape.length !== 2 || randomUniform([2], new Generator(1)).size !== 2) throw new Error("no tensors");
 if (typeof decodeSafetensors !== "function") throw new Error("no io");
+checkGradient((x: Tensor): Tensor => plain.nn === undefined ? x : x, [tensor([1, 2])]);
+if (plain.backend().name !== "plain") throw new Error("hashgrad/plain has WebAssembly");
 console.log("trained from the installed package, losses " + losses.map((l) => l.toFixed(3)).join(" "));
 `;
 
-try {
-  const [{ filename, size, unpackedSize }] = JSON.parse(
-    npm(["pack", "--json", "--silent", "--pack-destination", folder], root),
-  ) as [{ filename: string; size: number; unpackedSize: number }];
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
-  npm(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--offline", `./${filename}`], folder);
-  writeFileSync(join(folder, "use.ts"), program);
-  const compilerOptions = {
-    module: "nodenext",
-    target: "es2022",
-    strict: true,
-    skipLibCheck: false,
-    types: [],
-    lib: ["es2023", "dom"],
-    outDir: "out",
-  };
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
+const misuse = 'import { matmul, ones } from "hashgrad";\nmatmul(ones([2, 3]), ones([2, 3]));\n';
+const multiply = (from: string): string => `import { matmul, tensor } from "${from}";
+console.log(matmul(tensor([[1, 2]]), tensor([[3], [4]])).item());`;
+
+function must(holds: boolean, otherwise: string): void {
+  if (!holds) throw new Error(otherwise);
+}
+
+/** Throws with a list of the paths that only one side has. */
+function mustBeSame(what: string, got: readonly string[], want: readonly string[]): void {
+  const [extra, lost] = [got.filter((path) => !want.includes(path)), want.filter((path) => !got.includes(path))];
+  must(
+    extra.length + lost.length === 0,
+    `${what}: not expected: ${extra.join(" ") || "none"}; missing: ${lost.join(" ") || "none"}`,
+  );
+}
+
+/** The paths in the tarball, by a rule for each folder: nothing stale, nothing of the command line, no code twice. */
+function checkFiles({ files }: Packed): void {
+  const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+    .map((file) => file.replaceAll("\\", "/"))
+    .filter((file) => file.endsWith(".ts") && !file.startsWith("cli/") && !file.includes("/assembly/"));
+  const declared = sources.filter((file) => !file.endsWith(".d.ts")).map((file) => file.replace(/\.ts$/, ".d.ts"));
+  const modules = ["kernels", "tensor", "ops", "variables", ...doors, "testing"].map((module) => `${module}/index.js`);
+  const mapped = ["index.js", ...modules, "testing/arbitraries.js"];
+  const plain = mapped.filter((file) => !file.startsWith("testing/")).map((file) => `plain/${file}`);
+  const code = [...mapped, ...plain, "plain/plain.js"];
+  const built = [...declared, ...code, ...code.map((file) => `${file}.map`), "kernels/wasm/binary.js"];
+  mustBeSame("tarball", files, [
+    ...["CHANGELOG.md", "LICENSE", "README.md", "package.json", "dist/cjs/package.json"],
+    ...built.flatMap((file) => [`dist/${file}`, `dist/cjs/${file}`]),
+    ...sources.filter((file) => file !== "kernels/wasm/binary.ts").map((file) => `src/${file}`),
+  ]);
+}
+
+/** The program's types, without those of Node, of the DOM and of fast-check, wherever TypeScript looks for them. */
+function checkTypes({ folder }: Packed): void {
   const tsc = createRequire(import.meta.url).resolve("typescript/lib/tsc.js");
-  execFileSync(process.execPath, [tsc, "-p", folder], { stdio: "inherit" });
-  execFileSync(process.execPath, [join(folder, "out", "use.js")], { stdio: "inherit", cwd: folder });
+  const node10 = { module: "commonjs", moduleResolution: "node10", ignoreDeprecations: "6.0" };
+  writeFileSync(join(folder, "use.ts"), program);
+  writeFileSync(join(folder, "use.cts"), program);
+  const common = { target: "es2022", lib: ["es2022"], types: [], strict: true, skipLibCheck: false };
+  for (const options of [
+    node10,
+    { module: "esnext", moduleResolution: "bundler" },
+    { module: "node16" },
+    { module: "nodenext" },
+  ]) {
+    writeFileSync(join(folder, "console.d.ts"), "declare const console: { log(text: string): void };");
+    const compilerOptions = { ...common, ...options, outDir: "out" };
+    const files = ["use.ts", "use.cts", "console.d.ts"];
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+    execFileSync(process.execPath, [tsc, "-p", folder], { stdio: "inherit" });
+  }
+}
+
+/** Runs Node in the project with a time limit. */
+function node(folder: string, args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8", timeout: 60_000 });
+}
+
+/** The program runs as an ES module and as CommonJS, and both get one copy of the library. */
+function checkModules({ folder }: Packed): void {
+  for (const file of ["out/use.js", "out/use.cjs"]) {
+    const { status, stdout, stderr } = node(folder, [file]);
+    must(status === 0 && stdout.startsWith("trained"), `${file} ended with ${status}: ${stderr.slice(0, 2000)}`);
+    process.stdout.write(stdout);
+  }
+  const names = ["", ...doors.map((door) => `/${door}`), "/testing", "/plain"].map((door) => `hashgrad${door}`);
+  const same = `Promise.all(${JSON.stringify(names)}.map(async (name) => {
+    const [required, imported] = [require(name), await import(name)];
+    for (const key of Object.keys(imported)) if (required[key] !== imported[key]) throw new Error(name + " has two copies of " + key);
+  })).then(() => console.log("same"))`;
+  writeFileSync(join(folder, "same.cjs"), same);
+  const { stdout, stderr } = node(folder, ["same.cjs"]);
+  must(stdout.trim() === "same", `require and import differ: ${stderr}`);
+}
+
+/** An uncaught error shows a line of code, the message and real files. */
+function checkErrors({ folder }: Packed): void {
+  writeFileSync(join(folder, "misuse.js"), misuse);
+  const { stderr } = node(folder, ["misuse.js"]);
+  must(Buffer.byteLength(stderr) < 2000, `an uncaught error prints ${Buffer.byteLength(stderr)} bytes`);
+  const message = stderr.indexOf("ShapeError: matmul: a [2, 3] · b [2, 3]: need");
+  must(message > 0 && message < 300, `the message of an uncaught error comes late: ${stderr}`);
+  const frame = /at matmul \((?:file:\/\/)?(.*?dist\/ops\/index\.js):(\d+):\d+\)/.exec(stderr.replaceAll("\\", "/"));
+  const line = readFileSync(join(folder, "node_modules/hashgrad/dist/ops/index.js"), "utf8").split("\n")[Number(frame?.[2]) - 1];
+  must(
+    line?.includes("throw new ShapeError") === true,
+    `the first frame of an uncaught error is not where it is thrown: ${stderr}`,
+  );
+  must(!stderr.includes("00000000"), "an uncaught error prints WebAssembly text");
+  const mapped = node(folder, ["--enable-source-maps", "misuse.js"]).stderr.replaceAll("\\", "/");
+  must(/at matmul \(.*hashgrad\/src\/ops\/matmul\.ts:\d+:\d+\)/.test(mapped), `source maps do not lead to src: ${mapped}`);
+}
+
+/** The sizes of users' bundles, minified and gzipped, in kB; what they must not hold. */
+async function checkBundles({ folder }: Packed): Promise<void> {
+  const everything = ['export * from "hashgrad";', ...doors.map((door) => `export * as ${door} from "hashgrad/${door}";`)].join(
+    "\n",
+  );
+  const bundles = {
+    everything,
+    "one product": multiply("hashgrad"),
+    "one product of hashgrad/plain": multiply("hashgrad/plain"),
+  };
+  const most = { everything: 60, "one product": 40, "one product of hashgrad/plain": 15 };
+  for (const [name, contents] of Object.entries(bundles)) {
+    const bytes = await oneFile(contents, { platform: "browser", minify: true, absWorkingDir: folder });
+    const [text, size] = [Buffer.from(bytes).toString(), gzipSync(bytes, { level: 9 }).length / 1000];
+    console.log(`${name} in one minified file: ${size.toFixed(1)} kB gzipped`);
+    const limit = most[name as keyof typeof most];
+    must(size <= limit, `${name} is more than ${limit} kB`);
+    must(!text.includes("import.meta") && !text.includes(folder), `${name} depends on where it was built`);
+    if (name.endsWith("plain")) must(!text.includes("0061736d"), "hashgrad/plain holds a WebAssembly module");
+  }
+}
+
+/** publint and arethetypeswrong find nothing. */
+function lint({ tarball }: Packed): void {
+  for (const [name, path, args] of [
+    ["publint", "node_modules/publint/src/cli.js", ["--strict"]],
+    ["attw", "node_modules/@arethetypeswrong/cli/dist/index.js", ["--quiet"]],
+  ] as const) {
+    const { status, stdout, stderr } = node(root, [join(root, path), tarball, ...args]);
+    must(status === 0, `${name} ended with ${status}: ${stdout}${stderr}`);
+  }
+}
+
+const packed = installPacked();
+try {
+  for (const check of [checkFiles, checkTypes, checkModules, checkErrors, checkBundles, lint]) {
+    await check(packed);
+    console.log(`${check.name}: ok`);
+  }
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
-  const sent = gzipSync(await everything(), { level: 9 }).length;
-  if (sent > 60_000) throw new Error(`all of the library in one minified file is ${sent} bytes gzipped, more than 60,000`);
-  console.log(`all of it in one minified file: ${(sent / 1000).toFixed(1)} kB gzipped`);
-  console.log(`hashgrad ${version}: tarball ${(size / 1024).toFixed(0)} kB, unpacked ${(unpackedSize / 1024).toFixed(0)} kB`);
+  const kilobytes = (bytes: number): string => `${(bytes / 1024).toFixed(0)} kB`;
+  console.log(`hashgrad ${version}: tarball ${kilobytes(packed.size)}, unpacked ${kilobytes(packed.unpackedSize)}`);
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  packed.remove();
 }
