@@ -127,7 +127,12 @@ test("layer normalisation standardises each row", () => {
 test("batch normalization is right for neighbors far from 0, for 10³⁰ and for 10⁻²⁵, forward and backward", () => {
   for (const rows of [1, 200]) {
     const normalized = (a: number, b: number, epsilon: number): number[] => {
-      const x = variable(tensor(Float32Array.from({ length: 2 * rows }, (_, i) => (i % 2 === 0 ? a : b)), [2 * rows, 1]));
+      const x = variable(
+        tensor(
+          Float32Array.from({ length: 2 * rows }, (_, i) => (i % 2 === 0 ? a : b)),
+          [2 * rows, 1],
+        ),
+      );
       const { y } = batchNormTraining(x, ones([1]), zeros([1]), epsilon);
       const [dx] = gradients(sum(mul(y, y)), [x]); // with epsilon 0 the sum of y² is constant
       return [...y.data.subarray(0, 2), dx!.data[0]! * (b - a)];

@@ -5,7 +5,7 @@
 // collects 528 terms at a time and then adds them to totals in double precision, which are rounded to float32 once.
 
 import { argument, cut, run, setArgument, slots, threadCount } from "./threads";
-import { copyEdge, EDGE, FOLD, MR, NR, packColumns, packRows, PANEL, tile, tilePanels } from "./tile";
+import { copyEdge, EDGE, FOLD, loadEdge, MR, NR, packColumns, packRows, PANEL, tile, tilePanels } from "./tile";
 
 const KC: i32 = 6 * FOLD;
 /** Terms that c may collect, and rows of c whose totals are kept at a time. */
@@ -200,7 +200,9 @@ function segment(
           const fits = left >= high && jj + NR <= columns;
           const to = fits ? at : edge;
           const toStep: usize = fits ? cStep : 4 * NR;
-          let from: usize = fits ? start : 0, fromStep = startStep;
+          // Edges are added in the same order as whole tiles, so that bits do not depend on how the product is cut.
+          if (!fits && start != 0) loadEdge(start, startStep, edge, min(high, left), min(NR, columns - jj));
+          let from: usize = fits || start == 0 ? start : edge, fromStep: usize = fits ? startStep : 4 * NR;
           if (packed) {
             const rowPanel = aPanels + 4 * <usize>(ii * depth);
             for (let q = 0; q < depth; q += FOLD) {
@@ -218,7 +220,7 @@ function segment(
               fromStep = toStep;
             }
           }
-          if (!fits) copyEdge(edge, at, cStep, start, startStep, min(high, left), min(NR, columns - jj));
+          if (!fits) copyEdge(edge, at, cStep, 0, 0, min(high, left), min(NR, columns - jj));
         }
       }
     }

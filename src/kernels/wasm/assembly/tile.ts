@@ -194,6 +194,13 @@ function finish(
   v128.store(c, c31, 16);
 }
 
+/** Copies the part of a tile that exists to `edge`. */
+export function loadEdge(from: usize, step: usize, edge: usize, rows: i32, columns: i32): void {
+  for (let i = 0; i < rows; i++, from += step, edge += 4 * NR) {
+    for (let j = 0; j < columns; j++) store<f32>(edge + 4 * <usize>j, load<f32>(from + 4 * <usize>j));
+  }
+}
+
 /** The part of a tile at `edge` that exists. */
 export function copyEdge(
   edge: usize, c: usize, cStep: usize, start: usize, startStep: usize, rows: i32, columns: i32,
