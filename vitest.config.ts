@@ -28,6 +28,14 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         extends: true,
+        test: {
+          name: "canaries", // the kernels' memory between bytes of known value, by 1 to 16 threads
+          include: ["test/kernels/{products,loops,wasm,winograd}.test.ts"],
+          env: { HASHGRAD_CANARIES: "1", HASHGRAD_THREADS: "1" },
+        },
+      },
+      {
+        extends: true,
         test: { name: "fused, two threads", include: numbers, env: { HASHGRAD_FMA: "on", HASHGRAD_THREADS: "2" } },
       },
     ],

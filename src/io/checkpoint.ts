@@ -1,81 +1,107 @@
 import type { Optimizer } from "../optim/index.ts";
-import { Generator, readCount, type Tensor, tensor, ValueError } from "../tensor/index.ts";
-import { readSaved, replaceFile, type Source } from "./files.ts";
-import { encodeSafetensors, FormatError } from "./safetensors.ts";
-import { assignWeights, OPTIMIZER, type Placed, savedWeights } from "./weights.ts";
+import { assign, describe, Generator, readCount, readObject, type Tensor, tensor, ValueError } from "../tensor/index.ts";
+import { type VariableCreator, weightsOf } from "../variables/index.ts";
+import { readCreator, type Source } from "./arguments.ts";
+import { FormatError } from "./errors.ts";
+import { replaceFile, withBytes } from "./files.ts";
+import { isRecord, parseJson } from "./json.ts";
+import { decode, encode, encodePieces, type SavedTensors } from "./safetensors.ts";
+import { compare, OPTIMIZER, refuseDifferences, savedWeights } from "./weights.ts";
 
 /** All that the next step of a training run depends on. */
 export type TrainingState = {
-  readonly vars: Placed;
+  readonly vars: VariableCreator;
   readonly optimizer: Optimizer;
-  /** What else is drawn from, such as dropout's generator, by names of one's own. */
+  /** Other generators that the run draws from, such as dropout's, by names that you choose. */
   readonly generators?: Generators;
 };
 
 type Generators = Readonly<Record<string, Generator>>;
 type States = Readonly<Record<string, readonly number[]>>;
 
-/** What a checkpoint holds besides arrays. */
+/** The record of training in a checkpoint, beside arrays. */
 type Reached = { readonly epoch: number; readonly steps: number; readonly generators: States };
 
 /**
- * A training run after `epoch` epochs as the bytes of a safetensors file: what `encodeWeights` makes, the optimizer's state as
- * `optimizer/<name>`, and the generators' states. `loadWeights` reads the model alone.
+ * A training run after `epoch` epochs as the bytes of a safetensors file: the content of `encodeWeights`, the optimizer's state as
+ * `optimizer/<name>`, and the states of the generators. `loadWeights` reads the model of the file.
  *
- * @throws ValueError for an epoch that is no count, or a variable whose name begins with "optimizer/".
+ * @throws ValueError if an argument is of the wrong kind, `epoch` is not a whole number of at least 0, or the name of a variable begins
+ * with "optimizer/".
  */
-export function encodeCheckpoint({ vars, optimizer, generators = {} }: TrainingState, epoch: number): Uint8Array<ArrayBuffer> {
-  readCount("encodeCheckpoint", "epoch", epoch, 0);
-  const { tensors, metadata } = withoutDrawing(generators, () => savedWeights(vars));
-  const taken = [...tensors.keys()].find((name) => name.startsWith(OPTIMIZER));
-  if (taken !== undefined)
-    throw new ValueError("encodeCheckpoint", `"${taken}" begins like the optimizer's state; give the layer another scope()`);
-  const { steps, arrays } = optimizer.state();
-  const reached: Reached = { epoch, steps, generators: statesOf(generators) };
-  return encodeSafetensors({
-    tensors: new Map([
-      ...tensors,
-      ...[...arrays].map(([name, numbers]): [string, Tensor] => [OPTIMIZER + name, tensor(numbers, [numbers.length])]),
-    ]),
-    metadata: { ...metadata, training: JSON.stringify(reached) },
-  });
-}
-
-/** Writes `encodeCheckpoint(state, epoch)` to a file, as `saveWeights` does: never half a file. In Node only. */
-export function saveCheckpoint(path: string, state: TrainingState, epoch: number): void {
-  replaceFile(path, encodeCheckpoint(state, epoch));
+export function encodeCheckpoint(state: TrainingState, epoch: number): Uint8Array<ArrayBuffer> {
+  return encode("encodeCheckpoint", savedRun("encodeCheckpoint", state, epoch));
 }
 
 /**
- * Reads what `saveCheckpoint` wrote, from a path (in Node) or bytes, into a run that was built the same way; returns how many epochs it
- * had done. `train` goes on with `firstEpoch` one above, and reaches the bits of a run that was never interrupted, where what is not in the
- * file is the same: data, seed, batch size, schedule, the optimizer's kind and options. Where anything differs nothing is changed.
+ * Writes `encodeCheckpoint(state, epoch)` to a file, as `saveWeights` does: a crash never leaves a partial file at `path`.
+ * Needs Node.js, Deno or Bun.
  *
- * @throws FormatError where the file and the run differ (what `loadWeights` compares, and the generators' names); ValueError or
- * ShapeError where the optimizer's state is another's.
+ * @throws FileError if the file system refuses; the previous file stays. ValueError as `encodeCheckpoint`.
  */
-export function loadCheckpoint(source: Source, { vars, optimizer, generators = {} }: TrainingState): number {
-  const { name: file, saved } = readSaved(source, "checkpoint");
-  const { epoch, steps, generators: states } = reachedIn(saved.metadata.training, file);
-  const other = [...Object.keys(states), ...Object.keys(generators)].find(
-    (name) => !(Object.hasOwn(states, name) && Object.hasOwn(generators, name)),
-  );
-  if (other !== undefined) {
-    const where = Object.hasOwn(states, other) ? "file" : "run";
-    throw new FormatError(file, `the generator "${other}" is in the ${where} alone; give the same as when it was saved`);
-  }
-  const arrays = new Map<string, ArrayLike<number>>();
-  for (const [name, { data }] of saved.tensors) if (name.startsWith(OPTIMIZER)) arrays.set(name.slice(OPTIMIZER.length), data);
+export function saveCheckpoint(path: string, state: TrainingState, epoch: number): void {
+  const saved = savedRun("saveCheckpoint", state, epoch);
+  replaceFile("saveCheckpoint", path, encodePieces("saveCheckpoint", saved));
+}
 
-  const takeBack = withoutDrawing(generators, () => assignWeights(file, saved, vars));
-  try {
-    optimizer.restore({ steps, arrays });
-  } catch (error) {
-    takeBack();
-    throw error;
+function savedRun(who: string, state: TrainingState, epoch: number): SavedTensors {
+  const { vars, optimizer, generators } = readState(who, state);
+  readCount(who, "epoch", epoch, 0);
+  const taken = [...withoutDrawing(generators, () => weightsOf(vars)).keys()].find((name) => name.startsWith(OPTIMIZER));
+  if (taken !== undefined)
+    throw new ValueError(who, `"${taken}" begins like the optimizer's state; give the layer another scope()`);
+  const { steps, arrays } = optimizer.state();
+  const reached: Reached = { epoch, steps, generators: statesOf(generators) };
+  const tensors = new Map(
+    [...arrays].map(([name, numbers]): [string, Tensor] => [OPTIMIZER + name, tensor(numbers, [numbers.length])]),
+  );
+  return withoutDrawing(generators, () => savedWeights(vars, { tensors, metadata: { training: JSON.stringify(reached) } }));
+}
+
+/**
+ * Loads a file of `saveCheckpoint`, from a path (in Node.js, Deno and Bun) or bytes, into a run that was built the same way.
+ * Returns the number of epochs that the run had completed. If `train` then continues with `firstEpoch` one above, it ends with exactly the
+ * same weights as an uninterrupted run, provided that data, seed, batch size, schedule, and kind and options of the optimizer are the same:
+ * the file does not hold these. If anything differs, nothing is changed.
+ *
+ * @throws FormatError if the file is malformed or damaged, or if file and run differ (see `loadWeights`; also the names of the generators).
+ * FileError if the file cannot be read. ValueError or ShapeError if the optimizer's state belongs to another optimizer.
+ */
+export function loadCheckpoint(source: Source, state: TrainingState): number {
+  const { vars, optimizer, generators } = readState("loadCheckpoint", state);
+  return withBytes("loadCheckpoint", source, "checkpoint", (bytes) => {
+    const { name: file } = bytes;
+    const saved = decode(bytes);
+    const { epoch, steps, generators: states } = reachedIn(saved.metadata.training, file);
+    const other = [...Object.keys(states), ...Object.keys(generators)].find(
+      (name) => !(Object.hasOwn(states, name) && Object.hasOwn(generators, name)),
+    );
+    if (other !== undefined) {
+      const where = Object.hasOwn(states, other) ? "file" : "run";
+      throw new FormatError(file, `the generator "${other}" is in the ${where} alone; give the same as when it was saved`);
+    }
+    const fit = withoutDrawing(generators, () => compare(file, saved, vars));
+    refuseDifferences(file, fit);
+    const arrays = new Map<string, ArrayLike<number>>();
+    for (const [name, { data }] of saved.tensors) if (name.startsWith(OPTIMIZER)) arrays.set(name.slice(OPTIMIZER.length), data);
+    optimizer.restore({ steps, arrays }); // compares everything before it changes anything
+    for (const [target, values] of fit.pairs) assign(target, values);
+    setStates(generators, states);
+    return epoch;
+  });
+}
+
+function readState(who: string, state: TrainingState): TrainingState & { readonly generators: Generators } {
+  const { vars, optimizer, generators = {} } = readObject(who, "state", state);
+  readCreator(who, "state.vars", vars);
+  readObject(who, "state.optimizer", optimizer);
+  if (typeof optimizer.state !== "function" || typeof optimizer.restore !== "function")
+    throw new ValueError(who, `state.optimizer must be an optimizer such as adam(vars.parameters()), got ${describe(optimizer)}`);
+  for (const [name, generator] of Object.entries(readObject(who, "state.generators", generators))) {
+    if (!(generator instanceof Generator))
+      throw new ValueError(who, `state.generators.${name} must be a Generator, got ${describe(generator)}`);
   }
-  setStates(generators, states);
-  return epoch;
+  return { vars, optimizer, generators };
 }
 
 const statesOf = (generators: Generators): States =>
@@ -85,7 +111,7 @@ function setStates(generators: Generators, states: States): void {
   for (const [name, generator] of Object.entries(generators)) generator.state = states[name]!;
 }
 
-/** Reading weights runs modifiers, and those may draw: afterwards the generators stand where they stood. */
+/** Reading a variable of a user's own creator may draw numbers. Afterwards the generators are as before. */
 function withoutDrawing<T>(generators: Generators, fn: () => T): T {
   const states = statesOf(generators);
   try {
@@ -95,16 +121,29 @@ function withoutDrawing<T>(generators: Generators, fn: () => T): T {
   }
 }
 
-/** The record of a checkpoint's training. @throws FormatError where it is none. */
-function reachedIn(text: string | undefined, path: string): Reached {
-  if (text === undefined) throw new FormatError(path, "is no checkpoint: it says nothing of training; loadWeights reads weights");
+/** The record of training in a checkpoint. @throws FormatError if the text is not such a record. */
+function reachedIn(text: string | undefined, file: string): Reached {
+  if (text === undefined)
+    throw new FormatError(file, "is not a checkpoint: it has no record of training; loadWeights reads weights");
   try {
-    const reached: Reached = JSON.parse(text);
-    readCount(path, "epoch", reached.epoch, 0);
-    readCount(path, "steps", reached.steps, 0);
-    for (const state of Object.values(reached.generators)) new Generator(0).state = state; // throws where it is none
-    return reached;
+    const reached = parseJson(text);
+    if (isRecord(reached) && isRecord(reached.generators)) {
+      const { epoch, steps, generators } = reached;
+      for (const state of Object.values(generators)) checkState(state);
+      return {
+        epoch: readCount(file, "epoch", epoch, 0),
+        steps: readCount(file, "steps", steps, 0),
+        generators: generators as States,
+      };
+    }
   } catch {
-    throw new FormatError(path, "its record of training is not readable; it was saved by something else");
+    // falls through to the one error below
   }
+  throw new FormatError(file, "its record of training is not readable; it was saved by something else");
+}
+
+/** Throws unless a generator accepts the state. */
+function checkState(state: unknown): void {
+  if (!Array.isArray(state) || state.length !== 4) throw new RangeError("a state is a list of four numbers");
+  new Generator(0).state = state;
 }

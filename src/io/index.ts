@@ -1,4 +1,5 @@
+export type { Source } from "./arguments.ts";
 export { encodeCheckpoint, loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.ts";
-export type { Source } from "./files.ts";
-export { decodeSafetensors, encodeSafetensors, FormatError, type SavedTensors } from "./safetensors.ts";
-export { encodeWeights, loadWeights, type Placed, saveWeights } from "./weights.ts";
+export { FileError, FormatError } from "./errors.ts";
+export { decodeSafetensors, encodeSafetensors, type SavedTensors } from "./safetensors.ts";
+export { encodeWeights, type LoadReport, loadWeights, saveWeights } from "./weights.ts";

@@ -1,107 +1,241 @@
-import { HashgradError, type Shape, sizeOf, type Tensor, tensor, ValueError } from "../tensor/index.ts";
+import { alloc, MemoryError } from "../kernels/index.ts";
+import {
+  describe,
+  fresh,
+  readObject,
+  readTensor,
+  readText,
+  type Shape,
+  show,
+  sizeOf,
+  type Tensor,
+  ValueError,
+} from "../tensor/index.ts";
+import { bytesIn } from "./arguments.ts";
+import { CHECKSUM, checksumOf } from "./checksum.ts";
+import { convert, dtypes, writeFloats } from "./dtypes.ts";
+import { FormatError } from "./errors.ts";
+import { type Bytes, inMemory } from "./files.ts";
+import { isRecord, parseJson } from "./json.ts";
 
-/** A file that is not what it should be. */
-export class FormatError extends HashgradError {}
-
-/** Named tensors and a few strings about them. */
+/** Named tensors and strings about them. */
 export type SavedTensors = { readonly tensors: ReadonlyMap<string, Tensor>; readonly metadata: Readonly<Record<string, string>> };
+
+const METADATA = "__metadata__";
+/** Bytes that are read or written at once; every element size divides it. */
+const PIECE = 1 << 22;
+/** The longest header that the reference implementation reads, too. */
+const MOST_HEADER = 100_000_000;
 
 /**
  * Tensors as the bytes of a safetensors file: the length of the header (8 bytes, little-endian), the header as JSON, then the numbers as
- * little-endian float32 one after another (https://huggingface.co/docs/safetensors).
+ * little-endian float32, tensor by tensor (https://huggingface.co/docs/safetensors). Writes the metadata as given.
+ *
+ * @throws ValueError if `tensors` is not a Map of tensors, a name is "__metadata__", or a value of `metadata` is not a string.
+ * MemoryError if the file does not fit into one array.
  */
-export function encodeSafetensors({ tensors, metadata }: SavedTensors): Uint8Array<ArrayBuffer> {
-  const header = new Map<string, unknown>([["__metadata__", metadata]]);
-  let end = 0;
-  for (const [name, { shape, size }] of tensors) {
-    if (name === "__metadata__") throw new ValueError("encodeSafetensors", `"${name}" cannot be the name of a tensor`);
-    header.set(name, { dtype: "F32", shape, data_offsets: [end, end + 4 * size] });
-    end += 4 * size;
-  }
-  const unpadded = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
-  const length = Math.ceil(unpadded.length / 8) * 8;
-  const bytes = new Uint8Array(8 + length + end).fill(0x20, 8, 8 + length); // the header is padded with spaces
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(length), true);
-  bytes.set(unpadded, 8);
-  let at = 8 + length;
-  for (const { data } of tensors.values()) {
-    for (let i = 0; i < data.length; i++) view.setFloat32(at + 4 * i, data[i]!, true);
-    at += 4 * data.length;
+export function encodeSafetensors(saved: SavedTensors): Uint8Array<ArrayBuffer> {
+  return encode("encodeSafetensors", saved);
+}
+
+export function encode(who: string, saved: SavedTensors): Uint8Array<ArrayBuffer> {
+  const { header, length } = headerOf(who, saved);
+  const bytes = allocate(who, header.length + length);
+  let at = 0;
+  for (const piece of pieces(header, saved)) {
+    bytes.set(piece, at);
+    at += piece.length;
   }
   return bytes;
 }
 
-/** The tensors of a safetensors file of float32 numbers. @throws FormatError where the bytes are anything else. */
-export function decodeSafetensors(bytes: Uint8Array, name = "safetensors"): SavedTensors {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = bytes.length < 8 ? Number.NaN : Number(view.getBigUint64(0, true));
-  if (!(length <= bytes.length - 8))
-    throw new FormatError(name, `the header does not fit into ${bytes.length} bytes: cut off, or not a safetensors file`);
-  const header = parseHeader(bytes.subarray(8, 8 + length), name);
-  const entries: Entry[] = [];
-  let metadata: Record<string, string> = {};
-  for (const [key, entry] of Object.entries(header)) {
-    if (key === "__metadata__") {
-      metadata = Object.fromEntries(Object.entries(entry as object).map(([k, v]) => [k, String(v)]));
-      continue;
-    }
-    const { dtype, shape, data_offsets: offsets } = entry as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
-    if (dtype !== "F32") throw new FormatError(name, `"${key}" holds ${String(dtype)}, only F32 is read`);
-    if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2)
-      throw new FormatError(name, `"${key}" has no readable shape and offsets`);
-    const [begin, end] = offsets as [number, number];
-    if (end - begin !== 4 * sizeOf(shape) || 8 + length + end > bytes.length) {
-      throw new FormatError(
-        name,
-        `"${key}" [${shape.join(", ")}] needs ${4 * sizeOf(shape)} bytes at ${begin}…${end}, the file is cut off or damaged`,
-      );
-    }
-    entries.push({ key, shape, begin, end });
+function allocate(who: string, length: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    const remedy = "saveWeights and saveCheckpoint write files of any size";
+    throw new MemoryError(who, `${Math.ceil(length / 1e6)} MB do not fit into one array; ${remedy}`, { cause });
   }
-  checkRanges(entries, bytes.length - 8 - length, name);
-  const read = ({ key, shape, begin }: Entry): [string, Tensor] => {
-    const at = 8 + length + begin;
-    const numbers = new Float32Array(sizeOf(shape));
-    for (let i = 0; i < numbers.length; i++) numbers[i] = view.getFloat32(at + 4 * i, true);
-    return [key, tensor(numbers, shape)];
-  };
-  return { tensors: new Map(entries.map(read)), metadata };
 }
 
-/** What a header says of a tensor: its bytes count from the header's end. */
-type Entry = { readonly key: string; readonly shape: Shape; readonly begin: number; readonly end: number };
+/** The same bytes piece by piece, without a second copy of the numbers. A piece is valid until the next one is asked for. */
+export function encodePieces(who: string, saved: SavedTensors): Iterable<Uint8Array> {
+  return pieces(headerOf(who, saved).header, saved);
+}
 
-/** Throws unless every byte belongs to one tensor: what overlaps, or is left over, was not meant so. */
-function checkRanges(entries: readonly Entry[], length: number, name: string): void {
+function* pieces(header: Uint8Array, { tensors }: SavedTensors): Iterable<Uint8Array> {
+  yield header;
+  const piece = new Uint8Array(PIECE);
+  for (const { data } of tensors.values()) {
+    for (let first = 0; first < data.length; first += PIECE / 4) {
+      const count = Math.min(PIECE / 4, data.length - first);
+      writeFloats(data, first, count, piece);
+      yield piece.subarray(0, 4 * count);
+    }
+  }
+}
+
+/** The length of the header and the header itself, padded with spaces to a multiple of 8 bytes; and how many bytes of numbers follow. */
+function headerOf(who: string, saved: SavedTensors): { readonly header: Uint8Array; readonly length: number } {
+  const { tensors, metadata } = readSavedTensors(who, saved);
+  const entries: [string, unknown][] = [[METADATA, metadata]];
+  let end = 0;
+  for (const [name, { shape, size }] of tensors) {
+    entries.push([name, { dtype: "F32", shape, data_offsets: [end, end + 4 * size] }]);
+    end += 4 * size;
+  }
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
+  const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(text, 8);
+  return { header, length: end };
+}
+
+function readSavedTensors(who: string, saved: SavedTensors): SavedTensors {
+  const { tensors, metadata } = readObject(who, "saved", saved);
+  if (!isMap(tensors)) throw new ValueError(who, `tensors must be a Map from names to tensors, got ${describe(tensors)}`);
+  for (const [name, x] of tensors) {
+    readText(who, "the name of a tensor", name);
+    readTensor(who, `tensor ${JSON.stringify(name)}`, x);
+    if (name === METADATA) throw new ValueError(who, `"${name}" cannot be the name of a tensor`);
+  }
+  for (const [key, value] of Object.entries(readObject(who, "metadata", metadata)))
+    readText(who, `metadata ${JSON.stringify(key)}`, value);
+  return saved;
+}
+
+/** Whether a value is a Map, of this realm or another. */
+function isMap(value: unknown): boolean {
+  try {
+    return Map.prototype.has.call(value as Map<unknown, unknown>, "") || true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The tensors of a safetensors file, converted to float32. Reads F32, F64, F16, BF16, I8, U8, I16, U16, I32, U32, I64, U64 and BOOL.
+ * F64 is rounded to float32 (about 7 digits; beyond 3.4·10³⁸ infinite), and so are I32, U32, I64 and U64 numbers beyond 2²⁴.
+ * The other types keep their values. If the metadata has the checksum that `saveWeights` writes, the content must fit.
+ *
+ * @param bytes A Uint8Array, another view or an ArrayBuffer.
+ * @param name What messages call the file; default "safetensors".
+ * @throws FormatError if the bytes are anything else: malformed, cut off, damaged, or of another element type.
+ */
+export function decodeSafetensors(bytes: ArrayBufferView | ArrayBuffer, name = "safetensors"): SavedTensors {
+  const found = bytesIn(bytes);
+  readText("decodeSafetensors", "name", name);
+  if (found === null)
+    throw new ValueError("decodeSafetensors", `bytes must be a Uint8Array or an ArrayBuffer, got ${describe(bytes)}`);
+  return decode(inMemory(found, name));
+}
+
+/** What a header says of a tensor. Its bytes count from the end of the header. */
+type Entry = {
+  readonly key: string;
+  readonly dtype: string;
+  readonly shape: Shape;
+  readonly begin: number;
+  readonly end: number;
+};
+
+export function decode(bytes: Bytes): SavedTensors {
+  const { name, size } = bytes;
+  const length = size < 8 ? Number.NaN : Number(viewOf(bytes.read(0, 8)).getBigUint64(0, true));
+  if (!(length <= size - 8))
+    throw new FormatError(name, `the header does not fit into ${size} bytes: cut off, or not a safetensors file`);
+  if (length > MOST_HEADER) throw new FormatError(name, `the header has ${length} bytes, at most ${MOST_HEADER} are read`);
+  const header = parseHeader(bytes.read(8, 8 + length), name);
+  const metadata = metadataIn(header[METADATA], name);
+  const entries = Object.entries(header).flatMap(([key, entry]) => (key === METADATA ? [] : [entryOf(key, entry, name)]));
+  const sorted = checkRanges(entries, size - 8 - length, name);
+  const read = new Map(sorted.map((entry) => [entry.key, readNumbers(bytes, 8 + length, entry)]));
+  const tensors = new Map(entries.map(({ key }) => [key, read.get(key)!])); // as the header lists them
+  if (isOwn(metadata) && metadata[CHECKSUM] !== undefined && metadata[CHECKSUM] !== checksumOf(tensors, metadata))
+    throw new FormatError(name, "its content does not fit its checksum; the file is damaged or was changed");
+  return { tensors, metadata };
+}
+
+/** Whether this library wrote the file. Other programs may use the same keys for other purposes. */
+export function isOwn(metadata: SavedTensors["metadata"]): boolean {
+  return metadata.format?.startsWith("hashgrad ") === true;
+}
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+function parseHeader(bytes: Uint8Array, name: string): Readonly<Record<string, unknown>> {
+  let reason = "";
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.slice()); // decoders refuse shared memory
+    const header = parseJson(text);
+    if (isRecord(header)) return header;
+    reason = "the header is not an object";
+  } catch (error) {
+    reason =
+      error instanceof SyntaxError && /^(has|nests)/.test(error.message)
+        ? `the header ${error.message}`
+        : "the header is not JSON";
+  }
+  throw new FormatError(name, `${reason}: not a safetensors file`);
+}
+
+function metadataIn(value: unknown, name: string): Readonly<Record<string, string>> {
+  if (value === undefined) return {};
+  if (!isRecord(value)) throw new FormatError(name, `its metadata must be an object of strings, got ${describe(value)}`);
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== "string")
+      throw new FormatError(name, `its metadata ${describe(key)} must be a string, got ${describe(text)}`);
+  }
+  return value as Readonly<Record<string, string>>;
+}
+
+function entryOf(key: string, entry: unknown, name: string): Entry {
+  const { dtype, shape, data_offsets: offsets } = isRecord(entry) ? entry : {};
+  const bytes = typeof dtype === "string" ? dtypes.get(dtype)?.bytes : undefined;
+  if (bytes === undefined) {
+    const known = [...dtypes.keys()].join(", ");
+    throw new FormatError(name, `${describe(key)} must have one of the element types ${known}, got ${describe(dtype)}`);
+  }
+  if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2)
+    throw new FormatError(name, `${describe(key)} has no readable shape and offsets`);
+  const [begin, end] = offsets as [number, number];
+  const size = shape.includes(0) ? 0 : bytes * sizeOf(shape);
+  if (end - begin !== size)
+    throw new FormatError(
+      name,
+      `${describe(key)} ${show(shape)} of ${dtype} needs ${size} bytes, its offsets are ${begin} and ${end}; the file is damaged`,
+    );
+  return { key, dtype: dtype as string, shape, begin, end };
+}
+
+/** Lists of whole numbers that are exact. 64 axes are more than any model has; more could make a size that is not a number. */
+function isCounts(value: unknown): value is Shape {
+  return Array.isArray(value) && value.length <= 64 && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+}
+
+/** The entries in the order of their bytes. @throws FormatError unless every byte of the file belongs to exactly one tensor. */
+function checkRanges(entries: readonly Entry[], length: number, name: string): readonly Entry[] {
+  const sorted = entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end);
   let at = 0;
-  for (const { key, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== at)
-      throw new FormatError(
-        name,
-        `"${key}" begins at byte ${begin}, not at ${at}: numbers may not overlap or leave holes; the file is damaged`,
-      );
+  for (const { key, begin, end } of sorted) {
+    if (begin !== at) {
+      const rule = "numbers may not overlap or leave holes";
+      throw new FormatError(name, `${describe(key)} begins at byte ${begin}, not at ${at}: ${rule}; the file is damaged`);
+    }
+    if (end > length)
+      throw new FormatError(name, `${describe(key)} ends at byte ${end} of ${length}: the file is cut off or damaged`);
     at = end;
   }
   if (at !== length) throw new FormatError(name, `${length - at} bytes at the end belong to no tensor; the file is damaged`);
+  return sorted;
 }
 
-function parseHeader(bytes: Uint8Array, name: string): Record<string, unknown> {
-  try {
-    const header: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    if (
-      typeof header === "object" &&
-      header !== null &&
-      Object.values(header).every((v) => typeof v === "object" && v !== null)
-    ) {
-      return header as Record<string, unknown>;
-    }
-  } catch {
-    // falls through to the one error below
+function readNumbers(bytes: Bytes, start: number, { dtype, shape, begin, end }: Entry): Tensor {
+  const type = dtypes.get(dtype)!;
+  const numbers = alloc((end - begin) / type.bytes);
+  for (let at = begin; at < end; at += PIECE) {
+    const piece = bytes.read(start + at, start + Math.min(at + PIECE, end));
+    convert(type, piece, numbers, (at - begin) / type.bytes);
   }
-  throw new FormatError(name, "the header is not JSON: not a safetensors file");
-}
-
-function isCounts(value: unknown): value is Shape {
-  return Array.isArray(value) && value.every((n) => Number.isInteger(n) && n >= 0);
+  return fresh([...shape], numbers);
 }

@@ -1,138 +1,155 @@
-import { assign, Generator, noGrad, sameShape, show, type Tensor } from "../tensor/index.ts";
-import { type Pooled, weightsOf } from "../variables/index.ts";
-import { readSaved, replaceFile, type Source } from "./files.ts";
-import { encodeSafetensors, FormatError, type SavedTensors } from "./safetensors.ts";
+import { assign, readBoolean, readOptions, sameShape, show, type Tensor } from "../tensor/index.ts";
+import { stateOf, type VariableCreator } from "../variables/index.ts";
+import { readCreator, type Source } from "./arguments.ts";
+import { CHECKSUM, checksumOf } from "./checksum.ts";
+import { FormatError } from "./errors.ts";
+import { replaceFile, withBytes } from "./files.ts";
+import { isRecord, parseJson } from "./json.ts";
+import { differenceOf, type SavedPool } from "./pooled.ts";
+import { decode, encode, encodePieces, isOwn, type SavedTensors } from "./safetensors.ts";
 
-/** A creator whose variables lie in a pool says where (a VariableFactory does). */
-export type Placed = Pooled & { readonly placements?: () => ReadonlyMap<string, unknown> };
-
-/** The mean |weight|, and Σᵢ rᵢ·weightᵢ / √n with the same random rᵢ for everyone. */
-type Fingerprint = readonly [size: number, projection: number];
-
-function fingerprint({ data }: Tensor): Fingerprint {
-  const random = new Generator(1);
-  let [size, projection] = [0, 0];
-  for (const weight of data) {
-    size += Math.abs(weight);
-    projection += (2 * random.uniform() - 1) * weight;
-  }
-  return [size / Math.max(1, data.length), projection / Math.sqrt(Math.max(1, data.length))];
-}
-
-/**
- * Of each variable that comes from a pool. Pool and modifier make weights of numbers in ways that no name or shape shows; where they
- * differ, in size, sign or order, so do these. A variable whose weights are not finite, or drawn anew by its modifier each time, has none.
- */
-function fingerprints(vars: Placed): Record<string, Fingerprint> {
-  const pooled = vars.variables().filter(({ home }) => home === "pool");
-  const twice = noGrad(() => pooled.map((v) => [v.name, fingerprint(v.read()), fingerprint(v.read())] as const));
-  const lasting = twice.filter(([, first, second]) => first.every((n, i) => Number.isFinite(n) && n === second[i]));
-  return Object.fromEntries(lasting.map(([name, print]) => [name, print]));
-}
-
-/** What the names of a checkpoint's other tensors begin with: the optimizer's state. */
+/** The names of the optimizer's arrays in a checkpoint begin with this. */
 export const OPTIMIZER = "optimizer/";
 
-/** What makes a model what it is, as tensors and strings of a file. */
-export function savedWeights(vars: Placed): SavedTensors {
-  const places = JSON.stringify(Object.fromEntries(vars.placements?.() ?? []));
-  const prints = JSON.stringify(fingerprints(vars));
-  return { tensors: weightsOf(vars), metadata: { format: "hashgrad 1", placements: places, fingerprints: prints } };
+/** The tensors and strings that make a model what it is. `more` are those of a checkpoint. */
+export function savedWeights(vars: VariableCreator, more?: SavedTensors): SavedTensors {
+  const { weights, pool } = stateOf(vars);
+  const tensors = new Map([...weights, ...(more?.tensors ?? [])]);
+  const metadata: Record<string, string> = { format: "hashgrad 1", ...more?.metadata };
+  if (pool !== null) {
+    metadata.placements = JSON.stringify(Object.fromEntries(pool.placements));
+    metadata.pool = JSON.stringify(pool.description);
+    metadata.modifier = pool.modifier;
+    metadata.initializers = JSON.stringify(Object.fromEntries(pool.initializers));
+  }
+  metadata[CHECKSUM] = checksumOf(tensors, metadata);
+  return { tensors, metadata };
 }
 
 /**
- * What makes a model what it is, by name, as the bytes of a safetensors file: parameters, running statistics and, for a compressed model,
- * the pool's factors and where in the pool each variable lies. Reads the weights, twice: a modifier that draws does so.
- */
-export function encodeWeights(vars: Placed): Uint8Array<ArrayBuffer> {
-  return encodeSafetensors(savedWeights(vars));
-}
-
-/**
- * Writes `encodeWeights(vars)` to a file: beside, as `<path>.<process>.tmp`, then renamed, never half a file. Where the path is a link, what
- * it leads to is replaced. In Node only.
+ * A model as the bytes of a safetensors file: parameters and running statistics by name. For a compressed model also the pool's factors,
+ * where in the pool each variable lies, and the kinds and options of pool and modifier. A checksum covers all of it.
+ * Weights that are not finite are saved as they are.
  *
- * @throws FormatError where the path is there and no file, such as a folder or a device, or a link that leads nowhere.
+ * @throws ValueError if `vars` is not a creator of variables. MemoryError if the file does not fit into one array.
  */
-export function saveWeights(path: string, vars: Placed): void {
-  replaceFile(path, encodeWeights(vars));
+export function encodeWeights(vars: VariableCreator): Uint8Array<ArrayBuffer> {
+  return encode("encodeWeights", savedWeights(readCreator("encodeWeights", "vars", vars)));
 }
 
 /**
- * Reads what `saveWeights` wrote, or the model of a checkpoint, into a model that was built the same way: from a path (in Node) or bytes.
- * Everything is compared, and where anything differs nothing is changed: names, shapes, where in the pool each variable lies (it follows
- * from the order of creation), and the weights that pool and modifier make (to four digits of two sums over them).
+ * Writes `encodeWeights(vars)` to a file of any size, piece by piece. Writes a temporary file in the same folder, then renames it: a
+ * reader, a crash or a concurrent writer never finds a partial file. Keeps the permissions of an existing file. If `path` is a link,
+ * replaces the file behind the link. Needs Node.js, Deno or Bun.
  *
- * @throws FormatError where the file and the model differ; it says in what.
+ * Temporary files have random names like `.hashgrad-….tmp`. A process that is killed while it saves leaves one; the next save into the
+ * folder removes it.
+ *
+ * @throws FileError if the file system refuses, or if `path` is a folder, a device, or a link to nothing. The file stays as it was.
+ * ValueError if an argument is of the wrong kind.
  */
-export function loadWeights(source: Source, vars: Placed): void {
-  const { name, saved } = readSaved(source, "weights");
-  assignWeights(name, saved, vars);
+export function saveWeights(path: string, vars: VariableCreator): void {
+  const saved = savedWeights(readCreator("saveWeights", "vars", vars));
+  replaceFile("saveWeights", path, encodePieces("saveWeights", saved));
 }
 
-/** The numbers of a file in the place of a model's: all of them, or, where anything differs, none. Returns what takes them back. */
-export function assignWeights(path: string, { tensors, metadata }: SavedTensors, vars: Placed): () => void {
-  const own = weightsOf(vars);
-  for (const [name, target] of own) {
-    const saved = tensors.get(name);
-    if (saved === undefined) throw new FormatError(path, `has no "${name}"; it was saved from another model`);
-    if (!sameShape(saved.shape, target.shape)) {
-      throw new FormatError(path, `"${name}" has shape ${show(saved.shape)}, the model's has ${show(target.shape)}`);
+/** What `loadWeights` did with each tensor, by name. */
+export type LoadReport = {
+  readonly loaded: readonly string[];
+  /** In the model, but not in the file: unchanged. */
+  readonly missing: readonly string[];
+  /** In the file, but not in the model. */
+  readonly unexpected: readonly string[];
+  /** In both, but with another shape, or part of a pool that makes other weights from the same numbers: unchanged. */
+  readonly mismatched: readonly string[];
+};
+
+/**
+ * Loads a file of `saveWeights`, the model of a checkpoint, or any other safetensors file into a model. Compares names, shapes, and for
+ * a compressed model pool, modifier and where in the pool each variable lies (this follows from the order of creation).
+ * Weights that are not finite are loaded as they are.
+ *
+ * @param source A path (in Node.js, Deno and Bun) or bytes.
+ * @param options `strict` (true): refuses the file if anything differs, and changes nothing. With `strict: false` loads the tensors that
+ * fit by name and shape, and reports the others. The numbers of a pool fit only if pool, modifier and placements do.
+ * @returns The names that were loaded, missing, unexpected and mismatched.
+ * @throws FormatError if the file is malformed, damaged, or (strict) differs from the model: the message says in what.
+ * FileError if the file cannot be read. ValueError if an argument is of the wrong kind.
+ */
+export function loadWeights(source: Source, vars: VariableCreator, options: { readonly strict?: boolean } = {}): LoadReport {
+  readCreator("loadWeights", "vars", vars);
+  const { strict = true } = readOptions("loadWeights", options, ["strict"]);
+  readBoolean("loadWeights", "strict", strict);
+  return withBytes("loadWeights", source, "weights", (bytes) => {
+    const fit = compare(bytes.name, decode(bytes), vars);
+    if (strict) refuseDifferences(bytes.name, fit);
+    for (const [target, values] of fit.pairs) assign(target, values);
+    return fit.report;
+  });
+}
+
+/** How a file and a model fit: tensors that take the numbers of others, all names, and the first difference in words (or null). */
+export type Fit = {
+  readonly pairs: readonly (readonly [target: Tensor, values: Tensor])[];
+  readonly report: LoadReport;
+  readonly difference: string | null;
+};
+
+/** @throws FormatError if the file and the model differ in anything. */
+export function refuseDifferences(file: string, { difference }: Fit): void {
+  if (difference !== null) throw new FormatError(file, difference);
+}
+
+/** Compares a file with a model. Changes nothing. @throws FormatError if a record of the file is not readable. */
+export function compare(file: string, { tensors, metadata }: SavedTensors, vars: VariableCreator): Fit {
+  const { weights, pool } = stateOf(vars);
+  const otherPool = differenceOf(pooledIn(file, metadata), pool);
+  const core = new Set(otherPool === null ? [] : pool?.core);
+  const pairs: [Tensor, Tensor][] = [];
+  const report = { loaded: [] as string[], missing: [] as string[], unexpected: [] as string[], mismatched: [] as string[] };
+  let difference = otherPool;
+  for (const [name, target] of weights) {
+    const values = tensors.get(name);
+    if (values === undefined) {
+      report.missing.push(name);
+      difference ??= `has no "${name}"; it was saved from another model`;
+    } else if (!sameShape(values.shape, target.shape)) {
+      report.mismatched.push(name);
+      difference ??= `"${name}" has shape ${show(values.shape)}, the model's has ${show(target.shape)}`;
+    } else if (core.has(name)) {
+      report.mismatched.push(name);
+    } else {
+      report.loaded.push(name);
+      pairs.push([target, values]);
     }
   }
-  const others = [...tensors.keys()].filter((name) => !own.has(name));
-  const surplus = others.find((name) => !(metadata.training !== undefined && name.startsWith(OPTIMIZER)));
-  if (surplus !== undefined)
-    throw new FormatError(path, `holds "${surplus}", which the model does not have; it was saved from another model`);
-  const places = recordIn(metadata.placements, "where variables lie in the pool", path);
-  const elsewhere = firstElsewhere(places, Object.fromEntries(vars.placements?.() ?? []));
-  if (elsewhere !== null) {
-    throw new FormatError(
-      path,
-      `its variables lie elsewhere in the pool: create them in the order of the model that was saved (first difference: "${elsewhere}")`,
-    );
+  for (const name of tensors.keys()) {
+    if (weights.has(name) || (metadata.training !== undefined && name.startsWith(OPTIMIZER))) continue;
+    report.unexpected.push(name);
+    difference ??= `holds "${name}", which the model does not have; it was saved from another model`;
   }
-  const prints = recordIn(metadata.fingerprints, "the weights' fingerprints", path);
-  const before = new Map([...own].map(([name, target]) => [name, target.toArray()]));
-  const takeBack = (): void => {
-    for (const [name, target] of own) assign(target, before.get(name)!);
+  return { pairs, report, difference };
+}
+
+function pooledIn(file: string, metadata: SavedTensors["metadata"]): SavedPool {
+  const placements = recordIn(file, metadata.placements, "where variables lie in the pool");
+  if (!isOwn(metadata)) return { placements, description: undefined, modifier: undefined, initializers: undefined };
+  return {
+    placements,
+    description: recordIn(file, metadata.pool, "the pool"),
+    modifier: metadata.modifier,
+    initializers: recordIn(file, metadata.initializers, "the initializers"),
   };
+}
+
+/** A record that the metadata hold as JSON; undefined if there is none. @throws FormatError if it is not an object in JSON. */
+function recordIn(file: string, text: string | undefined, what: string): Readonly<Record<string, unknown>> | undefined {
+  if (text === undefined) return undefined;
   try {
-    for (const [name, target] of own) assign(target, tensors.get(name) as Tensor);
-    const different = firstOther(prints, fingerprints(vars));
-    if (different === null) return takeBack;
-    throw new FormatError(
-      path,
-      `the weights of "${different}" would be others than were saved: the model's pool or modifier is another`,
-    );
-  } catch (error) {
-    takeBack();
-    throw error;
-  }
-}
-
-/** The first variable whose weights are others, by more than rounding. */
-function firstOther(saved: Record<string, unknown>, own: Readonly<Record<string, Fingerprint>>): string | null {
-  const other = ([name, numbers]: [string, unknown]): boolean => {
-    const [was, is] = [Array.isArray(numbers) ? numbers : [], own[name]];
-    return is === undefined || is.some((v, i) => !(Math.abs(Number(was[i]) - v) <= 1e-4 * is[0]));
-  };
-  return Object.entries(saved).find(other)?.[0] ?? null;
-}
-
-/** The first variable that lies elsewhere in one of two records of places; null where there is none. */
-function firstElsewhere(a: Record<string, unknown>, b: Record<string, unknown>): string | null {
-  const names = [...Object.keys(a), ...Object.keys(b)];
-  return names.find((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name])) ?? null;
-}
-
-/** One of the file's records by name, written as JSON; empty where it is left out. */
-function recordIn(text = "{}", what: string, path: string): Record<string, unknown> {
-  try {
-    const record: unknown = JSON.parse(text);
-    if (typeof record === "object" && record !== null) return { ...record };
+    const record = parseJson(text);
+    if (isRecord(record)) return record;
   } catch {
     // falls through to the one error below
   }
-  throw new FormatError(path, `its record of ${what} is not readable; it was saved by something else`);
+  throw new FormatError(file, `its record of ${what} is not readable; it was saved by something else`);
 }

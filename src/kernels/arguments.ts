@@ -28,17 +28,25 @@ function refuse(who: string, name: string, rule: string, value: unknown): never 
   throw new ValueError(who, `${name} must be ${rule}, got ${describe(value)}`);
 }
 
-/** Bounds of a number. `least` and `most` are inclusive, `above` and `below` exclusive. `infinite` admits ±∞; NaN is never admitted. */
+/**
+ * Bounds of a number. `least` and `most` are inclusive, `above` and `below` exclusive. `infinite` admits ±∞, `nan` admits ±∞ and NaN;
+ * without them a number must be finite.
+ */
 export type Bounds = {
   readonly least?: number;
   readonly most?: number;
   readonly above?: number;
   readonly below?: number;
   readonly infinite?: boolean;
+  readonly nan?: boolean;
 };
 
+/** Bounds of a number that float32 can hold, negative or not. */
+export const FLOAT32: Bounds = { least: -3.4028234663852886e38, most: 3.4028234663852886e38 };
+
 export function readNumber(who: string, name: string, value: unknown, bounds: Bounds = {}): number {
-  const { least, most, above, below, infinite = false } = bounds;
+  const { least, most, above, below, infinite = false, nan = false } = bounds;
+  if (nan && typeof value === "number") return value;
   if (
     typeof value === "number" &&
     (infinite ? !Number.isNaN(value) : Number.isFinite(value)) &&
@@ -54,7 +62,12 @@ export function readNumber(who: string, name: string, value: unknown, bounds: Bo
     most === undefined ? "" : `at most ${most}`,
     below === undefined ? "" : `below ${below}`,
   ].filter((text) => text !== "");
-  return refuse(who, name, `a ${infinite ? "" : "finite "}number${limits.length === 0 ? "" : ` ${limits.join(" and ")}`}`, value);
+  return refuse(
+    who,
+    name,
+    `a ${infinite || nan ? "" : "finite "}number${limits.length === 0 ? "" : ` ${limits.join(" and ")}`}`,
+    value,
+  );
 }
 
 /** A whole number from `least` to `most` (2⁵³ − 1). */
@@ -67,7 +80,8 @@ export function readCount(
 ): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most) return value;
   const upper = most === Number.MAX_SAFE_INTEGER ? "" : ` and at most ${most}`;
-  return refuse(who, name, `a whole number of at least ${least}${upper}`, value);
+  const lower = least === Number.MIN_SAFE_INTEGER ? "" : ` of at least ${least}`;
+  return refuse(who, name, `a whole number${lower}${upper}`, value);
 }
 
 export function readBoolean(who: string, name: string, value: unknown): boolean {
@@ -102,8 +116,7 @@ export function readList<T>(who: string, name: string, value: readonly T[]): rea
  * Refuses tensors: a tensor of indices is a likely mistake, since indices get no gradient.
  */
 export function readIndices(who: string, name: string, value: ArrayLike<number>, end: number): Int32Array {
-  const isArray = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-  if (!isArray) return refuse(who, name, "a list or typed array of whole numbers", value);
+  if (!Array.isArray(value) && !isTypedArray(value)) return refuse(who, name, "a list or typed array of whole numbers", value);
   for (let i = 0; i < value.length; i++) {
     const index: unknown = value[i];
     if (!(typeof index === "number" && Number.isInteger(index) && index >= 0 && index < end)) {
@@ -112,6 +125,34 @@ export function readIndices(who: string, name: string, value: ArrayLike<number>,
     }
   }
   return value instanceof Int32Array ? value : Int32Array.from(value);
+}
+
+/** Numbers from a list or typed array, as they are. Refuses everything else, such as a list with a string or a hole. */
+export function readNumbers(who: string, name: string, value: ArrayLike<number>): ArrayLike<number> {
+  if (isTypedArray(value)) return value;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const number: unknown = value[i];
+      if (typeof number !== "number") refuse(who, `${name}[${i}]`, "a number", number);
+    }
+    return value;
+  }
+  return refuse(who, name, "a list or typed array of numbers", value);
+}
+
+type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+/** Whether a value is an array of numbers of any kind, as opposed to a list, bigints or a DataView. */
+export function isTypedArray(value: unknown): value is TypedArray {
+  if (!ArrayBuffer.isView(value)) return false;
+  return !(value instanceof DataView || value instanceof BigInt64Array || value instanceof BigUint64Array);
+}
+
+/** Two numbers, [down, across], or one for both. That they are whole is for the caller to check. */
+export function readPair(who: string, name: string, value: number | readonly [number, number]): readonly [number, number] {
+  if (typeof value === "number") return [value, value];
+  if (Array.isArray(value) && value.length === 2) return value;
+  return refuse(who, name, "one whole number or two, [down, across]", value);
 }
 
 /** An object, such as the options of a class or a dataset, whose fields the caller reads. */

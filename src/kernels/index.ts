@@ -10,6 +10,8 @@ import { availableThreads, canStartWorkers, missingWorkers } from "./wasm/worker
 export {
   type Bounds,
   describe,
+  FLOAT32,
+  isTypedArray,
   readBoolean,
   readCount,
   readFunction,
@@ -17,8 +19,10 @@ export {
   readList,
   readName,
   readNumber,
+  readNumbers,
   readObject,
   readOptions,
+  readPair,
   readText,
   TENSOR_BRAND,
 } from "./arguments.ts";
@@ -119,6 +123,11 @@ export function configure(options: { readonly threads: number | "auto" }): Backe
   wasm?.setThreads(count);
   chosen = { wasm, backend: { ...now, threads: count } };
   return backend();
+}
+
+/** For tests: lets a thread fail in the next job that has workers, see assembly/threads.ts. */
+export function injectFault(kind: number): void {
+  chosen?.wasm?.injectFault(kind);
 }
 
 const MOST_THREADS = 16;

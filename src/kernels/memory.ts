@@ -70,14 +70,23 @@ export function alloc(length: number): Numbers {
   }
   const padded = Math.ceil(length / ALIGN) * ALIGN;
   const arena = open;
-  while (arena.slab < arena.slabs.length && arena.used + padded > arena.slabs[arena.slab]!.length) {
-    arena.slab++;
-    arena.used = 0;
-  }
-  if (arena.slab === arena.slabs.length) arena.slabs.push(grownBy(arena, padded));
+  if (arena.slab === arena.slabs.length || arena.used + padded > arena.slabs[arena.slab]!.length) nextSlab(arena, padded);
   const at = arena.used;
   arena.used += padded;
   return arena.slabs[arena.slab]!.subarray(at, at + length);
+}
+
+/** Moves on to the next slab that holds `length` numbers, and allocates one if there is none. No empty slab is skipped. */
+function nextSlab(arena: Arena, length: number): void {
+  const { slabs } = arena;
+  if (arena.used > 0) arena.slab++;
+  arena.used = 0;
+  const { slab } = arena;
+  let found = slab;
+  while (found < slabs.length && slabs[found]!.length < length) found++;
+  const next = slabs[found] ?? grownBy(arena, length); // may give back the slabs from here on
+  if (found < slabs.length) slabs.splice(found, 1);
+  slabs.splice(slab, 0, next);
 }
 
 /**

@@ -1,5 +1,14 @@
 import { conv2d as convolve, depthwiseConv2d as convolveDepthwise, type Padding, type Pair } from "../ops/index.ts";
-import { glorotUniform, type Initializer, type VariableCreator, varianceScaling, zerosInit } from "../variables/index.ts";
+import { readBoolean, readCount, readOptions, readPair, ShapeError } from "../tensor/index.ts";
+import {
+  glorotUniform,
+  type Initializer,
+  readCreator,
+  readInitializer,
+  type VariableCreator,
+  varianceScaling,
+  zerosInit,
+} from "../variables/index.ts";
 import type { Layer } from "./layer.ts";
 
 /** Strides (1), dilations (1), padding ("valid"), bias (true) and how the variables start. */
@@ -12,6 +21,27 @@ export type ConvLayerOptions = {
   readonly biasInit?: Initializer;
 };
 
+const OPTIONS = ["strides", "dilations", "padding", "bias", "init", "biasInit"] as const;
+
+/** Checks what both layers share; returns the height and the width of the kernel. */
+function readLayer(
+  who: string,
+  vars: VariableCreator,
+  channels: number,
+  kernelSize: Pair,
+  { biased, init, biasInit }: { readonly biased: boolean; readonly init: Initializer; readonly biasInit: Initializer },
+): readonly [number, number] {
+  readCreator(who, "vars", vars);
+  readCount(who, "channels", channels, 0);
+  readBoolean(who, "bias", biased);
+  readInitializer(who, "init", init);
+  readInitializer(who, "biasInit", biasInit);
+  const [height, width] = readPair(who, "kernelSize", kernelSize);
+  readCount(who, "kernelSize", height, 1);
+  readCount(who, "kernelSize", width, 1);
+  return [height, width];
+}
+
 /**
  * Convolution: x [batch, height, width, channels] → [batch, outHeight, outWidth, filters].
  * Variables: `kernel` [kernelHeight, kernelWidth, channels/groups, filters] (Glorot's uniform), `bias` [filters] (zeros).
@@ -21,11 +51,16 @@ export function conv2d(
   channels: number,
   filters: number,
   kernelSize: Pair,
-  options: ConvLayerOptions & { readonly groups?: number } = {},
+  options?: ConvLayerOptions & { readonly groups?: number },
 ): Layer {
-  const { bias: biased = true, init = glorotUniform, biasInit = zerosInit, ...geometry } = options;
-  const [height, width] = typeof kernelSize === "number" ? [kernelSize, kernelSize] : kernelSize;
-  const kernel = vars.create("kernel", [height, width, channels / (geometry.groups ?? 1), filters], { init });
+  const given = readOptions("conv2d", options, [...OPTIONS, "groups"]);
+  const { bias: biased = true, init = glorotUniform, biasInit = zerosInit, ...geometry } = given;
+  const [height, width] = readLayer("conv2d", vars, channels, kernelSize, { biased, init, biasInit });
+  readCount("conv2d", "filters", filters, 0);
+  const groups = readCount("conv2d", "groups", geometry.groups ?? 1, 1);
+  if (channels % groups !== 0)
+    throw new ShapeError("conv2d", `${channels} channels in ${groups} groups: need a multiple of groups`);
+  const kernel = vars.create("kernel", [height, width, channels / groups, filters], { init });
   const bias = biased ? vars.create("bias", [filters], { init: biasInit }) : null;
   return (x) => convolve(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry });
 }
@@ -39,11 +74,13 @@ export function depthwiseConv2d(
   vars: VariableCreator,
   channels: number,
   kernelSize: Pair,
-  options: ConvLayerOptions & { readonly multiplier?: number } = {},
+  options?: ConvLayerOptions & { readonly multiplier?: number },
 ): Layer {
-  const [height, width] = typeof kernelSize === "number" ? [kernelSize, kernelSize] : kernelSize;
-  const { bias: biased = true, multiplier = 1, biasInit = zerosInit, ...rest } = options;
-  const { init = varianceScaling(1, height * width, "uniform"), ...geometry } = rest;
+  const given = readOptions("depthwiseConv2d", options, [...OPTIONS, "multiplier"]);
+  const { bias: biased = true, multiplier = 1, biasInit = zerosInit, init: givenInit = glorotUniform, ...geometry } = given;
+  const [height, width] = readLayer("depthwiseConv2d", vars, channels, kernelSize, { biased, init: givenInit, biasInit });
+  readCount("depthwiseConv2d", "multiplier", multiplier, 0);
+  const init = given.init ?? varianceScaling(1, height * width, "uniform");
   const kernel = vars.create("kernel", [height, width, channels, multiplier], { init });
   const bias = biased ? vars.create("bias", [channels * multiplier], { init: biasInit }) : null;
   return (x) => convolveDepthwise(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry });

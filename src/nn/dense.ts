@@ -1,6 +1,13 @@
 import { matmul } from "../ops/index.ts";
-import { ShapeError, show } from "../tensor/index.ts";
-import { glorotUniform, type Initializer, type VariableCreator, zerosInit } from "../variables/index.ts";
+import { readBoolean, readCount, readOptions, readTensor, ShapeError, show } from "../tensor/index.ts";
+import {
+  glorotUniform,
+  type Initializer,
+  readCreator,
+  readInitializer,
+  type VariableCreator,
+  zerosInit,
+} from "../variables/index.ts";
 import type { Layer } from "./layer.ts";
 
 export type DenseOptions = { readonly bias?: boolean; readonly init?: Initializer; readonly biasInit?: Initializer };
@@ -9,11 +16,22 @@ export type DenseOptions = { readonly bias?: boolean; readonly init?: Initialize
  * Fully connected: x [batch, inputs] → [batch, outputs], y = x·kernel + bias. More axes in front are batches too.
  * Variables: `kernel` [inputs, outputs] (Glorot's uniform), `bias` [outputs] (zeros; left out with `bias: false`).
  */
-export function dense(vars: VariableCreator, inputs: number, outputs: number, options: DenseOptions = {}): Layer {
-  const { bias: biased = true, init = glorotUniform, biasInit = zerosInit } = options;
+export function dense(vars: VariableCreator, inputs: number, outputs: number, options?: DenseOptions): Layer {
+  readCreator("dense", "vars", vars);
+  readCount("dense", "inputs", inputs, 0);
+  readCount("dense", "outputs", outputs, 0);
+  const {
+    bias: biased = true,
+    init = glorotUniform,
+    biasInit = zerosInit,
+  } = readOptions("dense", options, ["bias", "init", "biasInit"]);
+  readBoolean("dense", "bias", biased);
+  readInitializer("dense", "init", init);
+  readInitializer("dense", "biasInit", biasInit);
   const kernel = vars.create("kernel", [inputs, outputs], { init });
   const bias = biased ? vars.create("bias", [outputs], { init: biasInit }) : null;
   return (x) => {
+    readTensor("dense", "x", x);
     if (x.shape.length < 2 || x.shape.at(-1) !== inputs) {
       throw new ShapeError(
         "dense",

@@ -1,6 +1,6 @@
 import { relu } from "../ops/index.ts";
-import { ShapeError, show } from "../tensor/index.ts";
-import { scope, type VariableCreator } from "../variables/index.ts";
+import { checkShape, readCount, readOptions, ShapeError, show } from "../tensor/index.ts";
+import { readCreator, scope, type VariableCreator } from "../variables/index.ts";
 import { conv2d } from "./conv2d.ts";
 import { dense } from "./dense.ts";
 import { type Layer, sequential } from "./layer.ts";
@@ -13,7 +13,13 @@ export type ToyNetworkOptions = { readonly inputShape?: readonly [number, number
  * The seed's toy network: conv 5×5×16 same + relu, max pool 2×2/2, flatten, dense: images [batch, height, width, channels] → logits
  * [batch, classes]. Defaults: MNIST, [28, 28, 1] and 10. Variables: conv/kernel, conv/bias, dense/kernel, dense/bias.
  */
-export function toyNetwork(vars: VariableCreator, { inputShape = [28, 28, 1], classes = 10 }: ToyNetworkOptions = {}): Layer {
+export function toyNetwork(vars: VariableCreator, options?: ToyNetworkOptions): Layer {
+  readCreator("toyNetwork", "vars", vars);
+  const { inputShape = [28, 28, 1], classes = 10 } = readOptions("toyNetwork", options, ["inputShape", "classes"]);
+  checkShape("toyNetwork", inputShape);
+  readCount("toyNetwork", "classes", classes, 1);
+  if (inputShape.length !== 3)
+    throw new ShapeError("toyNetwork", `inputShape ${show(inputShape)}: need [height, width, channels]`);
   const [height, width, channels] = inputShape;
   if (height < 2 || width < 2)
     throw new ShapeError("toyNetwork", `inputShape ${show(inputShape)}: images need at least 2×2 pixels`);

@@ -1,25 +1,31 @@
 import { add, batchNormInference, batchNormTraining, mul, layerNorm as normaliseRows } from "../ops/index.ts";
-import { noGrad, ValueError } from "../tensor/index.ts";
-import { onesInit, type VariableCreator, zerosInit } from "../variables/index.ts";
-import type { Layer } from "./layer.ts";
+import { noGrad, readCount, readNumber, readOptions, readTensor } from "../tensor/index.ts";
+import { onesInit, readCreator, type VariableCreator, zerosInit } from "../variables/index.ts";
+import { type Layer, readMode } from "./layer.ts";
 
 /**
- * Batch normalisation over all axes but the last: x [..., channels]. In training it uses the batch's own statistics and moves the running
+ * Batch normalization over all axes but the last: x [..., channels]. In training it uses the batch's own statistics and moves the running
  * ones, moving = momentum·moving + (1 − momentum)·batch (biased variance); in inference it uses the running ones.
- * Defaults as Keras: momentum 0.99, epsilon 1e-3. Variables: `gamma` (ones), `beta` (zeros), `moving_mean`, `moving_variance`, all [channels].
+ * Defaults: momentum 0.9 (PyTorch calls this momentum 0.1), epsilon 1e-3. With 0.9 the running statistics are usable after some 30 steps.
+ * Variables: `gamma` (ones), `beta` (zeros), `moving_mean`, `moving_variance`, all [channels].
  */
 export function batchNorm(
   vars: VariableCreator,
   channels: number,
-  { momentum = 0.99, epsilon = 1e-3 }: { readonly momentum?: number; readonly epsilon?: number } = {},
+  options?: { readonly momentum?: number; readonly epsilon?: number },
 ): Layer {
-  if (!(momentum >= 0 && momentum <= 1)) throw new ValueError("batchNorm", `momentum must be from 0 to 1, got ${momentum}`);
+  readCreator("batchNorm", "vars", vars);
+  readCount("batchNorm", "channels", channels, 1);
+  const { momentum = 0.9, epsilon = 1e-3 } = readOptions("batchNorm", options, ["momentum", "epsilon"]);
+  readNumber("batchNorm", "momentum", momentum, { least: 0, most: 1 });
+  readNumber("batchNorm", "epsilon", epsilon, { least: 0 });
   const gamma = vars.create("gamma", [channels], { init: onesInit });
   const beta = vars.create("beta", [channels], { init: zerosInit });
   const movingMean = vars.create("moving_mean", [channels], { init: zerosInit, trainable: false });
   const movingVariance = vars.create("moving_variance", [channels], { init: onesInit, trainable: false });
-  return (x, mode = "inference") => {
-    if (mode === "inference")
+  return (x, mode) => {
+    readTensor("batchNorm", "x", x);
+    if (readMode("batchNorm", mode) === "inference")
       return batchNormInference(x, gamma.read(), beta.read(), movingMean.read(), movingVariance.read(), epsilon);
     const { y, mean, variance } = batchNormTraining(x, gamma.read(), beta.read(), epsilon);
     noGrad(() => {
@@ -31,11 +37,11 @@ export function batchNorm(
 }
 
 /** Layer normalisation over the last axis: x [..., features]. Epsilon 1e-5. Variables: `gamma` (ones), `beta` (zeros), both [features]. */
-export function layerNorm(
-  vars: VariableCreator,
-  features: number,
-  { epsilon = 1e-5 }: { readonly epsilon?: number } = {},
-): Layer {
+export function layerNorm(vars: VariableCreator, features: number, options?: { readonly epsilon?: number }): Layer {
+  readCreator("layerNorm", "vars", vars);
+  readCount("layerNorm", "features", features, 1);
+  const { epsilon = 1e-5 } = readOptions("layerNorm", options, ["epsilon"]);
+  readNumber("layerNorm", "epsilon", epsilon, { least: 0 });
   const gamma = vars.create("gamma", [features], { init: onesInit });
   const beta = vars.create("beta", [features], { init: zerosInit });
   return (x) => normaliseRows(x, gamma.read(), beta.read(), epsilon);

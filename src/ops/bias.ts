@@ -1,9 +1,11 @@
 import { kernels, type Numbers } from "../kernels/index.ts";
-import { type Into, ShapeError, show, type Tensor } from "../tensor/index.ts";
+import { type Into, readTensor, ShapeError, show, type Tensor } from "../tensor/index.ts";
 
 /** A bias has one number per output. */
 export function checkBias(who: string, bias: Tensor | undefined, outputs: number): void {
-  if (bias !== undefined && (bias.shape.length !== 1 || bias.size !== outputs)) {
+  if (bias === undefined) return;
+  readTensor(who, "bias", bias);
+  if (bias.shape.length !== 1 || bias.size !== outputs) {
     throw new ShapeError(who, `bias ${show(bias.shape)} must be [${outputs}], one number per output`);
   }
 }

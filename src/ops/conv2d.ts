@@ -1,7 +1,9 @@
 import { alloc, kernels } from "../kernels/index.ts";
-import { record, ShapeError, show, sizeOf, type Tensor } from "../tensor/index.ts";
+import { checkSize, readCount, readOptions, readTensor, record, ShapeError, show, sizeOf, type Tensor } from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
 import { type Padding, type Pair, windowsOf } from "./windows.ts";
+
+const OPTIONS = ["strides", "dilations", "padding", "bias"] as const;
 
 /** Strides (1), dilations (1), padding ("valid"), and a bias [outputs] that is added to every pixel. */
 export type Conv2dOptions = {
@@ -16,16 +18,19 @@ export type Conv2dOptions = {
  * channels/groups, outputs] → [batch, outHeight, outWidth, outputs]. Group g sees its share of the channels and makes its share of the
  * outputs, in blocks one after the other.
  */
-export function conv2d(x: Tensor, kernel: Tensor, options: Conv2dOptions & { readonly groups?: number } = {}): Tensor {
-  const { strides = 1, dilations = 1, padding = "valid", groups = 1, bias } = options;
+export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions & { readonly groups?: number }): Tensor {
+  readTensor("conv2d", "x", x);
+  readTensor("conv2d", "kernel", kernel);
+  const {
+    strides = 1,
+    dilations = 1,
+    padding = "valid",
+    groups = 1,
+    bias,
+  } = readOptions("conv2d", options, [...OPTIONS, "groups"]);
+  readCount("conv2d", "groups", groups, 1);
   const [kernelHeight = 0, kernelWidth = 0, share = 0, outChannels = 0] = kernel.shape;
-  if (
-    x.shape.length !== 4 ||
-    kernel.shape.length !== 4 ||
-    !(Number.isInteger(groups) && groups >= 1) ||
-    share * groups !== x.shape[3] ||
-    outChannels % groups !== 0
-  ) {
+  if (x.shape.length !== 4 || kernel.shape.length !== 4 || share * groups !== x.shape[3] || outChannels % groups !== 0) {
     throw new ShapeError(
       "conv2d",
       `x ${show(x.shape)}, kernel ${show(kernel.shape)}, groups ${groups}: need [batch, height, width, channels] and [kernelHeight, kernelWidth, channels/groups, outputs], outputs a multiple of groups`,
@@ -35,6 +40,7 @@ export function conv2d(x: Tensor, kernel: Tensor, options: Conv2dOptions & { rea
   const windows = windowsOf("conv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
   const sizes = { outChannels, groups, ...windows }; // in this order: Node 20 gives every { ...windows, groups } a hidden class of its own
   const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outChannels];
+  checkSize("conv2d", shape);
   const y = alloc(sizeOf(shape));
   kernels.conv2d(sizes, x.data, kernel.data, bias?.data ?? null, y);
   const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
@@ -49,8 +55,10 @@ export function conv2d(x: Tensor, kernel: Tensor, options: Conv2dOptions & { rea
  * Each channel convolved by itself: x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels, multiplier] →
  * [batch, outHeight, outWidth, channels·multiplier]; output c·multiplier + m comes from channel c.
  */
-export function depthwiseConv2d(x: Tensor, kernel: Tensor, options: Conv2dOptions = {}): Tensor {
-  const { strides = 1, dilations = 1, padding = "valid", bias } = options;
+export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tensor {
+  readTensor("depthwiseConv2d", "x", x);
+  readTensor("depthwiseConv2d", "kernel", kernel);
+  const { strides = 1, dilations = 1, padding = "valid", bias } = readOptions("depthwiseConv2d", options, OPTIONS);
   const [kernelHeight = 0, kernelWidth = 0, channels = 0, multiplier = 0] = kernel.shape;
   if (x.shape.length !== 4 || kernel.shape.length !== 4 || channels !== x.shape[3]) {
     throw new ShapeError(
@@ -63,6 +71,7 @@ export function depthwiseConv2d(x: Tensor, kernel: Tensor, options: Conv2dOption
   const windows = windowsOf("depthwiseConv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
   const sizes = { multiplier, ...windows };
   const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outputs];
+  checkSize("depthwiseConv2d", shape);
   const y = alloc(sizeOf(shape));
   if (bias !== undefined) kernels.sumGrad({ outer: 1, n: y.length / outputs, inner: outputs }, bias.data, y, 1, false);
   kernels.depthwiseConv2d(sizes, x.data, kernel.data, y, bias !== undefined);

@@ -1,5 +1,17 @@
-import { alloc, kernels, type Numbers } from "../kernels/index.ts";
-import { asTensor, broadcastShapes, fresh, record, sameShape, sizeOf, type Tensor, ValueError } from "../tensor/index.ts";
+import { alloc, type Bounds, kernels, type Numbers } from "../kernels/index.ts";
+import {
+  broadcastShapes,
+  fresh,
+  readFunction,
+  readNumber,
+  readOperand,
+  readTensor,
+  record,
+  sameShape,
+  sizeOf,
+  type Tensor,
+  ValueError,
+} from "../tensor/index.ts";
 import { broadcastTo } from "./movement.ts";
 
 /** Kernels `f(x, y)` that have a gradient `fGrad(x, y, dy, dx, accumulate)` beside them. */
@@ -20,6 +32,7 @@ type Unary =
   | "softplus";
 
 function unary(f: Unary, x: Tensor): Tensor {
+  readTensor(f, "x", x);
   const y = alloc(x.size);
   kernels[f](x.data, y);
   return record(f, {}, [x], x.shape, y, (dy, into) =>
@@ -57,6 +70,8 @@ export const softplus = (x: Tensor): Tensor => unary("softplus", x);
 
 /** x where it is positive, else alpha·x (alpha 0.2, as TensorFlow; PyTorch uses 0.01). The slope at 0 is alpha. */
 export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
+  readTensor("leakyRelu", "x", x);
+  readNumber("leakyRelu", "alpha", alpha);
   const y = alloc(x.size);
   kernels.leakyRelu(x.data, y, alpha);
   return record("leakyRelu", { alpha }, [x], x.shape, y, (dy, into) =>
@@ -64,8 +79,13 @@ export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
   );
 }
 
+const UNBOUNDED: Bounds = { infinite: true };
+
 /** x, but at least `low` and at most `high`; NaN stays NaN. The gradient passes between the bounds, and at them. */
 export function clip(x: Tensor, low: number, high: number): Tensor {
+  readTensor("clip", "x", x);
+  readNumber("clip", "low", low, UNBOUNDED);
+  readNumber("clip", "high", high, UNBOUNDED);
   if (!(low <= high)) throw new ValueError("clip", `low must not be above high, got ${low} and ${high}`);
   const y = alloc(x.size);
   kernels.clip(x.data, y, low, high);
@@ -76,7 +96,7 @@ export function clip(x: Tensor, low: number, high: number): Tensor {
 
 /** Both operands as tensors of the shape they broadcast to. */
 function aligned(op: string, a: Tensor | number, b: Tensor | number): [Tensor, Tensor] {
-  const [x, y] = [asTensor(a), asTensor(b)];
+  const [x, y] = [readOperand(op, "a", a), readOperand(op, "b", b)];
   if (sameShape(x.shape, y.shape)) return [x, y];
   const shape = broadcastShapes(op, x.shape, y.shape);
   return [broadcastTo(x, shape), broadcastTo(y, shape)];
@@ -116,7 +136,7 @@ function scaled(x: Tensor, scale: Tensor): Tensor {
 
 /** a·b element by element, broadcast. */
 export function mul(a: Tensor | number, b: Tensor | number): Tensor {
-  const [u, v] = [asTensor(a), asTensor(b)];
+  const [u, v] = [readOperand("mul", "a", a), readOperand("mul", "b", b)];
   if (v.size === 1 && u.size > 1 && v.shape.length <= u.shape.length) return scaled(u, v);
   if (u.size === 1 && v.size > 1 && u.shape.length <= v.shape.length) return scaled(v, u);
   const [x, z] = aligned("mul", u, v);
@@ -167,6 +187,7 @@ export const minimum = (a: Tensor | number, b: Tensor | number): Tensor => chose
 
 /** a where condition is not 0, else b; all three broadcast. The condition gets no gradient. */
 export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
+  readTensor("where", "condition", condition);
   const [x, z] = aligned("where", a, b);
   const shape = broadcastShapes("where", condition.shape, x.shape);
   const [c, u, v] = [broadcastTo(condition, shape), broadcastTo(x, shape), broadcastTo(z, shape)];
@@ -180,6 +201,7 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number)
 
 /** −1, 0 or 1 by the sign of x, with the gradient of the identity (straight through): how signs of weights are trained. */
 export function straightThroughSign(x: Tensor): Tensor {
+  readTensor("straightThroughSign", "x", x);
   const y = alloc(x.size);
   kernels.sign(x.data, y);
   return record("straightThroughSign", {}, [x], x.shape, y, (dy, into) => into.same(x, dy));
@@ -190,7 +212,9 @@ export function straightThroughSign(x: Tensor): Tensor {
  * `draw` returns numbers of at least 0 and below 1; pass `() => generator.uniform()`.
  */
 export function dropout(x: Tensor, rate: number, draw: () => number): Tensor {
-  if (!(rate >= 0 && rate < 1)) throw new ValueError("dropout", `rate must be at least 0 and below 1, got ${rate}`);
+  readTensor("dropout", "x", x);
+  readNumber("dropout", "rate", rate, { least: 0, below: 1 });
+  readFunction("dropout", "draw", draw);
   const mask: Numbers = alloc(sizeOf(x.shape));
   kernels.dropoutMask(rate, draw, mask);
   const y = alloc(x.size);

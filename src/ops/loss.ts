@@ -1,7 +1,20 @@
 import { alloc, kernels } from "../kernels/index.ts";
-import { checkShape, fresh, record, ShapeError, sameShape, show, type Tensor, ValueError } from "../tensor/index.ts";
+import {
+  checkShape,
+  fresh,
+  readCount,
+  readIndices,
+  readName,
+  readNumber,
+  readOptions,
+  readTensor,
+  record,
+  ShapeError,
+  sameShape,
+  show,
+  Tensor,
+} from "../tensor/index.ts";
 import { add, mul, neg, softplus, square, sub } from "./elementwise.ts";
-import { checkIndices } from "./movement.ts";
 import { logSoftmax } from "./normalise.ts";
 import { mean, sum } from "./reduce.ts";
 
@@ -10,9 +23,11 @@ export type Reduction = "mean" | "sum" | "none";
 
 function reduced(losses: Tensor, reduction: Reduction): Tensor {
   if (reduction === "mean") return mean(losses);
-  if (reduction === "sum") return sum(losses);
-  if (reduction === "none") return losses;
-  throw new ValueError("reduction", `must be "mean", "sum" or "none", got ${JSON.stringify(reduction)}`);
+  return reduction === "sum" ? sum(losses) : losses;
+}
+
+function readReduction(who: string, reduction: Reduction): Reduction {
+  return readName(who, "reduction", reduction, ["mean", "sum", "none"]);
 }
 
 /**
@@ -29,7 +44,8 @@ function weighted(weight: Tensor, x: Tensor): Tensor {
 
 /** Rows of zeros with a 1 at each label: [labels] → [labels, classes]. */
 export function oneHot(labels: Int32Array | readonly number[], classes: number): Tensor {
-  const found = checkIndices("oneHot", labels, classes);
+  readCount("oneHot", "classes", classes, 0);
+  const found = readIndices("oneHot", "labels", labels, classes);
   checkShape("oneHot", [found.length, classes]);
   const y = alloc(found.length * classes).fill(0);
   kernels.addRows(
@@ -52,14 +68,15 @@ export function oneHot(labels: Int32Array | readonly number[], classes: number):
 export function crossEntropy(
   logits: Tensor,
   target: Int32Array | readonly number[] | Tensor,
-  { labelSmoothing = 0, reduction = "mean" }: { readonly labelSmoothing?: number; readonly reduction?: Reduction } = {},
+  options?: { readonly labelSmoothing?: number; readonly reduction?: Reduction },
 ): Tensor {
+  readTensor("crossEntropy", "logits", logits);
+  const { labelSmoothing = 0, reduction = "mean" } = readOptions("crossEntropy", options, ["labelSmoothing", "reduction"]);
+  readReduction("crossEntropy", reduction);
+  readNumber("crossEntropy", "labelSmoothing", labelSmoothing, { least: 0, most: 1 });
   const [batch = 0, classes = 0] = logits.shape;
   if (logits.shape.length !== 2) throw new ShapeError("crossEntropy", `logits ${show(logits.shape)}: need [batch, classes]`);
-  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
-    throw new ValueError("crossEntropy", `labelSmoothing must be from 0 to 1, got ${labelSmoothing}`);
-  }
-  if ("shape" in target) {
+  if (target instanceof Tensor) {
     if (!sameShape(target.shape, logits.shape)) {
       throw new ShapeError(
         "crossEntropy",
@@ -69,10 +86,10 @@ export function crossEntropy(
     const smooth = labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes);
     return reduced(neg(sum(weighted(smooth, logSoftmax(logits)), { axes: 1 })), reduction);
   }
-  if (target.length !== batch) {
-    throw new ShapeError("crossEntropy", `${target.length} labels for logits ${show(logits.shape)}: need one per row`);
+  const labels = readIndices("crossEntropy", "target", target, classes).slice();
+  if (labels.length !== batch) {
+    throw new ShapeError("crossEntropy", `${labels.length} labels for logits ${show(logits.shape)}: need one per row`);
   }
-  const labels = checkIndices("crossEntropy", target, classes).slice();
   const losses = alloc(batch);
   kernels.crossEntropy(classes, labelSmoothing, labels, logits.data, losses);
   const y = record("crossEntropy", { labels, labelSmoothing }, [logits], [batch], losses, (dy, into) =>
@@ -82,11 +99,11 @@ export function crossEntropy(
 }
 
 /** The mean of (prediction − target)². "none" keeps the shape. */
-export function meanSquaredError(
-  prediction: Tensor,
-  target: Tensor,
-  { reduction = "mean" }: { readonly reduction?: Reduction } = {},
-): Tensor {
+export function meanSquaredError(prediction: Tensor, target: Tensor, options?: { readonly reduction?: Reduction }): Tensor {
+  readTensor("meanSquaredError", "prediction", prediction);
+  readTensor("meanSquaredError", "target", target);
+  const { reduction = "mean" } = readOptions("meanSquaredError", options, ["reduction"]);
+  readReduction("meanSquaredError", reduction);
   if (!sameShape(prediction.shape, target.shape)) {
     throw new ShapeError(
       "meanSquaredError",
@@ -104,8 +121,12 @@ export function meanSquaredError(
 export function binaryCrossEntropyWithLogits(
   logits: Tensor,
   target: Tensor,
-  { reduction = "mean" }: { readonly reduction?: Reduction } = {},
+  options?: { readonly reduction?: Reduction },
 ): Tensor {
+  readTensor("binaryCrossEntropyWithLogits", "logits", logits);
+  readTensor("binaryCrossEntropyWithLogits", "target", target);
+  const { reduction = "mean" } = readOptions("binaryCrossEntropyWithLogits", options, ["reduction"]);
+  readReduction("binaryCrossEntropyWithLogits", reduction);
   if (!sameShape(logits.shape, target.shape)) {
     throw new ShapeError(
       "binaryCrossEntropyWithLogits",

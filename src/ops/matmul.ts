@@ -1,5 +1,18 @@
 import { alloc, kernels, type Numbers } from "../kernels/index.ts";
-import { broadcastShapes, record, type Shape, ShapeError, show, sizeOf, stridesOf, type Tensor } from "../tensor/index.ts";
+import {
+  broadcastShapes,
+  checkSize,
+  readBoolean,
+  readOptions,
+  readTensor,
+  record,
+  type Shape,
+  ShapeError,
+  show,
+  sizeOf,
+  stridesOf,
+  type Tensor,
+} from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
 
 /**
@@ -12,8 +25,12 @@ export type MatmulOptions = { readonly transposeA?: boolean; readonly transposeB
  * The matrix product: a [m, k] · b [k, n] → [m, n]. Axes before the last two are batches and broadcast:
  * a [2, 1, m, k] · b [5, k, n] → [2, 5, m, n].
  */
-export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  const { transposeA = false, transposeB = false, bias } = options;
+export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
+  readTensor("matmul", "a", a);
+  readTensor("matmul", "b", b);
+  const { transposeA = false, transposeB = false, bias } = readOptions("matmul", options, ["transposeA", "transposeB", "bias"]);
+  readBoolean("matmul", "transposeA", transposeA);
+  readBoolean("matmul", "transposeB", transposeB);
   const [m, k] = rowsAndColumns(a, transposeA);
   const [kb, n] = rowsAndColumns(b, transposeB);
   if (a.shape.length < 2 || b.shape.length < 2 || k !== kb) {
@@ -25,6 +42,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   }
   checkBias("matmul", bias, n);
   const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+  checkSize("matmul", [...batch, m, n]);
   const y = alloc(sizeOf(batch) * m * n);
   // One shared b and a's rows as they lie: the whole batch is a single product.
   const single = b.shape.length === 2 && !transposeA;

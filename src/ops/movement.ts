@@ -3,6 +3,16 @@ import {
   axisOf,
   broadcastShapes,
   checkShape,
+  checkSize,
+  describe,
+  MOST_AXES,
+  MOST_NUMBERS,
+  readCount,
+  readIndices,
+  readList,
+  readNumber,
+  readTensor,
+  readTensors,
   record,
   type Shape,
   ShapeError,
@@ -11,11 +21,11 @@ import {
   sizeOf,
   stridesOf,
   type Tensor,
-  ValueError,
 } from "../tensor/index.ts";
 
 /** The elements of x that a view names, as a new array; their gradient goes back to where they came from. */
 function viewed(op: string, attributes: Record<string, unknown>, x: Tensor, view: View): Tensor {
+  checkSize(op, view.shape);
   const y = alloc(sizeOf(view.shape));
   kernels.readView(view, x.data, y);
   return record(op, attributes, [x], view.shape, y, (dy, into) => into.partly(x, (dx) => kernels.writeView(view, dy, dx, true)));
@@ -23,7 +33,9 @@ function viewed(op: string, attributes: Record<string, unknown>, x: Tensor, view
 
 /** The same numbers under another shape; one length may be −1 and is found from the rest. No copy. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
-  const wanted = [...shape];
+  readTensor("reshape", "x", x);
+  const wanted = [...readList("reshape", "shape", shape)];
+  if (wanted.length > MOST_AXES) checkShape("reshape", wanted);
   const open = wanted.indexOf(-1);
   if (open >= 0) {
     wanted[open] = 1;
@@ -38,6 +50,8 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 /** x with its axes in another order: axis i of the result is axis `axes[i]` of x. Left out: the axes reversed. */
 export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
+  readTensor("transpose", "x", x);
+  if (axes !== undefined) readList("transpose", "axes", axes);
   const order = (axes ?? x.shape.map((_, i) => x.shape.length - 1 - i)).map((axis) => axisOf("transpose", axis, x.shape));
   if (order.length !== x.shape.length || new Set(order).size !== order.length) {
     throw new ShapeError(
@@ -52,7 +66,8 @@ export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
 
 /** x repeated along axes of length 1, and along new axes in front, until it has `shape` (NumPy's rule). */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
-  if (sameShape(x.shape, shape)) return x;
+  readTensor("broadcastTo", "x", x);
+  if (Array.isArray(shape) && sameShape(x.shape, shape)) return x;
   checkShape("broadcastTo", shape);
   if (!sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape)) {
     throw new ShapeError(
@@ -82,6 +97,9 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
  * begins count from the end. A block of whole rows is a view: no copy, and its gradient costs its own length.
  */
 export function slice(x: Tensor, begin: readonly number[], size?: readonly number[]): Tensor {
+  readTensor("slice", "x", x);
+  readList("slice", "begin", begin);
+  if (size !== undefined) readList("slice", "size", size);
   const lengths = size ?? begin.map(() => -1);
   if (begin.length !== x.shape.length || lengths.length !== x.shape.length) {
     throw new ShapeError("slice", `begin ${show(begin)}, size ${show(lengths)} of x ${show(x.shape)}: need one number per axis`);
@@ -120,15 +138,11 @@ export function slice(x: Tensor, begin: readonly number[], size?: readonly numbe
 
 /** `length` elements of a vector from `begin` on, starting over at its first when it ends. Elements used twice add their gradients. */
 export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
-  if (
-    x.shape.length !== 1 ||
-    x.size === 0 ||
-    !(Number.isInteger(begin) && begin >= 0 && Number.isInteger(length) && length >= 0)
-  ) {
-    throw new ShapeError(
-      "cyclicSlice",
-      `begin ${begin}, length ${length} of x ${show(x.shape)}: need a vector that is not empty and whole numbers`,
-    );
+  readTensor("cyclicSlice", "x", x);
+  readCount("cyclicSlice", "begin", begin, 0);
+  readCount("cyclicSlice", "length", length, 0, MOST_NUMBERS - 1);
+  if (x.shape.length !== 1 || x.size === 0) {
+    throw new ShapeError("cyclicSlice", `x ${show(x.shape)}: need a vector that is not empty`);
   }
   const y = alloc(length);
   kernels.readCyclic(begin, x.data, y);
@@ -139,7 +153,7 @@ export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
 
 /** Tensors one behind the other along an axis (0); all other lengths must agree. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
-  const xs = tensors.slice(); // the list may change before its gradient is asked for
+  const xs = readTensors("concat", "tensors", tensors).slice(); // the list may change before its gradient is asked for
   const first = xs[0];
   if (first === undefined) throw new ShapeError("concat", "need at least one tensor");
   const along = axisOf("concat", axis, first.shape);
@@ -152,6 +166,7 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
     }
   }
   const shape = first.shape.map((n, i) => (i === along ? xs.reduce((sum, x) => sum + x.shape[along]!, 0) : n));
+  checkSize("concat", shape);
   const strides = stridesOf(shape);
   const y = alloc(sizeOf(shape));
   let at = 0;
@@ -176,9 +191,10 @@ function takeView(view: View, dy: Float32Array, dx: Float32Array, accumulate: bo
 
 /** Tensors of one shape side by side along a new axis (0). */
 export function stack(xs: readonly Tensor[], axis = 0): Tensor {
-  const first = xs[0];
+  const first = readTensors("stack", "xs", xs)[0];
   if (first === undefined) throw new ShapeError("stack", "need at least one tensor");
   const along = axisOf("stack", axis, [...first.shape, 1]);
+  checkShape("stack", [...first.shape, xs.length]);
   for (const x of xs) {
     if (!sameShape(x.shape, first.shape))
       throw new ShapeError("stack", `${show(first.shape)} and ${show(x.shape)}: all shapes must be equal`);
@@ -189,13 +205,19 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
   );
 }
 
+/** An empty axis splits into at most so many equal parts. */
+const MOST_EMPTY = 1024;
+
 /** x cut along an axis (0) into parts: so many equal ones, or of the lengths given. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
+  readTensor("split", "x", x);
   const along = axisOf("split", axis, x.shape);
   const whole = x.shape[along]!;
   const equal = (count: number): number[] =>
-    Number.isInteger(count) && count > 0 ? new Array<number>(count).fill(whole / count) : [-1];
-  const lengths = typeof parts === "number" ? equal(parts) : parts;
+    Number.isInteger(count) && count > 0 && count <= Math.max(whole, MOST_EMPTY)
+      ? new Array<number>(count).fill(whole / count)
+      : [-1];
+  const lengths = typeof parts === "number" ? equal(parts) : readList("split", "parts", parts);
   if (lengths.reduce((sum, n) => sum + n, 0) !== whole || !lengths.every((n) => Number.isInteger(n) && n >= 0)) {
     const asked = typeof parts === "number" ? `${parts} equal parts` : `parts ${show(parts)}`;
     throw new ShapeError(
@@ -217,13 +239,20 @@ export function split(x: Tensor, parts: number | readonly number[], axis = 0): T
 
 /** x with `value` (0) around it: `padding[axis] = [before, after]`, counts of at least 0. */
 export function pad(x: Tensor, padding: readonly (readonly [number, number])[], value = 0): Tensor {
-  if (padding.length !== x.shape.length || !padding.flat().every((n) => Number.isInteger(n) && n >= 0)) {
+  readTensor("pad", "x", x);
+  readList("pad", "padding", padding);
+  readNumber("pad", "value", value, { nan: true });
+  const isPair = (pair: unknown): boolean =>
+    Array.isArray(pair) && pair.length === 2 && pair.every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (padding.length !== x.shape.length || !padding.every(isPair)) {
+    const given = padding.map((pair) => (Array.isArray(pair) ? `[${Array.from(pair, describe).join(", ")}]` : describe(pair)));
     throw new ShapeError(
       "pad",
-      `padding ${JSON.stringify(padding)} of x ${show(x.shape)}: need [before, after] of at least 0 for each axis`,
+      `padding [${given.join(", ")}] of x ${show(x.shape)}: need [before, after] of at least 0 for each axis`,
     );
   }
   const shape = x.shape.map((n, axis) => n + padding[axis]![0] + padding[axis]![1]);
+  checkSize("pad", shape);
   const strides = stridesOf(shape);
   const view = { shape: x.shape, strides, offset: padding.reduce((sum, [before], axis) => sum + before * strides[axis]!, 0) };
   const y = alloc(sizeOf(shape)).fill(value);
@@ -233,27 +262,19 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
   );
 }
 
-/** Whole numbers from a list, each at least 0 and below `end`. */
-export function checkIndices(who: string, indices: Int32Array | readonly number[], end: number): Int32Array {
-  for (let i = 0; i < indices.length; i++) {
-    const index = indices[i]!;
-    if (!(Number.isInteger(index) && index >= 0 && index < end)) {
-      throw new ValueError(who, `index ${index} at position ${i} must be a whole number from 0 to ${end - 1}`);
-    }
-  }
-  return indices instanceof Int32Array ? indices : Int32Array.from(indices);
-}
-
 /** Rows of x along an axis (0), in the order of `indices`; a row may be taken more than once and then adds its gradients. */
 export function gather(x: Tensor, indices: Int32Array | readonly number[], axis = 0): Tensor {
+  readTensor("gather", "x", x);
   const along = axisOf("gather", axis, x.shape);
   if (along > 0) {
     const order = [along, ...x.shape.map((_, i) => i).filter((i) => i !== along)];
     const back = order.map((_, i) => order.indexOf(i));
+    readIndices("gather", "indices", indices, x.shape[along]!);
     return transpose(gather(transpose(x, order), indices), back);
   }
-  const found = checkIndices("gather", indices, x.shape[0]!).slice();
+  const found = readIndices("gather", "indices", indices, x.shape[0]!).slice();
   const width = sizeOf(x.shape.slice(1));
+  checkSize("gather", [found.length, width]);
   const y = alloc(found.length * width);
   kernels.readRows(found, width, x.data, y);
   return record("gather", { indices: found, axis: 0 }, [x], [found.length, ...x.shape.slice(1)], y, (dy, into) =>

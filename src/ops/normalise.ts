@@ -1,5 +1,5 @@
 import { alloc, kernels } from "../kernels/index.ts";
-import { fresh, record, ShapeError, show, stopGradient, type Tensor } from "../tensor/index.ts";
+import { fresh, readNumber, readTensor, record, ShapeError, show, stopGradient, type Tensor } from "../tensor/index.ts";
 import { add, mul } from "./elementwise.ts";
 import { alongLast } from "./reduce.ts";
 
@@ -38,7 +38,7 @@ export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; reado
  * y = gamma·(x − mean)/√(variance + epsilon) + beta with the mean and the biased variance of each channel over all other axes.
  */
 export function batchNormTraining(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-3): BatchNormResult {
-  const channels = checkChannels("batchNormTraining", x, { gamma, beta });
+  const channels = checkChannels("batchNormTraining", x, { gamma, beta }, epsilon);
   if (x.size === 0)
     throw new ShapeError("batchNormTraining", `x ${show(x.shape)} is empty: there are no statistics of no numbers`);
   const [means, variances, z] = [new Float64Array(channels), new Float64Array(channels), alloc(x.size)];
@@ -64,7 +64,7 @@ export function batchNormInference(
   variance: Tensor,
   epsilon = 1e-3,
 ): Tensor {
-  const channels = checkChannels("batchNormInference", x, { gamma, beta, mean, variance });
+  const channels = checkChannels("batchNormInference", x, { gamma, beta, mean, variance }, epsilon);
   const [centre, spread] = [stopGradient(mean), stopGradient(variance)];
   const [means, variances] = [Float64Array.from(centre.data), Float64Array.from(spread.data)];
   const z = alloc(x.size);
@@ -80,7 +80,7 @@ export function batchNormInference(
  * y = gamma·(x − mean)/√(variance + epsilon) + beta with the statistics of each row.
  */
 export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5): Tensor {
-  const features = checkChannels("layerNorm", x, { gamma, beta });
+  const features = checkChannels("layerNorm", x, { gamma, beta }, epsilon);
   const [z, rates] = [alloc(x.size), new Float64Array(x.size / features)];
   kernels.standardiseRows(features, x.data, epsilon, z, rates);
   const standard = record("layerNorm", { epsilon }, [x], x.shape, z, (dz, into) =>
@@ -91,11 +91,14 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
 
 const scaleAndShift = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => add(mul(x, gamma), beta);
 
-function checkChannels(who: string, x: Tensor, vectors: Readonly<Record<string, Tensor>>): number {
+function checkChannels(who: string, x: Tensor, vectors: Readonly<Record<string, Tensor>>, epsilon: number): number {
+  readTensor(who, "x", x);
+  readNumber(who, "epsilon", epsilon, { least: 0 });
   const channels = x.shape.at(-1);
   if (channels === undefined || channels === 0)
     throw new ShapeError(who, `x ${show(x.shape)} needs a last axis that is not empty`);
-  for (const [name, { shape }] of Object.entries(vectors)) {
+  for (const [name, vector] of Object.entries(vectors)) {
+    const { shape } = readTensor(who, name, vector);
     if (shape.length !== 1 || shape[0] !== channels) {
       throw new ShapeError(who, `${name} ${show(shape)} must be [${channels}], the last axis of x ${show(x.shape)}`);
     }

@@ -1,13 +1,16 @@
 import { alloc, kernels, type Windows } from "../kernels/index.ts";
-import { record, ShapeError, type Tensor } from "../tensor/index.ts";
+import { checkSize, readOptions, readTensor, record, ShapeError, type Tensor } from "../tensor/index.ts";
 import { mean } from "./reduce.ts";
 import { type Padding, type Pair, windowsOf } from "./windows.ts";
 
 /** Strides (as large as the window) and padding ("valid"). */
 export type Pool2dOptions = { readonly strides?: Pair; readonly padding?: Padding };
 
-function poolWindows(who: string, x: Tensor, size: Pair, { strides = size, padding = "valid" }: Pool2dOptions): Windows {
+function poolWindows(who: string, x: Tensor, size: Pair, options: Pool2dOptions | undefined): Windows {
+  readTensor(who, "x", x);
+  const { strides = size, padding = "valid" } = readOptions(who, options, ["strides", "padding"]);
   const w = windowsOf(who, x.shape, size, strides, 1, padding);
+  checkSize(who, outShape(w));
   // The first window begins at −before, the last ends at (out − 1)·stride − before + k: both must hold a pixel.
   const empty = (n: number, k: number, out: number, stride: number, before: number): boolean =>
     out > 0 && (n === 0 || before >= k || (out - 1) * stride - before >= n);
@@ -29,7 +32,7 @@ const outShape = (w: Windows): number[] => [w.batch, w.outHeight, w.outWidth, w.
  * The largest number under each window, per channel: x [batch, height, width, channels] → [batch, outHeight, outWidth, channels].
  * Padding never wins, NaN does. At a tie the first pixel in row-major order gets the gradient.
  */
-export function maxPool2d(x: Tensor, size: Pair, options: Pool2dOptions = {}): Tensor {
+export function maxPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
   const w = poolWindows("maxPool2d", x, size, options);
   const shape = outShape(w);
   const y = alloc(shape.reduce((a, b) => a * b));
@@ -40,7 +43,7 @@ export function maxPool2d(x: Tensor, size: Pair, options: Pool2dOptions = {}): T
 }
 
 /** The mean of the pixels under each window, per channel; padding is not counted. Shapes as `maxPool2d`. */
-export function avgPool2d(x: Tensor, size: Pair, options: Pool2dOptions = {}): Tensor {
+export function avgPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
   const w = poolWindows("avgPool2d", x, size, options);
   const shape = outShape(w);
   const y = alloc(shape.reduce((a, b) => a * b));
@@ -52,6 +55,7 @@ export function avgPool2d(x: Tensor, size: Pair, options: Pool2dOptions = {}): T
 
 /** The mean of each channel over the whole image: x [batch, height, width, channels] → [batch, channels]. */
 export function globalAvgPool2d(x: Tensor): Tensor {
+  readTensor("globalAvgPool2d", "x", x);
   if (x.shape.length !== 4)
     throw new ShapeError("globalAvgPool2d", `x [${x.shape.join(", ")}]: need images [batch, height, width, channels]`);
   return mean(x, { axes: [1, 2] });

@@ -1,12 +1,27 @@
 import { alloc, kernels, type Reduced } from "../kernels/index.ts";
-import { axesOf, axisOf, record, type Shape, ShapeError, show, sizeOf, type Tensor } from "../tensor/index.ts";
+import {
+  axesOf,
+  axisOf,
+  readBoolean,
+  readOptions,
+  readTensor,
+  record,
+  type Shape,
+  ShapeError,
+  show,
+  sizeOf,
+  type Tensor,
+} from "../tensor/index.ts";
 import { reshape, transpose } from "./movement.ts";
 
 /** Axes to reduce (left out: all of them) and whether they stay as axes of length 1. */
 export type ReduceOptions = { readonly axes?: number | readonly number[]; readonly keepDims?: boolean };
 
 /** x with the axes to reduce side by side, so that it reads as [outer, n, inner]; and the shapes of the result. */
-function plan(who: string, x: Tensor, { axes, keepDims = false }: ReduceOptions): { x: Tensor; sizes: Reduced; shape: Shape } {
+function plan(who: string, x: Tensor, options: ReduceOptions | undefined): { x: Tensor; sizes: Reduced; shape: Shape } {
+  readTensor(who, "x", x);
+  const { axes, keepDims = false } = readOptions(who, options, ["axes", "keepDims"]);
+  readBoolean(who, "keepDims", keepDims);
   const reduced = axesOf(who, axes, x.shape);
   const rest = x.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
   const shape = keepDims ? x.shape.map((n, axis) => (reduced.includes(axis) ? 1 : n)) : rest.map((axis) => x.shape[axis]!);
@@ -19,22 +34,22 @@ function plan(who: string, x: Tensor, { axes, keepDims = false }: ReduceOptions)
   return { x: moved, sizes: { outer, n, inner }, shape };
 }
 
-function scaledSum(op: "sum" | "mean", input: Tensor, options: ReduceOptions): Tensor {
+function scaledSum(op: "sum" | "mean", input: Tensor, options: ReduceOptions | undefined): Tensor {
   const { x, sizes, shape } = plan(op, input, options);
   const scale = op === "mean" ? 1 / sizes.n : 1;
   const y = alloc(sizeOf(shape));
   kernels.sum(sizes, x.data, y, scale, false);
-  return record(op, { axes: options.axes, keepDims: options.keepDims ?? false }, [x], shape, y, (dy, into) =>
+  return record(op, { axes: options?.axes, keepDims: options?.keepDims ?? false }, [x], shape, y, (dy, into) =>
     into(x, (dx, accumulate) => kernels.sumGrad(sizes, dy, dx, scale, accumulate)),
   );
 }
 
 /** The sum over axes; 0 where there is nothing to add. */
-export const sum = (x: Tensor, options: ReduceOptions = {}): Tensor => scaledSum("sum", x, options);
+export const sum = (x: Tensor, options?: ReduceOptions): Tensor => scaledSum("sum", x, options);
 /** The mean over axes; NaN where there is nothing to average, as in NumPy. */
-export const mean = (x: Tensor, options: ReduceOptions = {}): Tensor => scaledSum("mean", x, options);
+export const mean = (x: Tensor, options?: ReduceOptions): Tensor => scaledSum("mean", x, options);
 
-function extreme(op: "max" | "min", input: Tensor, options: ReduceOptions): Tensor {
+function extreme(op: "max" | "min", input: Tensor, options: ReduceOptions | undefined): Tensor {
   const { x, sizes, shape } = plan(op, input, options);
   if (sizes.n === 0)
     throw new ShapeError(op, `x ${show(input.shape)} has nothing along the axes: there is no ${op} of no numbers`);
@@ -42,18 +57,19 @@ function extreme(op: "max" | "min", input: Tensor, options: ReduceOptions): Tens
   kernels.argExtreme(sizes, op === "min", x.data, winners);
   const y = alloc(sizeOf(shape));
   kernels.readWinners(sizes, winners, x.data, y);
-  return record(op, { axes: options.axes, keepDims: options.keepDims ?? false }, [x], shape, y, (dy, into) =>
+  return record(op, { axes: options?.axes, keepDims: options?.keepDims ?? false }, [x], shape, y, (dy, into) =>
     into.partly(x, (dx) => kernels.addWinners(sizes, winners, dy, dx)),
   );
 }
 
 /** The largest number over axes; NaN wins. At a tie the first in row-major order gets the gradient. */
-export const max = (x: Tensor, options: ReduceOptions = {}): Tensor => extreme("max", x, options);
+export const max = (x: Tensor, options?: ReduceOptions): Tensor => extreme("max", x, options);
 /** The smallest number over axes; NaN wins. At a tie the first in row-major order gets the gradient. */
-export const min = (x: Tensor, options: ReduceOptions = {}): Tensor => extreme("min", x, options);
+export const min = (x: Tensor, options?: ReduceOptions): Tensor => extreme("min", x, options);
 
 /** Where along an axis (the last) the largest number is, the first of equals: whole numbers, row by row, that axis gone. */
 export function argMax(x: Tensor, axis = -1): Int32Array {
+  readTensor("argMax", "x", x);
   const along = axisOf("argMax", axis, x.shape);
   const { sizes, shape } = plan("argMax", x, { axes: along });
   if (sizes.n === 0)
@@ -65,6 +81,7 @@ export function argMax(x: Tensor, axis = -1): Int32Array {
 
 /** x as rows along one axis, a function of rows, and the axis back where it was. */
 export function alongLast(who: string, x: Tensor, axis: number, rows: (x: Tensor) => Tensor): Tensor {
+  readTensor(who, "x", x);
   const along = axisOf(who, axis, x.shape);
   if (along === x.shape.length - 1) return rows(x);
   const order = x.shape.map((_, i) => i);
@@ -74,6 +91,7 @@ export function alongLast(who: string, x: Tensor, axis: number, rows: (x: Tensor
 
 /** Images or whatever else as one row of numbers per example: [batch, …] → [batch, rest]. */
 export function flatten(x: Tensor): Tensor {
+  readTensor("flatten", "x", x);
   if (x.shape.length === 0) throw new ShapeError("flatten", "a scalar has no batch axis");
   return reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))]);
 }

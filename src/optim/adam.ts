@@ -1,5 +1,6 @@
 import { kernels } from "../kernels/index.ts";
-import { checkNumber, type Optimizer, type OptimizerOptions, optimizerOf, type Trained } from "./optimizer.ts";
+import { readNumber } from "../tensor/index.ts";
+import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
 /** β₁ (0.9), β₂ (0.999) and ε (1e-8), which is added to √v̂, outside the root and after the bias correction (as PyTorch). */
 export type AdamOptions = OptimizerOptions & { readonly beta1?: number; readonly beta2?: number; readonly epsilon?: number };
@@ -8,20 +9,23 @@ export type AdamOptions = OptimizerOptions & { readonly beta1?: number; readonly
  * Adam (Kingma and Ba 2015). Default rate: 0.001, but for a pool's factors what suits them (0.02: they want a larger one than dense weights
  * do). A given `learningRate` holds for all. Weight decay joins the gradient; see `adamW`.
  */
-export function adam(parameters: Trained, options: AdamOptions = {}): Optimizer {
-  return adamOf("adam", parameters, options, false);
+export function adam(parameters: Trained, options?: AdamOptions): Optimizer {
+  return adamOf("adam", parameters, readOptimizerOptions("adam", options, OWN), false);
 }
 
 /** AdamW (Loshchilov and Hutter 2019): weight decay (0.01) shrinks the weights by rate·λ, apart from the gradient. */
-export function adamW(parameters: Trained, options: AdamOptions = {}): Optimizer {
-  return adamOf("adamW", parameters, { ...options, weightDecay: options.weightDecay ?? 0.01 }, true);
+export function adamW(parameters: Trained, options?: AdamOptions): Optimizer {
+  const given = readOptimizerOptions("adamW", options, OWN);
+  return adamOf("adamW", parameters, { ...given, weightDecay: given.weightDecay ?? 0.01 }, true);
 }
+
+const OWN = ["beta1", "beta2", "epsilon"] as const;
 
 function adamOf(who: string, parameters: Trained, options: AdamOptions, decoupled: boolean): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  checkNumber(who, "beta1", beta1, 0, 1);
-  checkNumber(who, "beta2", beta2, 0, 1);
-  checkNumber(who, "epsilon", epsilon, 0);
+  readNumber(who, "beta1", beta1, { least: 0, below: 1 });
+  readNumber(who, "beta2", beta2, { least: 0, below: 1 });
+  readNumber(who, "epsilon", epsilon, { least: 0 });
   return optimizerOf(who, parameters, options, {
     rateOf: (parameter) => parameter.learningRate ?? 0.001,
     remembers: ["mean", "meanSquare"],

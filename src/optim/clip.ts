@@ -1,19 +1,22 @@
 import { kernels, type Numbers } from "../kernels/index.ts";
-import { gradientOf, ValueError } from "../tensor/index.ts";
+import { type Bounds, gradientOf, readNumber, ValueError } from "../tensor/index.ts";
 import { parametersOf, type Trained } from "./optimizer.ts";
 
+const LIMIT: Bounds = { above: 0 };
+
+/** The gradients of the variables, each once. */
 const gradientsOf = (who: string, trained: Trained): Numbers[] =>
   parametersOf(who, trained).flatMap(({ tensor }) => gradientOf(tensor) ?? []);
 
 /** Brings every number of every gradient between −limit and limit. NaN stays NaN. */
 export function clipByValue(parameters: Trained, limit: number): void {
-  if (!(limit > 0)) throw new ValueError("clipByValue", `the limit must be above 0, got ${limit}`);
+  readNumber("clipByValue", "the limit", limit, LIMIT);
   for (const gradient of gradientsOf("clipByValue", parameters)) kernels.clipInPlace(gradient, -limit, limit);
 }
 
 /** Shortens all gradients together so that their common length is at most `limit`; returns the length it had. */
 export function clipByGlobalNorm(parameters: Trained, limit: number): number {
-  if (!(limit > 0)) throw new ValueError("clipByGlobalNorm", `the limit must be above 0, got ${limit}`);
+  readNumber("clipByGlobalNorm", "the limit", limit, LIMIT);
   const gradients = gradientsOf("clipByGlobalNorm", parameters);
   const norm = Math.sqrt(gradients.reduce((sum, gradient) => sum + kernels.sumOfSquares(gradient), 0));
   if (!Number.isFinite(norm)) {

@@ -1,5 +1,24 @@
 import { allocLasting, kernels, type Numbers } from "../kernels/index.ts";
-import { applyGradient, type Parameter, readCount, ShapeError, Tensor, ValueError, zeroGrad } from "../tensor/index.ts";
+import {
+  applyGradient,
+  type Bounds,
+  describe,
+  type Parameter,
+  readBoolean,
+  readCount,
+  readFunction,
+  readList,
+  readNumber,
+  readNumbers,
+  readObject,
+  readOptions,
+  readTensor,
+  readText,
+  ShapeError,
+  Tensor,
+  ValueError,
+  zeroGrad,
+} from "../tensor/index.ts";
 import { constant, type Schedule } from "./schedules.ts";
 
 /** Changes parameters by their gradients. */
@@ -29,15 +48,41 @@ export type OptimizerOptions = {
 /** What an optimizer changes: parameters, as `vars.parameters()` lists them, or variables, as `variable()` makes them. */
 export type Trained = readonly (Parameter | Tensor)[];
 
-/** A variable by itself is a parameter named by its number, with weight decay. */
+/** The parameters, each variable once. A variable by itself is a parameter named by its number, with weight decay. */
 export function parametersOf(who: string, trained: Trained): Parameter[] {
-  if (!Array.isArray(trained)) throw new ValueError(who, "needs a list of parameters or variables, such as vars.parameters()");
-  return trained.map((one: Parameter | Tensor, i) => {
-    const parameter = one instanceof Tensor ? { name: String(i), tensor: one, decay: true } : one;
-    if (parameter.tensor?.leaf == null)
+  const found = new Map<Tensor, Parameter>();
+  for (const [i, one] of readList(who, "parameters", trained).entries()) {
+    const parameter =
+      one instanceof Tensor ? { name: String(i), tensor: one, decay: true } : readParameter(who, `parameters[${i}]`, one);
+    if (parameter.tensor.leaf === null)
       throw new ValueError(who, `parameter ${i} is not a variable; make it with variable(), or take vars.parameters()`);
-    return parameter;
-  });
+    if (!found.has(parameter.tensor)) found.set(parameter.tensor, parameter);
+  }
+  return [...found.values()];
+}
+
+function readParameter(who: string, name: string, one: Parameter): Parameter {
+  const isObject = typeof one === "object" && one !== null && "tensor" in one;
+  if (!isObject) readTensor(who, name, one as never);
+  readText(who, `${name}.name`, one.name);
+  readTensor(who, `${name}.tensor`, one.tensor);
+  readBoolean(who, `${name}.decay`, one.decay);
+  if (one.learningRate !== undefined) readNumber(who, `${name}.learningRate`, one.learningRate, AT_LEAST_0);
+  return one;
+}
+
+const AT_LEAST_0: Bounds = { least: 0 };
+
+/** The options of every optimizer, and an optimizer's own. */
+const COMMON = ["learningRate", "schedule", "weightDecay"] as const;
+
+/** The options of an optimizer; `own` are those that only it has. */
+export function readOptimizerOptions<T extends OptimizerOptions>(
+  who: string,
+  options: T | undefined,
+  own: readonly (keyof T & string)[],
+): T {
+  return readOptions(who, options, [...own, ...COMMON]);
 }
 
 /** One parameter's update in place: numbers, gradient, the arrays of its state, the rate, and the count of this step from 1. */
@@ -64,10 +109,10 @@ export function optimizerOf(
   const parameters = parametersOf(who, trained);
   const rates = parameters.map((parameter) => {
     const rate = typeof learningRate === "function" ? learningRate(parameter) : (learningRate ?? rateOf(parameter));
-    checkNumber(who, "learningRate", rate, 0);
-    return rate;
+    return readNumber(who, "learningRate", rate, AT_LEAST_0);
   });
-  checkNumber(who, "weightDecay", weightDecay, 0);
+  readNumber(who, "weightDecay", weightDecay, AT_LEAST_0);
+  readFunction(who, "schedule", schedule);
   checkNames(who, parameters);
   const memory = new Map(parameters.map(({ tensor }) => [tensor, remembers.map(() => allocLasting(tensor.size))]));
   const arrays = (): Map<string, Numbers> =>
@@ -79,7 +124,8 @@ export function optimizerOf(
       return steps;
     },
     step: (): void => {
-      const factor = schedule(steps++);
+      const factor = readFactor(who, steps, schedule(steps));
+      steps++;
       for (const [i, parameter] of parameters.entries()) {
         const rate = factor * rates[i]!;
         const lambda = parameter.decay ? weightDecay : 0;
@@ -94,6 +140,9 @@ export function optimizerOf(
     state: () => ({ steps, arrays: arrays() }),
     restore: (saved): void => {
       const own = arrays();
+      readObject(who, "the saved state", saved);
+      if (!(saved.arrays instanceof Map))
+        throw new ValueError(who, `the saved state's arrays must be a Map, got ${describe(saved.arrays)}`);
       readCount(who, "the saved state's steps", saved.steps, 0);
       const surplus = [...saved.arrays.keys()].find((name) => !own.has(name));
       if (surplus !== undefined)
@@ -102,6 +151,7 @@ export function optimizerOf(
         const numbers = saved.arrays.get(name);
         if (numbers === undefined)
           throw new ValueError(who, `the saved state has no "${name}"; it belongs to another model or optimizer`);
+        readNumbers(who, `"${name}"`, numbers);
         if (numbers.length !== array.length)
           throw new ShapeError(who, `"${name}" has ${numbers.length} numbers, need ${array.length}`);
       }
@@ -111,18 +161,9 @@ export function optimizerOf(
   };
 }
 
-/** Throws unless the value is a number of at least `least` and below `end`. */
-export function checkNumber(
-  who: string,
-  name: string,
-  value: number,
-  least: number,
-  end: number = Number.POSITIVE_INFINITY,
-): void {
-  if (!(value >= least && value < end)) {
-    const range = end === Number.POSITIVE_INFINITY ? `at least ${least}` : `at least ${least} and below ${end}`;
-    throw new ValueError(who, `${name} must be ${range}, got ${value}`);
-  }
+/** The factor that a schedule gives for a step, checked before anything changes. */
+function readFactor(who: string, step: number, factor: number): number {
+  return readNumber(`${who}.step`, `the schedule's factor for step ${step}`, factor, AT_LEAST_0);
 }
 
 function checkNames(who: string, parameters: readonly Parameter[]): void {

@@ -1,6 +1,6 @@
 import { kernels } from "../kernels/index.ts";
-import { ValueError } from "../tensor/index.ts";
-import { checkNumber, type Optimizer, type OptimizerOptions, optimizerOf, type Trained } from "./optimizer.ts";
+import { readBoolean, readNumber, ValueError } from "../tensor/index.ts";
+import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
 /**
  * Stochastic gradient descent: p −= rate·g. With `momentum` (0): v = momentum·v + g, p −= rate·v; with `nesterov` (false)
@@ -8,13 +8,11 @@ import { checkNumber, type Optimizer, type OptimizerOptions, optimizerOf, type T
  */
 export function sgd(
   parameters: Trained,
-  {
-    momentum = 0,
-    nesterov = false,
-    ...options
-  }: OptimizerOptions & { readonly momentum?: number; readonly nesterov?: boolean } = {},
+  given?: OptimizerOptions & { readonly momentum?: number; readonly nesterov?: boolean },
 ): Optimizer {
-  checkNumber("sgd", "momentum", momentum, 0, 1);
+  const { momentum = 0, nesterov = false, ...options } = readOptimizerOptions("sgd", given, ["momentum", "nesterov"]);
+  readNumber("sgd", "momentum", momentum, { least: 0, below: 1 });
+  readBoolean("sgd", "nesterov", nesterov);
   if (nesterov && momentum === 0) throw new ValueError("sgd", "nesterov needs momentum above 0, such as 0.9");
   return optimizerOf("sgd", parameters, options, {
     rateOf: () => 0.01,

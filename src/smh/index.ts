@@ -19,6 +19,7 @@ export {
   initialiserScaleModifier,
   type Modifier,
   type ModifierContext,
+  namedModifier,
   reluModifier,
   signModifier,
   variableFanoutScaleModifier,

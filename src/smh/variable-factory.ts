@@ -1,10 +1,30 @@
-import { noGrad, type Parameter, type Shape, sameShape, show, sizeOf, Tensor, ValueError, zeros } from "../tensor/index.ts";
+import {
+  checkLengths,
+  describe,
+  noGrad,
+  type Parameter,
+  readFunction,
+  readOptions,
+  readText,
+  type Shape,
+  sameShape,
+  show,
+  sizeOf,
+  Tensor,
+  ValueError,
+  zeros,
+} from "../tensor/index.ts";
 import {
   type CreateOptions,
   checkRequest,
   DenseVariables,
   defaultInit,
+  type Initializer,
+  type ModelState,
+  numbersOf,
   onesInit,
+  readCreator,
+  readSeed,
   type Sizes,
   sameVariable,
   sizesOf,
@@ -13,8 +33,8 @@ import {
   VariableError,
 } from "../variables/index.ts";
 import type { Range } from "./index-store.ts";
-import { initialiserScaleModifier, type Modifier, type ModifierContext } from "./modifiers.ts";
-import type { VariablePool } from "./pool.ts";
+import { initialiserScaleModifier, type Modifier, type ModifierContext, modifierKind } from "./modifiers.ts";
+import { poolDescription, readPool, type VariablePool } from "./pool.ts";
 
 /**
  * Which variables come from the pool. A string is a pattern that must match at the start of the name, as in the reference code; a RegExp
@@ -24,20 +44,32 @@ export type ApplyTo = string | RegExp | ((name: string, shape: Shape) => boolean
 
 /** The test that `applyTo` stands for. */
 export function selector(applyTo?: ApplyTo | null): (name: string, shape: Shape) => boolean {
+  const takes = selectorOf("selector", applyTo);
+  return (name, shape) => {
+    readText("selector", "name", name);
+    checkLengths("selector", shape);
+    return takes(name, shape);
+  };
+}
+
+/** The same for names and shapes that are checked already; `who` is the function that was given `applyTo`. */
+export function selectorOf(who: string, applyTo: ApplyTo | null | undefined): (name: string, shape: Shape) => boolean {
   if (applyTo === undefined || applyTo === null) return (_, shape) => shape.length >= 2;
   if (typeof applyTo === "function") return applyTo;
+  if (typeof applyTo !== "string" && !(applyTo instanceof RegExp))
+    throw new ValueError(who, `applyTo must be a string, a RegExp or a function, got ${describe(applyTo)}`);
   const pattern =
-    typeof applyTo === "string" ? anchored(applyTo) : new RegExp(applyTo.source, applyTo.flags.replace(/[gy]/g, ""));
+    typeof applyTo === "string" ? anchored(who, applyTo) : new RegExp(applyTo.source, applyTo.flags.replace(/[gy]/g, ""));
   return (name) => pattern.test(name);
 }
 
-function anchored(source: string): RegExp {
+function anchored(who: string, source: string): RegExp {
   try {
     return new RegExp(`^(?:${source})`);
   } catch (error) {
     throw new ValueError(
-      "applyTo",
-      `${JSON.stringify(source)} is no regular expression: ${error instanceof Error ? error.message : error}`,
+      who,
+      `applyTo ${JSON.stringify(source)} is no regular expression: ${error instanceof Error ? error.message : error}`,
     );
   }
 }
@@ -70,18 +102,26 @@ export class VariableFactory implements VariableCreator {
   /** Names of what modifiers asked for. */
   readonly #helpers = new Set<string>();
   readonly #placements = new Map<string, readonly (readonly Range[])[]>();
+  /** What modifiers asked of the initializers, by variable: files keep it, since it changes the weights. */
+  readonly #initializers = new Map<string, readonly [mean: number | null, deviation: number | null]>();
 
-  constructor({ pool = null, applyTo = null, modifier, variables, seed = 0 }: VariableFactoryOptions = {}) {
+  constructor(options?: VariableFactoryOptions) {
+    const known = ["pool", "applyTo", "modifier", "variables", "seed"] as const;
+    const { pool = null, applyTo = null, modifier, variables, seed } = readOptions("VariableFactory", options, known);
+    if (pool !== null) readPool("VariableFactory", "pool", pool);
+    if (modifier !== undefined && modifier !== null) readFunction("VariableFactory", "modifier", modifier);
+    if (variables !== undefined) readCreator("VariableFactory", "variables", variables);
+    readSeed("VariableFactory", seed);
     this.pool = pool;
-    this.#takes = selector(applyTo);
+    this.#takes = selectorOf("VariableFactory", applyTo);
     this.#modifier = modifier === undefined ? initialiserScaleModifier : modifier;
-    this.#own = variables ?? new DenseVariables({ seed });
+    this.#own = variables ?? new DenseVariables({ seed: seed ?? 0 });
   }
 
   create(name: string, shape: Shape, options: CreateOptions = {}): Variable {
+    checkRequest(name, shape, options);
     const existing = this.#made.get(name);
     if (existing !== undefined) return sameVariable(existing, shape);
-    checkRequest(name, shape, options);
     if (this.#helpers.has(name) || this.pool?.coreVariables.some((core) => core.name === name)) {
       throw new VariableError(name, "is the name of the pool's own numbers or of a modifier's; give the layer another scope()");
     }
@@ -93,10 +133,11 @@ export class VariableFactory implements VariableCreator {
 
   #fromPool(pool: VariablePool, name: string, shape: Shape, { init = defaultInit(shape) }: CreateOptions): Variable {
     const modify = this.#modifier ?? ((slice: Tensor): Tensor => slice);
+    const asked = observed(init);
     const context: ModifierContext = {
       name,
       shape,
-      init,
+      init: asked.init,
       stddev: pool.stddev,
       variable: (suffix, ownShape = [], ownInit = onesInit) => {
         const helper = `${name}/${suffix}`;
@@ -117,6 +158,7 @@ export class VariableFactory implements VariableCreator {
     }
     const slice = pool.getSlice(shape);
     this.#placements.set(name, slice.placement);
+    if (asked.mean !== null || asked.deviation !== null) this.#initializers.set(name, [asked.mean, asked.deviation]);
     return {
       name,
       shape: slice.shape,
@@ -164,10 +206,51 @@ export class VariableFactory implements VariableCreator {
     return this.#placements;
   }
 
+  /**
+   * All that a file must hold to restore the model: also the factors of a pool that is not trained, kind and options of pool and
+   * modifier, and where each variable lies.
+   */
+  state(): ModelState {
+    const weights = numbersOf(this.parameters(), this.variables());
+    const { pool } = this;
+    if (pool === null) return { weights, pool };
+    for (const { name, tensor } of pool.coreVariables) weights.set(name, tensor);
+    return {
+      weights,
+      pool: {
+        core: pool.coreVariables.map(({ name }) => name),
+        description: poolDescription(pool),
+        modifier: modifierKind(this.#modifier),
+        placements: this.#placements,
+        initializers: this.#initializers,
+      },
+    };
+  }
+
   /** The fraction really achieved, learned scales and left-out variables included. */
   report(): CompressionReport {
     const { pool } = this;
     const sizes = sizesOf({ variables: () => this.variables(), parameters: () => this.#trained() });
     return { ...sizes, coreSize: pool?.coreSize ?? 0, poolSize: pool?.poolSize ?? 0, status: pool?.status ?? 0 };
   }
+}
+
+/** An initializer, and the mean and the deviation that a modifier asked it for. */
+type Asked = { readonly init: Initializer; mean: number | null; deviation: number | null };
+
+function observed(init: Initializer): Asked {
+  const mean = (): number => {
+    asked.mean = init.mean;
+    return init.mean;
+  };
+  const deviation = (shape: Shape): number => {
+    asked.deviation = init.deviation(shape);
+    return asked.deviation;
+  };
+  const asked: Asked = {
+    init: Object.create(init, { mean: { get: mean, enumerable: true }, deviation: { value: deviation, enumerable: true } }),
+    mean: null,
+    deviation: null,
+  };
+  return asked;
 }

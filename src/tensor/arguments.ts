@@ -1,5 +1,5 @@
-import { describe, readList, TENSOR_BRAND, ValueError } from "../kernels/index.ts";
-import { asTensor, Tensor } from "./tensor.ts";
+import { alloc, describe, readList, TENSOR_BRAND, ValueError } from "../kernels/index.ts";
+import { fresh, Tensor } from "./tensor.ts";
 
 /** x, if it is a tensor of this copy of the library. `name` is the argument's name in messages. */
 export function readTensor(who: string, name: string, x: Tensor): Tensor {
@@ -9,7 +9,7 @@ export function readTensor(who: string, name: string, x: Tensor): Tensor {
 /** A tensor, or a number, which becomes a scalar tensor (float32). */
 export function readOperand(who: string, name: string, x: Tensor | number): Tensor {
   if (x instanceof Tensor) return x;
-  if (typeof x === "number") return asTensor(x);
+  if (typeof x === "number") return fresh([], alloc(1).fill(x));
   return refuseTensor(who, name, x);
 }
 
@@ -20,7 +20,8 @@ export function readTensors(who: string, name: string, xs: readonly Tensor[]): r
   return xs;
 }
 
-function refuseTensor(who: string, name: string, x: unknown): never {
+/** Throws the error for a value that is no tensor of this copy of the library. */
+export function refuseTensor(who: string, name: string, x: unknown): never {
   if (typeof x === "object" && x !== null && TENSOR_BRAND in x) {
     throw new ValueError(
       who,

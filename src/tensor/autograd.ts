@@ -1,16 +1,25 @@
 import {
   alloc,
   allocLasting,
+  describe,
   GradientError,
   kernels,
   type Lifetime,
   lasting,
   lifetimeNow,
   type Numbers,
+  readBoolean,
+  readFunction,
+  readList,
+  readNumbers,
+  readObject,
+  readOptions,
+  readText,
   ShapeError,
   ValueError,
 } from "../kernels/index.ts";
-import { type Shape, sameShape, show } from "./shape.ts";
+import { readTensor, readTensors } from "./arguments.ts";
+import { checkShape, type Shape, sameShape, show, sizeOf } from "./shape.ts";
 import { type Attributes, type History, type Into, type Pullback, Tensor } from "./tensor.ts";
 
 let recording = true;
@@ -40,6 +49,34 @@ export function record(
   return y;
 }
 
+/**
+ * The result of an op of one's own: what `forward` wrote to `numbers`, of this shape, and the pullback that sends the gradient to the
+ * inputs. See `Pullback` and `Into`.
+ * @throws ValueError for arguments of another kind, ShapeError if the shape does not hold the numbers.
+ */
+export function recordOp(
+  op: string,
+  attributes: Attributes,
+  inputs: readonly Tensor[],
+  shape: Shape,
+  numbers: Numbers,
+  pullback: Pullback,
+  lifetime: Lifetime = lifetimeNow(),
+): Tensor {
+  readText("record", "op", op);
+  readObject("record", "attributes", attributes);
+  readTensors("record", "inputs", inputs);
+  checkShape("record", shape);
+  if (!(numbers instanceof Float32Array))
+    throw new ValueError("record", `numbers must be a Float32Array, got ${describe(numbers)}`);
+  if (numbers.length !== sizeOf(shape))
+    throw new ShapeError("record", `${numbers.length} numbers do not fill shape ${show(shape)}, which holds ${sizeOf(shape)}`);
+  readFunction("record", "pullback", pullback);
+  if (typeof readObject("record", "lifetime", lifetime).version !== "number")
+    throw new ValueError("record", "lifetime must be left out, or the lifetime of an input whose numbers are shared");
+  return record(op, attributes, inputs, [...shape], numbers, pullback, lifetime);
+}
+
 function historyOf(op: string, attributes: Attributes, inputs: readonly Tensor[], pullback: Pullback | null): History {
   const [own, versions] = [inputs.slice(), versionsOf(inputs)]; // a copy: the list may be a user's, who changes it
   return { order: order++, op, attributes, inputs: own, pullback, versions, shared: false, gradient: null, seen: 0 };
@@ -53,6 +90,7 @@ function versionsOf(inputs: readonly Tensor[]): number {
 
 /** A leaf: a copy of x whose gradient `backward` collects in `x.grad`, and whose numbers `assign` and optimizers change. */
 export function variable(x: Tensor): Tensor {
+  readTensor("variable", "x", x);
   const copy = new Tensor(x.shape, allocLasting(x.size), { ended: null, version: 0 });
   copy.numbers.set(x.data);
   copy.history = historyOf("variable", {}, [], null);
@@ -62,13 +100,21 @@ export function variable(x: Tensor): Tensor {
 
 /** x without its history: gradients stop here. The numbers are shared. */
 export function stopGradient(x: Tensor): Tensor {
+  readTensor("stopGradient", "x", x);
   return new Tensor(x.shape, x.data, x.lifetime);
+}
+
+/** A copy that stays readable after its step, without history. */
+export function keep(x: Tensor): Tensor {
+  readTensor("keep", "x", x);
+  return new Tensor(x.shape, Float32Array.from(x.data), lasting());
 }
 
 /**
  * Runs `fn` without recording history, for evaluation. `fn` must not be async: recording would stop for everyone else meanwhile.
  */
 export function noGrad<T>(fn: () => T): T {
+  readFunction("noGrad", "fn", fn);
   const before = recording;
   recording = false;
   try {
@@ -93,7 +139,8 @@ export function refusePromise<T>(who: string, result: T): T {
  *
  * @param upstream ∂loss/∂y; may be left out where y is a single number.
  */
-export function backward(y: Tensor, upstream?: Tensor, { retain = false }: { readonly retain?: boolean } = {}): void {
+export function backward(y: Tensor, upstream?: Tensor, options?: { readonly retain?: boolean }): void {
+  const retain = readRetain("backward", y, upstream, options);
   walk("backward", y, upstream, retain, null);
 }
 
@@ -105,8 +152,10 @@ export function gradients(
   y: Tensor,
   xs: readonly Tensor[],
   upstream?: Tensor,
-  { retain = false }: { readonly retain?: boolean } = {},
+  options?: { readonly retain?: boolean },
 ): Tensor[] {
+  const retain = readRetain("gradients", y, upstream, options);
+  readTensors("gradients", "xs", xs);
   const wanted = new Map<History, Numbers | null>();
   for (const [i, x] of xs.entries()) {
     if (x.history === null)
@@ -115,6 +164,18 @@ export function gradients(
   }
   walk("gradients", y, upstream, retain, wanted);
   return xs.map((x) => new Tensor(x.shape, wanted.get(x.history!) ?? new Float32Array(x.size), lasting()));
+}
+
+/** Checks what `backward` and `gradients` share; returns the option `retain`. */
+function readRetain(
+  who: string,
+  y: Tensor,
+  upstream: Tensor | undefined,
+  options: { readonly retain?: boolean } | undefined,
+): boolean {
+  readTensor(who, "y", y);
+  if (upstream !== undefined) readTensor(who, "upstream", upstream);
+  return readBoolean(who, "retain", readOptions(who, options, ["retain"]).retain ?? false);
 }
 
 /** Newest first, each op once: its gradient is complete, because whatever uses a tensor is younger than the tensor. */
@@ -234,7 +295,12 @@ function reachable(who: string, y: Tensor): Tensor[] {
 
 /** Forgets the gradients that `backward` collected. Optimizers do this themselves after their step. */
 export function zeroGrad(leaves: Iterable<Tensor>): void {
-  for (const { leaf } of leaves) if (leaf !== null) leaf.filled = false;
+  const isIterable = typeof leaves === "object" && leaves !== null && Symbol.iterator in leaves;
+  if (!isIterable) throw new ValueError("zeroGrad", `leaves must be a list of variables, got ${describe(leaves)}`);
+  for (const x of leaves) {
+    const { leaf } = readTensor("zeroGrad", "each leaf", x);
+    if (leaf !== null) leaf.filled = false;
+  }
 }
 
 /** The live gradient of a leaf, for optimizers, null where there is none. */
@@ -248,7 +314,7 @@ export function applyGradient(x: Tensor, change: (numbers: Numbers, gradient: Nu
   if (gradient === null) return;
   change(x.data, gradient);
   x.lifetime.version++;
-  zeroGrad([x]);
+  x.leaf!.filled = false;
 }
 
 /**
@@ -256,7 +322,8 @@ export function applyGradient(x: Tensor, change: (numbers: Numbers, gradient: Nu
  * @throws ShapeError where the number of values differs, ValueError where x is not a variable.
  */
 export function assign(x: Tensor, values: Tensor | ArrayLike<number>): void {
-  const source = values instanceof Tensor ? values.data : values;
+  readTensor("assign", "x", x);
+  const source = values instanceof Tensor ? values.data : readNumbers("assign", "values", values);
   if (values instanceof Tensor && !sameShape(values.shape, x.shape)) {
     throw new ShapeError("assign", `values ${show(values.shape)} must have the shape of the variable, ${show(x.shape)}`);
   }
@@ -283,8 +350,15 @@ export function customGradient(
   forward: (...inputs: Tensor[]) => Tensor,
   pullback: (dy: Tensor, y: Tensor, ...inputs: Tensor[]) => readonly (Tensor | null)[],
 ): Tensor {
-  const inputs = given.slice();
-  const y = noGrad(() => forward(...inputs.map(stopGradient)));
+  readText("customGradient", "name", name);
+  const inputs = readTensors("customGradient", "given", given).slice();
+  readFunction("customGradient", "forward", forward);
+  readFunction("customGradient", "pullback", pullback);
+  const y = readTensor(
+    `customGradient "${name}"`,
+    "the result of forward",
+    noGrad(() => forward(...inputs.map(stopGradient))),
+  );
   return record(
     name,
     {},
@@ -294,6 +368,7 @@ export function customGradient(
     (dy, into) => {
       const upstream = new Tensor(y.shape, dy, lifetimeNow());
       const found = noGrad(() => pullback(upstream, stopGradient(y), ...inputs.map(stopGradient)));
+      readList(name, "the result of the pullback", found);
       if (found.length !== inputs.length) {
         throw new GradientError(
           name,
@@ -303,6 +378,7 @@ export function customGradient(
       for (const [i, x] of inputs.entries()) {
         const gradient = found[i] ?? null;
         if (gradient === null) continue;
+        readTensor(name, `the gradient of input ${i}`, gradient);
         if (!sameShape(gradient.shape, x.shape)) {
           throw new ShapeError(
             name,

@@ -1,6 +1,7 @@
 export {
   type Bounds,
   describe,
+  FLOAT32,
   GradientError,
   HashgradError,
   RecycledError,
@@ -11,13 +12,15 @@ export {
   readList,
   readName,
   readNumber,
+  readNumbers,
   readObject,
   readOptions,
+  readPair,
   readText,
   ShapeError,
   ValueError,
 } from "../kernels/index.ts";
-export { readOperand, readTensor, readTensors } from "./arguments.ts";
+export { readOperand, readTensor, readTensors, refuseTensor } from "./arguments.ts";
 export {
   applyGradient,
   assign,
@@ -26,24 +29,38 @@ export {
   gradientOf,
   gradients,
   isRecording,
+  keep,
   noGrad,
   record,
+  recordOp,
   shareHistory,
   stopGradient,
   variable,
   zeroGrad,
 } from "./autograd.ts";
 export type { Parameter } from "./parameter.ts";
-export { Generator, randomNormal, randomTruncatedNormal, randomUniform, truncatedDraw } from "./random.ts";
-export { axesOf, axisOf, broadcastShapes, checkShape, type Shape, sameShape, show, sizeOf, stridesOf } from "./shape.ts";
+export { Generator, randomNormal, randomTruncatedNormal, randomUniform, readGenerator, truncatedDraw } from "./random.ts";
+export {
+  axesOf,
+  axisOf,
+  broadcastShapes,
+  checkLengths,
+  checkShape,
+  checkSize,
+  MOST_AXES,
+  MOST_NUMBERS,
+  type Shape,
+  sameShape,
+  show,
+  sizeOf,
+  stridesOf,
+} from "./shape.ts";
 export { step } from "./step.ts";
 export {
   type Attributes,
-  asTensor,
   fresh,
   full,
   type Into,
-  keep,
   type Nested,
   ones,
   type Pullback,

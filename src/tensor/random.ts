@@ -1,4 +1,4 @@
-import { alloc, ValueError } from "../kernels/index.ts";
+import { alloc, describe, FLOAT32, readCount, readList, readNumber, ValueError } from "../kernels/index.ts";
 import { checkShape, type Shape, sizeOf } from "./shape.ts";
 import { fresh, type Tensor } from "./tensor.ts";
 
@@ -10,7 +10,7 @@ export class Generator {
   #state: Uint32Array;
 
   constructor(seed: number) {
-    if (!Number.isSafeInteger(seed)) throw new ValueError("Generator", `the seed must be a whole number, got ${seed}`);
+    readCount("Generator", "the seed", seed, Number.MIN_SAFE_INTEGER);
     const high = Math.floor(seed / 2 ** 32); // not 0 for negative seeds and those of more than 32 bits
     let mixed = seed >>> 0;
     this.#state = Uint32Array.from({ length: 4 }, () => {
@@ -40,8 +40,9 @@ export class Generator {
     return this.bits() / 2 ** 32;
   }
 
-  /** A whole number of at least 0 and below `end`. */
+  /** A whole number of at least 0 and below `end`, which is at most 2³². */
   below(end: number): number {
+    if (!(Number.isInteger(end) && end >= 1 && end <= 2 ** 32)) readCount("Generator.below", "end", end, 1, 2 ** 32);
     return Math.floor(this.uniform() * end);
   }
 
@@ -52,6 +53,7 @@ export class Generator {
 
   /** The whole numbers below n in random order (Fisher and Yates). */
   permutation(n: number): Int32Array {
+    readCount("Generator.permutation", "n", n, 0, 2 ** 31 - 1);
     const order = Int32Array.from({ length: n }, (_, i) => i);
     for (let i = n - 1; i > 0; i--) {
       const j = this.below(i + 1);
@@ -66,13 +68,24 @@ export class Generator {
   }
 
   set state(state: readonly number[]) {
-    const words = Uint32Array.from(state);
+    const words = Uint32Array.from(readList("Generator", "state", state));
     if (state.length !== 4 || !state.every((word, i) => word === words[i]) || words.every((word) => word === 0)) {
       throw new ValueError("Generator", "a state is four 32-bit numbers, not all zero, as `state` gave them");
     }
     this.#state = words;
   }
 }
+
+/** A Generator, or an object of one's own with its methods. */
+export function readGenerator(who: string, name: string, random: Generator): Generator {
+  if (random instanceof Generator) return random;
+  const isLike = typeof random === "object" && random !== null && DRAWS.every((key) => typeof random[key] === "function");
+  if (!isLike)
+    throw new ValueError(who, `${name} must be a Generator, got ${describe(random)}; make one with new Generator(seed)`);
+  return random;
+}
+
+const DRAWS = ["uniform", "normal", "bits", "below", "permutation"] as const;
 
 /** The mixing of splitmix32: neighbouring numbers become unrelated ones. */
 function scramble(word: number): number {
@@ -89,7 +102,8 @@ export function truncatedDraw(random: Generator): number {
   }
 }
 
-function drawn(who: string, shape: Shape, draw: () => number): Tensor {
+function drawn(who: string, shape: Shape, random: Generator, draw: () => number): Tensor {
+  readGenerator(who, "random", random);
   checkShape(who, shape);
   const numbers = alloc(sizeOf(shape));
   for (let i = 0; i < numbers.length; i++) numbers[i] = draw();
@@ -98,8 +112,10 @@ function drawn(who: string, shape: Shape, draw: () => number): Tensor {
 
 /** Uniform numbers of at least `low` (0) and below `high` (1). */
 export function randomUniform(shape: Shape, random: Generator, low = 0, high = 1): Tensor {
+  readNumber("randomUniform", "low", low, FLOAT32);
+  readNumber("randomUniform", "high", high, FLOAT32);
   const end = Math.fround(high);
-  return drawn("randomUniform", shape, () => {
+  return drawn("randomUniform", shape, random, () => {
     const draw = Math.fround(low + (high - low) * random.uniform());
     return draw === end ? low : draw; // rounding to float32 may reach the end
   });
@@ -107,10 +123,17 @@ export function randomUniform(shape: Shape, random: Generator, low = 0, high = 1
 
 /** Normal numbers with a mean (0) and a standard deviation (1). */
 export function randomNormal(shape: Shape, random: Generator, mean = 0, deviation = 1): Tensor {
-  return drawn("randomNormal", shape, () => mean + deviation * random.normal());
+  readSpread("randomNormal", mean, deviation);
+  return drawn("randomNormal", shape, random, () => mean + deviation * random.normal());
 }
 
 /** Normal numbers, none further than two deviations from the mean. `deviation` (1) is that of the normal before it is cut. */
 export function randomTruncatedNormal(shape: Shape, random: Generator, mean = 0, deviation = 1): Tensor {
-  return drawn("randomTruncatedNormal", shape, () => mean + deviation * truncatedDraw(random));
+  readSpread("randomTruncatedNormal", mean, deviation);
+  return drawn("randomTruncatedNormal", shape, random, () => mean + deviation * truncatedDraw(random));
+}
+
+function readSpread(who: string, mean: number, deviation: number): void {
+  readNumber(who, "mean", mean, FLOAT32);
+  readNumber(who, "deviation", deviation, { ...FLOAT32, least: 0 });
 }

@@ -1,4 +1,4 @@
-import { ShapeError } from "../kernels/index.ts";
+import { describe, readList, ShapeError } from "../kernels/index.ts";
 
 /** The lengths of a tensor's axes; a scalar has none. */
 export type Shape = readonly number[];
@@ -33,15 +33,47 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
-/** Throws unless every length is a whole number of at least 0. */
+/** A tensor has fewer numbers than this: 16 GiB of float32. */
+export const MOST_NUMBERS: number = 2 ** 32;
+
+/** A tensor has at most so many axes, as in NumPy and PyTorch. */
+export const MOST_AXES: number = 64;
+
+/** Throws unless every length is a whole number of at least 0, and a tensor of this shape can exist. Holes are refused. */
 export function checkShape(who: string, shape: Shape): void {
-  if (!Array.isArray(shape) || !shape.every((length) => Number.isInteger(length) && length >= 0)) {
-    throw new ShapeError(who, `a shape is a list of whole numbers of at least 0, got ${JSON.stringify(shape)}`);
+  checkLengths(who, shape);
+  checkSize(who, shape);
+}
+
+/** Throws unless a shape is a list of whole numbers of at least 0 whose product is a safe integer: virtual weights need no memory. */
+export function checkLengths(who: string, shape: Shape): void {
+  if (!Array.isArray(shape))
+    throw new ShapeError(who, `a shape is a list of whole numbers of at least 0, got ${describe(shape)}`);
+  if (shape.length > MOST_AXES)
+    throw new ShapeError(who, `a tensor has at most ${MOST_AXES} axes, got a shape of ${shape.length} lengths`);
+  for (let axis = 0; axis < shape.length; axis++) {
+    const length: unknown = shape[axis];
+    if (!(typeof length === "number" && Number.isSafeInteger(length) && length >= 0)) {
+      throw new ShapeError(
+        who,
+        `a shape is a list of whole numbers of at least 0, got [${Array.from(shape, describe).join(", ")}]`,
+      );
+    }
   }
+  if (!Number.isSafeInteger(sizeOf(shape)))
+    throw new ShapeError(who, `shape ${show(shape)} is too large: need fewer than 2^53 numbers`);
+}
+
+/** Throws unless a tensor of this shape can exist: each length and the number of elements below 2³². */
+export function checkSize(who: string, shape: Shape): void {
+  const size = sizeOf(shape);
+  if (!(size < MOST_NUMBERS) || shape.some((length) => length >= MOST_NUMBERS))
+    throw new ShapeError(who, `shape ${show(shape)} is too large: a tensor has fewer than 2^32 numbers`);
 }
 
 /** The axis as a number from 0; negative ones count from the end. */
 export function axisOf(who: string, axis: number, shape: Shape): number {
+  if (typeof axis !== "number") throw new ShapeError(who, `axis must be a whole number, got ${describe(axis)}`);
   const found = axis < 0 ? axis + shape.length : axis;
   if (!Number.isInteger(axis) || found < 0 || found >= shape.length) {
     const range = shape.length === 0 ? "a scalar has no axes" : `axes go from ${-shape.length} to ${shape.length - 1}`;
@@ -53,7 +85,7 @@ export function axisOf(who: string, axis: number, shape: Shape): number {
 /** The axes as sorted numbers from 0, each once; all of them where none are given. */
 export function axesOf(who: string, axes: number | readonly number[] | undefined, shape: Shape): number[] {
   if (axes === undefined) return shape.map((_, axis) => axis);
-  const found = (typeof axes === "number" ? [axes] : axes).map((axis) => axisOf(who, axis, shape));
+  const found = (typeof axes === "number" ? [axes] : readList(who, "axes", axes)).map((axis) => axisOf(who, axis, shape));
   if (new Set(found).size !== found.length) throw new ShapeError(who, `axes ${show(found)} of x ${show(shape)}: each axis once`);
   return found.sort((a, b) => a - b);
 }

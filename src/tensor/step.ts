@@ -1,31 +1,71 @@
-import { inArena, isInArena } from "../kernels/index.ts";
-import { refusePromise } from "./autograd.ts";
-import { keep, Tensor } from "./tensor.ts";
+import { inArena, isInArena, readFunction, TENSOR_BRAND } from "../kernels/index.ts";
+import { refuseTensor } from "./arguments.ts";
+import { keep, refusePromise } from "./autograd.ts";
+import { Tensor } from "./tensor.ts";
 
 /**
  * One step of work, such as a training step. Tensors made inside live in memory that is used again two steps later, so a long run
  * allocates nothing; they stay readable until the step after the next begins. What `fn` returns (a tensor, or lists and plain objects of
- * them) is kept for good. A step inside a step joins the outer one: what it returns is the outer step's. `fn` must not be async.
+ * them, at any depth, cycles included) is kept for good. A step inside a step joins the outer one: what it returns is the outer step's.
+ * `fn` must not be async.
  */
 export function step<T>(fn: () => T): T {
+  readFunction("step", "fn", fn);
   if (isInArena()) return refusePromise("step", fn());
   return inArena(() => kept(refusePromise("step", fn())));
 }
 
+/** A list or plain object that `step` returns, the containers it lies in, and whether a tensor lies in it at any depth. */
+type Container = { readonly value: object; readonly parents: Container[]; holdsTensor: boolean };
+
+/** `value` with its tensors copied, in new lists and objects. What holds no tensor is returned as it is: a number, an optimizer. */
 function kept<T>(value: T): T;
 function kept(value: unknown): unknown {
-  if (value instanceof Tensor) return value.leaf === null ? keep(value) : value;
-  if (!holdsTensors(value)) return value; // as it is: a number, an optimizer, an object of the user's
-  if (Array.isArray(value)) return value.map((item) => kept(item));
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, kept(item)]));
+  const copies = new Map<unknown, unknown>();
+  const copyOf = (x: unknown): unknown => {
+    if (x instanceof Tensor && !copies.has(x)) copies.set(x, x.leaf === null ? keep(x) : x);
+    return copies.has(x) ? copies.get(x) : x;
+  };
+  const holders = containersOf(value).filter((container) => container.holdsTensor);
+  for (const { value: old } of holders) copies.set(old, Array.isArray(old) ? new Array(old.length) : {});
+  for (const { value: old } of holders) {
+    const copy = copies.get(old) as object;
+    for (const [key, item] of Object.entries(old))
+      Object.defineProperty(copy, key, { value: copyOf(item), writable: true, enumerable: true, configurable: true });
+  }
+  return copyOf(value);
 }
 
-/** Whether a list or plain object has tensors in it, at any depth. Getters and functions are left alone, and a cycle is walked once. */
-function holdsTensors(value: unknown, seen: Set<unknown> = new Set()): value is object {
-  if (typeof value !== "object" || value === null || seen.has(value)) return false;
+/** Every list and plain object that `value` leads to. Loops instead of recursion: lists may be deep, and may lie inside themselves. */
+function containersOf(value: unknown): Container[] {
+  const found = new Map<object, Container>();
+  const visit = (x: unknown, parent: Container | null): void => {
+    if (x instanceof Tensor) {
+      if (parent !== null) parent.holdsTensor = true;
+      return;
+    }
+    if (typeof x !== "object" || x === null) return;
+    if (TENSOR_BRAND in x) refuseTensor("step", "what fn returns", x);
+    const known = found.get(x);
+    if (known !== undefined) {
+      if (parent !== null) known.parents.push(parent);
+    } else if (isPlain(x)) found.set(x, { value: x, parents: parent === null ? [] : [parent], holdsTensor: false });
+  };
+  visit(value, null);
+  for (const container of found.values()) for (const item of Object.values(container.value)) visit(item, container); // grows while it is read
+  const holders = [...found.values()].filter((container) => container.holdsTensor);
+  for (const holder of holders) {
+    for (const parent of holder.parents) {
+      if (parent.holdsTensor) continue;
+      parent.holdsTensor = true;
+      holders.push(parent);
+    }
+  }
+  return [...found.values()];
+}
+
+/** A list or an object literal without getters and functions: only these are looked into. */
+function isPlain(value: object): boolean {
   if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return false;
-  if (Object.values(Object.getOwnPropertyDescriptors(value)).some(({ get, value: v }) => get || typeof v === "function"))
-    return false;
-  seen.add(value);
-  return Object.values(value).some((item) => item instanceof Tensor || holdsTensors(item, seen));
+  return Object.values(Object.getOwnPropertyDescriptors(value)).every(({ get, value: v }) => !get && typeof v !== "function");
 }

@@ -1,15 +1,20 @@
 import {
   alloc,
+  type Bounds,
+  describe,
+  FLOAT32,
+  isTypedArray,
   type Lifetime,
   lasting,
   lifetimeNow,
   type Numbers,
   RecycledError,
+  readNumber,
   ShapeError,
   TENSOR_BRAND,
   ValueError,
 } from "../kernels/index.ts";
-import { checkShape, type Shape, show, sizeOf } from "./shape.ts";
+import { checkShape, MOST_AXES, MOST_NUMBERS, type Shape, sameShape, show, sizeOf } from "./shape.ts";
 
 /** Where a gradient goes: asks for the buffer of x's gradient, if anyone wants it. */
 export interface Into {
@@ -149,12 +154,12 @@ export function fresh(shape: Shape, numbers: Numbers): Tensor {
 
 /**
  * A tensor from nested lists, `tensor([[1, 2], [3, 4]])`, or from a flat array and a shape. The numbers are copied to float32.
- * @throws ShapeError where lists differ in length or the shape does not hold the numbers.
+ * @throws ShapeError if lists differ in length, are nested too deep, or the shape does not hold the numbers.
  */
 export function tensor(values: TensorLike, shape?: Shape): Tensor {
   const flat: number[] = [];
-  const source = ArrayBuffer.isView(values) ? values : flat;
-  const found = ArrayBuffer.isView(values) ? [values.length] : flatten(values, flat);
+  const source = isTypedArray(values) ? values : flat;
+  const found = isTypedArray(values) ? [values.length] : flatten(values, flat, 0);
   if (shape !== undefined) checkShape("tensor", shape);
   const wanted = shape ?? found;
   if (sizeOf(wanted) !== source.length) {
@@ -165,50 +170,58 @@ export function tensor(values: TensorLike, shape?: Shape): Tensor {
   return fresh([...wanted], numbers);
 }
 
-function flatten(values: Nested, flat: number[]): number[] {
+/** Appends the numbers of nested lists to `flat` and returns their shape. The depth is bounded, so a cycle of lists ends in an error. */
+function flatten(values: Nested, flat: number[], depth: number): number[] {
   if (typeof values === "number") {
     flat.push(values);
     return [];
   }
-  if (!Array.isArray(values)) throw new ValueError("tensor", `values are numbers or lists of numbers, got ${typeof values}`);
+  if (!Array.isArray(values))
+    throw new ValueError("tensor", `values must be numbers or lists of numbers, got ${describe(values)}`);
+  if (depth === MOST_AXES)
+    throw new ShapeError(
+      "tensor",
+      `lists are nested deeper than ${MOST_AXES}, the most axes of a tensor; is a list inside itself?`,
+    );
   let inner: number[] | null = null;
   for (const value of values as readonly Nested[]) {
-    const shape = flatten(value, flat);
-    if (inner !== null && show(inner) !== show(shape)) {
+    const shape = flatten(value, flat, depth + 1);
+    if (inner !== null && !sameShape(inner, shape)) {
       throw new ShapeError("tensor", `lists side by side must have the same shape, found ${show(inner)} beside ${show(shape)}`);
     }
-    inner = shape;
+    inner ??= shape;
   }
   return [values.length, ...(inner ?? [])];
 }
 
 /** All elements the same number. */
-export function full(shape: Shape, value: number): Tensor {
-  checkShape("full", shape);
+export const full = (shape: Shape, value: number): Tensor => filled("full", shape, readNumber("full", "value", value, ANY));
+export const zeros = (shape: Shape): Tensor => filled("zeros", shape, 0);
+export const ones = (shape: Shape): Tensor => filled("ones", shape, 1);
+
+const ANY: Bounds = { nan: true };
+
+function filled(who: string, shape: Shape, value: number): Tensor {
+  checkShape(who, shape);
   return fresh([...shape], alloc(sizeOf(shape)).fill(value));
 }
 
-export const zeros = (shape: Shape): Tensor => full(shape, 0);
-export const ones = (shape: Shape): Tensor => full(shape, 1);
-
-/** The numbers begin, begin + step, … below `end`. */
+/**
+ * The numbers begin, begin + step, … before `end`, as float32. A number that float32 rounds to `end` or beyond is left out, so
+ * `range(1, 1.3, 0.1)` has 3 numbers. A negative step counts down.
+ */
 export function range(begin: number, end: number, step = 1): Tensor {
-  if (!(step !== 0 && Number.isFinite(step))) throw new ValueError("range", `step must be a number other than 0, got ${step}`);
-  const length = Math.max(0, Math.ceil((end - begin) / step));
+  readNumber("range", "begin", begin, FLOAT32);
+  readNumber("range", "end", end, FLOAT32);
+  if (readNumber("range", "step", step) === 0) throw new ValueError("range", "step must be a number other than 0, got 0");
+  const stop = Math.fround(end);
+  const isBefore = (i: number): boolean =>
+    step > 0 ? Math.fround(begin + i * step) < stop : Math.fround(begin + i * step) > stop;
+  let length = Math.max(0, Math.ceil((end - begin) / step));
+  if (!(length < MOST_NUMBERS))
+    throw new ValueError("range", `step ${step} from ${begin} to ${end} makes ${length} numbers, a tensor has fewer than 2^32`);
+  while (length > 0 && !isBefore(length - 1)) length--;
   const numbers = alloc(length);
   for (let i = 0; i < length; i++) numbers[i] = begin + i * step;
   return fresh([length], numbers);
-}
-
-/** A number as a scalar, a tensor as it is. */
-export function asTensor(x: Tensor | number): Tensor {
-  if (x instanceof Tensor) return x;
-  if (typeof x !== "number")
-    throw new ValueError("asTensor", `need a tensor or a number, got ${typeof x}; wrap lists in tensor()`);
-  return fresh([], alloc(1).fill(x));
-}
-
-/** A copy that stays readable after its step, without history. */
-export function keep(x: Tensor): Tensor {
-  return new Tensor(x.shape, Float32Array.from(x.data), lasting());
 }

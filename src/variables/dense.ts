@@ -1,16 +1,23 @@
 import {
   assign,
+  checkLengths,
   checkShape,
   Generator,
   type Parameter,
+  readBoolean,
+  readCount,
+  readOptions,
+  readTensor,
+  readText,
   type Shape,
+  ShapeError,
   sameShape,
   show,
   type Tensor,
   ValueError,
   variable,
 } from "../tensor/index.ts";
-import { glorotUniform, type Initializer, zerosInit } from "./initializers.ts";
+import { glorotUniform, type Initializer, readInitializer, zerosInit } from "./initializers.ts";
 import { type CreateOptions, type Variable, type VariableCreator, VariableError } from "./variable.ts";
 
 /**
@@ -22,16 +29,24 @@ export class DenseVariables implements VariableCreator {
   readonly #variables = new Map<string, Variable>();
   readonly #parameters: Parameter[] = [];
 
-  constructor({ seed = 0 }: { readonly seed?: number } = {}) {
-    this.#seed = seed;
+  constructor(options?: { readonly seed?: number }) {
+    this.#seed = readSeed("DenseVariables", readOptions("DenseVariables", options, ["seed"]).seed);
   }
 
-  create(name: string, shape: Shape, options: CreateOptions = {}): Variable {
+  create(name: string, shape: Shape, options?: CreateOptions): Variable {
+    checkRequest(name, shape, options);
     const existing = this.#variables.get(name);
     if (existing !== undefined) return sameVariable(existing, shape);
-    checkRequest(name, shape, options);
-    const { init = defaultInit(shape), trainable = true } = options;
-    const leaf = variable(init.draw(shape, new Generator(seedFor(this.#seed, name))));
+    checkShape(`create "${name}"`, shape);
+    const { init = defaultInit(shape), trainable = true } = options ?? {};
+    const drawn = readTensor(
+      `create "${name}"`,
+      "what init.draw returns",
+      init.draw(shape, new Generator(seedFor(this.#seed, name))),
+    );
+    if (!sameShape(drawn.shape, shape))
+      throw new ShapeError(`create "${name}"`, `init.draw returned ${show(drawn.shape)}, the variable has shape ${show(shape)}`);
+    const leaf = variable(drawn);
     if (!trainable) leaf.history = null;
     else this.#parameters.push({ name, tensor: leaf, decay: shape.length >= 2 });
     const made: Variable = {
@@ -59,10 +74,19 @@ export function defaultInit(shape: Shape): Initializer {
   return shape.length >= 2 ? glorotUniform : zerosInit;
 }
 
-/** Throws unless name, shape and dtype are usable. */
-export function checkRequest(name: string, shape: Shape, { dtype = "float32" }: CreateOptions): void {
-  if (name === "") throw new ValueError("create", "a variable needs a name");
-  checkShape(`create "${name}"`, shape);
+/** The seed of variables, a whole number (0). */
+export function readSeed(who: string, seed: number | undefined): number {
+  return readCount(who, "seed", seed ?? 0, Number.MIN_SAFE_INTEGER);
+}
+
+/** Throws unless name, shape and options are usable. */
+export function checkRequest(name: string, shape: Shape, options: CreateOptions | undefined): void {
+  if (readText("create", "name", name) === "") throw new ValueError("create", "a variable needs a name");
+  const who = `create "${name}"`;
+  checkLengths(who, shape);
+  const { dtype = "float32", init, trainable = true } = readOptions(who, options, ["init", "trainable", "dtype"]);
+  readBoolean(who, "trainable", trainable);
+  if (init !== undefined) readInitializer(who, "init", init);
   if (dtype !== "float32") throw new ValueError(`create "${name}"`, `variables are float32, got dtype ${String(dtype)}`);
 }
 

@@ -1,4 +1,4 @@
-export { checkRequest, DenseVariables, defaultInit, sameVariable, seedFor } from "./dense.ts";
+export { checkRequest, DenseVariables, defaultInit, readSeed, sameVariable, seedFor } from "./dense.ts";
 export {
   constantInit,
   type Distribution,
@@ -12,11 +12,23 @@ export {
   ofDeviation,
   onesInit,
   orthogonal,
+  readInitializer,
   truncatedNormalInit,
   uniformInit,
   varianceScaling,
   zerosInit,
 } from "./initializers.ts";
 export { scope, uniqueNames, variableCreatorScope, variableScope } from "./scope.ts";
-export { type Pooled, rowsOf, type Sizes, sizesOf, summary, survey, table, type VariableRow, weightsOf } from "./summary.ts";
-export { type CreateOptions, type Model, type Variable, type VariableCreator, VariableError } from "./variable.ts";
+export { numbersOf, stateOf, weightsOf } from "./state.ts";
+export { rowsOf, type Sizes, sizesOf, summary, survey, table, type VariableRow } from "./summary.ts";
+export {
+  type CreateOptions,
+  type Description,
+  type Model,
+  type ModelState,
+  type PooledState,
+  readCreator,
+  type Variable,
+  type VariableCreator,
+  VariableError,
+} from "./variable.ts";

@@ -1,9 +1,17 @@
 import {
+  type Bounds,
+  checkShape,
+  describe,
+  FLOAT32,
   full,
   type Generator,
   randomNormal,
   randomTruncatedNormal,
   randomUniform,
+  readFunction,
+  readName,
+  readNumber,
+  readObject,
   type Shape,
   ShapeError,
   show,
@@ -21,10 +29,22 @@ export type Initializer = {
   readonly draw: (shape: Shape, random: Generator) => Tensor;
 };
 
+const LEAST_0: Bounds = { ...FLOAT32, least: 0 };
+
+/** An initializer of this library, or an object of one's own with the same fields. */
+export function readInitializer(who: string, name: string, init: Initializer): Initializer {
+  readObject(who, name, init);
+  readNumber(who, `${name}.mean`, init.mean, FLOAT32);
+  readFunction(who, `${name}.deviation`, init.deviation);
+  readFunction(who, `${name}.draw`, init.draw);
+  return init;
+}
+
 /** The deviation of a normal distribution with deviation 1 that is cut at ±2. */
 const CUT_DEVIATION = 0.8796256610342398;
 
 export function constantInit(value: number): Initializer {
+  readNumber("constantInit", "value", value, FLOAT32);
   return { name: `constant ${value}`, mean: value, deviation: () => 0, draw: (shape) => full(shape, value) };
 }
 
@@ -33,6 +53,8 @@ export const onesInit: Initializer = constantInit(1);
 
 /** Uniform between `low` and `high` (±0.05). */
 export function uniformInit(low = -0.05, high = 0.05): Initializer {
+  readNumber("uniformInit", "low", low, FLOAT32);
+  readNumber("uniformInit", "high", high, { ...FLOAT32, least: low });
   return {
     name: `uniform ${low}…${high}`,
     mean: (low + high) / 2,
@@ -43,6 +65,8 @@ export function uniformInit(low = -0.05, high = 0.05): Initializer {
 
 /** Normal with a standard deviation (0.05) and a mean (0). */
 export function normalInit(deviation = 0.05, mean = 0): Initializer {
+  readNumber("normalInit", "deviation", deviation, LEAST_0);
+  readNumber("normalInit", "mean", mean, FLOAT32);
   return {
     name: `normal ${deviation}`,
     mean,
@@ -53,6 +77,8 @@ export function normalInit(deviation = 0.05, mean = 0): Initializer {
 
 /** Normal, none further than 2·deviation from the mean; its own deviation is therefore 0.88·deviation. */
 export function truncatedNormalInit(deviation = 0.05, mean = 0): Initializer {
+  readNumber("truncatedNormalInit", "deviation", deviation, LEAST_0);
+  readNumber("truncatedNormalInit", "mean", mean, FLOAT32);
   return {
     name: `truncated normal ${deviation}`,
     mean,
@@ -70,9 +96,14 @@ export function fansOf(shape: Shape): { fanIn: number; fanOut: number } {
 
 export type Distribution = "uniform" | "normal" | "truncated normal";
 
+const DISTRIBUTIONS: readonly Distribution[] = ["uniform", "normal", "truncated normal"];
+
 /** Numbers of deviation √(scale/fan), whatever the distribution; `fan` is what the variable's shape says, or a number. */
 export function varianceScaling(scale: number, fan: "in" | "out" | "average" | number, distribution: Distribution): Initializer {
-  if (!(scale > 0)) throw new ValueError("varianceScaling", `scale must be above 0, got ${scale}`);
+  readNumber("varianceScaling", "scale", scale, { above: 0 });
+  if (typeof fan === "number") readNumber("varianceScaling", "fan", fan, { above: 0 });
+  else readFan(fan);
+  readName("varianceScaling", "distribution", distribution, DISTRIBUTIONS);
   const deviation = (shape: Shape): number => {
     const { fanIn, fanOut } = fansOf(shape);
     const n = typeof fan === "number" ? fan : fan === "in" ? fanIn : fan === "out" ? fanOut : (fanIn + fanOut) / 2;
@@ -84,6 +115,11 @@ export function varianceScaling(scale: number, fan: "in" | "out" | "average" | n
     deviation,
     draw: (shape, random) => ofDeviation(distribution, deviation(shape)).draw(shape, random),
   };
+}
+
+function readFan(fan: unknown): void {
+  if (fan !== "in" && fan !== "out" && fan !== "average")
+    throw new ValueError("varianceScaling", `fan must be "in", "out", "average" or a number above 0, got ${describe(fan)}`);
 }
 
 /** A distribution around 0 with exactly this standard deviation. */
@@ -103,7 +139,9 @@ export const heNormal: Initializer = varianceScaling(2, "in", "normal");
 
 /** A random orthogonal matrix (Saxe et al. 2014), times `gain`: all axes but the last make its rows. */
 export function orthogonal(gain = 1): Initializer {
+  readNumber("orthogonal", "gain", gain, FLOAT32);
   const sides = (shape: Shape): [number, number] => {
+    checkShape("orthogonal", shape);
     if (shape.length < 2)
       throw new ShapeError("orthogonal", `shape ${show(shape)} has no two sides; use it for kernels and matrices`);
     return [sizeOf(shape.slice(0, -1)), shape.at(-1)!];

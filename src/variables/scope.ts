@@ -1,28 +1,64 @@
-import type { VariableCreator } from "./variable.ts";
+import { type Parameter, readFunction, readObject, readText } from "../tensor/index.ts";
+import { stateOf } from "./state.ts";
+import { readCreator, type Variable, type VariableCreator } from "./variable.ts";
 
-/** The same creator, seen from inside a named part of the model: "conv" + "kernel" → "conv/kernel". */
+/** The creator that a scope names variables for, and what stands before the names: a scope of a scope asks the creator itself. */
+type Origin = { readonly vars: VariableCreator; readonly path: string };
+
+const origins = new WeakMap<VariableCreator, Origin>();
+
+/**
+ * The same creator, seen from inside a named part of the model: "conv" + "kernel" → "conv/kernel". `variables()` and `parameters()` list
+ * those of the part only. If one of its variables lies in a pool, its parameters include the pool's factors, which all parts share.
+ */
 export function scope(vars: VariableCreator, prefix: string): VariableCreator {
-  return {
-    create: (name, shape, options) => vars.create(`${prefix}/${name}`, shape, options),
-    variables: () => vars.variables(),
-    parameters: () => vars.parameters(),
-    prefix: `${vars.prefix ?? ""}${prefix}/`,
+  readCreator("scope", "vars", vars);
+  readText("scope", "prefix", prefix);
+  const outer = origins.get(vars) ?? { vars, path: "" };
+  const root = outer.vars;
+  const path = `${outer.path}${prefix}/`;
+  const full = `${root.prefix ?? ""}${path}`;
+  const inner: VariableCreator = {
+    create: (name, shape, options) => root.create(path + readText("create", "name", name), shape, options),
+    variables: () => root.variables().filter(({ name }) => name.startsWith(full)),
+    parameters: () => parametersUnder(root, full),
+    prefix: full,
+    state: () => stateOf(root), // of the whole model: the part of a pool that one scope uses cannot be saved alone
   };
+  origins.set(inner, { vars: root, path });
+  return inner;
+}
+
+/** The parameters of the variables whose names begin with `prefix`, and the pool's own if one of these variables lies in the pool. */
+function parametersUnder(root: VariableCreator, prefix: string): readonly Parameter[] {
+  const isOwn = ({ name }: Variable | Parameter): boolean => name.startsWith(prefix);
+  const variables = root.variables();
+  if (!variables.some((variable) => variable.home === "pool" && isOwn(variable))) return root.parameters().filter(isOwn);
+  const names = new Set(variables.map(({ name }) => name));
+  return root.parameters().filter((parameter) => isOwn(parameter) || isShared(parameter, names));
+}
+
+/** Whether a parameter is neither a variable of a layer nor a modifier's, `<variable>/<suffix>`: then it is a pool's. */
+function isShared({ name }: Parameter, names: ReadonlySet<string>): boolean {
+  for (let end = name.length; end > 0; end = name.lastIndexOf("/", end - 1)) if (names.has(name.slice(0, end))) return false;
+  return true;
 }
 
 /** The same creator, never giving a variable twice: a name that is taken gets a number, `kernel`, `kernel_1`, `kernel_2`. */
 export function uniqueNames(vars: VariableCreator): VariableCreator {
+  readCreator("uniqueNames", "vars", vars);
   const { prefix = "" } = vars;
   return {
     create: (name, shape, options) => {
       const taken = new Set(vars.variables().map((variable) => variable.name));
-      let free = name;
+      let free = readText("create", "name", name);
       for (let i = 1; taken.has(prefix + free); i++) free = `${name}_${i}`;
       return vars.create(free, shape, options);
     },
     variables: () => vars.variables(),
     parameters: () => vars.parameters(),
     prefix,
+    state: () => stateOf(vars),
   };
 }
 
@@ -31,14 +67,20 @@ export function uniqueNames(vars: VariableCreator): VariableCreator {
  * `kernel`, `bias`, `kernel_1`, … (TensorFlow 2's variable_creator_scope).
  */
 export function variableCreatorScope<T>(creator: VariableCreator, build: (vars: VariableCreator) => T): T {
+  readCreator("variableCreatorScope", "creator", creator);
+  readFunction("variableCreatorScope", "build", build);
   return build(uniqueNames(creator));
 }
 
 /** Builds a part of a model under a name, its variables from `creator` (TensorFlow 1's variable_scope with a custom getter). */
 export function variableScope<T>(
   name: string,
-  { creator }: { readonly creator: VariableCreator },
+  options: { readonly creator: VariableCreator },
   build: (vars: VariableCreator) => T,
 ): T {
+  readText("variableScope", "name", name);
+  const { creator } = readObject("variableScope", "options", options);
+  readCreator("variableScope", "creator", creator);
+  readFunction("variableScope", "build", build);
   return build(scope(creator, name));
 }

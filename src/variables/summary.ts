@@ -1,23 +1,24 @@
-import { full, type Parameter, show, sizeOf, type Tensor } from "../tensor/index.ts";
+import { describe, full, readFunction, show, sizeOf, type Tensor, ValueError } from "../tensor/index.ts";
 import { checkRequest, sameVariable } from "./dense.ts";
-import type { Model, Variable, VariableCreator } from "./variable.ts";
+import { type Model, readCreator, type Variable, type VariableCreator } from "./variable.ts";
 
 /** A variable as a table lists it. */
 export type VariableRow = Pick<Variable, "name" | "shape" | "trainable" | "home"> & { readonly size: number };
 
 /** The variables a model asks for, found by building it without allocating any of them. */
 export function survey(model: Model): VariableRow[] {
+  readFunction("survey", "model", model);
   const found = new Map<string, Variable>();
   const read = (): Tensor => full([], Number.NaN);
   model({
-    create: (name, shape, options = {}) => {
+    create: (name, shape, options) => {
+      checkRequest(name, shape, options);
       const existing = found.get(name);
       if (existing !== undefined) return sameVariable(existing, shape);
-      checkRequest(name, shape, options);
       const made: Variable = {
         name,
         shape: [...shape],
-        trainable: options.trainable ?? true,
+        trainable: options?.trainable ?? true,
         home: "own",
         read,
         assign: () => undefined,
@@ -40,6 +41,9 @@ export type Sizes = { readonly denseSize: number; readonly trainedSize: number; 
 
 /** Counted from what was created: learned scales and variables left out of the pool are included in `trainedSize`. */
 export function sizesOf(vars: Pick<VariableCreator, "variables" | "parameters">): Sizes {
+  const creator =
+    typeof vars === "object" && vars !== null && [vars.variables, vars.parameters].every((f) => typeof f === "function");
+  if (!creator) throw new ValueError("sizesOf", `vars must be a creator of variables, got ${describe(vars)}`);
   const total = (sizes: readonly number[]): number => sizes.reduce((sum, n) => sum + n, 0);
   const denseSize = total(vars.variables().map((v) => (v.trainable ? sizeOf(v.shape) : 0)));
   const trainedSize = total(vars.parameters().map((p) => p.tensor.size));
@@ -48,7 +52,7 @@ export function sizesOf(vars: Pick<VariableCreator, "variables" | "parameters">)
 
 /** A table of the variables: layer, name, shape, weights, and where each lives, with a total below. */
 export function summary(vars: VariableCreator | Model): string {
-  const rows = typeof vars === "function" ? survey(vars) : rowsOf(vars.variables());
+  const rows = typeof vars === "function" ? survey(vars) : rowsOf(readCreator("summary", "vars", vars).variables());
   const lines = rows.map(({ name, shape, size, home, trainable }) => {
     const slash = name.lastIndexOf("/");
     const lives = trainable ? home : `${home}, not trained`;
@@ -63,7 +67,7 @@ export function summary(vars: VariableCreator | Model): string {
 
 /** Text in columns as wide as their widest cell, numbers to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
+  const widths = head.map((title, i) => rows.reduce((most, row) => Math.max(most, row[i]!.length), title.length));
   const numeric = head.map((_, i) => rows.every((row) => /^[-\d.,%×]*$/.test(row[i]!)));
   const line = (cells: readonly string[]): string =>
     cells
@@ -71,15 +75,4 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
       .join("  ")
       .trimEnd();
   return [line(head), line(widths.map((width) => "─".repeat(width))), ...rows.map(line)].join("\n");
-}
-
-/** A creator that may have a pool (a VariableFactory does), whose numbers belong to the model even where they are not trained. */
-export type Pooled = VariableCreator & { readonly pool?: { readonly coreVariables: readonly Parameter[] } | null };
-
-/** Every number that makes a model what it is, by name: its parameters and what is not trained. Live tensors, not copies. */
-export function weightsOf(vars: Pooled): Map<string, Tensor> {
-  const named = (p: Parameter): [string, Tensor] => [p.name, p.tensor];
-  const frozen = vars.pool?.coreVariables.filter((core) => !core.tensor.tracked) ?? [];
-  const rest = vars.variables().filter((v) => !v.trainable);
-  return new Map([...[...vars.parameters(), ...frozen].map(named), ...rest.map((v): [string, Tensor] => [v.name, v.read()])]);
 }

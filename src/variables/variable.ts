@@ -1,4 +1,4 @@
-import { HashgradError, type Parameter, type Shape, type Tensor } from "../tensor/index.ts";
+import { describe, HashgradError, type Parameter, type Shape, type Tensor, ValueError } from "../tensor/index.ts";
 import type { Initializer } from "./initializers.ts";
 
 /** A name that is taken, a shape that does not fit, a variable that cannot be written. */
@@ -41,6 +41,41 @@ export interface VariableCreator {
   parameters(): readonly Parameter[];
   /** What this creator puts in front of the names it is asked for, where it is a `scope` of another one. */
   readonly prefix?: string;
+  /** All that a file must hold to restore the model. Left out: the numbers of `parameters()` and of untrained variables. */
+  state?(): ModelState;
+}
+
+/** What a part of a model is, as files record it: its kind and its options. Values are compared as JSON. */
+export type Description = { readonly kind: string; readonly [option: string]: unknown };
+
+/** All that a file must hold to restore a model. */
+export type ModelState = {
+  /** Every number that makes the model what it is, by name. Live tensors, not copies. */
+  readonly weights: ReadonlyMap<string, Tensor>;
+  /** What turns the numbers of a pool into weights; null if every variable has its own numbers. */
+  readonly pool: PooledState | null;
+};
+
+/** What determines the weights of a compressed model besides numbers. */
+export type PooledState = {
+  /** The names of the pool's own numbers among `weights`. */
+  readonly core: readonly string[];
+  readonly description: Description;
+  /** The kind of the modifier: a declared kind, or the name of its function. */
+  readonly modifier: string;
+  /** Where in the pool each variable lies. */
+  readonly placements: ReadonlyMap<string, unknown>;
+  /** Mean and standard deviation of the layers' initializers, for each variable whose modifier uses them. */
+  readonly initializers: ReadonlyMap<string, readonly [mean: number | null, deviation: number | null]>;
+};
+/** A creator: `new DenseVariables()`, `new VariableFactory(...)`, or an object of one's own with the same three functions. */
+export function readCreator<T extends VariableCreator>(who: string, name: string, value: T): T {
+  const isCreator =
+    typeof value === "object" &&
+    value !== null &&
+    (["create", "variables", "parameters"] as const).every((key) => typeof value[key] === "function");
+  if (isCreator) return value;
+  throw new ValueError(who, `${name} must make variables, got ${describe(value)}; pass new DenseVariables() or a scope of it`);
 }
 
 /** Everything a model is made of when it is built from variables: `(vars) => layer`. */

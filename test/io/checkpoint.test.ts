@@ -152,7 +152,7 @@ test("loadWeights reads a checkpoint's model, loadCheckpoint no file of weights 
   expect(everything(other).weights).toEqual(everything(saved).weights);
   saveWeights(path, saved.vars);
   expect(thrown(() => loadCheckpoint(path, other))).toBe(
-    `FormatError: ${path}: is no checkpoint: it says nothing of training; loadWeights reads weights`,
+    `FormatError: ${path}: is not a checkpoint: it has no record of training; loadWeights reads weights`,
   );
 });
 
@@ -171,9 +171,10 @@ test("a checkpoint and a model travel as bytes, too", () => {
 test("where there is no Node, saving and loading files say what does without", () => {
   const run = start(makes["dense, by sgd"]!, 1);
   withoutNode(() => {
-    for (const fn of [() => saveWeights("file", run.vars), () => loadCheckpoint("file", run)]) {
-      expect(thrown(fn)).toBe(
-        "FormatError: file: files take Node; elsewhere encodeWeights and encodeCheckpoint make bytes, and loadWeights and loadCheckpoint take them",
+    const calls = { saveWeights: () => saveWeights("file", run.vars), loadCheckpoint: () => loadCheckpoint("file", run) };
+    for (const [who, call] of Object.entries(calls)) {
+      expect(thrown(call)).toBe(
+        `FileError: ${who}: file needs Node.js, Deno or Bun; elsewhere encodeWeights and encodeCheckpoint return bytes, and loadWeights and loadCheckpoint take bytes`,
       );
     }
   });
@@ -213,12 +214,17 @@ test("a run of another model, optimizer or other generators is refused, and not 
   const smaller = (vars: VariableCreator): Layer => sequential(flatten(), dense(scope(vars, "dense"), 144, 10));
   const vars = new DenseVariables();
   const another = { ...run, vars, model: smaller(vars), optimizer: adamW(vars.parameters()) };
-  refused(another, another, `FormatError: ${path}: has no "dense/kernel"; it was saved from another model`);
+  refused(
+    another,
+    another,
+    `FormatError: ${path}: its variables come from the pool product (poolSize ${poolSize}, fraction 0.3, stddev 1, indexStore basic), the model has no pool`,
+  );
   const elsewhere = start((seed) => {
     const pool = new ProductVariablePool({ poolSize, fraction: 0.3, seed, stddev: 2 });
     return { vars: new VariableFactory({ pool, seed }), optimizer: adamW };
   }, 2);
-  const lies = `FormatError: ${path}: the weights of "conv/kernel" would be others than were saved: the model's pool or modifier is another`;
+  const pool = (stddev: number): string => `product (poolSize ${poolSize}, fraction 0.3, stddev ${stddev}, indexStore basic)`;
+  const lies = `FormatError: ${path}: it was saved with the pool ${pool(1)}, the model has the pool ${pool(2)}`;
   await go(elsewhere, 1, 1);
   refused(elsewhere, elsewhere, lies);
 });
@@ -232,12 +238,17 @@ test.each([
   '{"epoch":1,"steps":0,"generators":{"dropout":[0,0,0,0]}}',
   '{"epoch":1,"steps":0,"generators":{"dropout":[4294967296,0,0,0]}}',
   '{"epoch":1,"steps":0,"generators":{"dropout":"1234"}}',
+  '{"epoch":1,"steps":0,"generators":{"dropout":{"length":4000000000}}}',
+  '{"epoch":1,"steps":0,"generators":[]}',
+  '{"epoch":1,"steps":0,"generators":null}',
+  '{"epoch":1,"epoch":2,"steps":0,"generators":{}}',
 ])("a record of training that reads %s is refused, and nothing is changed", (training) => {
   const run = start(makes["dense, by Adam"]!, 1);
   const path = newPath();
   saveCheckpoint(path, start(makes["dense, by Adam"]!, 2), 1);
   const { tensors, metadata } = decodeSafetensors(readFileSync(path));
-  writeFileSync(path, encodeSafetensors({ tensors, metadata: { ...metadata, training } }));
+  const { checksum: _, ...rest } = metadata; // it covers the metadata
+  writeFileSync(path, encodeSafetensors({ tensors, metadata: { ...rest, training } }));
   const before = everything(run);
   const text = `FormatError: ${path}: its record of training is not readable; it was saved by something else`;
   expect(thrown(() => loadCheckpoint(path, run))).toBe(text);
@@ -248,12 +259,12 @@ test("an epoch that is no count, and variables that are called like the optimize
   const run = start(makes["dense, by Adam"]!, 1);
   const path = newPath();
   for (const epoch of [-1, 0.5, Number.NaN]) {
-    const text = `ValueError: encodeCheckpoint: epoch must be a whole number of at least 0, got ${epoch}`;
+    const text = `ValueError: saveCheckpoint: epoch must be a whole number of at least 0, got ${epoch}`;
     expect(thrown(() => saveCheckpoint(path, run, epoch))).toBe(text);
   }
   dense(scope(run.vars, "optimizer"), 2, 3);
   expect(thrown(() => saveCheckpoint(path, run, 1))).toBe(
-    'ValueError: encodeCheckpoint: "optimizer/kernel" begins like the optimizer\'s state; give the layer another scope()',
+    'ValueError: saveCheckpoint: "optimizer/kernel" begins like the optimizer\'s state; give the layer another scope()',
   );
   expect(existsSync(path)).toBe(false);
 });

@@ -14,20 +14,43 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { decodeSafetensors, encodeSafetensors, FormatError, loadWeights, saveWeights } from "../../src/io/index.ts";
-import { batchNorm, dense, type Layer, sequential } from "../../src/nn/index.ts";
-import { mul, neg, reshape, transpose } from "../../src/ops/index.ts";
 import {
+  decodeSafetensors,
+  encodeSafetensors,
+  encodeWeights,
+  FormatError,
+  loadWeights,
+  saveWeights,
+} from "../../src/io/index.ts";
+import { batchNorm, dense, type Layer, sequential } from "../../src/nn/index.ts";
+import { mul, neg } from "../../src/ops/index.ts";
+import {
+  basicStore,
+  composeModifiers,
   constantFaninScaleModifier,
+  HashVariablePool,
   MetaVariablePool,
   type Modifier,
+  namedModifier,
   ProductVariablePool,
   poolSizeFor,
+  reluModifier,
   signModifier,
   VariableFactory,
+  type VariablePool,
 } from "../../src/smh/index.ts";
 import { assign, Generator, randomNormal, randomUniform } from "../../src/tensor/index.ts";
-import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
+import {
+  DenseVariables,
+  type Description,
+  type Initializer,
+  normalInit,
+  scope,
+  truncatedNormalInit,
+  type VariableCreator,
+  variableCreatorScope,
+  weightsOf,
+} from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
 
 let folder = "";
@@ -115,7 +138,7 @@ test.each([
     "weights of their own where the file has a pool",
     () => kinds.compressed!(1),
     () => kinds.dense!(1),
-    'has no "hidden/kernel"; it was saved from another model',
+    "its variables come from the pool product (poolSize 42, fraction 0.6, stddev 1, indexStore basic), the model has no pool",
   ],
   [
     "another order of creation",
@@ -157,36 +180,62 @@ test.each(["no JSON", "null", "3"])("metadata with placements of %j are a Format
   expect(() => loadWeights(path, vars)).toThrow("its record of where variables lie in the pool is not readable");
 });
 
-test("a record of fingerprints that is not readable is refused, and nothing is changed", () => {
+test.each([
+  ["placements", '{"hidden/kernel":[[{"begin":0', "where variables lie in the pool"],
+  ["placements", `{"hidden/kernel":${"[".repeat(20_000)}${"]".repeat(20_000)}}`, "where variables lie in the pool"],
+  ["placements", '{"a":1,"a":2}', "where variables lie in the pool"],
+  ["pool", "[]", "the pool"],
+  ["pool", "garbage", "the pool"],
+  ["initializers", "null", "the initializers"],
+])("a record of %s that reads %j is refused, and nothing is changed", (key, text, what) => {
   const [saved, { vars }] = [kinds.compressed!(1), kinds.compressed!(2)];
   const path = newPath();
-  saveWeights(path, saved.vars);
-  const { tensors, metadata } = decodeSafetensors(readFileSync(path));
-  writeFileSync(path, encodeSafetensors({ tensors, metadata: { ...metadata, fingerprints: "garbage" } }));
+  const { tensors, metadata } = decodeSafetensors(encodeWeights(saved.vars));
+  const { checksum: _, ...rest } = metadata; // it covers the metadata
+  writeFileSync(path, encodeSafetensors({ tensors, metadata: { ...rest, [key]: text } }));
   const before = bits(vars);
   expect(thrown(() => loadWeights(path, vars))).toBe(
-    `FormatError: ${path}: its record of the weights' fingerprints is not readable; it was saved by something else`,
+    `FormatError: ${path}: its record of ${what} is not readable; it was saved by something else`,
   );
   expect(bits(vars)).toEqual(before);
 });
 
-test("a modifier that throws while weights are loaded leaves them as they were", () => {
-  const path = newPath();
-  saveWeights(path, kinds.compressed!(1).vars);
-  let throws = false;
-  const modifier: Modifier = (slice, context) => {
-    if (throws) throw new Error("no");
-    return constantFaninScaleModifier(slice, context);
-  };
-  const vars = new VariableFactory({ pool: poolOf(2), modifier });
-  network(vars);
-  saveWeights(path, vars);
-  const other = new VariableFactory({ pool: poolOf(3), modifier });
-  network(other);
-  const before = bits(other);
-  throws = true;
-  expect(thrown(() => loadWeights(path, other))).toBe("Error: no");
-  expect(bits(other)).toEqual(before);
+test("any flipped bit in the numbers, the names or the metadata is refused, and nothing is changed", () => {
+  const saved = encodeWeights(kinds.compressed!(1).vars);
+  const { vars } = kinds.compressed!(2);
+  const before = bits(vars);
+  const header = 8 + Number(new DataView(saved.buffer).getBigUint64(0, true));
+  const random = new Generator(5);
+  for (let i = 0; i < 500; i++) {
+    const bytes = saved.slice();
+    const at = i < 400 ? header + random.below(bytes.length - header) : random.below(bytes.length);
+    bytes[at]! ^= 1 << random.below(8);
+    const text = thrown(() => loadWeights(bytes, vars));
+    if (at >= header)
+      expect(text).toBe("FormatError: weights: its content does not fit its checksum; the file is damaged or was changed");
+    if (text === "nothing")
+      expect(bits(vars)).toEqual(bits(kinds.compressed!(1).vars)); // in the name of the checksum
+    else {
+      expect(text).toMatch(/^FormatError: weights: /);
+      expect(bits(vars)).toEqual(before);
+    }
+    if (text === "nothing") loadWeights(encodeWeights(kinds.compressed!(2).vars), vars);
+  }
+});
+
+test("two flipped signs are refused, and so are two arrays that change places", () => {
+  const { vars } = kinds.dense!(1);
+  const { tensors, metadata } = decodeSafetensors(encodeWeights(vars));
+  const flipped = new Map([...tensors].map(([name, x]) => [name, name === "hidden/kernel" ? neg(x) : x] as const));
+  const beta = tensors.get("norm/gamma")!;
+  const swapped = new Map([...tensors, ["norm/gamma", tensors.get("norm/beta")!], ["norm/beta", beta]] as const);
+  for (const broken of [flipped, swapped]) {
+    expect(thrown(() => loadWeights(encodeSafetensors({ tensors: broken, metadata }), vars))).toMatch(
+      "does not fit its checksum",
+    );
+  }
+  const reversed = new Map([...tensors].reverse()); // another program may write the tensors in another order
+  loadWeights(encodeSafetensors({ tensors: reversed, metadata }), vars);
 });
 
 test("a damaged file is refused by name, and nothing is changed", () => {
@@ -214,7 +263,9 @@ test("saving over a file replaces it, and leaves nothing beside it", () => {
 
 test("saving into a folder that does not exist fails and leaves no half-written file", () => {
   const missing = join(folder, "missing");
-  expect(() => saveWeights(join(missing, "w.safetensors"), kinds.dense!(1).vars)).toThrow("ENOENT");
+  expect(() => saveWeights(join(missing, "w.safetensors"), kinds.dense!(1).vars)).toThrow(
+    /^saveWeights: .*missing\/w\.safetensors cannot be written: there is no such folder \(ENOENT\)$/,
+  );
   expect(existsSync(missing)).toBe(false);
 });
 
@@ -234,20 +285,120 @@ test("a model whose pool or modifier is another is refused, and stays as it was"
   };
   const path = newPath();
   saveWeights(path, build({}));
-  const others: Modifier[] = [
-    signModifier,
-    (slice) => slice,
-    (slice, context) => neg(constantFaninScaleModifier(slice, context)),
-    (slice, context) => mul(constantFaninScaleModifier(slice, context), 1.001),
-    (slice, context) => reshape(transpose(constantFaninScaleModifier(slice, context)), slice.shape),
+  const others: readonly (readonly [string, Modifier | null])[] = [
+    ["sign", signModifier],
+    ["none", null],
+    ["a function without a name", (slice) => slice],
+    ["compose(constant fan-in scale, relu)", composeModifiers(constantFaninScaleModifier, reluModifier)],
+    ["mine 2", namedModifier("mine 2", (slice, context) => neg(constantFaninScaleModifier(slice, context)))],
+    [
+      "byName",
+      function byName(slice, context) {
+        return mul(constantFaninScaleModifier(slice, context), 1.001);
+      },
+    ],
   ];
-  for (const other of others.map((modifier) => build({ modifier }))) {
+  for (const [kind, modifier] of others) {
+    const other = build({ modifier });
     const before = [...weightsOf(other)].map(([name, x]) => [name, x.toArray()]);
-    const message = `${path}: the weights of "hidden/kernel" would be others than were saved: the model's pool or modifier is another`;
-    expect(() => loadWeights(path, other)).toThrow(message);
+    expect(thrown(() => loadWeights(path, other))).toBe(
+      `FormatError: ${path}: it was saved with the modifier "constant fan-in scale", the model has the modifier "${kind}"`,
+    );
     expect([...weightsOf(other)].map(([name, x]) => [name, x.toArray()])).toEqual(before);
   }
   loadWeights(path, build({}));
+});
+
+const pools = {
+  "product (poolSize 42, fraction 0.6, stddev 1, indexStore basic)": () => poolOf(1),
+  "product (poolSize 42, fraction 0.6, stddev 2, indexStore basic)": () =>
+    new ProductVariablePool({ poolSize: 42, fraction: 0.6, stddev: 2 }),
+  "product (poolSize 42, fraction 0.6, stddev 1, indexStore cyclic)": () =>
+    new ProductVariablePool({ poolSize: 42, fraction: 0.6, indexStore: "cyclic" }),
+  "product (poolSize 42, fraction 0.6, stddev 1, indexStore mine)": () =>
+    new ProductVariablePool({
+      poolSize: 42,
+      fraction: 0.6,
+      indexStore: function mine(size) {
+        return basicStore(size);
+      },
+    }),
+  "kronecker (poolSize 42, fraction 0.9, stddev 1, indexStore basic)": () =>
+    new ProductVariablePool({ poolSize: 42, fraction: 0.9, useKroneckerProduct: true }),
+  "hash (poolSize 42, fraction 0.6, stddev 1, indexStore basic)": () => new HashVariablePool({ poolSize: 42, fraction: 0.6 }),
+  'meta (parts ["product","hash"], reduce sum, poolSize 42, fraction 0.9, stddev 1, indexStore basic)': () =>
+    new MetaVariablePool({ poolSize: 42, fraction: 0.9, parts: ["product", "hash"], reduce: "sum" }),
+  'meta (parts ["product","hash"], reduce product, poolSize 42, fraction 0.9, stddev 1, indexStore basic)': () =>
+    new MetaVariablePool({ poolSize: 42, fraction: 0.9, parts: ["product", "hash"], reduce: "product" }),
+};
+
+test("every pair of pools that differ in kind or options is refused with both named; equal ones load", () => {
+  const withPool = (pool: VariablePool): VariableFactory => {
+    const vars = new VariableFactory({ pool });
+    network(vars);
+    return vars;
+  };
+  for (const [saved, makeSaved] of Object.entries(pools)) {
+    const bytes = encodeWeights(withPool(makeSaved()));
+    for (const [own, makeOwn] of Object.entries(pools)) {
+      const want = `FormatError: weights: it was saved with the pool ${saved}, the model has the pool ${own}`;
+      expect(thrown(() => loadWeights(bytes, withPool(makeOwn())))).toBe(saved === own ? "nothing" : want);
+    }
+  }
+});
+
+test("a pool of a user's own is known by its class, or by the description that it declares", () => {
+  class Mine extends HashVariablePool {}
+  const withPool = (pool: VariablePool): VariableFactory => {
+    const vars = new VariableFactory({ pool });
+    network(vars);
+    return vars;
+  };
+  const bare = (pool: VariablePool, description?: Description): VariablePool => {
+    const { coreVariables, coreSize, poolSize, status, stddev } = pool;
+    const own = {
+      coreVariables,
+      coreSize,
+      poolSize,
+      status,
+      stddev,
+      check: pool.check.bind(pool),
+      getSlice: pool.getSlice.bind(pool),
+    };
+    return description === undefined
+      ? Object.assign(Object.create(Object.create(null, { constructor: { value: Mine } })), own)
+      : { ...own, description };
+  };
+  const hash = (): VariablePool => new HashVariablePool({ poolSize: 42, fraction: 0.6 });
+  const bytes = encodeWeights(withPool(bare(hash())));
+  loadWeights(bytes, withPool(bare(hash())));
+  expect(thrown(() => loadWeights(bytes, withPool(bare(hash(), { kind: "mine", version: 2 }))))).toBe(
+    "FormatError: weights: it was saved with the pool Mine (poolSize 42, coreSize 25, stddev 1), the model has the pool mine (version 2)",
+  );
+});
+
+test("a modifier that scales to the initializers refuses a model with other initializers; others do not look at them", () => {
+  const build = (init: Initializer, modifier: Modifier | undefined): VariableFactory => {
+    const vars = new VariableFactory({
+      pool: new ProductVariablePool({ poolSize: 24, fraction: 0.6 }),
+      ...(modifier && { modifier }),
+    });
+    vars.create("kernel", [4, 6], { init });
+    return vars;
+  };
+  const bytes = encodeWeights(build(normalInit(0.5), undefined));
+  loadWeights(bytes, build(normalInit(0.5), undefined));
+  loadWeights(bytes, build(truncatedNormalInit(0.5 / 0.8796256610342398), undefined)); // the same standard deviation
+  expect(thrown(() => loadWeights(bytes, build(normalInit(0.25), undefined)))).toBe(
+    'FormatError: weights: its modifier scaled "kernel" for an initializer with mean 0 and standard deviation 0.5, the model\'s has mean 0 and standard deviation 0.25',
+  );
+  loadWeights(encodeWeights(build(normalInit(0.5), signModifier)), build(normalInit(0.25), signModifier));
+});
+
+test("a scope and uniqueNames save the whole model, with the pool's records", () => {
+  const { vars } = kinds.compressed!(1);
+  expect(encodeWeights(scope(vars, "hidden"))).toEqual(encodeWeights(vars));
+  variableCreatorScope(vars, (unique) => expect(encodeWeights(unique)).toEqual(encodeWeights(vars)));
 });
 
 test("a modifier that draws anew each time, and weights that are not finite, are loaded as they were saved", () => {
@@ -257,7 +408,8 @@ test("a modifier that draws anew each time, and weights that are not finite, are
     return vars;
   };
   const random = new Generator(1);
-  const noisy = build((slice) => mul(slice, randomUniform(slice.shape, random)));
+  const noise: Modifier = (slice) => mul(slice, randomUniform(slice.shape, random));
+  const noisy = build(noise);
   const infinite = build(null);
   assign(infinite.parameters()[0]!.tensor, new Float32Array(infinite.parameters()[0]!.tensor.size).fill(3e38));
   const none = build(null);
@@ -265,7 +417,7 @@ test("a modifier that draws anew each time, and weights that are not finite, are
   for (const vars of [noisy, infinite, none]) {
     const path = newPath();
     saveWeights(path, vars);
-    const other = build(null);
+    const other = build(vars === noisy ? noise : null);
     loadWeights(path, other);
     expect(bits(other)).toEqual(bits(vars));
   }
@@ -281,8 +433,12 @@ test.skipIf(process.platform === "win32")("saving to a link replaces what it lea
   const { vars } = kinds.dense!(2);
   loadWeights(path, vars);
   expect(bits(vars)).toEqual(bits(kinds.dense!(1).vars));
-  for (const other of [folder, folderLink, "/dev/null"]) {
-    expect(thrown(() => saveWeights(other, vars))).toBe(`FormatError: ${other}: is no file that could be replaced`);
+  for (const [other, what] of [
+    [folder, "a folder"],
+    [folderLink, "a folder"],
+    ["/dev/null", "not a file"],
+  ] as const) {
+    expect(thrown(() => saveWeights(other, vars))).toBe(`FileError: saveWeights: ${other} cannot be written: it is ${what}`);
   }
   expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
   chmodSync(path, 0o600);
@@ -290,7 +446,9 @@ test.skipIf(process.platform === "win32")("saving to a link replaces what it lea
   expect(statSync(path).mode & 0o777).toBe(0o600);
   const nowhere = newPath();
   symlinkSync(`${nowhere}.gone`, nowhere);
-  expect(thrown(() => saveWeights(nowhere, vars))).toBe(`FormatError: ${nowhere}: is a link that leads nowhere`);
+  expect(thrown(() => saveWeights(nowhere, vars))).toBe(
+    `FileError: saveWeights: ${nowhere} cannot be written: it is a link to a file that does not exist`,
+  );
   expect(lstatSync(nowhere).isSymbolicLink()).toBe(true);
 });
 

@@ -3,6 +3,7 @@ import { blocked, type Kernels, type Numbers } from "../../src/kernels/index.ts"
 import * as reference from "../../src/kernels/reference.ts";
 import { canFuse, wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { Generator } from "../../src/tensor/index.ts";
+import { betweenCanaries } from "./canaries.ts";
 
 const wasm = wasmBackend();
 const heap = wasm.slabs.take(1 << 22);
@@ -31,12 +32,20 @@ const simd = { fast: wasm.kernels, roundings: (k: number): number => k + 1 };
 if (!canFuse()) setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 has fused multiply-add behind a flag, newer ones always
 const fused = canFuse() ? { fast: wasmBackend({ fused: true }).kernels, roundings: (k: number): number => k + 1 } : null;
 
-export const tables: readonly (readonly [string, Table])[] = [
+/** The tables of the project "canaries": see vitest.config.ts. */
+const guarded: readonly (readonly [string, Table])[] = [
+  ["WebAssembly between canaries, arrays copied", { ...simd, ...betweenCanaries(false) }],
+  ["WebAssembly between canaries, arrays in place", { ...simd, ...betweenCanaries(true) }],
+];
+
+const ordinary: readonly (readonly [string, Table])[] = [
   ["blocked", plain],
   ["WebAssembly, arrays copied", { ...simd, place: (x) => x }],
   ["WebAssembly, arrays in place", { ...simd, place: inPlace }],
   ...(fused === null ? [] : [["WebAssembly with fused multiply-add", { ...fused, place: (x: Numbers) => x }] as const]),
 ];
+
+export const tables: readonly (readonly [string, Table])[] = process.env.HASHGRAD_CANARIES === "1" ? guarded : ordinary;
 
 /** Arrays of whole numbers from −8 to 8, the sums of whose products are exact in float32 in any order. */
 export function wholeNumbers(seed: number): (length: number) => Numbers {

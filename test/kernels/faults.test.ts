@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { BackendError, type Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
@@ -78,4 +80,68 @@ describe("a fault inside a job ends in an error within two seconds", () => {
     expect(ms).toBeLessThan(2000);
     expect(lostCount()).toBe(1);
   });
+});
+
+/** Runs a program in a process of its own, for at most a minute: what it prints, or why it ended. */
+function child(args: readonly string[], env: Record<string, string> = {}): string {
+  const cwd = fileURLToPath(new URL("../..", import.meta.url));
+  const options = { cwd, env: { ...process.env, ...env }, encoding: "utf8", timeout: 60_000 } as const;
+  const { stdout, stderr, status, signal } = spawnSync(process.execPath, args, options);
+  return status === 0 ? stdout.trim() : `${stdout}${stderr.slice(-2000)} ended with ${status ?? signal}`;
+}
+
+// Without the trap handler an access is compared with a bound that each thread keeps, and that may be old after the memory grew.
+test.each([["with the trap handler", []] as const, ["with explicit bounds", ["--wasm-enforce-bounds-checks"]] as const])(
+  "the memory grows while workers run, %s: every result is right",
+  (_, flags) => {
+    expect(child([...flags, "--import", "tsx", fileURLToPath(new URL("grow.ts", import.meta.url))])).toBe("0 wrong, grown");
+  },
+);
+
+test("workers that are terminated while jobs run do not block: results are right, or one error is thrown and the next results are right", () => {
+  const program = `
+    const threads = process.getBuiltinModule("node:worker_threads");
+    const workers = [];
+    threads.Worker = class extends threads.Worker { constructor(...args) { super(...args); workers.push(this); } };
+    const { backend, BackendError, full, matmul, configure } = await import("./src/index.ts");
+    configure({ threads: 3 });
+    const product = () => matmul(full([500, 500], 2), full([500, 500], 3)).data.every((v) => v === 3000);
+    const said = [];
+    for (let round = 0; round < 6; round++) {
+      product();
+      await new Promise((done) => setTimeout(done, 60)); // workers are up
+      for (const worker of workers) worker.terminate(); // takes effect while the next products are computed
+      for (let again = 0; again < 20; again++) {
+        const began = performance.now();
+        let what;
+        try { what = product() ? "right" : "WRONG"; } catch (error) { what = error instanceof BackendError ? "error" : "RAW " + error; }
+        if (performance.now() - began > 2000) what = "SLOW " + what;
+        said.push(what);
+      }
+      configure({ threads: 3 });
+    }
+    const last = product() ? "right" : "WRONG";
+    console.log([...new Set(said)].filter((what) => what !== "right" && what !== "error").join() || "fine", last);
+  `;
+  expect(child(["--import", "tsx", "--input-type=module", "-e", program])).toBe("fine right");
+});
+
+test("after a worker stopped, the library goes on in one thread and with new memory; what was kept can be read", () => {
+  const program = `
+    const { injectFault } = await import("./src/kernels/index.ts");
+    const { backend, BackendError, configure, full, relu, step } = await import("./src/index.ts");
+    configure({ threads: 2 });
+    const kept = step(() => full([1000], 7));
+    const right = () => { let found; step(() => { found = relu(full([1 << 20], 3)).data.every((v) => v === 3); }); return found; };
+    const before = right();
+    injectFault(2);
+    let error;
+    try { step(() => relu(full([1 << 20], 3))); } catch (thrown) { error = thrown; }
+    const { threads, reason } = backend();
+    console.log(before, error instanceof BackendError, right(), kept.data[5], threads, reason.split("; ").at(-1));
+    process.exit(0);
+  `;
+  expect(child(["--import", "tsx", "--input-type=module", "-e", program], { HASHGRAD_BACKEND: "", HASHGRAD_FMA: "off" })).toBe(
+    "true true true 7 1 one thread, since a worker stopped inside a kernel",
+  );
 });

@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { alloc, allocLasting, inArena, lasting, lifetimeNow, memory, type Numbers } from "../../src/kernels/index.ts";
+import {
+  alloc,
+  allocLasting,
+  inArena,
+  lasting,
+  lifetimeNow,
+  MemoryError,
+  memory,
+  type Numbers,
+} from "../../src/kernels/index.ts";
+import { provideSlabs } from "../../src/kernels/memory.ts";
 import "../fixed-seed.ts";
 
 const range = (x: Numbers): [number, number] => [x.byteOffset, x.byteOffset + x.byteLength];
@@ -105,4 +115,46 @@ test("steps of ever other sizes hold four times what the largest needs, at most"
   for (const size of sizes) inArena(() => [size, size / 3, 1000, size / 2].map((n) => alloc(Math.floor(n))));
   const largest = 4 * Math.max(...sizes) * (1 + 1 / 3 + 1 / 2);
   expect(memory().arenas - before).toBeLessThanOrEqual(2 * 4 * largest + 2 ** 23); // two arenas
+});
+
+test("after any step that fails for lack of memory, a step that fits works", () => {
+  const limit = 1 << 26; // numbers
+  const counts = fc.array(fc.integer({ min: 1, max: 1 << 25 }), { minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(
+      fc.array(counts, { maxLength: 12 }),
+      fc.array(fc.integer({ min: 1, max: 1 << 21 }), { maxLength: 6 }),
+      (steps, fitting) => {
+        let held = 0;
+        const slab = (length: number): Numbers =>
+          Object.create(Float32Array.prototype, { length: { value: length }, subarray: { value: () => [] } });
+        provideSlabs({
+          take: (length) => {
+            if (held + length > limit) throw new MemoryError("take", `${length} do not fit`);
+            held += length;
+            return slab(length);
+          },
+          give: ({ length }) => {
+            held -= length;
+          },
+        });
+        const work = (lengths: readonly number[]): void => inArena(() => lengths.forEach(alloc));
+        try {
+          for (const lengths of steps) {
+            let failed = false;
+            try {
+              work(lengths);
+            } catch (error) {
+              expect(error).toBeInstanceOf(MemoryError);
+              failed = true;
+            }
+            expect(held).toBeLessThanOrEqual(limit);
+            if (failed) for (let i = 0; i < 3; i++) work(fitting);
+          }
+        } finally {
+          provideSlabs({ take: (length) => new Float32Array(length), give: () => undefined });
+        }
+      },
+    ),
+  );
 });

@@ -113,7 +113,7 @@ test("binary cross entropy keeps the digits of small losses, of ones and of zero
 test("a reduction of another name is refused", () => {
   const reduction = "avg" as "mean";
   expect(() => meanSquaredError(tensor([1]), tensor([1]), { reduction })).toThrow(
-    'reduction: must be "mean", "sum" or "none", got "avg"',
+    'meanSquaredError: reduction must be "mean", "sum" or "none", got "avg"',
   );
 });
 

@@ -2,7 +2,6 @@ import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  asTensor,
   full,
   HashgradError,
   keep,
@@ -62,7 +61,7 @@ describe("creation", () => {
     expect(range(0, 3).toNested()).toEqual([0, 1, 2]);
     expect(range(3, 0, -2).toNested()).toEqual([3, 1]);
     expect(range(3, 0).shape).toEqual([0]);
-    expect(asTensor(4).shape).toEqual([]);
+    expect(full([], 4).shape).toEqual([]);
   });
 
   test.each<[string, () => unknown, HashgradError]>([
@@ -84,7 +83,7 @@ describe("creation", () => {
     [
       "a shape with a negative length",
       () => zeros([-1]),
-      new ShapeError("full", "a shape is a list of whole numbers of at least 0, got [-1]"),
+      new ShapeError("zeros", "a shape is a list of whole numbers of at least 0, got [-1]"),
     ],
     [
       "a shape with a broken length",
@@ -98,7 +97,7 @@ describe("creation", () => {
 
   test("what is neither a number nor a list is refused", () => {
     const text: unknown = ["1"];
-    expect(() => tensor(text as Nested)).toThrow(new ValueError("tensor", "values are numbers or lists of numbers, got string"));
+    expect(() => tensor(text as Nested)).toThrow(new ValueError("tensor", 'values must be numbers or lists of numbers, got "1"'));
   });
 });
 

@@ -17,7 +17,8 @@ const serve = `
     }
   }
 `;
-const nodeProgram = `const worker = require("node:worker_threads").workerData; ${serve}`;
+// In a function: Bun and Deno run the text as CommonJS, where names such as module and exports are taken.
+const nodeProgram = `(() => { const worker = require("node:worker_threads").workerData; ${serve} })();`;
 const browserProgram = `onmessage = ({ data: worker }) => { ${serve} };`;
 
 /** What a worker is given. */
