@@ -94,8 +94,9 @@ function packPatches(s: Convolution, x: Numbers, group: number): Pack {
       const image = Math.floor(window / (outWidth * outHeight)) * height;
       const panel = (i & ~1) * columns + (i & 1) - 2 * column;
       const left = ox * strideX - padLeft;
-      let d = 0;
-      for (let ky = 0; ky < kernelHeight; ky++) {
+      const firstLine = Math.floor(column / (kernelWidth * share)); // of the taps that these columns hold
+      let d = firstLine * kernelWidth * share;
+      for (let ky = firstLine; ky < kernelHeight && d < end; ky++) {
         const iy = oy * strideY - padTop + ky * dilationY;
         if (iy < 0 || iy >= height) {
           d += kernelWidth * share;

@@ -16,8 +16,17 @@ export function readView(view: View, x: Numbers, y: Numbers): void {
   });
 }
 
-/** The elements of x that the view names = y, or += y. The transpose of `readView`: the gradient of every movement. */
+/**
+ * The elements of x that the view names = y, or += y. The transpose of `readView`: the gradient of every movement. If a view may name an
+ * element many times, sums are in double precision, which costs 8 bytes per element of x.
+ */
 export function writeView(view: View, y: Numbers, x: Numbers, accumulate: boolean): void {
+  if (accumulate && y.length > FEW_TERMS && mayRepeat(view)) {
+    const totals = Float64Array.from(x);
+    addView(view, y, totals);
+    x.set(totals);
+    return;
+  }
   let at = 0;
   eachRow(view, (from, n, stride) => {
     for (let i = 0; i < n; i++) {
@@ -25,6 +34,26 @@ export function writeView(view: View, y: Numbers, x: Numbers, accumulate: boolea
       x[to] = accumulate ? x[to]! + y[at + i]! : y[at + i]!;
     }
     at += n;
+  });
+}
+
+function addView(view: View, y: Numbers, totals: Float64Array): void {
+  let at = 0;
+  eachRow(view, (from, n, stride) => {
+    for (let i = 0; i < n; i++) totals[from + i * stride]! += y[at + i]!;
+    at += n;
+  });
+}
+
+/** Whether a view may name an element twice: a stride does not reach beyond what smaller strides span. */
+function mayRepeat({ shape, strides }: View): boolean {
+  const axes = shape.map((n, axis) => [Math.abs(strides[axis]!), n] as const).filter(([, n]) => n > 1);
+  axes.sort(([a], [b]) => a - b);
+  let span = 0;
+  return axes.some(([stride, n]) => {
+    if (stride <= span) return true;
+    span += stride * (n - 1);
+    return false;
   });
 }
 

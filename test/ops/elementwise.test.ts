@@ -158,3 +158,23 @@ test("the same seed drops the same elements, the next draw others", () => {
 test("dropout of nothing is the identity", () => {
   expect(ops.dropout(tensor([1, nan, -inf]), 0, () => 0).toNested()).toEqual([1, nan, -inf]);
 });
+
+test("activations and their gradients have their limits at ±∞, for few numbers and for many", () => {
+  const limits: readonly (readonly [string, (x: Tensor) => Tensor, readonly number[], readonly number[]])[] = [
+    ["silu", ops.silu, [0, inf], [0, 1]],
+    ["gelu", ops.gelu, [0, inf], [0, 1]],
+    ["hardSwish", ops.hardSwish, [0, inf], [0, 1]],
+    ["softplus", ops.softplus, [0, inf], [0, 1]],
+    ["sigmoid", ops.sigmoid, [0, 1], [0, 0]],
+    ["tanh", ops.tanh, [-1, 1], [0, 0]],
+  ];
+  for (const length of [2, 600]) {
+    for (const [name, op, values, slopes] of limits) {
+      const x = variable(tensor(Float32Array.from({ length }, (_, i) => (i % 2 === 0 ? -inf : inf))));
+      const y = op(x);
+      const [dx] = gradients(y, [x], tensor(new Float32Array(length).fill(1)));
+      const plain = (numbers: Float32Array): number[] => [...numbers.subarray(length - 2)].map((v) => v + 0); // −0 is 0
+      expect([name, plain(y.data as Float32Array), plain(dx!.data as Float32Array)]).toEqual([name, values, slopes]);
+    }
+  }
+});

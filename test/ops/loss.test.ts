@@ -116,3 +116,44 @@ test("a reduction of another name is refused", () => {
     'meanSquaredError: reduction must be "mean", "sum" or "none", got "avg"',
   );
 });
+
+const infinity = Number.POSITIVE_INFINITY;
+const lossAndGradient = (f: (x: Tensor) => Tensor, row: readonly number[]): number[] => {
+  const x = variable(tensor([[...row]]));
+  const loss = f(x);
+  const [dx] = gradients(loss, [x]);
+  return [loss.item(), ...dx!.data];
+};
+
+test("a class of probability 0 adds nothing, even at a logit of −∞: value and gradient are those of the label", () => {
+  const row = [-infinity, 0, 1];
+  const e = Math.E / (1 + Math.E);
+  const want = [Math.log(1 + Math.E), 0, -e, e].map((v) => expect.closeTo(v, 6));
+  expect(lossAndGradient((x) => crossEntropy(x, [1]), row)).toEqual(want);
+  expect(lossAndGradient((x) => crossEntropy(x, tensor([[0, 1, 0]])), row)).toEqual(want);
+  const many = 300; // enough for the fast kernels
+  const wide = [...row, ...new Array<number>(many).fill(-infinity)];
+  const target = tensor([wide.map((_, i) => (i === 1 ? 1 : 0))]);
+  expect(lossAndGradient((x) => crossEntropy(x, target), wide).slice(0, 4)).toEqual(want);
+});
+
+test("label smoothing makes a logit of −∞ infinitely dear, smoothing of 1 too", () => {
+  for (const labelSmoothing of [0.5, 1]) {
+    expect(crossEntropy(tensor([[-infinity, 0]]), [1], { labelSmoothing }).item()).toBe(infinity);
+    expect(crossEntropy(tensor([[-infinity, 0]]), [0], { labelSmoothing }).item()).toBe(infinity);
+    expect(crossEntropy(tensor([[-infinity, 0]]), tensor([[0, 1]]), { labelSmoothing }).item()).toBe(infinity);
+  }
+});
+
+test("binary cross entropy of a sure and right prediction is 0 with gradient 0, of a sure and wrong one infinite with slope 1", () => {
+  const at = (logit: number, target: number) =>
+    lossAndGradient((x) => binaryCrossEntropyWithLogits(x, tensor([[target]])), [logit]).map((v) => v + 0);
+  expect(at(infinity, 1)).toEqual([0, 0]);
+  expect(at(-infinity, 0)).toEqual([0, 0]);
+  expect(at(infinity, 0)).toEqual([infinity, 1]);
+  expect(at(-infinity, 1)).toEqual([infinity, -1]);
+});
+
+test("a target that is not a number stays visible in the loss", () => {
+  expect(crossEntropy(tensor([[Number.NaN, 0]]), tensor([[0, 1]])).item()).toBeNaN();
+});

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { batchNormInference, batchNormTraining, layerNorm, logSoftmax, softmax } from "../../src/ops/index.ts";
+import { batchNormInference, batchNormTraining, layerNorm, logSoftmax, mul, softmax, sum } from "../../src/ops/index.ts";
 import { Generator, gradients, ones, randomNormal, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
 
 const close = (x: Tensor, want: number[], digits = 5): void => {
@@ -122,4 +122,36 @@ test("layer normalisation standardises each row", () => {
   close(y, [-third, 5, 2 * third, -1 / Math.SQRT2, 5 - 1 / Math.SQRT2, 2 * Math.SQRT2]);
   expect(layerNorm(zeros([0, 3]), ones([3]), zeros([3])).shape).toEqual([0, 3]);
   expect(layerNorm(tensor([[5, 5]]), ones([2]), tensor([1, 2])).toNested()).toEqual([[1, 2]]);
+});
+
+test("batch normalization is right for neighbors far from 0, for 10³⁰ and for 10⁻²⁵, forward and backward", () => {
+  for (const rows of [1, 200]) {
+    const normalized = (a: number, b: number, epsilon: number): number[] => {
+      const x = variable(
+        tensor(
+          Float32Array.from({ length: 2 * rows }, (_, i) => (i % 2 === 0 ? a : b)),
+          [2 * rows, 1],
+        ),
+      );
+      const { y } = batchNormTraining(x, ones([1]), zeros([1]), epsilon);
+      const [dx] = gradients(sum(mul(y, y)), [x]); // with epsilon 0 the sum of y² is constant
+      return [...y.data.subarray(0, 2), dx!.data[0]! * (b - a)];
+    };
+    const far = 1 / Math.sqrt(1.001);
+    expect(normalized(16777216, 16777218, 1e-3).slice(0, 2)).toEqual([expect.closeTo(-far, 6), expect.closeTo(far, 6)]);
+    for (const [a, b] of [
+      [16777216, 16777218],
+      [-1e30, 1e30],
+      [-1e-25, 1e-25],
+    ] as const) {
+      expect(normalized(a, b, 0)).toEqual([expect.closeTo(-1, 6), expect.closeTo(1, 6), expect.closeTo(0, 4)]);
+    }
+  }
+});
+
+test("layer normalization is right for 10³⁰ and for 10⁻²⁵", () => {
+  for (const scale of [1e30, 1e-25]) {
+    const y = layerNorm(tensor([[scale, -scale, scale, -scale]]), ones([4]), zeros([4]), 0);
+    expect([...y.data]).toEqual([1, -1, 1, -1].map((v) => expect.closeTo(v, 6)));
+  }
 });

@@ -15,7 +15,7 @@ import { maySleep } from "./workers.ts";
 /** What assembly/index.ts exports. Pointers are byte addresses; `shared` and `work` are memory for one call, as large as the functions beside them say. */
 type Exports = {
   readonly sizesAt: () => number;
-  readonly gemmWork: () => number;
+  readonly gemmWork: (m: number, n: number, k: number) => number;
   readonly gemm: (...numbers: (number | boolean)[]) => void;
   readonly conv2dShared: (turned: boolean) => number;
   readonly conv2dOwn: (turned: boolean) => number;
@@ -29,6 +29,8 @@ type Exports = {
   readonly depthwiseOwn: (turned: boolean) => number;
   readonly depthwise: (x: number, kernel: number, y: number, accumulate: boolean, work: number) => void;
   readonly depthwiseInputGrad: Convolve;
+  readonly depthwiseInputGradOwn: () => number;
+  readonly depthwiseKernelGradOwn: () => number;
   readonly depthwiseKernelGradShared: () => number;
   readonly depthwiseKernelGrad: Convolve;
   readonly maxPool: (x: number, y: number) => void;
@@ -125,8 +127,6 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
   const { exports: wasm, memory, space, isHere } = createInstance<Exports>(module, options);
   const operands = createOperands(space, () => memory.buffer, isHere, canaries);
   const { address, bring, shared, own } = operands;
-  let most = 1; // TODO-merge
-  const work = (bytes: number): number => own(bytes * most);
   const sizes = new Int32Array(memory.buffer, wasm.sizesAt(), 16);
 
   /** Memory for a slab; if there is none, what kernels keep between calls is given back first. */
@@ -152,7 +152,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
     if (m * n * k < FEW_PRODUCTS) return reference.gemm(g);
     const [pa, pb, pc] = [address(0, a, true), address(1, b, true), address(2, c, accumulate)];
     const pbias = bias === null ? 0 : address(3, bias, true);
-    const panels = work(wasm.gemmWork());
+    const panels = own(wasm.gemmWork(m, n, k));
     wasm.gemm(m, n, k, pa, transA ? 1 : k, transA ? m : 1, pb, transB ? 1 : n, transB ? k : 1, pc, n, accumulate, pbias, panels);
     bring(pc, c);
   };
@@ -165,10 +165,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
       },
       give: (slab) => space.give(slab.byteOffset),
     },
-    setThreads: (count) => {
-      most = Math.max(most, count);
-      wasm.setThreads(count, maySleep());
-    },
+    setThreads: (count) => wasm.setThreads(count, maySleep()),
     injectFault: wasm.injectFault,
     checkCanaries: operands.checkCanaries,
     kernels: {
@@ -183,14 +180,14 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
         const [px, pk, py] = [address(0, x, true), address(1, kernel, true), address(2, y, false)];
         const pbias = bias === null ? 0 : address(3, bias, true);
         writeSizes(s, s.outChannels, s.groups);
-        wasm.conv2d(px, pk, pbias, py, shared(wasm.conv2dShared(false)), work(wasm.conv2dOwn(false)));
+        wasm.conv2d(px, pk, pbias, py, shared(wasm.conv2dShared(false)), own(wasm.conv2dOwn(false)));
         bring(py, y);
       },
       conv2dKernelGrad: (s, x, dy, dkernel, accumulate) => {
         if (isSmall(s)) return im2col.conv2dKernelGrad(s, x, dy, dkernel, accumulate);
         const [px, pdy, pdk] = [address(0, x, true), address(1, dy, true), address(2, dkernel, accumulate)];
         writeSizes(s, s.outChannels, s.groups);
-        const [sums, frames] = [shared(wasm.conv2dKernelGradShared()), work(wasm.conv2dKernelGradOwn())];
+        const [sums, frames] = [shared(wasm.conv2dKernelGradShared()), own(wasm.conv2dKernelGradOwn())];
         wasm.conv2dKernelGrad(px, pdy, pdk, accumulate, sums, frames);
         bring(pdk, dkernel);
       },
@@ -202,7 +199,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
         }
         const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, accumulate)];
         writeSizes(s, s.outChannels, s.groups);
-        const [panels, frames] = [shared(wasm.conv2dInputGradShared()), work(wasm.conv2dInputGradOwn())];
+        const [panels, frames] = [shared(wasm.conv2dInputGradShared()), own(wasm.conv2dInputGradOwn())];
         wasm.conv2dInputGrad(pdy, pk, pdx, accumulate, panels, frames);
         bring(pdx, dx);
       },
@@ -210,14 +207,14 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
         if (s.multiplier !== 1 || y.length < FEW) return reference.depthwiseConv2d(s, x, kernel, y, accumulate);
         const [px, pk, py] = [address(0, x, true), address(1, kernel, true), address(2, y, accumulate)];
         writeSizes(s, s.channels, s.channels);
-        wasm.depthwise(px, pk, py, accumulate, work(wasm.depthwiseOwn(false)));
+        wasm.depthwise(px, pk, py, accumulate, own(wasm.depthwiseOwn(false)));
         bring(py, y);
       },
       depthwiseConv2dInputGrad: (s, dy, kernel, dx, accumulate) => {
         if (s.multiplier !== 1 || dy.length < FEW) return reference.depthwiseConv2dInputGrad(s, dy, kernel, dx, accumulate);
         const [pdy, pk, pdx] = [address(0, dy, true), address(1, kernel, true), address(2, dx, accumulate)];
         writeSizes(s, s.channels, s.channels);
-        const zeros = work(wasm.depthwiseOwn(true));
+        const zeros = own(wasm.depthwiseInputGradOwn());
         wasm.depthwiseInputGrad(pdy, pk, pdx, accumulate, shared(kernel.byteLength), zeros);
         bring(pdx, dx);
       },
@@ -225,7 +222,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
         if (s.multiplier !== 1 || dy.length < FEW) return reference.depthwiseConv2dKernelGrad(s, x, dy, dkernel, accumulate);
         const [px, pdy, pdk] = [address(0, x, true), address(1, dy, true), address(2, dkernel, accumulate)];
         writeSizes(s, s.channels, s.channels);
-        const [sums, zeros] = [shared(wasm.depthwiseKernelGradShared()), work(wasm.depthwiseOwn(false))];
+        const [sums, zeros] = [shared(wasm.depthwiseKernelGradShared()), own(wasm.depthwiseKernelGradOwn())];
         wasm.depthwiseKernelGrad(px, pdy, pdk, accumulate, sums, zeros);
         bring(pdk, dkernel);
       },

@@ -1,17 +1,18 @@
 // Convolution as a matrix product whose left side, one row per window (im2col), is never made: a row lies in the image as runs of
 // numbers, which the register tile reads in place.
 
-import { product, GEMM_WORK } from "./gemm";
+import { collect, hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";
+import { product, productWork } from "./gemm";
 import { madd } from "./madd";
 import {
   batch, channels, dilationX, dilationY, groups, height, kernelHeight, kernelWidth, outHeight, outputs, outWidth, padLeft, padTop,
   readSizes, readTurnedSizes, strideX, strideY, width,
 } from "./sizes";
 import { BLOCK, firstWindow, frameNumbers, pitch, planStrips, rowsHere, strip, stripRows, strips } from "./strips";
-import { argument, cut, partsFor, run, setArgument } from "./threads";
-import { copyEdge, EDGE, MR, NR, tile, tileOffsets } from "./tile";
+import { argument, cut, partsFor, run, setArgument, slots } from "./threads";
+import { copyEdge, EDGE, FOLD, MR, NR, tile, tileOffsets } from "./tile";
 import {
-  transformPanel, winogradGradOwn, winogradGradStrip, winogradKernelGrad, winogradOwn, winogradStrip, winogradSums,
+  transformPanel, winogradGradBegin, winogradGradCollect, winogradGradOwn, winogradGradStrip, winogradKernelGrad, winogradOwn, winogradStrip, winogradSums,
 } from "./winograd";
 
 /** With fewer channels or outputs Winograd's transforms take longer than the products that they save. */
@@ -20,6 +21,13 @@ const LEAST_CHANNELS: i32 = 16;
 const LEAST_WINDOWS: i32 = 25;
 /** With more channels times outputs, reading the transformed kernel from memory for each block takes longer than it saves. */
 const MOST_WEIGHTS: i64 = 1 << 17;
+/** With more channels float32 sums over them would lose digits. */
+const MOST_CHANNELS: i32 = 528;
+/** So many float32 sums of a tile are added up in float32; more are collected in double precision. */
+const MOST_FOLDS: i32 = 12;
+/** Windows that a tile of the kernel's gradient sums at once: two rows of 28. */
+const GRAD_FOLD: i32 = 56;
+const GRAD_FOLDS: i32 = 8;
 /** Runs shorter than this are read through a table of offsets. */
 const SHORT: i32 = 12;
 /** Windows in a strip for the kernel's gradient: what is read of them once per tile stays in the nearest cache. */
@@ -41,14 +49,15 @@ function plan(windows: i32, tiled: bool): void {
   depth = kernelHeight * kernelWidth * share;
   panels = (outShare + NR - 1) / NR;
   winograd = tiled && groups == 1 && kernelHeight == 3 && kernelWidth == 3 && strideY * strideX * dilationY * dilationX == 1
-    && (channels & 3) == 0 && channels >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS && <i64>channels * outputs <= MOST_WEIGHTS
+    && (channels & 3) == 0 && channels >= LEAST_CHANNELS && channels <= MOST_CHANNELS && outputs >= LEAST_CHANNELS && <i64>channels * outputs <= MOST_WEIGHTS
     && outHeight * outWidth >= LEAST_WINDOWS;
   planStrips(windows, winograd ? 2 : 1);
 }
 
 /** Multiplications of the convolution whose sizes were read. */
 function products(): i64 {
-  return <i64>(batch * outHeight) * outWidth * depth * outputs;
+  const count = <f64>batch * <f64>outHeight * <f64>outWidth * <f64>outputs * <f64>kernelHeight * <f64>kernelWidth * <f64>share;
+  return <i64>min<f64>(count, 9e18);
 }
 
 // Forward, and towards the image at stride 1, which is the same with the kernel turned round.
@@ -59,16 +68,35 @@ function planConv2d(turned: bool): void {
   plan(i32.MAX_VALUE, true);
 }
 
-/** Bytes of work memory that all threads share, for the kernel in panels; and that each needs for itself. */
-export function conv2dShared(turned: bool): i32 {
-  planConv2d(turned);
-  return 4 * groups * panels * depth * NR + (winograd ? 4 * 16 * panels * channels * NR : 0);
+/** Numbers of the kernel in panels of eight outputs. */
+function panelNumbers(): f64 {
+  return <f64>groups * <f64>panels * (<f64>kernelHeight * <f64>kernelWidth * <f64>share) * NR;
 }
 
-export function conv2dOwn(turned: bool): i32 {
+/** Bytes of work memory that all threads share, for the kernel in panels. */
+export function conv2dShared(turned: bool): f64 {
   planConv2d(turned);
-  if (winograd) return (winogradOwn() + 4 * frameNumbers() + 63) & ~63;
-  return (EDGE + 4 * (paddedDepth() + frameNumbers()) + 63) & ~63;
+  return 4 * (panelNumbers() + (winograd ? <f64>(16 * panels * channels * NR) : 0));
+}
+
+/** Bytes of the tile that does not fit, and of its totals in double precision. */
+const TILES: i32 = EDGE + 8 * MR * NR;
+
+/** The number of parts of a convolution. */
+function convParts(): i32 {
+  return <i32>max<i64>(1, min<i64>(min<i64>(MOST_PARTS, strips), products() / PART));
+}
+
+/** Bytes of one slot of work memory. */
+function convSlot(): f64 {
+  const bytes = winograd ? winogradOwn() : TILES + 4 * paddedDepths();
+  return Math.ceil((bytes + 4 * frameNumbers()) / 64) * 64;
+}
+
+/** Bytes of work memory that a convolution needs for all threads. */
+export function conv2dOwn(turned: bool): f64 {
+  planConv2d(turned);
+  return convSlot() * slots(convParts());
 }
 
 /** y = x ∗ kernel + bias; `bias` may be 0. */
@@ -79,7 +107,7 @@ export function conv2d(x: usize, kernel: usize, bias: usize, y: usize, shared: u
 function convolve(
   turned: bool, x: usize, kernel: usize, bias: usize, y: usize, accumulate: bool, shared: usize, work: usize,
 ): void {
-  const own = conv2dOwn(turned);
+  planConv2d(turned);
   setArgument(0, turned);
   setArgument(1, <i32>x);
   setArgument(2, <i32>kernel);
@@ -88,8 +116,8 @@ function convolve(
   setArgument(5, accumulate);
   setArgument(6, <i32>shared);
   const all = groups * panels;
-  run(panelPart, partsFor(all * depth * NR, 1 << 15, all), work, own);
-  run(winograd ? winogradPart : conv2dPart, <i32>max<i64>(1, min<i64>(min<i64>(MOST_PARTS, strips), products() / PART)), work, own);
+  run(panelPart, partsFor(all * depth * NR, 1 << 15, all), 0, 0);
+  run(winograd ? winogradPart : conv2dPart, convParts(), work, <usize>convSlot());
 }
 
 /** Panels of 8 outputs: for each number under a window the weights of the 8; those beyond the last are zeros. With their transforms. */
@@ -104,17 +132,17 @@ function panelPart(part: i32, parts: i32, _work: usize): void {
     const group = i / panels;
     const first = (i % panels) * NR;
     const count = min(NR, outShare - first);
-    let to = <usize>argument(6) + 4 * <usize>(i * depth * NR);
+    let to = <usize>argument(6) + 4 * NR * <usize>i * <usize>depth;
     for (let tap = 0; tap < taps; tap++) {
       for (let c = 0; c < share; c++, to += 4 * NR) {
         if (turned) {
           // kernel [last tap − tap, output of the group, channel]: what was an output is read, and the other way round.
-          const from = kernel + 4 * (<usize>((taps - 1 - tap) * outShare + first) * channels + group * share + c);
+          const from = kernel + 4 * ((<usize>(taps - 1 - tap) * <usize>outShare + <usize>first) * <usize>channels + <usize>(group * share + c));
           for (let j = 0; j < NR; j++) {
             store<f32>(to + 4 * <usize>j, j < count ? load<f32>(from + 4 * <usize>(j * channels)) : 0);
           }
         } else {
-          const from = kernel + 4 * (<usize>(tap * share + c) * outputs + group * outShare + first);
+          const from = kernel + 4 * (<usize>(tap * share + c) * <usize>outputs + <usize>(group * outShare + first));
           if (count == NR) {
             v128.store(to, v128.load(from));
             v128.store(to, v128.load(from, 16), 16);
@@ -156,7 +184,8 @@ function conv2dPart(part: i32, parts: i32, work: usize): void {
   const runs = sideBySide ? 1 : kernelWidth;
   const length = sideBySide ? kernelWidth * share : share;
   const short = length < SHORT;
-  const offsets = work + EDGE;
+  const offsets = work + TILES;
+  const long = depth > FOLD;
   const frame = offsets + 4 * <usize>paddedDepth();
   const first = cut(strips, part, parts, 1);
   const end = cut(strips, part + 1, parts, 1);
@@ -170,7 +199,7 @@ function conv2dPart(part: i32, parts: i32, work: usize): void {
       const group = i / panels;
       const output = group * outShare + (i % panels) * NR;
       const columns = min(NR, outShare - (i % panels) * NR);
-      const panel = <usize>argument(6) + 4 * <usize>(i * depth * NR);
+      const panel = <usize>argument(6) + 4 * NR * <usize>i * <usize>depth;
       let row = source + 4 * <usize>(group * share);
       let column = 0;
       let to = out + 4 * <usize>output;
@@ -211,7 +240,12 @@ function conv2dPart(part: i32, parts: i32, work: usize): void {
         const at = fits ? to : edge;
         const atStep: usize = fits ? outStep : 4 * NR;
         const from: usize = fits ? start : 0;
-        if (short) tileOffsets(depth, offsets, a0, a1, a2, a3, panel, at, atStep, from, startStep);
+        if (long) {
+          beginSum(edge, at, atStep, from, startStep);
+          if (short) sumOffsets(offsets, a0, a1, a2, a3, panel);
+          else sumRuns(line, runs, step, length, a0, a1, a2, a3, panel);
+          if (endSum(to, outStep, start, startStep, left, columns)) continue;
+        } else if (short) tileOffsets(depth, offsets, a0, a1, a2, a3, panel, at, atStep, from, startStep);
         else tile(kernelHeight, line, runs, step, length, a0, a1, a2, a3, panel, 4 * NR, at, atStep, from, startStep);
         if (!fits) copyEdge(edge, to, outStep, start, startStep, left, columns);
       }
@@ -219,12 +253,84 @@ function conv2dPart(part: i32, parts: i32, work: usize): void {
   }
 }
 
+// Tiles of more than FOLD terms are computed in pieces: each is added to the tile in float32 or, if there are many pieces, to totals in
+// double precision, a few pieces at a time.
+
+let sumTo: usize, sumStep: usize, sumFrom: usize, sumFromStep: usize, sumTotals: usize, folds: i32;
+
+/** Begins a tile at c, on top of `start` unless that is 0. If it has many terms, it grows in the tile at `edge` and the totals behind it. */
+function beginSum(edge: usize, c: usize, cStep: usize, start: usize, startStep: usize): void {
+  folds = 0;
+  sumTotals = depth > MOST_FOLDS * FOLD ? edge + EDGE : 0;
+  sumTo = sumTotals ? edge : c;
+  sumStep = sumTotals ? 4 * NR : cStep;
+  sumFrom = sumTotals ? 0 : start;
+  sumFromStep = startStep;
+  if (sumTotals) memory.fill(sumTotals, 0, 8 * MR * NR);
+}
+
+/** After a piece: the next is added to it. */
+// @ts-ignore: decorator
+@inline
+function nextPiece(): void {
+  sumFrom = sumTo;
+  sumFromStep = sumStep;
+  if (sumTotals && ++folds == GRAD_FOLDS) {
+    collect(sumTo, MR * NR, sumTotals);
+    folds = 0;
+  }
+}
+
+/** Pieces of a tile whose numbers are read through a table of offsets. */
+function sumOffsets(offsets: usize, a0: usize, a1: usize, a2: usize, a3: usize, panel: usize): void {
+  for (let d = 0; d < depth; d += FOLD, offsets += 4 * FOLD, panel += 4 * NR * FOLD) {
+    tileOffsets(min(FOLD, depth - d), offsets, a0, a1, a2, a3, panel, sumTo, sumStep, sumFrom, sumFromStep);
+    nextPiece();
+  }
+}
+
+/** Pieces of a tile whose numbers are kernelHeight lines of `runs` runs of `length`: whole lines, whole runs, or parts of a run. */
+function sumRuns(
+  line: usize, runs: i32, step: usize, length: i32, a0: usize, a1: usize, a2: usize, a3: usize, panel: usize,
+): void {
+  const inLine = runs * length;
+  const manyLines = max(1, FOLD / inLine), manyRuns = max(1, FOLD / length);
+  const part = min(length, FOLD);
+  for (let ky = 0; ky < kernelHeight; ky += manyLines) {
+    const lines = min(manyLines, kernelHeight - ky);
+    const down = <usize>ky * line;
+    for (let r = 0; r < runs; ) {
+      const count = inLine <= FOLD ? runs : min(manyRuns, runs - r);
+      for (let i = 0; i < length; i += part) {
+        const n = min(part, length - i), at = down + <usize>r * step + 4 * <usize>i;
+        tile(lines, line, count, step, n, a0 + at, a1 + at, a2 + at, a3 + at, panel, 4 * NR, sumTo, sumStep, sumFrom, sumFromStep);
+        nextPiece();
+        panel += 4 * NR * <usize>(lines * count * n);
+      }
+      r += count;
+    }
+  }
+}
+
+/** Writes what totals hold to the `rows` × `columns` numbers at c; false if there were no totals. */
+function endSum(c: usize, cStep: usize, start: usize, startStep: usize, rows: i32, columns: i32): bool {
+  if (sumTotals == 0) return false;
+  collect(sumTo, MR * NR, sumTotals);
+  for (let i = 0; i < rows; i++, c += cStep, start += startStep) {
+    for (let j: usize = 0; j < <usize>columns; j++) {
+      const sum = load<f64>(sumTotals + 8 * (NR * <usize>i + j));
+      store<f32>(c + 4 * j, <f32>(startStep == 0 && start == 0 ? sum : sum + <f64>load<f32>(start + 4 * j)));
+    }
+  }
+  return true;
+}
+
 // Towards the kernel.
 
 /** Partial sums are kept by so many parts of the windows; where a kernel is too large for that, by one, cut along its depth instead. */
 function windowParts(): i32 {
-  const most = max(1, SUMS / max(1, partSums()));
-  return <i32>max<i64>(1, min<i64>(min<i64>(min(16, most), strips), products() / PART));
+  const most = <i32>max<f64>(1, min<f64>(SUMS / max<f64>(1, partSums()), 16));
+  return <i32>max<i64>(1, min<i64>(min<i64>(most, strips), products() / PART));
 }
 
 function depthParts(): i32 {
@@ -235,9 +341,14 @@ function paddedDepth(): i32 {
   return (depth + MR - 1) & ~(MR - 1);
 }
 
+/** The same as a number that does not wrap. */
+function paddedDepths(): f64 {
+  return Math.ceil(<f64>kernelHeight * <f64>kernelWidth * <f64>share / MR) * MR;
+}
+
 /** Numbers of one part's sums. */
-function partSums(): i32 {
-  return winograd ? winogradSums() : groups * panels * paddedDepth() * NR;
+function partSums(): f64 {
+  return winograd ? winogradSums() : <f64>groups * <f64>panels * paddedDepths() * NR;
 }
 
 function planKernelGrad(): void {
@@ -246,18 +357,33 @@ function planKernelGrad(): void {
   if (!winograd || SUMS / winogradSums() < LEAST_PARTS) plan(GRAD_WINDOWS, false);
 }
 
-export function conv2dKernelGradShared(): i32 {
+/** Bytes that all threads share: for each part of the windows the totals of its sums (f64) and, behind them, sums of few windows (f32). */
+export function conv2dKernelGradShared(): f64 {
   planKernelGrad();
-  return 4 * windowParts() * partSums();
+  return 12 * <f64>windowParts() * partSums();
 }
 
-export function conv2dKernelGradOwn(): i32 {
+/** Bytes of one slot. */
+function kernelGradSlot(): f64 {
+  const bytes: f64 = winograd ? winogradGradOwn() : 4 * paddedDepths();
+  return Math.ceil((4 * frameNumbers() + bytes) / 64) * 64;
+}
+
+/** Bytes of work memory that `conv2dKernelGrad` needs for all threads. */
+export function conv2dKernelGradOwn(): f64 {
   planKernelGrad();
-  return (4 * frameNumbers() + (winograd ? winogradGradOwn() : 4 * paddedDepth()) + 63) & ~63;
+  const parts = windowParts() * depthParts();
+  return kernelGradSlot() * slots(winograd ? max(parts, kernelParts()) : parts);
+}
+
+/** The parts in which the sums of Winograd's gradient become the kernel's gradient. */
+function kernelParts(): i32 {
+  return partsFor(winogradSums(), 1 << 15, outputs);
 }
 
 export function conv2dKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate: bool, shared: usize, work: usize): void {
-  const own = conv2dKernelGradOwn();
+  planKernelGrad();
+  const own = <usize>kernelGradSlot();
   setArgument(0, <i32>x);
   setArgument(1, <i32>dy);
   setArgument(2, <i32>dkernel);
@@ -265,22 +391,28 @@ export function conv2dKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate
   setArgument(4, <i32>shared);
   if (winograd) {
     run(winogradGradPart, windowParts(), work, own);
-    run(winogradKernelPart, partsFor(winogradSums(), 1 << 15, outputs), work, own);
+    run(winogradKernelPart, kernelParts(), work, own);
     return;
   }
   run(kernelGradPart, windowParts() * depthParts(), work, own);
-  run(addSumsPart, partsFor(depth * outputs * windowParts(), 1 << 15, depth), work, own);
+  run(addSumsPart, partsFor(<i32>min<i64>(i32.MAX_VALUE, <i64>depth * outputs * windowParts()), 1 << 15, depth), 0, 0);
+}
+
+/** Where the totals of a part are. */
+function totalsOf(part: i32): usize {
+  return <usize>argument(4) + 12 * <usize>part * <usize>partSums();
 }
 
 function winogradGradPart(part: i32, parts: i32, work: usize): void {
   planKernelGrad();
-  const sums = <usize>argument(4) + 4 * <usize>part * <usize>winogradSums();
+  const totals = totalsOf(part);
   const frame = work + winogradGradOwn();
-  memory.fill(sums, 0, 4 * winogradSums());
+  winogradGradBegin(totals);
   const end = cut(strips, part + 1, parts, 1);
   for (let index = cut(strips, part, parts, 1); index < end; index++) {
-    winogradGradStrip(index, <usize>argument(0), <usize>argument(1), sums, frame, work);
+    winogradGradStrip(index, <usize>argument(0), <usize>argument(1), totals, frame, work);
   }
+  winogradGradCollect(totals);
 }
 
 function winogradKernelPart(part: i32, parts: i32, work: usize): void {
@@ -290,7 +422,10 @@ function winogradKernelPart(part: i32, parts: i32, work: usize): void {
   winogradKernelGrad(first, end, <usize>argument(4), windowParts(), <usize>argument(2), argument(3) != 0, work);
 }
 
-/** sums [part, group, panel, depth, 8] of a part of the windows, or of all for a part of the depth. */
+/**
+ * Totals [part, group, panel, depth, 8] (f64) of a part of the windows, or of all for a part of the depth. Windows are summed in float32,
+ * at most 56 at a time (a piece: some rows, or a part of a row), and after 8 pieces added to the totals.
+ */
 function kernelGradPart(part: i32, parts: i32, work: usize): void {
   planKernelGrad();
   const alongWindows = windowParts();
@@ -298,27 +433,73 @@ function kernelGradPart(part: i32, parts: i32, work: usize): void {
   const x = <usize>argument(0);
   const offsets = work;
   const frame = work + 4 * <usize>paddedDepth();
-  const outStep: usize = 4 * <usize>outputs;
-  const across: usize = 4 * <usize>(strideX * channels);
   const from = cut(depth, part % alongDepth, alongDepth, MR);
   const to = cut(depth, part % alongDepth + 1, alongDepth, MR);
   const windowPart = part / alongDepth;
-  const sums = <usize>argument(4) + 4 * <usize>windowPart * <usize>partSums();
+  const totals = totalsOf(windowPart);
+  const sums = totals + 8 * <usize>partSums();
   const first = cut(strips, windowPart, alongWindows, 1);
   const end = cut(strips, windowPart + 1, alongWindows, 1);
-  if (first == end) memory.fill(sums, 0, 4 * partSums());
+  clearSums(totals, sums, from, to);
+  let held = 0; // pieces in the sums
   for (let index = first; index < end; index++) {
     const source = strip(index, x, frame);
     if (index == first) writeOffsets(offsets);
-    const down: usize = <usize>strideY * pitch;
-    const out = <usize>argument(1) + <usize>firstWindow(index) * outStep;
-    for (let i = 0; i < groups * panels; i++) {
-      const group = i / panels;
-      const image = source + 4 * <usize>(group * share);
-      const dy = out + 4 * <usize>(group * outShare + (i % panels) * NR);
-      for (let d = from; d < to; d += MR) {
-        const at = sums + 4 * <usize>((i * paddedDepth() + d) * NR);
-        gradTile(rowsHere, down, outWidth, across, image, offsets + 4 * <usize>d, dy, outStep, at, index > first);
+    const rows = max(1, GRAD_FOLD / outWidth), perRow = (outWidth + GRAD_FOLD - 1) / GRAD_FOLD;
+    const pieces = perRow > 1 ? rowsHere * perRow : (rowsHere + rows - 1) / rows;
+    for (let piece = 0; piece < pieces; ) {
+      if (held == GRAD_FOLDS) {
+        collectSums(totals, sums, from, to);
+        held = 0;
+      }
+      const last = min(pieces, piece + GRAD_FOLDS - held);
+      addPieces(piece, last, rows, perRow, source, <usize>firstWindow(index), offsets, sums, from, to);
+      held += last - piece;
+      piece = last;
+    }
+  }
+  collectSums(totals, sums, from, to);
+}
+
+/** Where the sums of panel i from depth d on begin, in numbers. */
+// @ts-ignore: decorator
+@inline
+function sumsAt(i: i32, d: i32): usize {
+  return (<usize>i * <usize>paddedDepth() + <usize>d) * NR;
+}
+
+function clearSums(totals: usize, sums: usize, from: i32, to: i32): void {
+  const numbers = <usize>(to - from + MR - 1 & ~(MR - 1)) * NR;
+  for (let i = 0; i < groups * panels; i++) {
+    memory.fill(totals + 8 * sumsAt(i, from), 0, 8 * numbers);
+    memory.fill(sums + 4 * sumsAt(i, from), 0, 4 * numbers);
+  }
+}
+
+function collectSums(totals: usize, sums: usize, from: i32, to: i32): void {
+  const numbers = <usize>(to - from + MR - 1 & ~(MR - 1)) * NR;
+  for (let i = 0; i < groups * panels; i++) collect(sums + 4 * sumsAt(i, from), numbers, totals + 8 * sumsAt(i, from));
+}
+
+/** Adds the pieces first … last - 1 of a strip, whose first window is number `window`, to the sums. */
+function addPieces(
+  first: i32, last: i32, rows: i32, perRow: i32, source: usize, window: usize, offsets: usize, sums: usize, from: i32, to: i32,
+): void {
+  const outStep: usize = 4 * <usize>outputs;
+  const across: usize = 4 * <usize>strideX * <usize>channels, down: usize = <usize>strideY * pitch;
+  for (let i = 0; i < groups * panels; i++) {
+    const group = i / panels;
+    const image = source + 4 * <usize>(group * share);
+    const dy = <usize>argument(1) + window * outStep + 4 * <usize>(group * outShare + (i % panels) * NR);
+    for (let d = from; d < to; d += MR) {
+      const at = sums + 4 * sumsAt(i, d);
+      for (let piece = first; piece < last; piece++) {
+        const row = perRow > 1 ? piece / perRow : piece * rows, column = perRow > 1 ? (piece % perRow) * GRAD_FOLD : 0;
+        const count = min(GRAD_FOLD, outWidth - column);
+        gradTile(
+          min(rows, rowsHere - row), down, count, across, image + <usize>row * down + <usize>column * across,
+          offsets + 4 * <usize>d, dy + (<usize>row * <usize>outWidth + <usize>column) * outStep, outStep, at,
+        );
       }
     }
   }
@@ -335,9 +516,9 @@ function writeOffsets(to: usize): void {
   }
 }
 
-/** sums [4, 8] (+)= Σ over the windows of rows × columns of x at four offsets times dy at eight outputs. */
+/** sums [4, 8] += Σ over the windows of rows × columns of x at four offsets times dy at eight outputs. */
 function gradTile(
-  rows: i32, down: usize, columns: i32, across: usize, x: usize, offsets: usize, dy: usize, dyStep: usize, sums: usize, add: bool,
+  rows: i32, down: usize, columns: i32, across: usize, x: usize, offsets: usize, dy: usize, dyStep: usize, sums: usize,
 ): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
@@ -387,39 +568,39 @@ function gradTile(
       }
     }
   }
-  put(sums, c00, add);
-  put(sums + 16, c01, add);
-  put(sums + 32, c10, add);
-  put(sums + 48, c11, add);
-  put(sums + 64, c20, add);
-  put(sums + 80, c21, add);
-  put(sums + 96, c30, add);
-  put(sums + 112, c31, add);
+  put(sums, c00);
+  put(sums + 16, c01);
+  put(sums + 32, c10);
+  put(sums + 48, c11);
+  put(sums + 64, c20);
+  put(sums + 80, c21);
+  put(sums + 96, c30);
+  put(sums + 112, c31);
 }
 
 // @ts-ignore: decorator
 @inline
-function put(to: usize, x: v128, add: bool): void {
-  v128.store(to, add ? f32x4.add(v128.load(to), x) : x);
+function put(to: usize, x: v128): void {
+  v128.store(to, f32x4.add(v128.load(to), x));
 }
 
-/** dkernel [depth, outputs] (+)= the partial sums, in the order of the parts. */
+/** dkernel [depth, outputs] (+)= the totals of the parts, in their order. */
 function addSumsPart(part: i32, parts: i32, _work: usize): void {
   planKernelGrad();
   const count = windowParts();
   const dkernel = <usize>argument(2);
   const accumulate = argument(3) != 0;
-  const next: usize = 4 * <usize>partSums();
+  const next: usize = 12 * <usize>partSums();
   const end = cut(depth, part + 1, parts, 1);
   for (let d = cut(depth, part, parts, 1); d < end; d++) {
     for (let o = 0; o < outputs; o++) {
       const j = o % outShare;
       const panel = (o / outShare) * panels + j / NR;
-      let from = <usize>argument(4) + 4 * <usize>((panel * paddedDepth() + d) * NR + j % NR);
-      const to = dkernel + 4 * <usize>(d * outputs + o);
-      let sum: f32 = accumulate ? load<f32>(to) : 0;
-      for (let p = 0; p < count; p++, from += next) sum += load<f32>(from);
-      store<f32>(to, sum);
+      let from = <usize>argument(4) + 8 * (sumsAt(panel, d) + <usize>(j % NR));
+      const to = dkernel + 4 * (<usize>d * <usize>outputs + <usize>o);
+      let sum: f64 = accumulate ? load<f32>(to) : 0;
+      for (let p = 0; p < count; p++, from += next) sum += load<f64>(from);
+      store<f32>(to, <f32>sum);
     }
   }
 }
@@ -431,14 +612,35 @@ function isTurned(): bool {
   return strideY == 1 && strideX == 1;
 }
 
-export function conv2dInputGradShared(): i32 {
+export function conv2dInputGradShared(): f64 {
   return isTurned() ? conv2dShared(true) : 0;
 }
 
-export function conv2dInputGradOwn(): i32 {
+function imageParts(): i32 {
+  return partsFor(batch, 1, <i32>max<i64>(1, min<i64>(MOST_PARTS, products() / PART)));
+}
+
+/** Windows whose patches are computed at a time. */
+function patchWindows(): i32 {
+  return max(4, BLOCK / max(1, depth));
+}
+
+/** Bytes of the product that makes patches, in whole vectors. */
+function patchProduct(): i32 {
+  return (productWork(patchWindows(), depth, outShare) + 15) & ~15;
+}
+
+/** Bytes of one slot: those, the patches and, if many windows share a pixel, the totals of an image. */
+function inputGradSlot(): f64 {
+  const bytes = <f64>patchProduct() + 4 * max<f64>(BLOCK, 4 * (<f64>kernelHeight * <f64>kernelWidth * <f64>share));
+  return Math.ceil(bytes / 64) * 64 + (hasManyWindows() ? imageTotals() : 0);
+}
+
+/** Bytes of work memory that `conv2dInputGrad` needs for all threads. */
+export function conv2dInputGradOwn(): f64 {
   if (isTurned()) return conv2dOwn(true);
   plan(i32.MAX_VALUE, false);
-  return GEMM_WORK + 4 * max(BLOCK, 4 * depth);
+  return inputGradSlot() * slots(imageParts());
 }
 
 /**
@@ -447,41 +649,45 @@ export function conv2dInputGradOwn(): i32 {
  */
 export function conv2dInputGrad(dy: usize, kernel: usize, dx: usize, accumulate: bool, shared: usize, work: usize): void {
   if (isTurned()) return convolve(true, dy, kernel, 0, dx, accumulate, shared, work);
-  const own = conv2dInputGradOwn();
+  plan(i32.MAX_VALUE, false);
   setArgument(0, <i32>dy);
   setArgument(1, <i32>kernel);
   setArgument(2, <i32>dx);
   setArgument(3, accumulate);
-  run(inputGradPart, partsFor(batch, 1, <i32>max<i64>(1, min<i64>(MOST_PARTS, products() / PART))), work, own);
+  run(inputGradPart, imageParts(), work, <usize>inputGradSlot());
 }
 
 function inputGradPart(part: i32, parts: i32, work: usize): void {
-  conv2dInputGradOwn();
-  const accumulate = argument(3) != 0;
+  readSizes();
+  plan(i32.MAX_VALUE, false);
+  const accumulate = argument(3) != 0, many = hasManyWindows();
   const kernel = <usize>argument(1);
-  const patches = work + GEMM_WORK;
-  const block = max(4, BLOCK / max(1, depth));
-  const size: usize = 4 * <usize>(height * width) * <usize>channels;
+  const patches = work + patchProduct();
+  const numbers = <usize>imageNumbers();
+  const totals = work + <usize>(inputGradSlot() - (many ? imageTotals() : 0));
+  const block = patchWindows();
   const outStep: usize = 4 * <usize>outputs;
   const count = outHeight * outWidth;
   const end = cut(batch, part + 1, parts, 1);
   for (let image = cut(batch, part, parts, 1); image < end; image++) {
-    const dx = <usize>argument(2) + <usize>image * size;
-    const dy = <usize>argument(0) + <usize>(image * count) * outStep;
-    if (!accumulate) memory.fill(dx, 0, size);
+    const dx = <usize>argument(2) + 4 * <usize>image * numbers;
+    const dy = <usize>argument(0) + <usize>image * <usize>count * outStep;
+    if (many) widenImage(dx, numbers, totals, accumulate);
+    else if (!accumulate) memory.fill(dx, 0, 4 * numbers);
     for (let first = 0; first < count; first += block) {
       const here = min(block, count - first);
       for (let g = 0; g < groups; g++) {
         const at = dy + <usize>first * outStep + 4 * <usize>(g * outShare);
         product(here, depth, outShare, at, outputs, 1, kernel + 4 * <usize>(g * outShare), 1, outputs, patches, depth, false, 0, work);
-        addPatches(patches, g, first, here, dx);
+        addPatches(patches, g, first, here, many ? totals : dx, many);
       }
     }
+    if (many) roundImage(totals, numbers, dx);
   }
 }
 
-/** dx += patches, each where it was read in its image. */
-function addPatches(patches: usize, group: i32, first: i32, count: i32, dx: usize): void {
+/** dx += patches, each where it was read in its image; dx is float32 or, if `wide`, the totals of the image. */
+function addPatches(patches: usize, group: i32, first: i32, count: i32, dx: usize, wide: bool): void {
   let ox = first % outWidth;
   let oy = first / outWidth;
   const run: usize = 4 * <usize>share;
@@ -491,7 +697,12 @@ function addPatches(patches: usize, group: i32, first: i32, count: i32, dx: usiz
       for (let kx = 0; kx < kernelWidth; kx++, patches += run) {
         const ix = ox * strideX - padLeft + kx * dilationX;
         if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;
-        const to = dx + 4 * (<usize>(iy * width + ix) * channels + group * share);
+        const place = <usize>(iy * width + ix) * <usize>channels + <usize>(group * share);
+        if (wide) {
+          addWide(patches, share, dx + 8 * place);
+          continue;
+        }
+        const to = dx + 4 * place;
         let c = 0;
         for (; c + 4 <= share; c += 4) {
           const at: usize = 4 * <usize>c;
@@ -507,4 +718,9 @@ function addPatches(patches: usize, group: i32, first: i32, count: i32, dx: usiz
     ox = 0;
     oy++;
   }
+}
+
+/** totals [n] (f64) += x [n]. */
+function addWide(x: usize, n: i32, totals: usize): void {
+  for (const end = x + 4 * <usize>n; x < end; x += 4, totals += 8) store<f64>(totals, load<f64>(totals) + <f64>load<f32>(x));
 }

@@ -1,12 +1,16 @@
 // Convolution of each channel by itself, multiplier 1. Images are read where they lie, a row of windows after the other; the inner loops take
 // four channels at a time and, where all their taps are inside the image, four outputs side by side.
 
+import {
+  addPair, collect, FEW_TERMS, hasManyWindows, imageNumbers, imageTotals, imageTotalsOwn, roundImage, widenImage,
+} from "./doubles";
 import { madd } from "./madd";
+import { read, write } from "./pairs";
 import {
   batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
   readSizes, readTurnedSizes, strideX, strideY, width,
 } from "./sizes";
-import { argument, cut, partsFor, run, setArgument } from "./threads";
+import { argument, cut, partsFor, run, setArgument, slots } from "./threads";
 
 /** Multiplications worth a part. */
 const PART: i32 = 1 << 17;
@@ -15,7 +19,8 @@ const MOST_PARTS: i32 = 64;
 const MOST_SUMS: i32 = 16;
 
 function products(): i32 {
-  return <i32>min<i64>(i32.MAX_VALUE, <i64>(batch * outHeight) * outWidth * channels * kernelHeight * kernelWidth);
+  const count = <f64>batch * <f64>outHeight * <f64>outWidth * <f64>channels * <f64>kernelHeight * <f64>kernelWidth;
+  return <i32>min<f64>(<f64>i32.MAX_VALUE, count);
 }
 
 function readEither(turned: bool): void {
@@ -41,23 +46,30 @@ function nearTo(): i32 {
 }
 
 /** Zeros as far apart as the lines of an image, so that they can stand for a pixel of each line; numbers from the first to the last. */
-function zeroNumbers(): i32 {
-  return ((kernelHeight - 1) * width + 1) * channels;
+function zeroNumbers(): i64 {
+  return (<i64>(kernelHeight - 1) * width + 1) * channels;
 }
 /** Clears them, and the four pixels behind. */
 function clear(zeros: usize): void {
   const pixel: usize = 4 * <usize>channels;
-  for (let line = 0; line < kernelHeight; line++) memory.fill(zeros + <usize>(line * width) * pixel, 0, pixel);
+  for (let line = 0; line < kernelHeight; line++) memory.fill(zeros + <usize>line * <usize>width * pixel, 0, pixel);
   memory.fill(zeros + 4 * <usize>zeroNumbers(), 0, 4 * pixel);
 }
 
-/**
- * Bytes of work memory that each thread needs for itself: those zeros and four pixels. `turned`: for the convolution that leads from dy back
- * to x at stride 1.
- */
-export function depthwiseOwn(turned: bool): i32 {
+/** Bytes of one slot: those zeros and four pixels. */
+function zerosSlot(): f64 {
+  return isThreeByThree() ? Math.ceil(4 * (<f64>zeroNumbers() + 4 * <f64>channels) / 64) * 64 : 0;
+}
+
+function rowParts(): i32 {
+  const rows = <i32>min<i64>(i32.MAX_VALUE, <i64>batch * outHeight);
+  return max(1, min(rows, partsFor(products(), PART, MOST_PARTS)));
+}
+
+/** Bytes of work memory that a convolution needs for all threads. `turned`: if it leads from dy back to x at stride 1. */
+export function depthwiseOwn(turned: bool): f64 {
   readEither(turned);
-  return isThreeByThree() ? (4 * (zeroNumbers() + 4 * channels) + 63) & ~63 : 0;
+  return zerosSlot() * slots(rowParts());
 }
 
 /** y (+)= x ∗ kernel. */
@@ -66,13 +78,13 @@ export function depthwise(x: usize, kernel: usize, y: usize, accumulate: bool, w
 }
 
 function convolve(turned: bool, x: usize, kernel: usize, y: usize, accumulate: bool, work: usize): void {
-  const own = depthwiseOwn(turned);
+  readEither(turned);
   setArgument(0, turned);
   setArgument(1, <i32>x);
   setArgument(2, <i32>kernel);
   setArgument(3, <i32>y);
   setArgument(4, accumulate);
-  run(rowsPart, max(1, min(batch * outHeight, partsFor(products(), PART, MOST_PARTS))), work, own);
+  run(rowsPart, rowParts(), work, <usize>zerosSlot());
 }
 
 /** Of a row of windows: how many lines of their taps are inside the image, and where the first begins in x and in the kernel. */
@@ -130,8 +142,32 @@ function rowsPart(part: i32, parts: i32, work: usize): void {
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
     findRow(row, <usize>argument(1), <usize>argument(2));
     const y = <usize>argument(3) + <usize>(row * outWidth) * pixel;
-    if (three) rowOfThree(y, pixel, accumulate, work);
+    if (hasManyTaps()) rowOfMany(y, pixel, accumulate);
+    else if (three) rowOfThree(y, pixel, accumulate, work);
     else rowOfAny(y, pixel, accumulate);
+  }
+}
+
+/** Whether an output has too many terms for a float32 total. */
+function hasManyTaps(): bool {
+  return <i64>kernelHeight * kernelWidth > FEW_TERMS;
+}
+
+/** A row of outputs, each summed in double precision. */
+function rowOfMany(y: usize, pixel: usize, accumulate: bool): void {
+  const step: usize = <usize>dilationX * pixel, down: usize = <usize>dilationY * <usize>width * pixel;
+  for (let o = 0; o < outWidth; o++, y += pixel) {
+    const left = o * strideX - padLeft;
+    const first = firstTap(left, dilationX), end = endTap(left, dilationX, kernelWidth, width);
+    for (let c: usize = 0; c < pixel; c += 8) {
+      let sum = f64x2.splat(0);
+      let line = firstLine + <usize>(left + first * dilationX) * pixel + c, taps = firstTaps + <usize>first * pixel + c;
+      for (let ky = 0; ky < lines; ky++, line += down, taps += <usize>kernelWidth * pixel) {
+        let x = line, tap = taps;
+        for (let kx = first; kx < end; kx++, x += step, tap += pixel) sum = f64x2.add(sum, f64x2.mul(read(x), read(tap)));
+      }
+      write(y + c, sum, pixel - c, accumulate);
+    }
   }
 }
 
@@ -281,8 +317,18 @@ function four(x: usize, y: usize, accumulate: bool): usize {
   return pixel;
 }
 
+function imageParts(): i32 {
+  return max(1, min(batch, partsFor(products(), PART, MOST_PARTS)));
+}
+
+/** Bytes of work memory that `depthwiseInputGrad` needs for all threads. */
+export function depthwiseInputGradOwn(): f64 {
+  readSizes();
+  return strideY == 1 && strideX == 1 ? depthwiseOwn(true) : imageTotalsOwn(imageParts());
+}
+
 /**
- * dx (+)= dy ∗ kernel, the other way. At stride 1 that is a convolution with the kernel turned round, for which `shared` has room; otherwise
+ * dx (+)= dy ∗ kernel, the other way. At stride 1 that is a convolution with the kernel turned round, which `shared` holds; otherwise
  * products are added where their taps were read.
  */
 export function depthwiseInputGrad(dy: usize, kernel: usize, dx: usize, accumulate: bool, shared: usize, work: usize): void {
@@ -297,72 +343,127 @@ export function depthwiseInputGrad(dy: usize, kernel: usize, dx: usize, accumula
   setArgument(2, <i32>kernel);
   setArgument(3, <i32>dx);
   setArgument(4, accumulate);
-  run(scatterPart, min(batch, partsFor(products(), PART, MOST_PARTS)), 0, 0);
+  run(scatterPart, imageParts(), work, hasManyWindows() ? <usize>imageTotals() : 0);
 }
 
 /** dx of some images at any stride: every product where its tap was read. */
-function scatterPart(part: i32, parts: i32, _work: usize): void {
+function scatterPart(part: i32, parts: i32, work: usize): void {
   readSizes();
-  const pixel: usize = 4 * <usize>channels;
-  const size: usize = <usize>(height * width) * pixel;
-  const first = cut(batch, part, parts, 1), end = cut(batch, part + 1, parts, 1);
-  if (argument(4) == 0) memory.fill(<usize>argument(3) + <usize>first * size, 0, <usize>(end - first) * size);
-  let dy = <usize>argument(1) + <usize>(first * outHeight * outWidth) * pixel;
-  for (let row = first * outHeight; row < end * outHeight; row++) {
-    findRow(row, <usize>argument(3), <usize>argument(2));
-    for (let o = 0; o < outWidth; o++, dy += pixel) alone(o, dy, 0, TO_PIXELS);
+  const pixel: usize = 4 * <usize>channels, numbers = <usize>imageNumbers();
+  const many = hasManyWindows(), accumulate = argument(4) != 0;
+  const end = cut(batch, part + 1, parts, 1);
+  for (let b = cut(batch, part, parts, 1); b < end; b++) {
+    const dx = <usize>argument(3) + 4 * <usize>b * numbers;
+    if (many) widenImage(dx, numbers, work, accumulate);
+    else if (!accumulate) memory.fill(dx, 0, 4 * numbers);
+    let dy = <usize>argument(1) + <usize>(b * outHeight) * <usize>outWidth * pixel;
+    for (let row = b * outHeight; row < (b + 1) * outHeight; row++) {
+      findRow(row, <usize>argument(3), <usize>argument(2));
+      for (let o = 0; o < outWidth; o++, dy += pixel) {
+        if (many) toTotals(o, dy, dx, work);
+        else alone(o, dy, 0, TO_PIXELS);
+      }
+    }
+    if (many) roundImage(work, numbers, dx);
+  }
+}
+
+/** One window of the row: its products y·tap are added to the totals of its image, which begins at `image`. */
+function toTotals(window: i32, y: usize, image: usize, totals: usize): void {
+  const pixel: usize = 4 * <usize>channels, down: usize = <usize>dilationY * <usize>width * pixel;
+  const left = window * strideX - padLeft;
+  const first = firstTap(left, dilationX), end = endTap(left, dilationX, kernelWidth, width);
+  let line = firstLine + <usize>(left + first * dilationX) * pixel - image, taps = firstTaps + <usize>first * pixel;
+  for (let ky = 0; ky < lines; ky++, line += down, taps += <usize>kernelWidth * pixel) {
+    let at = line, tap = taps;
+    for (let kx = first; kx < end; kx++, at += <usize>dilationX * pixel, tap += pixel) {
+      for (let c: usize = 0; c < pixel; c += 8) {
+        addPair(totals + 2 * (at + c), f64x2.mul(read(y + c), read(tap + c)), pixel - c);
+      }
+    }
   }
 }
 
 function sumParts(): i32 {
-  return max(1, min(batch * outHeight, partsFor(products(), PART, MOST_SUMS)));
+  const rows = <i32>min<i64>(i32.MAX_VALUE, <i64>batch * outHeight);
+  return max(1, min(rows, partsFor(products(), PART, MOST_SUMS)));
 }
 
-/** Bytes for the partial sums of the kernel's gradient. */
-export function depthwiseKernelGradShared(): i32 {
+/** Numbers of one part's sums: the kernel's, in whole vectors. */
+function sumNumbers(): i64 {
+  return (<i64>kernelHeight * kernelWidth * channels + 3) & ~3;
+}
+
+/** Bytes for the sums of the kernel's gradient: for each part its totals (f64) and its sums of few windows (f32). */
+export function depthwiseKernelGradShared(): f64 {
   readSizes();
-  return 4 * sumParts() * kernelHeight * kernelWidth * channels;
+  return 12 * <f64>sumNumbers() * <f64>sumParts();
+}
+
+/** Bytes of work memory that `depthwiseKernelGrad` needs for all threads. */
+export function depthwiseKernelGradOwn(): f64 {
+  readSizes();
+  return zerosSlot() * slots(sumParts());
 }
 
 /** dkernel (+)= Σ x·dy: some rows are one part, and the parts are added in order. */
 export function depthwiseKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate: bool, shared: usize, work: usize): void {
-  const own = depthwiseOwn(false);
+  readSizes();
   setArgument(1, <i32>x);
   setArgument(2, <i32>dy);
   setArgument(3, <i32>shared);
   const parts = sumParts();
-  const size: usize = 4 * <usize>(kernelHeight * kernelWidth * channels);
-  run(sumRowsPart, parts, work, own);
-  if (!accumulate) memory.fill(dkernel, 0, size);
-  for (let part = 0; part < parts; part++) addNumbers(size, shared + <usize>part * size, dkernel);
+  run(sumRowsPart, parts, work, <usize>zerosSlot());
+  const next: usize = 12 * <usize>sumNumbers(), end = dkernel + 4 * <usize>(kernelHeight * kernelWidth) * <usize>channels;
+  for (let at = shared; dkernel < end; dkernel += 4, at += 8) {
+    let sum: f64 = accumulate ? load<f32>(dkernel) : 0;
+    for (let part = 0, from = at; part < parts; part++, from += next) sum += load<f64>(from);
+    store<f32>(dkernel, <f32>sum);
+  }
+}
+
+/** Sums of few windows (f32), the totals that collect them (f64), and how many windows the sums hold. */
+let fewSums: usize, totals: usize, windowsHeld: i32;
+
+/** Makes sure that the sums may hold so many windows more. */
+function expectWindows(count: i32): void {
+  if (windowsHeld + count > FEW_TERMS) {
+    collect(fewSums, <usize>sumNumbers(), totals);
+    windowsHeld = 0;
+  }
+  windowsHeld += count;
 }
 
 function sumRowsPart(part: i32, parts: i32, work: usize): void {
   readSizes();
   const pixel: usize = 4 * <usize>channels;
-  const size: usize = <usize>(kernelHeight * kernelWidth) * pixel;
-  const sums = <usize>argument(3) + <usize>part * size;
-  memory.fill(sums, 0, size);
+  const numbers = <usize>sumNumbers();
+  totals = <usize>argument(3) + <usize>part * 12 * numbers;
+  fewSums = totals + 8 * numbers;
+  windowsHeld = 0;
+  memory.fill(totals, 0, 12 * numbers);
   const three = isThreeByThree();
   if (three) clear(work);
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
-    findRow(row, <usize>argument(1), sums);
-    const dy = <usize>argument(2) + <usize>(row * outWidth) * pixel;
+    findRow(row, <usize>argument(1), fewSums);
+    const dy = <usize>argument(2) + <usize>row * <usize>outWidth * pixel;
     if (three) sumRowOfThree(dy, pixel, work);
-    else sumRowOfAny(dy, pixel);
+    else for (let o = 0; o < outWidth; o += FEW_TERMS) sumRowOfAny(dy, pixel, o, min(outWidth, o + FEW_TERMS));
   }
+  collect(fewSums, numbers, totals);
 }
 
-/** sums += Σ x·dy over a row of windows of any kernel, tap by tap. */
-function sumRowOfAny(dy: usize, pixel: usize): void {
+/** sums += Σ x·dy over the windows begin … end - 1 of a row, of any kernel, tap by tap. */
+function sumRowOfAny(dy: usize, pixel: usize, begin: i32, end: i32): void {
+  expectWindows(end - begin);
   const across: usize = <usize>strideX * pixel;
   let sums = firstTaps, line = firstLine;
-  for (let ky = 0; ky < lines; ky++, line += <usize>(dilationY * width) * pixel) {
+  for (let ky = 0; ky < lines; ky++, line += <usize>dilationY * <usize>width * pixel) {
     for (let kx = 0; kx < kernelWidth; kx++, sums += pixel) {
       // The windows whose tap is inside the image.
       const offset = kx * dilationX - padLeft;
-      const from = firstTap(offset, strideX), to = endTap(offset, strideX, outWidth, width);
+      const from = max(begin, firstTap(offset, strideX)), to = endTap(offset, strideX, end, width);
       sumProducts(to - from, line + <usize>(from * strideX + offset) * pixel, across, dy + <usize>from * pixel, pixel, sums);
     }
   }
@@ -388,8 +489,9 @@ function sumRowOfThree(dy: usize, pixel: usize, work: usize): void {
   const from = nearFrom(), to = nearTo();
   const down: usize = <usize>width * pixel;
   const spare = work + 4 * <usize>zeroNumbers();
-  for (let o = 0; o < from; o++) alone(o, dy + <usize>o * pixel, 0, TO_TAPS);
+  for (let o = 0; o < from; o++) aloneToTaps(o, dy, pixel);
   for (let o = from; o < to; o += 4) {
+    expectWindows(4);
     const at = min(o, to - 4);
     const before = <usize>(o - at) * pixel;
     let d = dy + <usize>at * pixel;
@@ -401,7 +503,12 @@ function sumRowOfThree(dy: usize, pixel: usize, work: usize): void {
     const x = firstLine + <usize>(at - padLeft + 1) * pixel;
     sumsOfFour(lines, down, x, toFirst(at, x, work), toSixth(at, x, work), d, pixel, firstTaps);
   }
-  for (let o = to; o < outWidth; o++) alone(o, dy + <usize>o * pixel, 0, TO_TAPS);
+  for (let o = to; o < outWidth; o++) aloneToTaps(o, dy, pixel);
+}
+
+function aloneToTaps(window: i32, dy: usize, pixel: usize): void {
+  expectWindows(1);
+  alone(window, dy + <usize>window * pixel, 0, TO_TAPS);
 }
 
 /** sums [lines, 3, channels] += Σ x·dy over four windows side by side; what is read, and how, as in `acrossFour`. */

@@ -1,10 +1,16 @@
 // c [m, n] (+)= op(a) · op(b) in float32, as Goto and BLIS do it: blocks of op(b) are copied into panels that a register tile reads from
 // front to back, and blocks of op(a) likewise where they are read often enough. Every pointer is a byte address; rows and columns are counted in numbers.
+//
+// A register tile sums at most 44 terms (FOLD) before it adds them to c, and c collects at most 12 such sums. If k is larger than 528, c
+// collects 528 terms at a time and then adds them to totals in double precision, which are rounded to float32 once.
 
-import { argument, cut, run, setArgument, threadCount } from "./threads";
-import { copyEdge, EDGE, MR, NR, packColumns, packRows, PANEL, tile, tilePanels } from "./tile";
+import { argument, cut, run, setArgument, slots, threadCount } from "./threads";
+import { copyEdge, EDGE, FOLD, loadEdge, MR, NR, packColumns, packRows, PANEL, tile, tilePanels } from "./tile";
 
-const KC: i32 = 256;
+const KC: i32 = 6 * FOLD;
+/** Terms that c may collect, and rows of c whose totals are kept at a time. */
+const MOST_TERMS: i32 = 2 * KC;
+const TOTAL_ROWS: i32 = 480;
 /** A multiple of the rows of both tiles. */
 const MC: i32 = 120;
 const NC: i32 = 512;
@@ -13,14 +19,26 @@ const FEW_ROWS: i32 = 8;
 /** With so few columns rows of op(a) are read where they lie. */
 const FEW_COLUMNS: i32 = 32;
 /** Multiplications worth a part: 64³. */
-const PART: i64 = 1 << 18;
+const PART: i32 = 1 << 18;
 /** Parts for each thread: enough for one that is late to leave its last to others. Every element is summed in the same order in any part. */
 const SHARE: i32 = 4;
 
-/** Bytes of work memory that one thread needs. */
-export const GEMM_WORK: i32 = 4 * (MC * KC + NC * KC) + EDGE;
-export function gemmWork(): i32 {
-  return GEMM_WORK;
+/** Bytes of panels that one thread needs. */
+const GEMM_WORK: i32 = 4 * (MC * KC + NC * KC) + EDGE;
+
+/** Bytes that one thread needs for a product, or a part of it: panels and, if k is large, totals; at most 2.7 MB. */
+export function productWork(m: i32, n: i32, k: i32): i32 {
+  return GEMM_WORK + (k > MOST_TERMS ? 8 * min(max(0, m), TOTAL_ROWS) * min(max(0, n), NC) : 0);
+}
+
+/** Bytes of work memory that `gemm` needs for all threads. */
+export function gemmWork(m: i32, n: i32, k: i32): f64 {
+  return <f64>productWork(m, n, k) * <f64>slots(gemmParts(m, n, k));
+}
+
+function gemmParts(m: i32, n: i32, k: i32): i32 {
+  const products = <f64>m * <f64>n * <f64>k / <f64>PART;
+  return threadCount() == 1 ? 1 : <i32>min<f64>(SHARE * threadCount(), max<f64>(1, products));
 }
 
 /**
@@ -33,7 +51,7 @@ export function gemm(
   b: usize, bRow: i32, bColumn: i32,
   c: usize, cRow: i32, accumulate: bool, bias: usize, work: usize,
 ): void {
-  const parts = threadCount() == 1 ? 1 : <i32>min<i64>(SHARE * threadCount(), max<i64>(1, (<i64>m * n * k) / PART));
+  const parts = gemmParts(m, n, k);
   if (parts == 1) return product(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, accumulate, bias, work);
   // The grid of parts that copies least: every part copies its columns of op(b), and reads its rows of op(a) once.
   let down = 1;
@@ -61,7 +79,7 @@ export function gemm(
   setArgument(11, accumulate);
   setArgument(12, down);
   setArgument(13, <i32>bias);
-  run(gemmPart, down * (parts / down), work, GEMM_WORK);
+  run(gemmPart, down * (parts / down), work, productWork(m, n, k));
 }
 
 function gemmPart(part: i32, parts: i32, work: usize): void {
@@ -73,9 +91,9 @@ function gemmPart(part: i32, parts: i32, work: usize): void {
   const i1 = cut(m, part / across + 1, down, PANEL);
   const j0 = cut(n, part % across, across, NR);
   const j1 = cut(n, part % across + 1, across, NR);
-  const a = <usize>argument(3) + 4 * <usize>(i0 * argument(4));
-  const b = <usize>argument(6) + 4 * <usize>(j0 * argument(8));
-  const c = <usize>argument(9) + 4 * <usize>(i0 * argument(10) + j0);
+  const a = <usize>argument(3) + 4 * <usize>i0 * <usize>argument(4);
+  const b = <usize>argument(6) + 4 * <usize>j0 * <usize>argument(8);
+  const c = <usize>argument(9) + 4 * (<usize>i0 * <usize>argument(10) + <usize>j0);
   const accumulate = argument(11) != 0;
   const bias = argument(13) == 0 ? 0 : <usize>argument(13) + 4 * <usize>j0;
   product(
@@ -83,16 +101,13 @@ function gemmPart(part: i32, parts: i32, work: usize): void {
   );
 }
 
-/** The whole product, or a part of it, by one thread. */
+/** The whole product, or a part of it, by one thread. `work`: as `productWork` says. */
 export function product(
   m: i32, n: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32,
   b: usize, bRow: i32, bColumn: i32,
   c: usize, cRow: i32, accumulate: bool, bias: usize, work: usize,
 ): void {
-  const aPanels = work;
-  const panels = aPanels + 4 * MC * KC;
-  const edge = panels + 4 * NC * KC;
   const cStep: usize = 4 * <usize>cRow;
   if (k == 0 && !accumulate) {
     for (let i = 0; i < m; i++) {
@@ -101,43 +116,111 @@ export function product(
     }
     return;
   }
+  const deep = k > MOST_TERMS;
+  const high = deep ? TOTAL_ROWS : max(1, m);
+  for (let i = 0; i < m; i += high) {
+    const rows = min(high, m - i);
+    const a0 = a + 4 * <usize>i * <usize>aRow, c0 = c + <usize>i * cStep;
+    for (let j = 0; j < n; j += NC) {
+      const columns = min(NC, n - j);
+      const b0 = b + 4 * <usize>j * <usize>bColumn, cAt = c0 + 4 * <usize>j, biasAt = bias == 0 ? 0 : bias + 4 * <usize>j;
+      if (!deep) segment(m, rows, n, columns, k, a0, aRow, aColumn, b0, bRow, bColumn, cAt, cStep, accumulate, biasAt, work);
+      else deepBlock(m, rows, n, columns, k, a0, aRow, aColumn, b0, bRow, bColumn, cAt, cStep, accumulate, biasAt, work);
+    }
+  }
+}
+
+/** A block of c with totals (f64 [rows, columns]) behind the panels; c holds one segment of the sums at a time. */
+function deepBlock(
+  m: i32, rows: i32, n: i32, columns: i32, k: i32,
+  a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32,
+  c: usize, cStep: usize, accumulate: bool, bias: usize, work: usize,
+): void {
+  const totals = work + GEMM_WORK;
+  const start = accumulate ? c : bias, startStep: usize = accumulate ? cStep : 0;
+  for (let i = 0; i < rows; i++) {
+    const to = totals + 8 * <usize>i * <usize>columns, from = start + <usize>i * startStep;
+    for (let j: usize = 0; j < <usize>columns; j++) store<f64>(to + 8 * j, start == 0 ? 0 : <f64>load<f32>(from + 4 * j));
+  }
+  for (let p = 0; p < k; p += MOST_TERMS) {
+    const depth = min(MOST_TERMS, k - p);
+    segment(
+      m, rows, n, columns, depth, a + 4 * <usize>p * <usize>aColumn, aRow, aColumn, b + 4 * <usize>p * <usize>bRow, bRow, bColumn,
+      c, cStep, false, 0, work,
+    );
+    const last = p + MOST_TERMS >= k;
+    for (let i = 0; i < rows; i++) addTotals(c + <usize>i * cStep, totals + 8 * <usize>i * <usize>columns, columns, last);
+  }
+}
+
+/** totals [n] (f64) += c [n]; if this is the `last` time, c = totals. */
+function addTotals(c: usize, totals: usize, n: i32, last: bool): void {
+  for (const end = c + 4 * <usize>n; c < end; c += 8, totals += 16) {
+    if (end - c < 8) {
+      store<f64>(totals, load<f64>(totals) + <f64>load<f32>(c));
+      if (last) store<f32>(c, <f32>load<f64>(totals));
+      return;
+    }
+    const sum = f64x2.add(v128.load(totals), f64x2.promote_low_f32x4(v128.load64_zero(c)));
+    v128.store(totals, sum);
+    if (last) v128.store64_lane(c, f32x4.demote_f64x2_zero(sum), 0);
+  }
+}
+
+/** Rows and columns of c, at most NC, over k terms, of a product of m rows and n columns, which decide how a and b are read. */
+function segment(
+  m: i32, height: i32, n: i32, columns: i32, k: i32,
+  a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32,
+  c: usize, cStep: usize, accumulate: bool, bias: usize, work: usize,
+): void {
+  const aPanels = work;
+  const panels = aPanels + 4 * MC * KC;
+  const edge = panels + 4 * NC * KC;
   const inPlace = m <= FEW_ROWS && bColumn == 1 && aColumn == 1;
   const packed = !inPlace && (aColumn != 1 || n > FEW_COLUMNS);
   const high = packed ? PANEL : MR;
-  for (let j = 0; j < n; j += NC) {
-    const columns = min(NC, n - j);
-    for (let p = 0; p < k; p += KC) {
-      const depth = min(KC, k - p);
-      const bBlock = b + 4 * <usize>(p * bRow + j * bColumn);
-      if (!inPlace) packColumns(bBlock, columns, depth, 4 * <usize>bColumn, 4 * <usize>bRow, panels);
-      for (let i = 0; i < m; i += MC) {
-        const rows = min(MC, m - i);
-        const x = a + 4 * <usize>(i * aRow + p * aColumn);
-        const xStep: usize = 4 * <usize>aRow;
-        if (packed) packRows(x, rows, depth, xStep, 4 * <usize>aColumn, aPanels);
-        for (let jj = 0; jj < columns; jj += NR) {
-          const panel = inPlace ? bBlock + 4 * <usize>jj : panels + 4 * <usize>(jj * depth);
-          const bStep: usize = inPlace ? 4 * <usize>bRow : 4 * NR;
-          for (let ii = 0; ii < rows; ii += high) {
-            const at = c + <usize>(i + ii) * cStep + 4 * <usize>(j + jj);
-            const added = accumulate || p > 0;
-            const start: usize = added ? at : bias == 0 ? 0 : bias + 4 * <usize>(j + jj);
-            const startStep: usize = added ? cStep : 0;
-            const left = rows - ii;
-            const fits = left >= high && jj + NR <= columns;
-            const to = fits ? at : edge;
-            const toStep: usize = fits ? cStep : 4 * NR;
-            const from: usize = fits ? start : 0;
-            if (packed) tilePanels(depth, aPanels + 4 * <usize>(ii * depth), panel, to, toStep, from, startStep);
-            else {
-              const a0 = x + <usize>ii * xStep;
-              const a1 = left > 1 ? a0 + xStep : a0;
-              const a2 = left > 2 ? a1 + xStep : a1;
-              const a3 = left > 3 ? a2 + xStep : a2;
-              tile(1, 0, 1, 0, depth, a0, a1, a2, a3, panel, bStep, to, toStep, from, startStep);
+  const xStep: usize = 4 * <usize>aRow;
+  for (let p = 0; p < k; p += KC) {
+    const depth = min(KC, k - p);
+    const bBlock = b + 4 * <usize>p * <usize>bRow;
+    if (!inPlace) packColumns(bBlock, columns, depth, 4 * <usize>bColumn, 4 * <usize>bRow, panels);
+    for (let i = 0; i < height; i += MC) {
+      const rows = min(MC, height - i);
+      const x = a + 4 * (<usize>i * <usize>aRow + <usize>p * <usize>aColumn);
+      if (packed) packRows(x, rows, depth, xStep, 4 * <usize>aColumn, aPanels);
+      for (let jj = 0; jj < columns; jj += NR) {
+        const panel = inPlace ? bBlock + 4 * <usize>jj : panels + 4 * <usize>(jj * depth);
+        const bStep: usize = inPlace ? 4 * <usize>bRow : 4 * NR;
+        for (let ii = 0; ii < rows; ii += high) {
+          const at = c + <usize>(i + ii) * cStep + 4 * <usize>jj;
+          const added = accumulate || p > 0;
+          const start: usize = added ? at : bias == 0 ? 0 : bias + 4 * <usize>jj;
+          const startStep: usize = added ? cStep : 0;
+          const left = rows - ii;
+          const fits = left >= high && jj + NR <= columns;
+          const to = fits ? at : edge;
+          const toStep: usize = fits ? cStep : 4 * NR;
+          // Edges are added in the same order as whole tiles, so that bits do not depend on how the product is cut.
+          if (!fits && start != 0) loadEdge(start, startStep, edge, min(high, left), min(NR, columns - jj));
+          let from: usize = fits || start == 0 ? start : edge, fromStep: usize = fits ? startStep : 4 * NR;
+          if (packed) {
+            const rowPanel = aPanels + 4 * <usize>(ii * depth);
+            for (let q = 0; q < depth; q += FOLD) {
+              tilePanels(min(FOLD, depth - q), rowPanel + 4 * PANEL * <usize>q, panel + 4 * NR * <usize>q, to, toStep, from, fromStep);
+              from = to;
+              fromStep = toStep;
             }
-            if (!fits) copyEdge(edge, at, cStep, start, startStep, min(high, left), min(NR, columns - jj));
+          } else {
+            const x0 = x + <usize>ii * xStep;
+            const s1 = left > 1 ? xStep : 0, s2 = left > 2 ? s1 + xStep : s1, s3 = left > 3 ? s2 + xStep : s2;
+            for (let q = 0; q < depth; q += FOLD) {
+              const a0 = x0 + 4 * <usize>q;
+              tile(1, 0, 1, 0, min(FOLD, depth - q), a0, a0 + s1, a0 + s2, a0 + s3, panel + bStep * <usize>q, bStep, to, toStep, from, fromStep);
+              from = to;
+              fromStep = toStep;
+            }
           }
+          if (!fits) copyEdge(edge, at, cStep, 0, 0, min(high, left), min(NR, columns - jj));
         }
       }
     }

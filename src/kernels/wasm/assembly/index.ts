@@ -4,7 +4,10 @@ export {
   conv2d, conv2dInputGrad, conv2dInputGradOwn, conv2dInputGradShared, conv2dKernelGrad, conv2dKernelGradOwn, conv2dKernelGradShared,
   conv2dOwn, conv2dShared,
 } from "./conv";
-export { acrossFour, depthwise, depthwiseInputGrad, depthwiseKernelGrad, depthwiseKernelGradShared, depthwiseOwn, sumsOfFour } from "./depthwise";
+export {
+  acrossFour, depthwise, depthwiseInputGrad, depthwiseInputGradOwn, depthwiseKernelGrad, depthwiseKernelGradOwn, depthwiseKernelGradShared,
+  depthwiseOwn, sumsOfFour,
+} from "./depthwise";
 export { add, axpy, mul, relu, reluGrad, sumGrad } from "./elementwise";
 export { gemm, gemmWork } from "./gemm";
 export { map } from "./map";

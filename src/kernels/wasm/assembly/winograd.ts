@@ -4,10 +4,17 @@
 
 import { channels, outputs, outWidth } from "./sizes";
 import { firstWindow, pitch, rowsHere, strip, stripRows } from "./strips";
+import { collect } from "./doubles";
 import { NR, PANEL, tilePanels } from "./tile";
 
 /** Numbers that the transformed tiles of a block may take, but five tiles whatever their size. */
 const BLOCK: i32 = 1 << 16;
+
+/** Channels that a tile of products sums at once; with more, it adds several sums. As FOLD, but 64 channels are two halves. */
+const CHANNELS: i32 = 48;
+/** With more channels than these there are more sums to add, so each is shorter. */
+const FEW_CHANNELS: i32 = 192;
+const MANY_CHANNELS_PIECE: i32 = 32;
 
 /** Tiles in so many rows of windows. */
 function tilesIn(rows: i32): i32 {
@@ -123,6 +130,8 @@ export function winogradStrip(
   const mPlace: usize = 4 * <usize>(block * NR);
   const uPlace: usize = 4 * <usize>(panels * channels * NR);
   const out = y + <usize>firstWindow(index) * outStep;
+  const most = channels > FEW_CHANNELS ? MANY_CHANNELS_PIECE : CHANNELS;
+  const pieces = (channels + most - 1) / most, piece = (channels + pieces - 1) / pieces;
   for (let first = 0; first < tiles; first += block) {
     const count = min(block, tiles - first);
     for (let t = 0; t < count; t++) {
@@ -137,7 +146,9 @@ export function winogradStrip(
         let m = products + <usize>k * mPlace;
         const b = u + <usize>k * uPlace + 4 * <usize>(i * channels * NR);
         for (let t = 0; t < count; t += PANEL, a += PANEL * pixel, m += 4 * PANEL * NR) {
-          tilePanels(channels, a, b, m, 4 * NR, 0, 0);
+          for (let c = 0; c < channels; c += piece) {
+            tilePanels(min(piece, channels - c), a + 4 * PANEL * <usize>c, b + 4 * NR * <usize>c, m, 4 * NR, c == 0 ? 0 : m, 4 * NR);
+          }
         }
       }
       const columns = min(NR, outputs - i * NR);
@@ -183,8 +194,10 @@ function put(to: usize, v: v128, added: v128, accumulate: bool, left: i32): void
 
 // Towards the kernel: dU = Σ over the tiles of (A dy Aᵀ) ⊙ (Bᵀ d B), and dg = Gᵀ dU G. Rows are outputs, columns are channels.
 
-/** Tiles whose transforms are kept at a time. */
+/** Tiles whose transforms are kept at a time; their products are one float32 sum. */
 const GRAD_TILES: i32 = 48;
+/** Such sums that dU collects in float32 before they are added to totals in double precision. */
+const MOST_BLOCKS: i32 = 8;
 
 function outputGroups(): i32 {
   return (outputs + PANEL - 1) / PANEL;
@@ -203,8 +216,24 @@ export function winogradGradOwn(): i32 {
   return 4 * 16 * GRAD_TILES * (channelPanels() * NR + outputGroups() * PANEL);
 }
 
+let blocksHeld: i32;
+
+/** Clears a part's totals of dU (f64) and the sums (f32) behind them. */
+export function winogradGradBegin(totals: usize): void {
+  memory.fill(totals, 0, 12 * <usize>winogradSums());
+  blocksHeld = 0;
+}
+
+/** Adds what the sums hold to the totals. */
+export function winogradGradCollect(totals: usize): void {
+  const numbers = <usize>winogradSums();
+  collect(totals + 8 * numbers, numbers, totals);
+  blocksHeld = 0;
+}
+
 /** Adds the windows of a strip to dU. */
-export function winogradGradStrip(index: i32, x: usize, dy: usize, sums: usize, frame: usize, work: usize): void {
+export function winogradGradStrip(index: i32, x: usize, dy: usize, totals: usize, frame: usize, work: usize): void {
+  const sums = totals + 8 * <usize>winogradSums();
   const source = strip(index, x, frame);
   const pixel: usize = 4 * <usize>channels;
   const outStep: usize = 4 * <usize>outputs;
@@ -216,6 +245,10 @@ export function winogradGradStrip(index: i32, x: usize, dy: usize, sums: usize, 
   const out = dy + <usize>firstWindow(index) * outStep;
   for (let first = 0; first < tiles; first += GRAD_TILES) {
     const count = min(GRAD_TILES, tiles - first);
+    if (blocksHeld++ == MOST_BLOCKS) {
+      winogradGradCollect(totals);
+      blocksHeld = 1;
+    }
     for (let t = 0; t < count; t++) {
       const row = 2 * ((first + t) / across);
       const column = 2 * ((first + t) % across);
@@ -288,12 +321,12 @@ function spread(v: v128, t0: usize, t1: usize, t2: usize, t3: usize): void {
 export function winogradKernelGrad(
   first: i32, end: i32, sums: usize, parts: i32, dkernel: usize, accumulate: bool, work: usize,
 ): void {
-  const place: usize = <usize>winogradSums() / 4;
+  const place: usize = <usize>winogradSums() / 2; // bytes of one place of the 16: totals are doubles
   const tap: usize = 4 * <usize>(channels * outputs);
   for (let o = first; o < end; o++) {
     for (let c = 0; c < channels; c += 4) {
       const tile = (o / PANEL) * channelPanels() + c / NR;
-      let from = sums + 4 * <usize>(tile * PANEL * NR + (o % PANEL) * NR + c % NR);
+      let from = sums + 8 * <usize>(tile * PANEL * NR + (o % PANEL) * NR + c % NR);
       // Down each column of dU, then along each row of what that gives.
       for (let at = work; at < work + 192; at += 48, from += place) {
         v128.store(at, total(from, parts));
@@ -323,15 +356,16 @@ function three(at: usize, step: usize, m3: v128): void {
   v128.store(at + 2 * step, f32x4.add(mean, m3));
 }
 
-/** The partial sums at one place. */
+/** The totals of all parts at one place, rounded to float32. Those of a part, and its sums, take 12 bytes per number. */
 function total(from: usize, parts: i32): v128 {
-  const next: usize = 4 * <usize>winogradSums();
-  let sum = v128.load(from);
+  const next: usize = 12 * <usize>winogradSums();
+  let low = v128.load(from), high = v128.load(from, 16);
   for (; parts > 1; parts--) {
     from += next;
-    sum = f32x4.add(sum, v128.load(from));
+    low = f64x2.add(low, v128.load(from));
+    high = f64x2.add(high, v128.load(from, 16));
   }
-  return sum;
+  return v128.shuffle<f32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
 }
 
 /** Four channels of one tap and output. */
