@@ -72,6 +72,7 @@ export function coreParameter(
 ): Parameter {
   const path = name === undefined ? leaf : `${name}/${leaf}`;
   const tensor = variable(init.draw(shape, new Generator(seedFor(seed, path))));
+  tensor.name = path;
   if (!trainable) tensor.history = null;
   return { name: path, tensor, decay: true, learningRate: CORE_LEARNING_RATE };
 }
