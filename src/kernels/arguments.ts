@@ -148,6 +148,13 @@ export function isTypedArray(value: unknown): value is TypedArray {
   return !(value instanceof DataView || value instanceof BigInt64Array || value instanceof BigUint64Array);
 }
 
+/** Two numbers, [down, across], or one for both. That they are whole is for the caller to check. */
+export function readPair(who: string, name: string, value: number | readonly [number, number]): readonly [number, number] {
+  if (typeof value === "number") return [value, value];
+  if (Array.isArray(value) && value.length === 2) return value;
+  return refuse(who, name, "one whole number or two, [down, across]", value);
+}
+
 /** An object, such as the options of a class or a dataset, whose fields the caller reads. */
 export function readObject<T extends object>(who: string, name: string, value: T): T {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);

@@ -20,6 +20,7 @@ export {
   readNumbers,
   readObject,
   readOptions,
+  readPair,
   readText,
   TENSOR_BRAND,
 } from "./arguments.ts";

@@ -1,6 +1,14 @@
-import { conv2d as convolve, depthwiseConv2d as convolveDepthwise, type Padding, type Pair, readPair } from "../ops/index.ts";
-import { readBoolean, readCount, readOptions, ShapeError } from "../tensor/index.ts";
-import { glorotUniform, type Initializer, readCreator, readInitializer, type VariableCreator, varianceScaling, zerosInit } from "../variables/index.ts";
+import { conv2d as convolve, depthwiseConv2d as convolveDepthwise, type Padding, type Pair } from "../ops/index.ts";
+import { readBoolean, readCount, readOptions, readPair, ShapeError } from "../tensor/index.ts";
+import {
+  glorotUniform,
+  type Initializer,
+  readCreator,
+  readInitializer,
+  type VariableCreator,
+  varianceScaling,
+  zerosInit,
+} from "../variables/index.ts";
 import type { Layer } from "./layer.ts";
 
 /** Strides (1), dilations (1), padding ("valid"), bias (true) and how the variables start. */

@@ -1,6 +1,13 @@
 import { matmul } from "../ops/index.ts";
 import { readBoolean, readCount, readOptions, readTensor, ShapeError, show } from "../tensor/index.ts";
-import { glorotUniform, type Initializer, readCreator, readInitializer, type VariableCreator, zerosInit } from "../variables/index.ts";
+import {
+  glorotUniform,
+  type Initializer,
+  readCreator,
+  readInitializer,
+  type VariableCreator,
+  zerosInit,
+} from "../variables/index.ts";
 import type { Layer } from "./layer.ts";
 
 export type DenseOptions = { readonly bias?: boolean; readonly init?: Initializer; readonly biasInit?: Initializer };
@@ -13,11 +20,11 @@ export function dense(vars: VariableCreator, inputs: number, outputs: number, op
   readCreator("dense", "vars", vars);
   readCount("dense", "inputs", inputs, 0);
   readCount("dense", "outputs", outputs, 0);
-  const { bias: biased = true, init = glorotUniform, biasInit = zerosInit } = readOptions("dense", options, [
-    "bias",
-    "init",
-    "biasInit",
-  ]);
+  const {
+    bias: biased = true,
+    init = glorotUniform,
+    biasInit = zerosInit,
+  } = readOptions("dense", options, ["bias", "init", "biasInit"]);
   readBoolean("dense", "bias", biased);
   readInitializer("dense", "init", init);
   readInitializer("dense", "biasInit", biasInit);

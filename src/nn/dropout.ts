@@ -6,5 +6,6 @@ import { type Layer, readMode } from "./layer.ts";
 export function dropout(rate: number, random: Generator): Layer {
   readNumber("dropout", "rate", rate, { least: 0, below: 1 });
   readGenerator("dropout", "random", random);
-  return (x, mode) => (readMode("dropout", mode) === "training" && rate > 0 ? drop(x, rate, () => random.uniform()) : readTensor("dropout", "x", x));
+  return (x, mode) =>
+    readMode("dropout", mode) === "training" && rate > 0 ? drop(x, rate, () => random.uniform()) : readTensor("dropout", "x", x);
 }

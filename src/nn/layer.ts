@@ -20,7 +20,8 @@ export function sequential(...layers: readonly Layer[]): Layer {
   return (x, mode) => {
     readMode("sequential", mode);
     let y = readTensor("sequential", "x", x);
-    for (const [i, layer] of layers.entries()) y = readTensor("sequential", `the result of layer ${i}`, layer(y, mode ?? "inference"));
+    for (const [i, layer] of layers.entries())
+      y = readTensor("sequential", `the result of layer ${i}`, layer(y, mode ?? "inference"));
     return y;
   };
 }

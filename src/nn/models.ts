@@ -18,7 +18,8 @@ export function toyNetwork(vars: VariableCreator, options?: ToyNetworkOptions): 
   const { inputShape = [28, 28, 1], classes = 10 } = readOptions("toyNetwork", options, ["inputShape", "classes"]);
   checkShape("toyNetwork", inputShape);
   readCount("toyNetwork", "classes", classes, 1);
-  if (inputShape.length !== 3) throw new ShapeError("toyNetwork", `inputShape ${show(inputShape)}: need [height, width, channels]`);
+  if (inputShape.length !== 3)
+    throw new ShapeError("toyNetwork", `inputShape ${show(inputShape)}: need [height, width, channels]`);
   const [height, width, channels] = inputShape;
   if (height < 2 || width < 2)
     throw new ShapeError("toyNetwork", `inputShape ${show(inputShape)}: images need at least 2×2 pixels`);

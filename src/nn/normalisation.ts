@@ -37,11 +37,7 @@ export function batchNorm(
 }
 
 /** Layer normalisation over the last axis: x [..., features]. Epsilon 1e-5. Variables: `gamma` (ones), `beta` (zeros), both [features]. */
-export function layerNorm(
-  vars: VariableCreator,
-  features: number,
-  options?: { readonly epsilon?: number },
-): Layer {
+export function layerNorm(vars: VariableCreator, features: number, options?: { readonly epsilon?: number }): Layer {
   readCreator("layerNorm", "vars", vars);
   readCount("layerNorm", "features", features, 1);
   const { epsilon = 1e-5 } = readOptions("layerNorm", options, ["epsilon"]);

@@ -1,5 +1,5 @@
 import type { Windows } from "../kernels/index.ts";
-import { describe, type Shape, ShapeError, show } from "../tensor/index.ts";
+import { describe, readPair, type Shape, ShapeError, show } from "../tensor/index.ts";
 
 /**
  * What lies outside the image. "valid": nothing, windows stay inside. "same": zeros, so that the output has ⌈n/stride⌉ rows; the odd one
@@ -9,13 +9,6 @@ export type Padding = "same" | "valid" | readonly [readonly [number, number], re
 
 /** One number for both directions, or [down, across]. */
 export type Pair = number | readonly [number, number];
-
-/** Both numbers of a pair. */
-export function readPair(who: string, name: string, pair: Pair): readonly [number, number] {
-  if (typeof pair === "number") return [pair, pair];
-  if (Array.isArray(pair) && pair.length === 2) return pair;
-  throw new ShapeError(who, `${name} must be one whole number or two, [down, across], got ${describe(pair)}`);
-}
 
 /** Kernels compute positions in signed 32-bit integers. */
 const MOST_EXTENT = 2 ** 31 - 1;

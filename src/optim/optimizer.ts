@@ -1,5 +1,24 @@
 import { allocLasting, kernels, type Numbers } from "../kernels/index.ts";
-import { applyGradient, type Bounds, describe, type Parameter, readBoolean, readCount, readFunction, readList, readNumber, readNumbers, readObject, readOptions, readTensor, readText, ShapeError, Tensor, ValueError, zeroGrad } from "../tensor/index.ts";
+import {
+  applyGradient,
+  type Bounds,
+  describe,
+  type Parameter,
+  readBoolean,
+  readCount,
+  readFunction,
+  readList,
+  readNumber,
+  readNumbers,
+  readObject,
+  readOptions,
+  readTensor,
+  readText,
+  ShapeError,
+  Tensor,
+  ValueError,
+  zeroGrad,
+} from "../tensor/index.ts";
 import { constant, type Schedule } from "./schedules.ts";
 
 /** Changes parameters by their gradients. */
@@ -33,7 +52,8 @@ export type Trained = readonly (Parameter | Tensor)[];
 export function parametersOf(who: string, trained: Trained): Parameter[] {
   const found = new Map<Tensor, Parameter>();
   for (const [i, one] of readList(who, "parameters", trained).entries()) {
-    const parameter = one instanceof Tensor ? { name: String(i), tensor: one, decay: true } : readParameter(who, `parameters[${i}]`, one);
+    const parameter =
+      one instanceof Tensor ? { name: String(i), tensor: one, decay: true } : readParameter(who, `parameters[${i}]`, one);
     if (parameter.tensor.leaf === null)
       throw new ValueError(who, `parameter ${i} is not a variable; make it with variable(), or take vars.parameters()`);
     if (!found.has(parameter.tensor)) found.set(parameter.tensor, parameter);

@@ -4,11 +4,11 @@ import { type Distribution, type Initializer, ofDeviation } from "../variables/i
 import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
 import {
   checkDistribution,
-  checkOptions,
   coreParameter,
   leastAdvice,
   type PoolOptions,
   type PoolSlice,
+  readPoolOptions,
   sliceOf,
   type VariablePool,
 } from "./pool.ts";
@@ -31,9 +31,9 @@ export class HashVariablePool implements VariablePool {
   readonly #hash: Parameter;
   readonly #store: IndexStore;
 
-  constructor(options: HashPoolOptions) {
+  constructor(given: HashPoolOptions) {
+    const options = readPoolOptions("HashVariablePool", given, ["initializer"]);
     const { poolSize, fraction, stddev = 1, initializer = "normal", indexStore: kind = "basic" } = options;
-    checkOptions("HashVariablePool", options);
     if (kind === "padding") {
       throw new PoolError(
         "HashVariablePool",
@@ -49,12 +49,12 @@ export class HashVariablePool implements VariablePool {
     }
     checkDistribution("HashVariablePool", initializer);
     const init = typeof initializer === "string" ? ofDeviation(initializer, stddev) : initializer;
-    this.#hash = coreParameter("hash", [size], init, options);
+    this.#hash = coreParameter("HashVariablePool", "hash", [size], init, options);
     this.coreVariables = [this.#hash];
     this.coreSize = size;
     this.poolSize = Math.floor(poolSize);
     this.stddev = typeof initializer === "string" ? stddev : init.deviation([size]);
-    this.#store = indexStore(kind, this.poolSize);
+    this.#store = indexStore("HashVariablePool", kind, this.poolSize);
   }
 
   get status(): number {
@@ -66,6 +66,8 @@ export class HashVariablePool implements VariablePool {
   }
 
   getSlice(shape: Shape): PoolSlice {
-    return sliceOf(this.#store, shape, ({ begin, length }) => cyclicSlice(this.#hash.tensor, begin % this.coreSize, length));
+    return sliceOf(this.#store, this.poolSize, shape, ({ begin, length }) =>
+      cyclicSlice(this.#hash.tensor, begin % this.coreSize, length),
+    );
   }
 }

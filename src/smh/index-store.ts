@@ -1,4 +1,4 @@
-import { HashgradError, readCount, ValueError } from "../tensor/index.ts";
+import { describe, HashgradError, readCount, readFunction, readList, readObject, ValueError } from "../tensor/index.ts";
 
 /** A pool that is full, or that cannot be made: too small a fraction, unknown parts. */
 export class PoolError extends HashgradError {}
@@ -20,19 +20,23 @@ export type IndexStore = {
 /** How a pool hands out its elements: "basic", "cyclic" or "padding", or a store of one's own. */
 export type IndexStoreKind = "basic" | "cyclic" | "padding" | ((size: number) => IndexStore);
 
-export function indexStore(kind: IndexStoreKind, size: number): IndexStore {
-  if (typeof kind === "function") return kind(size);
+/** The store of a pool; `who` is the pool's class, for messages. */
+export function indexStore(who: string, kind: IndexStoreKind, size: number): IndexStore {
+  if (typeof kind === "function") {
+    const store = readObject(who, "the result of indexStore", kind(size));
+    readFunction(who, "the store's check", store.check);
+    readFunction(who, "the store's allocate", store.allocate);
+    return store;
+  }
   if (kind === "basic") return basicStore(size);
   if (kind === "cyclic") return cyclicStore(size);
   if (kind === "padding") return paddingStore(size);
-  throw new ValueError(
-    "indexStore",
-    `must be "basic", "cyclic", "padding" or a function of the size, got ${JSON.stringify(kind)}`,
-  );
+  throw new ValueError(who, `indexStore must be "basic", "cyclic", "padding" or a function of the size, got ${describe(kind)}`);
 }
 
 /** Each element once; a request that does not fit is an error. */
 export function basicStore(size: number): IndexStore {
+  readCount("basicStore", "size", size, 0);
   let current = 0;
   const check = (length: number): void => {
     checkLength(length);
@@ -56,6 +60,7 @@ export function basicStore(size: number): IndexStore {
 
 /** Starts over when the pool is used up; a request longer than the pool repeats it. */
 export function cyclicStore(size: number): IndexStore {
+  readCount("cyclicStore", "size", size, 1);
   let current = 0;
   return {
     size,
@@ -65,6 +70,8 @@ export function cyclicStore(size: number): IndexStore {
     check: checkLength,
     allocate: (length) => {
       checkLength(length);
+      if (length / size > MOST_REPEATS)
+        throw new PoolError("allocate", `${length} weights of a cyclic pool of ${size}: more than ${MOST_REPEATS} repeats`);
       const ranges: Range[] = [];
       for (let left = length; left > 0; ) {
         const taken = Math.min(left, size - current);
@@ -79,6 +86,7 @@ export function cyclicStore(size: number): IndexStore {
 
 /** Past the end of the pool the elements are a constant (`PADDING`). */
 export function paddingStore(size: number): IndexStore {
+  readCount("paddingStore", "size", size, 0);
   let current = 0;
   return {
     size,
@@ -100,6 +108,25 @@ export function paddingStore(size: number): IndexStore {
 
 /** The constant that a padding store gives past the end. */
 export const PADDING = 0.01;
+
+/** A cyclic store repeats the pool at most so many times for one variable. */
+const MOST_REPEATS = 1e6;
+
+/** The ranges that a store hands out for `length` elements: a store of one's own may be wrong. */
+export function readRanges(who: string, ranges: readonly Range[], length: number, size: number): readonly Range[] {
+  let total = 0;
+  for (const [i, range] of readList(who, "the ranges of the index store", ranges).entries()) {
+    const { begin, length: part } = readObject(who, `range ${i} of the index store`, range);
+    readCount(who, `the length of range ${i} of the index store`, part, 0);
+    readCount(who, `the begin of range ${i} of the index store`, begin, -1);
+    if (begin >= 0 && begin + part > size)
+      throw new PoolError(who, `range ${i} of the index store, ${begin} to ${begin + part}, lies outside the pool of ${size}`);
+    total += part;
+  }
+  if (total !== length)
+    throw new PoolError(who, `the ranges of the index store have ${total} elements, ${length} were asked for`);
+  return ranges;
+}
 
 function checkLength(length: number): void {
   readCount("allocate", "a length", length, 0);

@@ -1,8 +1,8 @@
 import { add, mul } from "../ops/index.ts";
-import { type Parameter, type Shape, sizeOf, ValueError } from "../tensor/index.ts";
+import { checkLengths, type Parameter, readList, readName, type Shape, sizeOf, ValueError } from "../tensor/index.ts";
 import { HashVariablePool } from "./hash-pool.ts";
 import { PoolError } from "./index-store.ts";
-import { checkOptions, leastAdvice, type PoolOptions, type PoolSlice, type VariablePool } from "./pool.ts";
+import { leastAdvice, type PoolOptions, type PoolSlice, readPoolOptions, type VariablePool } from "./pool.ts";
 import { leastProductFraction, ProductVariablePool } from "./product-pool.ts";
 
 export type MetaPoolOptions = PoolOptions & {
@@ -26,16 +26,16 @@ export class MetaVariablePool implements VariablePool {
   readonly parts: readonly VariablePool[];
   readonly #reduce: "sum" | "product";
 
-  constructor({ parts, reduce, ...options }: MetaPoolOptions) {
-    checkOptions("MetaVariablePool", options);
+  constructor(given: MetaPoolOptions) {
+    const { parts, reduce, ...options } = readPoolOptions("MetaVariablePool", given, ["parts", "reduce"]);
+    for (const [i, kind] of readList("MetaVariablePool", "parts", parts).entries())
+      readName("MetaVariablePool", `parts[${i}]`, kind, ["product", "kronecker", "hash"]);
     if (parts.length === 0) throw new ValueError("MetaVariablePool", "needs at least one part");
-    if (reduce !== "sum" && reduce !== "product") {
-      throw new ValueError("MetaVariablePool", `reduce must be "sum" or "product", got ${JSON.stringify(reduce)}`);
-    }
+    readName("MetaVariablePool", "reduce", reduce, ["sum", "product"]);
     const { fraction, poolSize, stddev = 1, name } = options;
-    const least = Math.max(
-      ...parts.map((kind) => (kind === "hash" ? 1 / poolSize : leastProductFraction(poolSize, kind === "kronecker"))),
-    );
+    const leastOf = (kind: (typeof parts)[number]): number =>
+      kind === "hash" ? 1 / poolSize : leastProductFraction(poolSize, kind === "kronecker");
+    const least = parts.reduce((most, kind) => Math.max(most, leastOf(kind)), 0);
     if (fraction < least * parts.length) {
       throw new PoolError(
         "MetaVariablePool",
@@ -51,17 +51,17 @@ export class MetaVariablePool implements VariablePool {
         name: name === undefined ? own : `${name}/${own}`,
       };
       if (kind === "hash") return new HashVariablePool(share);
-      if (kind === "product" || kind === "kronecker") {
-        return new ProductVariablePool({ ...share, useKroneckerProduct: kind === "kronecker" });
-      }
-      throw new ValueError("MetaVariablePool", `parts are "product", "kronecker" or "hash", got ${JSON.stringify(kind)}`);
+      return new ProductVariablePool({ ...share, useKroneckerProduct: kind === "kronecker" });
     });
     this.#reduce = reduce;
     this.coreVariables = this.parts.flatMap((part) => part.coreVariables);
     this.coreSize = this.parts.reduce((sum, part) => sum + part.coreSize, 0);
     this.poolSize = this.parts[0]!.poolSize;
     const deviations = this.parts.map((part) => part.stddev);
-    this.stddev = reduce === "sum" ? Math.hypot(...deviations) : deviations.reduce((a, b) => a * b);
+    this.stddev =
+      reduce === "sum"
+        ? Math.sqrt(deviations.reduce((total, deviation) => total + deviation ** 2, 0))
+        : deviations.reduce((a, b) => a * b);
   }
 
   get status(): number {
@@ -73,6 +73,7 @@ export class MetaVariablePool implements VariablePool {
   }
 
   getSlice(shape: Shape): PoolSlice {
+    checkLengths("getSlice", shape);
     this.check(sizeOf(shape)); // all or none: a part that refuses must not leave the others one slice ahead
     const slices = this.parts.map((part) => part.getSlice(shape));
     const reduce = this.#reduce === "sum" ? add : mul;

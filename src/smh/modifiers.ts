@@ -1,6 +1,6 @@
 import { add, mul, relu, straightThroughSign } from "../ops/index.ts";
-import type { Shape, Tensor } from "../tensor/index.ts";
-import { fansOf, type Initializer, onesInit } from "../variables/index.ts";
+import { checkLengths, readFunction, readNumber, readObject, readTensor, type Shape, type Tensor } from "../tensor/index.ts";
+import { fansOf, type Initializer, onesInit, readInitializer } from "../variables/index.ts";
 
 /** What a modifier may know of the variable whose slice it changes. */
 export type ModifierContext = {
@@ -23,43 +23,65 @@ export type ModifierContext = {
  */
 export type Modifier = (slice: Tensor, context: ModifierContext) => Tensor;
 
+/** A modifier whose arguments are checked. */
+function modifierOf(name: string, modify: Modifier): Modifier {
+  return (slice, context) => {
+    readTensor(name, "slice", slice);
+    const { shape, stddev, variable, init } = readObject(name, "context", context);
+    checkLengths(name, shape);
+    readNumber(name, "context.stddev", stddev);
+    readFunction(name, "context.variable", variable);
+    readInitializer(name, "context.init", init);
+    return modify(slice, context);
+  };
+}
+
 /** No negative weights. */
-export const reluModifier: Modifier = (slice) => relu(slice);
+export const reluModifier: Modifier = modifierOf("reluModifier", (slice) => relu(slice));
 
 /** √(2/(kh·kw·out)) for kernels [kh, kw, in, out], 1/√out for matrices [in, out], 1 for anything else (EfficientNet's scale). */
 export function fanoutScale(shape: Shape): number {
+  checkLengths("fanoutScale", shape);
   if (shape.length === 4) return Math.sqrt(2 / (shape[0]! * shape[1]! * shape[3]!));
   return shape.length === 2 ? 1 / Math.sqrt(shape[1]!) : 1;
 }
 
 /** Times `fanoutScale(shape)`. */
-export const constantFanoutScaleModifier: Modifier = (slice, { shape }) => mul(slice, fanoutScale(shape));
+export const constantFanoutScaleModifier: Modifier = modifierOf("constantFanoutScaleModifier", (slice, { shape }) =>
+  mul(slice, fanoutScale(shape)),
+);
 
 /** What the seed calls `constantFanoutScaleModifier`. */
 export const fanoutScaleModifier: Modifier = constantFanoutScaleModifier;
 
 /** Times √(1/fanIn), fanIn being the numbers one output reads; 1 for biases and other shapes with fewer than two axes. */
-export const constantFaninScaleModifier: Modifier = (slice, { shape }) =>
-  mul(slice, shape.length < 2 ? 1 : Math.sqrt(1 / fansOf(shape).fanIn));
+export const constantFaninScaleModifier: Modifier = modifierOf("constantFaninScaleModifier", (slice, { shape }) =>
+  mul(slice, shape.length < 2 ? 1 : Math.sqrt(1 / fansOf(shape).fanIn)),
+);
 
 /** Times a learned number, `<name>/scale`, which starts at 1. */
-export const variableScaleModifier: Modifier = (slice, { variable }) => mul(slice, variable("scale"));
+export const variableScaleModifier: Modifier = modifierOf("variableScaleModifier", (slice, { variable }) =>
+  mul(slice, variable("scale")),
+);
 
 /** Times `fanoutScale(shape)` and a learned number. */
-export const variableFanoutScaleModifier: Modifier = (slice, { shape, variable }) =>
-  mul(slice, mul(variable("scale"), fanoutScale(shape)));
+export const variableFanoutScaleModifier: Modifier = modifierOf("variableFanoutScaleModifier", (slice, { shape, variable }) =>
+  mul(slice, mul(variable("scale"), fanoutScale(shape))),
+);
 
 /** −1, 0 or 1 by the sign; the gradient passes as if nothing had happened (straight through). */
-export const signModifier: Modifier = (slice) => straightThroughSign(slice);
+export const signModifier: Modifier = modifierOf("signModifier", (slice) => straightThroughSign(slice));
 
 /** One after another, from left to right. The variables of the second, third, … get their place in the name: `scale`, `scale_1`. */
 export function composeModifiers(...modifiers: readonly Modifier[]): Modifier {
-  return (slice, context) =>
+  for (const [i, modifier] of modifiers.entries()) readFunction("composeModifiers", `modifier ${i}`, modifier);
+  return modifierOf("composeModifiers", (slice, context) =>
     modifiers.reduce((x, modifier, i) => {
       const variable: ModifierContext["variable"] = (suffix, shape = [], init = onesInit) =>
         context.variable(i === 0 ? suffix : `${suffix}_${i}`, shape, init);
-      return modifier(x, { ...context, variable });
-    }, slice);
+      return readTensor("composeModifiers", `the result of modifier ${i}`, modifier(x, { ...context, variable }));
+    }, slice),
+  );
 }
 
 /** What a variable whose own initialiser is a constant varies by when it is taken from the pool. */
@@ -70,8 +92,11 @@ const CONSTANT_DEVIATION = 0.01;
  * scale is learned (the paper's section on scaling): init.mean + slice·(init.deviation/stddev)·scale. A constant initialiser has no
  * deviation; 0.01 stands in for it.
  */
-export const initialiserScaleModifier: Modifier = (slice, { shape, init, stddev, variable }) => {
-  const deviation = init.deviation(shape) || CONSTANT_DEVIATION;
-  const scaled = mul(slice, mul(variable("scale"), deviation / stddev));
-  return init.mean === 0 ? scaled : add(scaled, init.mean);
-};
+export const initialiserScaleModifier: Modifier = modifierOf(
+  "initialiserScaleModifier",
+  (slice, { shape, init, stddev, variable }) => {
+    const deviation = init.deviation(shape) || CONSTANT_DEVIATION;
+    const scaled = mul(slice, mul(variable("scale"), deviation / stddev));
+    return init.mean === 0 ? scaled : add(scaled, init.mean);
+  },
+);

@@ -1,17 +1,29 @@
 import { concat, reshape } from "../ops/index.ts";
 import {
   checkShape,
+  describe,
   full,
   Generator,
   type Parameter,
+  readBoolean,
+  readFunction,
+  readList,
+  readNumber,
+  readObject,
+  readOptions,
+  readTensor,
+  readText,
   type Shape,
+  ShapeError,
+  sameShape,
+  show,
   sizeOf,
   type Tensor,
   ValueError,
   variable,
 } from "../tensor/index.ts";
-import { type Distribution, type Initializer, seedFor } from "../variables/index.ts";
-import { type IndexStore, type IndexStoreKind, PADDING, type Range } from "./index-store.ts";
+import { type Distribution, type Initializer, readInitializer, readSeed, seedFor } from "../variables/index.ts";
+import { type IndexStore, type IndexStoreKind, PADDING, type Range, readRanges } from "./index-store.ts";
 
 /** A part of a pool, in a shape. `read()` gives the numbers as they are now, with history: gradients reach the pool's factors. */
 export type PoolSlice = {
@@ -65,29 +77,54 @@ export const CORE_LEARNING_RATE = 0.02;
 
 /** A trained part of a pool, its numbers drawn by its name. */
 export function coreParameter(
+  who: string,
   leaf: string,
   shape: Shape,
   init: Initializer,
   { seed = 0, name, trainable = true }: PoolOptions,
 ): Parameter {
   const path = name === undefined ? leaf : `${name}/${leaf}`;
-  const tensor = variable(init.draw(shape, new Generator(seedFor(seed, path))));
+  checkShape(who, shape);
+  const drawn = readTensor(who, "what initializer.draw returns", init.draw(shape, new Generator(seedFor(seed, path))));
+  if (!sameShape(drawn.shape, shape))
+    throw new ShapeError(who, `initializer.draw returned ${show(drawn.shape)}, "${path}" has shape ${show(shape)}`);
+  const tensor = variable(drawn);
   tensor.name = path;
   if (!trainable) tensor.history = null;
   return { name: path, tensor, decay: true, learningRate: CORE_LEARNING_RATE };
 }
 
-/** Throws unless poolSize, fraction and stddev are in range. */
-export function checkOptions(who: string, { poolSize, fraction, stddev = 1 }: PoolOptions): void {
-  if (!(Number.isFinite(poolSize) && poolSize >= 1)) throw new ValueError(who, `poolSize must be at least 1, got ${poolSize}`);
-  if (!(fraction > 0 && fraction <= 1)) throw new ValueError(who, `fraction must be in (0, 1], got ${fraction}`);
-  if (!(Number.isFinite(stddev) && stddev > 0)) throw new ValueError(who, `stddev must be above 0, got ${stddev}`);
+/** The options of every pool. */
+const COMMON = ["poolSize", "fraction", "stddev", "indexStore", "trainable", "seed", "name"] as const;
+
+/** The options of a pool, those that all pools share checked; `own` are those that only this one has. */
+export function readPoolOptions<T extends PoolOptions>(who: string, options: T, own: readonly (keyof T & string)[]): T {
+  const given = readOptions(who, readObject(who, "options", options), [...COMMON, ...own]);
+  const { poolSize, fraction, stddev = 1, trainable = true, seed, name } = given;
+  readNumber(who, "poolSize", poolSize, { least: 1, most: Number.MAX_SAFE_INTEGER });
+  readNumber(who, "fraction", fraction, { above: 0, most: 1 });
+  readNumber(who, "stddev", stddev, { above: 0 });
+  readBoolean(who, "trainable", trainable);
+  readSeed(who, seed);
+  if (name !== undefined) readText(who, "name", name);
+  return given;
+}
+
+/** A pool of this library, or an object of one's own with the same fields. */
+export function readPool(who: string, name: string, pool: VariablePool): VariablePool {
+  const isPool = typeof pool === "object" && pool !== null && typeof pool.getSlice === "function";
+  if (!isPool) throw new ValueError(who, `${name} must be a pool, such as new ProductVariablePool(...), got ${describe(pool)}`);
+  readFunction(who, `${name}.check`, pool.check);
+  readList(who, `${name}.coreVariables`, pool.coreVariables);
+  readNumber(who, `${name}.stddev`, pool.stddev, { least: 0 });
+  return pool;
 }
 
 /** A slice of a pool whose ranges `virtual` computes as vectors. */
-export function sliceOf(store: IndexStore, shape: Shape, virtual: (range: Range) => Tensor): PoolSlice {
+export function sliceOf(store: IndexStore, poolSize: number, shape: Shape, virtual: (range: Range) => Tensor): PoolSlice {
   checkShape("getSlice", shape);
-  const ranges = store.allocate(sizeOf(shape));
+  const length = sizeOf(shape);
+  const ranges = readRanges("getSlice", store.allocate(length), length, poolSize);
   const read = (): Tensor => {
     const parts = ranges.map((range) => (range.begin < 0 ? full([range.length], PADDING) : virtual(range)));
     return reshape(parts.length === 1 ? parts[0]! : parts.length === 0 ? full([0], 0) : concat(parts), shape);
@@ -105,9 +142,10 @@ export function leastAdvice(poolSize: number, least: number): string {
 /** Throws for a distribution by an unknown name. */
 export function checkDistribution(who: string, given: Distribution | Initializer): void {
   const known = ["normal", "truncated normal", "uniform"];
-  if (typeof given === "string" && !known.includes(given))
+  if (typeof given === "object" && given !== null) readInitializer(who, "initializer", given);
+  else if (!known.includes(given))
     throw new ValueError(
       who,
-      `initializer must be ${known.map((name) => `"${name}"`).join(", ")} or an initialiser, got "${given}"`,
+      `initializer must be ${known.map((name) => `"${name}"`).join(", ")} or an initializer, got ${describe(given)}`,
     );
 }

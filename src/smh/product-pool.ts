@@ -1,15 +1,24 @@
 import { lifetimeNow } from "../kernels/index.ts";
 import { matmul, reshape, slice, transpose } from "../ops/index.ts";
-import { isRecording, keep, noGrad, type Parameter, type Shape, shareHistory, type Tensor } from "../tensor/index.ts";
+import {
+  isRecording,
+  keep,
+  noGrad,
+  type Parameter,
+  readBoolean,
+  type Shape,
+  shareHistory,
+  type Tensor,
+} from "../tensor/index.ts";
 import { type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
 import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
 import {
   checkDistribution,
-  checkOptions,
   coreParameter,
   leastAdvice,
   type PoolOptions,
   type PoolSlice,
+  readPoolOptions,
   sliceOf,
   type VariablePool,
 } from "./pool.ts";
@@ -51,10 +60,11 @@ export class ProductVariablePool implements VariablePool {
   #product: { vector: Tensor; rows: number; versions: number } | null = null;
   #kept: { vector: Tensor; rows: number; versions: number } | null = null;
 
-  constructor(options: ProductPoolOptions) {
+  constructor(given: ProductPoolOptions) {
+    const options = readPoolOptions("ProductVariablePool", given, ["initializer", "useKroneckerProduct"]);
     const { poolSize, fraction, stddev = 1, initializer = "normal", useKroneckerProduct = false } = options;
     const { indexStore: kind = "basic" } = options;
-    checkOptions("ProductVariablePool", options);
+    readBoolean("ProductVariablePool", "useKroneckerProduct", useKroneckerProduct);
     this.#kronecker = useKroneckerProduct;
     this.dim = rootAbove(poolSize, useKroneckerProduct ? 4 : 2);
     const side = sideOf(poolSize, useKroneckerProduct);
@@ -78,8 +88,8 @@ export class ProductVariablePool implements VariablePool {
     const init =
       typeof initializer === "string" ? ofDeviation(initializer, Math.sqrt(stddev / Math.sqrt(this.replicas))) : initializer;
     const [left, right] = [
-      coreParameter("variable_left", shapes[0], init, options),
-      coreParameter("variable_right", shapes[1], init, options),
+      coreParameter("ProductVariablePool", "variable_left", shapes[0], init, options),
+      coreParameter("ProductVariablePool", "variable_right", shapes[1], init, options),
     ];
     // Each virtual weight is a sum of r products.
     const spread = Math.sqrt(this.replicas) * init.deviation(shapes[0]) * init.deviation(shapes[1]);
@@ -89,7 +99,7 @@ export class ProductVariablePool implements VariablePool {
     this.coreVariables = [left, right];
     this.coreSize = left.tensor.size + right.tensor.size;
     this.poolSize = side * side;
-    this.#store = indexStore(kind, this.poolSize);
+    this.#store = indexStore("ProductVariablePool", kind, this.poolSize);
   }
 
   get status(): number {
@@ -101,7 +111,7 @@ export class ProductVariablePool implements VariablePool {
   }
 
   getSlice(shape: Shape): PoolSlice {
-    const made = sliceOf(this.#store, shape, ({ begin, length }) => slice(this.#virtual(), [begin], [length]));
+    const made = sliceOf(this.#store, this.poolSize, shape, ({ begin, length }) => slice(this.#virtual(), [begin], [length]));
     for (const { begin, length } of made.placement[0]!) if (begin >= 0) this.#used = Math.max(this.#used, begin + length);
     return made;
   }

@@ -1,10 +1,27 @@
-import { noGrad, type Parameter, type Shape, sameShape, show, sizeOf, Tensor, ValueError, zeros } from "../tensor/index.ts";
+import {
+  checkLengths,
+  describe,
+  noGrad,
+  type Parameter,
+  readFunction,
+  readOptions,
+  readText,
+  type Shape,
+  sameShape,
+  show,
+  sizeOf,
+  Tensor,
+  ValueError,
+  zeros,
+} from "../tensor/index.ts";
 import {
   type CreateOptions,
   checkRequest,
   DenseVariables,
   defaultInit,
   onesInit,
+  readCreator,
+  readSeed,
   type Sizes,
   sameVariable,
   sizesOf,
@@ -14,7 +31,7 @@ import {
 } from "../variables/index.ts";
 import type { Range } from "./index-store.ts";
 import { initialiserScaleModifier, type Modifier, type ModifierContext } from "./modifiers.ts";
-import type { VariablePool } from "./pool.ts";
+import { readPool, type VariablePool } from "./pool.ts";
 
 /**
  * Which variables come from the pool. A string is a pattern that must match at the start of the name, as in the reference code; a RegExp
@@ -24,20 +41,32 @@ export type ApplyTo = string | RegExp | ((name: string, shape: Shape) => boolean
 
 /** The test that `applyTo` stands for. */
 export function selector(applyTo?: ApplyTo | null): (name: string, shape: Shape) => boolean {
+  const takes = selectorOf("selector", applyTo);
+  return (name, shape) => {
+    readText("selector", "name", name);
+    checkLengths("selector", shape);
+    return takes(name, shape);
+  };
+}
+
+/** The same for names and shapes that are checked already; `who` is the function that was given `applyTo`. */
+export function selectorOf(who: string, applyTo: ApplyTo | null | undefined): (name: string, shape: Shape) => boolean {
   if (applyTo === undefined || applyTo === null) return (_, shape) => shape.length >= 2;
   if (typeof applyTo === "function") return applyTo;
+  if (typeof applyTo !== "string" && !(applyTo instanceof RegExp))
+    throw new ValueError(who, `applyTo must be a string, a RegExp or a function, got ${describe(applyTo)}`);
   const pattern =
-    typeof applyTo === "string" ? anchored(applyTo) : new RegExp(applyTo.source, applyTo.flags.replace(/[gy]/g, ""));
+    typeof applyTo === "string" ? anchored(who, applyTo) : new RegExp(applyTo.source, applyTo.flags.replace(/[gy]/g, ""));
   return (name) => pattern.test(name);
 }
 
-function anchored(source: string): RegExp {
+function anchored(who: string, source: string): RegExp {
   try {
     return new RegExp(`^(?:${source})`);
   } catch (error) {
     throw new ValueError(
-      "applyTo",
-      `${JSON.stringify(source)} is no regular expression: ${error instanceof Error ? error.message : error}`,
+      who,
+      `applyTo ${JSON.stringify(source)} is no regular expression: ${error instanceof Error ? error.message : error}`,
     );
   }
 }
@@ -71,17 +100,23 @@ export class VariableFactory implements VariableCreator {
   readonly #helpers = new Set<string>();
   readonly #placements = new Map<string, readonly (readonly Range[])[]>();
 
-  constructor({ pool = null, applyTo = null, modifier, variables, seed = 0 }: VariableFactoryOptions = {}) {
+  constructor(options?: VariableFactoryOptions) {
+    const known = ["pool", "applyTo", "modifier", "variables", "seed"] as const;
+    const { pool = null, applyTo = null, modifier, variables, seed } = readOptions("VariableFactory", options, known);
+    if (pool !== null) readPool("VariableFactory", "pool", pool);
+    if (modifier !== undefined && modifier !== null) readFunction("VariableFactory", "modifier", modifier);
+    if (variables !== undefined) readCreator("VariableFactory", "variables", variables);
+    readSeed("VariableFactory", seed);
     this.pool = pool;
-    this.#takes = selector(applyTo);
+    this.#takes = selectorOf("VariableFactory", applyTo);
     this.#modifier = modifier === undefined ? initialiserScaleModifier : modifier;
-    this.#own = variables ?? new DenseVariables({ seed });
+    this.#own = variables ?? new DenseVariables({ seed: seed ?? 0 });
   }
 
   create(name: string, shape: Shape, options: CreateOptions = {}): Variable {
+    checkRequest(name, shape, options);
     const existing = this.#made.get(name);
     if (existing !== undefined) return sameVariable(existing, shape);
-    checkRequest(name, shape, options);
     if (this.#helpers.has(name) || this.pool?.coreVariables.some((core) => core.name === name)) {
       throw new VariableError(name, "is the name of the pool's own numbers or of a modifier's; give the layer another scope()");
     }

@@ -41,6 +41,12 @@ export const MOST_AXES = 64;
 
 /** Throws unless every length is a whole number of at least 0, and a tensor of this shape can exist. Holes are refused. */
 export function checkShape(who: string, shape: Shape): void {
+  checkLengths(who, shape);
+  checkSize(who, shape);
+}
+
+/** Throws unless a shape is a list of whole numbers of at least 0 whose product is a safe integer: virtual weights need no memory. */
+export function checkLengths(who: string, shape: Shape): void {
   if (!Array.isArray(shape))
     throw new ShapeError(who, `a shape is a list of whole numbers of at least 0, got ${describe(shape)}`);
   if (shape.length > MOST_AXES)
@@ -54,7 +60,8 @@ export function checkShape(who: string, shape: Shape): void {
       );
     }
   }
-  checkSize(who, shape);
+  if (!Number.isSafeInteger(sizeOf(shape)))
+    throw new ShapeError(who, `shape ${show(shape)} is too large: need fewer than 2^53 numbers`);
 }
 
 /** Throws unless a tensor of this shape can exist: each length and the number of elements below 2³². */

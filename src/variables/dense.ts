@@ -1,5 +1,6 @@
 import {
   assign,
+  checkLengths,
   checkShape,
   Generator,
   type Parameter,
@@ -36,6 +37,7 @@ export class DenseVariables implements VariableCreator {
     checkRequest(name, shape, options);
     const existing = this.#variables.get(name);
     if (existing !== undefined) return sameVariable(existing, shape);
+    checkShape(`create "${name}"`, shape);
     const { init = defaultInit(shape), trainable = true } = options ?? {};
     const drawn = readTensor(
       `create "${name}"`,
@@ -82,7 +84,7 @@ export function readSeed(who: string, seed: number | undefined): number {
 export function checkRequest(name: string, shape: Shape, options: CreateOptions | undefined): void {
   if (readText("create", "name", name) === "") throw new ValueError("create", "a variable needs a name");
   const who = `create "${name}"`;
-  checkShape(who, shape);
+  checkLengths(who, shape);
   const { dtype = "float32", init, trainable = true } = readOptions(who, options, ["init", "trainable", "dtype"]);
   readBoolean(who, "trainable", trainable);
   if (init !== undefined) readInitializer(who, "init", init);
