@@ -8,7 +8,7 @@ const folder = fileURLToPath(new URL("../src/kernels/wasm/", import.meta.url));
 const flags = [
   ["-O3", "--converge", "--noAssert"],
   ["--runtime", "stub"],
-  ["--memoryBase", "4096"],
+  ["--memoryBase", "32768"],
   ["--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
 ].flat();
 

@@ -1,6 +1,17 @@
 import { alloc, type Numbers } from "../kernels/index.ts";
-import { fresh, type Generator as Random, readCount, sizeOf, type Tensor, ValueError } from "../tensor/index.ts";
-import { type Dataset, lengthOf } from "./dataset.ts";
+import {
+  fresh,
+  type Generator as Random,
+  readBoolean,
+  readCount,
+  readGenerator,
+  readIndices,
+  readOptions,
+  sizeOf,
+  type Tensor,
+} from "../tensor/index.ts";
+import { checkOnce, type Dataset, isBytes } from "./dataset.ts";
+import { DataError } from "./errors.ts";
 
 /** Some examples of a dataset. */
 export type Batch = {
@@ -13,52 +24,81 @@ export type Batch = {
 /** How a dataset is cut into batches. */
 export type BatchOptions = {
   readonly batchSize: number;
-  /** Shuffles all examples before cutting; in order where left out. */
+  /** Shuffles all examples before cutting. Without a generator the examples keep their order. */
   readonly random?: Random | undefined;
-  /** Leaves out the last batch where it is short (false). */
+  /** Leaves out the last batch if the batch is short. Default false. */
   readonly dropLast?: boolean | undefined;
 };
 
-/** How many batches `length` examples make. */
+/** A dataset has fewer examples than this: their order is an Int32Array. */
+const MOST_EXAMPLES = 2 ** 31 - 1;
+
+/** The number of batches that `length` examples make. */
 export function batchCount(length: number, batchSize: number, dropLast = false): number {
-  readCount("batchCount", "batchSize", batchSize, 1);
+  return countOf("batchCount", length, batchSize, dropLast);
+}
+
+function countOf(who: string, length: number, batchSize: number, dropLast: boolean): number {
+  readCount(who, "length", length, 0, MOST_EXAMPLES);
+  readCount(who, "batchSize", batchSize, 1);
+  readBoolean(who, "dropLast", dropLast);
   return dropLast ? Math.floor(length / batchSize) : Math.ceil(length / batchSize);
 }
 
 /** The examples of each batch of one epoch, as indices. */
-export function batchOrder(length: number, { batchSize, random, dropLast }: BatchOptions): Int32Array[] {
-  const count = batchCount(length, batchSize, dropLast);
+export function batchOrder(length: number, options: BatchOptions): Int32Array[] {
+  return orderOf("batchOrder", length, options);
+}
+
+function orderOf(who: string, length: number, options: BatchOptions): Int32Array[] {
+  const { batchSize, random, dropLast = false } = readOptions(who, options, ["batchSize", "random", "dropLast"]);
+  const count = countOf(who, length, batchSize, dropLast);
+  if (random !== undefined) readGenerator(who, "random", random);
   const order = random?.permutation(length) ?? Int32Array.from({ length }, (_, i) => i);
   return Array.from({ length: count }, (_, i) => order.subarray(i * batchSize, (i + 1) * batchSize));
 }
 
-/** The examples at `indices`, copied. Inside `step()` the inputs are the step's own, and cost no new memory. */
+/**
+ * The examples at `indices`, copied. Inside `step()` the inputs lie in the memory of the step, and cost no new memory.
+ * @throws DataError for a dataset that does not fit together, ValueError for an index outside the dataset.
+ */
 export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch {
-  const { inputs, inputShape } = dataset;
+  checkOnce(dataset, "batchOf");
+  const own = readIndices("batchOf", "indices", indices, dataset.labels.length);
+  const { inputShape, classes } = dataset;
   const size = sizeOf(inputShape);
-  const labels = new Int32Array(indices.length);
-  const numbers = alloc(indices.length * size);
-  for (let i = 0; i < indices.length; i++) {
-    const index = indices[i]!;
-    const label = dataset.labels[index];
-    if (label === undefined) {
-      throw new ValueError("batchOf", `index ${index} is not inside a dataset of ${lengthOf(dataset)} examples`);
-    }
+  const labels = new Int32Array(own.length);
+  for (let i = 0; i < own.length; i++) {
+    const label = dataset.labels[own[i]!]!;
+    if (!(Number.isInteger(label) && label >= 0 && label < classes))
+      // the array may have changed since it was checked
+      throw new DataError("batchOf", `label ${label} at index ${own[i]} is not one of 0…${classes - 1}`);
     labels[i] = label;
-    if (inputs instanceof Uint8Array) readBytes(inputs, index * size, size, numbers, i * size);
-    else numbers.set(inputs.subarray(index * size, (index + 1) * size), i * size);
   }
-  return { inputs: fresh([indices.length, ...inputShape], numbers), labels };
+  const numbers = alloc(own.length * size);
+  for (let i = 0; i < own.length; i++) copyExample(dataset, own[i]! * size, size, numbers, i * size);
+  return { inputs: fresh([own.length, ...inputShape], numbers), labels };
 }
 
 const SHARES = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
-/** y from `to` on = `length` bytes of x from `at` on, each as its share of 255. */
-function readBytes(x: Uint8Array, at: number, length: number, y: Numbers, to: number): void {
-  for (let j = 0; j < length; j++) y[to + j] = SHARES[x[at + j]!]!;
+/** y from `to` on = `length` inputs of the dataset from `at` on, scaled. */
+function copyExample({ inputs, scale }: Dataset, at: number, length: number, y: Numbers, to: number): void {
+  if (scale === undefined && isBytes(inputs)) {
+    for (let j = 0; j < length; j++) y[to + j] = SHARES[inputs[at + j]!]!;
+  } else if (scale === undefined || scale === 1) {
+    y.set(inputs.subarray(at, at + length), to);
+  } else {
+    for (let j = 0; j < length; j++) y[to + j] = inputs[at + j]! * scale;
+  }
 }
 
-/** One epoch: every example once, batch by batch, each made when it is asked for. */
-export function* batches(dataset: Dataset, options: BatchOptions): Generator<Batch> {
-  for (const indices of batchOrder(lengthOf(dataset), options)) yield batchOf(dataset, indices);
+/** One epoch: every example once, batch by batch. Each batch is made when it is asked for. */
+export function batches(dataset: Dataset, options: BatchOptions): Generator<Batch> {
+  checkOnce(dataset, "batches");
+  return eachBatch(dataset, orderOf("batches", dataset.labels.length, options));
+}
+
+function* eachBatch(dataset: Dataset, order: readonly Int32Array[]): Generator<Batch> {
+  for (const indices of order) yield batchOf(dataset, indices);
 }

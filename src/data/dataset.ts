@@ -1,24 +1,68 @@
-import { checkShape, readCount, type Shape, show, sizeOf } from "../tensor/index.ts";
+import { checkShape, describe, readCount, readNumber, readObject, readText, type Shape, show, sizeOf } from "../tensor/index.ts";
 import { DataError } from "./errors.ts";
 
-/** Labelled examples, one after another. */
+/** Arrays that a dataset's numbers may come in. */
+export type InputNumbers =
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
+
+/** Labeled examples, one after another. */
 export type Dataset = {
-  /** `[length, ...inputShape]`, row-major. Bytes stand for value / 255, floats for themselves. */
-  readonly inputs: Uint8Array | Float32Array;
+  /**
+   * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) mean value / 255, unless `scale` is given.
+   * Numbers of every other kind mean themselves.
+   */
+  readonly inputs: InputNumbers;
   readonly inputShape: Shape;
   /** `[length]`, each of 0 … classes - 1. */
   readonly labels: Int32Array;
   readonly classes: number;
+  /** Each input is multiplied by this number. Default 1 / 255 for bytes, else 1. Give 1 if the bytes are ids or levels. */
+  readonly scale?: number | undefined;
 };
 
-/** How many examples there are. */
+const KINDS = [
+  "Uint8Array",
+  "Uint8ClampedArray",
+  "Int8Array",
+  "Uint16Array",
+  "Int16Array",
+  "Uint32Array",
+  "Int32Array",
+  "Float32Array",
+  "Float64Array",
+];
+
+/** The class name of an array of numbers, whichever realm (iframe, vm, worker) made the array; null for every other value. */
+export function arrayKind(value: unknown): string | null {
+  if (!ArrayBuffer.isView(value)) return null;
+  const kind = Object.prototype.toString.call(value).slice(8, -1);
+  return KINDS.includes(kind) ? kind : null;
+}
+
+/** Whether a value is an array of bytes. `instanceof` would miss arrays of another realm. */
+export function isBytes(value: unknown): boolean {
+  const kind = arrayKind(value);
+  return kind === "Uint8Array" || kind === "Uint8ClampedArray";
+}
+
+/** The number of examples. */
 export function lengthOf(dataset: Dataset): number {
+  checkOnce(dataset, "lengthOf");
   return dataset.labels.length;
 }
 
-/** The first n examples, all of them where there are fewer. A view: nothing is copied. */
+/** The first n examples, or all examples if there are fewer. A view: nothing is copied. */
 export function takeFirst(dataset: Dataset, n: number): Dataset {
   readCount("takeFirst", "n", n, 0);
+  checkOnce(dataset, "takeFirst");
   const { inputs, inputShape, labels } = dataset;
   const length = Math.min(n, labels.length);
   return { ...dataset, inputs: inputs.subarray(0, length * sizeOf(inputShape)), labels: labels.subarray(0, length) };
@@ -26,13 +70,20 @@ export function takeFirst(dataset: Dataset, n: number): Dataset {
 
 /**
  * Throws unless the inputs are as many as the labels say and every label is a class. `who` begins the message.
- * @throws DataError, ShapeError where `inputShape` is not a shape.
+ * @throws DataError; ShapeError if `inputShape` is not a shape.
  */
-export function checkDataset({ inputs, inputShape, labels, classes }: Dataset, who = "checkDataset"): void {
+export function checkDataset(dataset: Dataset, who = "checkDataset"): void {
+  readText("checkDataset", "who", who);
+  readObject(who, "the dataset", dataset);
+  const { inputs, inputShape, labels, classes, scale } = dataset;
+  if (arrayKind(inputs) === null)
+    throw new DataError(who, `inputs must be a typed array of numbers, such as a Float32Array, got ${describe(inputs)}`);
+  if (arrayKind(labels) === null) throw new DataError(who, `labels must be an Int32Array, got ${describe(labels)}`);
   checkShape(who, inputShape);
-  if (!Number.isInteger(classes) || classes < 1) {
-    throw new DataError(who, `classes must be a whole number of at least 1, got ${classes}`);
+  if (!Number.isSafeInteger(classes) || classes < 1) {
+    throw new DataError(who, `classes must be a whole number of at least 1, got ${describe(classes)}`);
   }
+  if (scale !== undefined) readNumber(who, "scale", scale);
   const wanted = labels.length * sizeOf(inputShape);
   if (inputs.length !== wanted) {
     throw new DataError(
@@ -42,4 +93,30 @@ export function checkDataset({ inputs, inputShape, labels, classes }: Dataset, w
   }
   const bad = labels.findIndex((label) => !(Number.isInteger(label) && label >= 0 && label < classes));
   if (bad >= 0) throw new DataError(who, `label ${labels[bad]} at index ${bad} is not one of 0…${classes - 1}`);
+}
+
+/** What a check saw. If a field is exchanged or an array changes its length, the dataset is checked again. */
+type Checked = { readonly dataset: Dataset; readonly lengths: readonly number[] };
+
+const checkedDatasets = new WeakMap<object, Checked>();
+
+const lengthsOf = ({ inputs, inputShape, labels }: Dataset): number[] => [inputs.length, labels.length, sizeOf(inputShape)];
+
+/** `checkDataset`, once per dataset: later calls compare fields and lengths only. */
+export function checkOnce(dataset: Dataset, who: string): void {
+  readObject(who, "the dataset", dataset);
+  const seen = checkedDatasets.get(dataset);
+  if (seen !== undefined && isUnchanged(seen, dataset)) return;
+  checkDataset(dataset, who);
+  checkedDatasets.set(dataset, { dataset: { ...dataset }, lengths: lengthsOf(dataset) });
+}
+
+function isUnchanged({ dataset: old, lengths }: Checked, dataset: Dataset): boolean {
+  const same =
+    old.inputs === dataset.inputs &&
+    old.labels === dataset.labels &&
+    old.inputShape === dataset.inputShape &&
+    old.classes === dataset.classes &&
+    old.scale === dataset.scale;
+  return same && lengthsOf(dataset).every((length, i) => length === lengths[i]);
 }

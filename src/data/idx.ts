@@ -1,6 +1,8 @@
-import { hasFiles } from "../kernels/index.ts";
-import { checkShape, type Shape, ShapeError, show, sizeOf } from "../tensor/index.ts";
+import { hasFiles, TENSOR_BRAND } from "../kernels/index.ts";
+import { checkShape, describe, readText, type Shape, ShapeError, show, sizeOf, ValueError } from "../tensor/index.ts";
+import { arrayKind } from "./dataset.ts";
 import { DataError } from "./errors.ts";
+import { isGzip, unzip } from "./gzip.ts";
 
 // The IDX format (http://yann.lecun.com/exdb/mnist): 0, 0, element type, rank; each length as a big-endian uint32; the elements, row-major.
 
@@ -8,6 +10,8 @@ import { DataError } from "./errors.ts";
 export type Idx = { readonly shape: number[]; readonly data: Uint8Array };
 
 const unsignedByte = 0x08;
+/** As many axes as a tensor may have; the format itself ends at 255. */
+const MOST_AXES = 64;
 const otherTypes = new Map([
   [0x09, "signed bytes"],
   [0x0b, "int16"],
@@ -16,62 +20,101 @@ const otherTypes = new Map([
   [0x0e, "float64"],
 ]);
 
-/** Reads the bytes of an IDX file; `data` is a view of them. `name` begins the messages. */
+/**
+ * Reads the bytes of an IDX file; `data` is a view of them. `name` is the file's name in messages.
+ * @throws DataError for bytes that are not exactly one IDX file of unsigned bytes with at most 64 axes.
+ */
 export function parseIdx(bytes: Uint8Array, name: string): Idx {
-  if (bytes.length < 4) throw new DataError(name, `too short for an IDX header: expected at least 4 bytes, got ${bytes.length}`);
+  readText("parseIdx", "name", name);
+  if (arrayKind(bytes) !== "Uint8Array")
+    throw new ValueError("parseIdx", `bytes must be a Uint8Array, got ${describe(bytes)}${remedyFor(bytes)}`);
+  return parse(`parseIdx: ${name}`, bytes);
+}
+
+const remedyFor = (bytes: unknown): string =>
+  typeof bytes === "object" && bytes !== null && !(TENSOR_BRAND in bytes) ? "; wrap a buffer in new Uint8Array(...)" : "";
+
+function parse(who: string, bytes: Uint8Array): Idx {
+  const { shape, header, size } = headerOf(who, bytes);
+  const got = bytes.length - header;
+  if (got < size) throw new DataError(who, `truncated: expected ${size} bytes of data for ${show(shape)}, got ${got}`);
+  if (got > size)
+    throw new DataError(who, `${got - size} trailing bytes: expected ${size} bytes of data for ${show(shape)}, got ${got}`);
+  return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + header, size) }; // a Buffer's subarray would be a Buffer
+}
+
+/** What the beginning of a file announces: its shape, the bytes of the header, and the bytes of data after it. */
+function headerOf(who: string, bytes: Uint8Array): { shape: number[]; header: number; size: number } {
+  if (bytes.length < 4) throw new DataError(who, `too short for an IDX header: expected at least 4 bytes, got ${bytes.length}`);
   const [zero, alsoZero, type, rank] = bytes as Uint8Array & [number, number, number, number];
   if (zero !== 0 || alsoZero !== 0) {
     const remedy = isGzip(bytes)
       ? "it is gzip: unpack it first, or use readIdx"
       : "it may be compressed (.gz) or of another format";
-    throw new DataError(name, `not an IDX file: expected to begin with 00 00 08, got ${hex(bytes.subarray(0, 4))}; ${remedy}`);
+    throw new DataError(who, `not an IDX file: expected to begin with 00 00 08, got ${hex(bytes.subarray(0, 4))}; ${remedy}`);
   }
   if (type !== unsignedByte) {
     const kind = otherTypes.get(type) ?? "of no known type";
-    throw new DataError(name, `elements are ${kind} (${hex([type])}); only unsigned bytes (08) are supported`);
+    throw new DataError(who, `elements are ${kind} (${hex([type])}); only unsigned bytes (08) are supported`);
   }
+  if (rank > MOST_AXES) throw new DataError(who, `has ${rank} axes; at most ${MOST_AXES} are supported`);
   const header = 4 + 4 * rank;
-  if (bytes.length < header) {
+  if (bytes.length < header)
     throw new DataError(
-      name,
+      who,
       `too short for an IDX header of rank ${rank}: expected at least ${header} bytes, got ${bytes.length}`,
     );
-  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, header);
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
-  const [expected, got] = [sizeOf(shape), bytes.length - header];
-  if (got < expected) throw new DataError(name, `truncated: expected ${expected} bytes of data for ${show(shape)}, got ${got}`);
-  if (got > expected) {
-    throw new DataError(
-      name,
-      `${got - expected} trailing bytes: expected ${expected} bytes of data for ${show(shape)}, got ${got}`,
-    );
-  }
-  return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + header, expected) }; // a Buffer's subarray would be a Buffer
+  if (!isCountable(shape)) throw new DataError(who, `the shape ${show(shape)} is larger than any file`);
+  return { shape, header, size: sizeOf(shape) };
 }
 
-/** Reads an IDX file, plain or gzipped; which of them, its first bytes say, not its name. In Node only. */
+/** Whether the number of elements is exact, and would be if no length were 0. */
+const isCountable = (shape: Shape): boolean => Number.isSafeInteger(sizeOf(shape.filter((length) => length !== 0)));
+
+/**
+ * Reads an IDX file, plain or gzipped; its first bytes tell which. Of a gzipped file the header is unpacked first, and then at most as
+ * many bytes as the header announces. Needs Node.js, Deno or Bun.
+ *
+ * @throws DataError that names the file if it cannot be read, is not a regular file, or is not exactly one IDX file.
+ */
 export function readIdx(path: string): Idx {
   checkFiles("readIdx");
-  const { readFileSync } = process.getBuiltinModule("node:fs");
-  const { gunzipSync } = process.getBuiltinModule("node:zlib");
-  const bytes = attempt(path, "cannot be read", () => readFileSync(path));
-  if (!isGzip(bytes)) return parseIdx(bytes, path);
-  return parseIdx(
-    attempt(path, "the gzip stream is broken, download it again", () => gunzipSync(bytes)),
-    path,
-  );
+  readText("readIdx", "path", path);
+  return readIdxFor("readIdx", path);
 }
 
-/** The bytes of an IDX file that holds `data`, row-major. */
+/** `readIdx` for a function called `who`. */
+export function readIdxFor(who: string, path: string): Idx {
+  const { readFileSync, statSync } = process.getBuiltinModule("node:fs");
+  const file = `${who}: ${path}`;
+  const readable = attempt(file, () => statSync(path).isFile()); // a pipe or a device may never end
+  if (!readable) throw new DataError(file, "cannot be read: it is a folder or a device, not a file");
+  const bytes: Uint8Array = attempt(file, () => readFileSync(path));
+  if (!isGzip(bytes)) return parse(file, bytes);
+  const unpacked = unzip(file, bytes, 4 + 4 * MOST_AXES, (beginning) => {
+    const { header, size } = headerOf(file, beginning);
+    return header + size;
+  });
+  return parse(file, unpacked);
+}
+
+/**
+ * The bytes of an IDX file that holds `data`, row-major.
+ * @throws ShapeError if the shape does not hold the data, or if IDX cannot hold the shape.
+ */
 export function encodeIdx(shape: Shape, data: Uint8Array): Uint8Array<ArrayBuffer> {
   checkShape("encodeIdx", shape);
-  if (shape.length > 255 || shape.some((length) => length >= 2 ** 32)) {
-    throw new ShapeError("encodeIdx", `IDX holds at most 255 axes of lengths below 2^32, got ${show(shape)}`);
-  }
-  if (sizeOf(shape) !== data.length) {
+  if (arrayKind(data) !== "Uint8Array")
+    throw new ValueError("encodeIdx", `data must be a Uint8Array, got ${describe(data)}${remedyFor(data)}`);
+  if (shape.length > MOST_AXES || shape.some((length) => length >= 2 ** 32) || !isCountable(shape))
+    throw new ShapeError(
+      "encodeIdx",
+      `IDX files have at most ${MOST_AXES} axes of lengths below 2^32 and 2^53 elements, got ${show(shape)}`,
+    );
+  if (sizeOf(shape) !== data.length)
     throw new ShapeError("encodeIdx", `${data.length} bytes do not fill shape ${show(shape)}, which holds ${sizeOf(shape)}`);
-  }
   const header = 4 + 4 * shape.length;
   const bytes = new Uint8Array(header + data.length);
   bytes.set([0, 0, unsignedByte, shape.length]);
@@ -81,24 +124,20 @@ export function encodeIdx(shape: Shape, data: Uint8Array): Uint8Array<ArrayBuffe
   return bytes;
 }
 
-/** Throws where this is no Node. */
+/** Throws outside Node.js, Deno and Bun. */
 export function checkFiles(who: string): void {
   if (!hasFiles())
     throw new DataError(who, "reads files, which takes Node; elsewhere fetch the bytes, and give them to parseIdx");
-}
-
-function isGzip(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 function hex(bytes: Iterable<number>): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
 
-function attempt<T>(path: string, complaint: string, fn: () => T): T {
+function attempt<T>(file: string, fn: () => T): T {
   try {
     return fn();
-  } catch (error) {
-    throw new DataError(path, `${complaint} (${error instanceof Error ? error.message : error})`);
+  } catch (cause) {
+    throw new DataError(file, `cannot be read (${cause instanceof Error ? cause.message : cause})`, { cause });
   }
 }

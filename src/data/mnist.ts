@@ -1,7 +1,7 @@
-import { sameShape, show } from "../tensor/index.ts";
+import { readText, sameShape, show } from "../tensor/index.ts";
 import { checkDataset, type Dataset } from "./dataset.ts";
 import { DataError } from "./errors.ts";
-import { checkFiles, readIdx } from "./idx.ts";
+import { checkFiles, readIdxFor } from "./idx.ts";
 
 const files = {
   train: { images: "train-images-idx3-ubyte", labels: "train-labels-idx1-ubyte" },
@@ -22,7 +22,7 @@ function isFolder(path: string): boolean {
  */
 export function readMnist(where?: string): { readonly train: Dataset; readonly test: Dataset } {
   checkFiles("readMnist");
-  const folder = where ?? mnistFolder();
+  const folder = where === undefined ? mnistFolder() : readText("readMnist", "the folder", where);
   if (!isFolder(folder)) throw new DataError("readMnist", `there is no folder "${folder}"; give one that holds ${wanted()}`);
   const train = readPart(folder, files.train);
   const test = readPart(folder, files.test);
@@ -53,18 +53,19 @@ export function mnistFolder(): string {
 
 function readPart(folder: string, part: { readonly images: string; readonly labels: string }): Dataset {
   const [imagesPath, labelsPath] = [find(folder, part.images), find(folder, part.labels)];
-  const [images, labels] = [readIdx(imagesPath), readIdx(labelsPath)];
+  const [images, labels] = [readIdxFor("readMnist", imagesPath), readIdxFor("readMnist", labelsPath)];
+  const [imagesFile, labelsFile] = [`readMnist: ${imagesPath}`, `readMnist: ${labelsPath}`];
   if (images.shape.length !== 3) {
-    throw new DataError(imagesPath, `images must be [count, height, width], got ${show(images.shape)}`);
+    throw new DataError(imagesFile, `images must be [count, height, width], got ${show(images.shape)}`);
   }
-  if (labels.shape.length !== 1) throw new DataError(labelsPath, `labels must be [count], got ${show(labels.shape)}`);
+  if (labels.shape.length !== 1) throw new DataError(labelsFile, `labels must be [count], got ${show(labels.shape)}`);
   const [count, height, width] = images.shape as [number, number, number];
-  if (images.data.length === 0) throw new DataError(imagesPath, `holds no images: its shape is ${show(images.shape)}`);
+  if (images.data.length === 0) throw new DataError(imagesFile, `holds no images: its shape is ${show(images.shape)}`);
   if (labels.data.length !== count) {
-    throw new DataError(labelsPath, `${labels.data.length} labels for the ${count} images of ${part.images}: need as many`);
+    throw new DataError(labelsFile, `${labels.data.length} labels for the ${count} images of ${part.images}: need as many`);
   }
   const dataset = { inputs: images.data, inputShape: [height, width, 1], labels: Int32Array.from(labels.data), classes: 10 };
-  checkDataset(dataset, labelsPath);
+  checkDataset(dataset, labelsFile);
   return dataset;
 }
 

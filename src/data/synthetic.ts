@@ -1,4 +1,5 @@
-import { type Generator as Random, ValueError } from "../tensor/index.ts";
+import { MemoryError } from "../kernels/index.ts";
+import { describe, Generator as Random, readCount, readNumber, readOptions, ValueError } from "../tensor/index.ts";
 import type { Dataset } from "./dataset.ts";
 
 /** From row and column to row and column of a seven-segment display, rows 0…2, columns 0…1; segments a to g. */
@@ -15,31 +16,38 @@ const segments = [
 /** The segments of the digits 0…9, bit 0 is a. */
 const lit = [0x3f, 0x06, 0x5b, 0x4f, 0x66, 0x6d, 0x7d, 0x07, 0x7f, 0x6f];
 
+export type SyntheticOptions = {
+  /** From 8 to 4096. Default 28. */
+  readonly height?: number;
+  /** From 8 to 4096. Default 28. */
+  readonly width?: number;
+  /** From 1 to 10. Default 10. */
+  readonly classes?: number;
+  /** The standard deviation of the noise. Default 0.2. */
+  readonly noise?: number;
+};
+
 /**
- * Seven-segment digits `[height, width, 1]` of 0…1, each moved by up to 5 % of the image and covered with normal noise of the
- * deviation `noise`, for examples and tests without files. Labels go round: 0, 1, … classes - 1, 0, 1, …
+ * Seven-segment digits `[height, width, 1]` of 0…1, for examples and tests without files. Each digit is moved by up to 5 % of the image
+ * and covered with normal noise. Labels repeat in order: 0, 1, … classes - 1, 0, 1, …
+ *
+ * @throws ValueError for arguments out of range, MemoryError if the images do not fit into memory.
  */
-export function syntheticDigits(
-  count: number,
-  random: Random,
-  {
+export function syntheticDigits(count: number, random: Random, options: SyntheticOptions = {}): Dataset {
+  const who = "syntheticDigits";
+  const {
     height = 28,
     width = 28,
     classes = 10,
     noise = 0.2,
-  }: { height?: number; width?: number; classes?: number; noise?: number } = {},
-): Dataset {
-  const check = (name: string, value: number, least: number, most: number): void => {
-    if (Number.isInteger(value) && value >= least && value <= most) return;
-    throw new ValueError("syntheticDigits", `${name} must be a whole number in ${least}…${most}, got ${value}`);
-  };
-  check("count", count, 0, 2 ** 31);
-  check("height", height, 8, 4096); // the segments need 8 pixels to be told apart
-  check("width", width, 8, 4096);
-  check("classes", classes, 1, lit.length);
-  if (!(noise >= 0 && noise < Infinity))
-    throw new ValueError("syntheticDigits", `noise must be a number of at least 0, got ${noise}`);
-  const inputs = new Float32Array(count * height * width);
+  } = readOptions(who, options, ["height", "width", "classes", "noise"]);
+  readCount(who, "count", count, 0, 2 ** 31);
+  if (!(random instanceof Random)) throw new ValueError(who, `random must be a Generator, got ${describe(random)}`);
+  readCount(who, "height", height, 8, 4096); // the segments need 8 pixels to be told apart
+  readCount(who, "width", width, 8, 4096);
+  readCount(who, "classes", classes, 1, lit.length);
+  readNumber(who, "noise", noise, { least: 0 });
+  const inputs = numbersFor(who, count * height * width);
   const labels = Int32Array.from({ length: count }, (_, i) => i % classes);
   const thickness = Math.max(1, Math.floor(Math.min(height, width) / 7));
   const shift = (length: number): number => random.below(2 * Math.floor(0.05 * length) + 1) - Math.floor(0.05 * length);
@@ -56,4 +64,12 @@ export function syntheticDigits(
     for (let p = 0; p < image.length; p++) image[p] = Math.min(1, Math.max(0, image[p]! + noise * random.normal()));
   }
   return { inputs, inputShape: [height, width, 1], labels, classes };
+}
+
+function numbersFor(who: string, length: number): Float32Array {
+  try {
+    return new Float32Array(length);
+  } catch (cause) {
+    throw new MemoryError(who, `${Math.ceil((4 * length) / 1e6)} MB of images do not fit into memory; ask for fewer`, { cause });
+  }
 }

@@ -13,8 +13,8 @@ export type Lifetime = { ended: string | null; version: number };
 const forever: Lifetime = { ended: null, version: 0 };
 
 /**
- * Memory of one step: arrays are cut one after another from slabs and all given back at once. The arrays are not cleared. Slabs are kept
- * from step to step: once the largest step has run, nothing is allocated.
+ * Memory of one step: arrays are cut one after another from slabs and all given back at once. The arrays are not cleared. An arena keeps
+ * its slabs from step to step: once the largest step has run, nothing is allocated.
  */
 type Arena = { slabs: Numbers[]; slab: number; used: number; lifetime: Lifetime };
 
@@ -28,26 +28,42 @@ const arenas = [newArena(), newArena()] as const;
 let steps = 0;
 let open: Arena | null = null;
 let ordinary = 0;
-let newSlab: (length: number) => Numbers = (length) => orMemoryError(length, () => new Float32Array(length));
+
+/** Where slabs come from. `give` takes back what `take` returned. */
+export type SlabSource = { readonly take: (length: number) => Numbers; readonly give: (slab: Numbers) => void };
+
+let slabs: SlabSource = { take: newArray, give: () => undefined };
 
 let beforeFirst: (() => void) | null = null;
 
-/** Runs `choose` before the first array is allocated, so that an import alone costs nothing. */
+/** Runs `choose` before the first array is allocated, so that an import alone costs nothing. It runs again until it succeeds. */
 export function beforeFirstUse(choose: () => void): void {
   beforeFirst = choose;
 }
 
-/** Where slabs come from, for kernels that read some memory in place. */
-export function provideSlabs(slab: (length: number) => Numbers): void {
-  newSlab = slab;
+/**
+ * Sets where slabs come from, for kernels that read some memory in place. The slabs of the last source are not used again: their arrays
+ * stay readable, and what an open step allocates from now on comes from the new source.
+ */
+export function provideSlabs(source: SlabSource): void {
+  slabs = source;
+  for (const arena of arenas) [arena.slabs, arena.slab, arena.used] = [[], 0, 0];
 }
 
-/** The only door to memory for numbers. Inside a step the contents are arbitrary: whoever allocates writes every element. */
+/** Gives back the slabs that hold no array of the last two steps. */
+export function trimArenas(): void {
+  for (const arena of arenas) release(arena, arena.slab + (arena.used > 0 ? 1 : 0));
+}
+
+function release(arena: Arena, from: number): void {
+  for (const slab of arena.slabs.splice(from)) slabs.give(slab);
+}
+
+/** The only door to memory for numbers. Inside a step the contents are arbitrary: the caller writes every element. */
 export function alloc(length: number): Numbers {
   if (beforeFirst !== null) {
-    const choose = beforeFirst;
+    beforeFirst();
     beforeFirst = null;
-    choose();
   }
   if (open === null || length === 0) {
     return allocLasting(length);
@@ -65,33 +81,34 @@ export function alloc(length: number): Numbers {
 }
 
 /**
- * One more slab, as large as all others together: steps of ever other sizes leave gaps, and so they hold four times what the largest
- * step needs at most. Where that does not fit into memory, as large as it must be.
+ * One more slab, as large as all others together, so that steps of changing sizes hold at most four times what the largest step needs. If that
+ * does not fit into memory, as large as it must be.
  */
-function grownBy({ slabs }: Arena, length: number): Numbers {
-  const held = slabs.reduce((sum, slab) => sum + slab.length, 0);
+function grownBy(arena: Arena, length: number): Numbers {
+  const held = arena.slabs.reduce((sum, slab) => sum + slab.length, 0);
   try {
-    return newSlab(Math.max(length, LEAST_SLAB, held));
+    return slabs.take(Math.max(length, LEAST_SLAB, held));
   } catch (error) {
-    if (held <= length) throw error;
-    return newSlab(Math.max(length, LEAST_SLAB));
+    if (!(error instanceof MemoryError)) throw error;
+    trimArenas();
+    return slabs.take(Math.max(length, LEAST_SLAB));
   }
 }
 
-/** What `take` returns; where it throws because `length` numbers do not fit, the error that says so. */
-export function orMemoryError<T>(length: number, take: () => T): T {
+/** An array of zeros that the garbage collector owns. */
+function newArray(length: number): Numbers {
   try {
-    return take();
-  } catch (error) {
-    const wanted = `${Math.ceil((4 * length) / 1e6)} MB more do not fit into memory`;
-    const remedy = "a smaller batch may help (WebAssembly has 4 GiB for two steps, HASHGRAD_BACKEND=plain has no such limit)";
-    throw new MemoryError("alloc", `${wanted}; ${remedy}`, { cause: error });
+    return new Float32Array(length);
+  } catch (cause) {
+    throw new MemoryError("alloc", `${Math.ceil((4 * length) / 1e6)} MB more do not fit into memory; a smaller batch may help`, {
+      cause,
+    });
   }
 }
 
 /** Like `alloc`, but the numbers outlive the step: parameters, optimizer state, what `keep` names. All zeros. */
 export function allocLasting(length: number): Numbers {
-  const numbers = orMemoryError(length, () => new Float32Array(length));
+  const numbers = newArray(length);
   ordinary += length;
   return numbers;
 }
@@ -111,7 +128,10 @@ export function isInArena(): boolean {
   return open !== null;
 }
 
-/** Runs `fn` with `alloc` handing out step memory. Steps do not nest: an inner one joins the outer. */
+/**
+ * Runs `fn` with `alloc` handing out step memory. Steps do not nest: an inner one joins the outer. A step that ends for lack of memory gives
+ * back all it took, so that a smaller step fits.
+ */
 export function inArena<T>(fn: () => T): T {
   if (open !== null) return fn();
   const arena = arenas[steps++ % 2 === 0 ? 0 : 1];
@@ -122,6 +142,13 @@ export function inArena<T>(fn: () => T): T {
   open = arena;
   try {
     return fn();
+  } catch (error) {
+    if (error instanceof MemoryError) {
+      arena.lifetime.ended = "its step failed for lack of memory";
+      release(arena, 0);
+      [arena.slab, arena.used] = [0, 0];
+    }
+    throw error;
   } finally {
     open = null;
   }

@@ -102,6 +102,6 @@ test.each([0, -1, 2.5, Number.NaN])("batch size %s is refused", (batchSize) => {
 test.each([3, -1, 0.5])("index %s is not inside a dataset of three", (index) => {
   expect(() => batchOf(takeFirst(numbered(9), 3), [0, index])).toThrow(ValueError);
   expect(() => batchOf(takeFirst(numbered(9), 3), [0, index])).toThrow(
-    `batchOf: index ${index} is not inside a dataset of 3 examples`,
+    `batchOf: indices[1] must be a whole number from 0 to 2, got ${index}`,
   );
 });

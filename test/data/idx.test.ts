@@ -5,7 +5,9 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DataError, encodeIdx, parseIdx, readIdx } from "../../src/data/index.ts";
-import { ShapeError, sizeOf } from "../../src/tensor/index.ts";
+import { ShapeError, sizeOf, ValueError } from "../../src/tensor/index.ts";
+import { thrown } from "../thrown.ts";
+import { faultsOfMutants } from "./idx-mutations.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -54,19 +56,31 @@ test("the header is the one of the specification", () => {
 const pair = encodeIdx([2, 2], Uint8Array.of(1, 2, 3, 4));
 
 test.each([
-  ["no bytes", [], /^file: too short for an IDX header: expected at least 4 bytes, got 0$/],
-  ["three bytes", [0, 0, 8], /^file: too short for an IDX header: expected at least 4 bytes, got 3$/],
-  ["half a header", pair.slice(0, 7), /^file: too short for an IDX header of rank 2: expected at least 12 bytes, got 7$/],
+  ["no bytes", [], /^parseIdx: file: too short for an IDX header: expected at least 4 bytes, got 0$/],
+  ["three bytes", [0, 0, 8], /^parseIdx: file: too short for an IDX header: expected at least 4 bytes, got 3$/],
+  [
+    "half a header",
+    pair.slice(0, 7),
+    /^parseIdx: file: too short for an IDX header of rank 2: expected at least 12 bytes, got 7$/,
+  ],
   [
     "text",
     Buffer.from("P5 28"),
-    /^file: not an IDX file: expected to begin with 00 00 08, got 50 35 20 32; .*\(\.gz\) or of another/,
+    /^parseIdx: file: not an IDX file: expected to begin with 00 00 08, got 50 35 20 32; .*\(\.gz\) or of another/,
   ],
-  ["gzip", gzipSync(pair), /^file: not an IDX file: expected .* got 1f 8b 08 00; it is gzip: unpack it first, or use readIdx$/],
-  ["floats", [0, 0, 0x0d, 1, 0, 0, 0, 0], /^file: elements are float32 \(0d\); only unsigned bytes \(08\) are supported$/],
-  ["a strange type", [0, 0, 0x42, 1, 0, 0, 0, 0], /^file: elements are of no known type \(42\); only unsigned bytes/],
-  ["too little data", pair.slice(0, -1), /^file: truncated: expected 4 bytes of data for \[2, 2\], got 3$/],
-  ["too much data", [...pair, 9, 9], /^file: 2 trailing bytes: expected 4 bytes of data for \[2, 2\], got 6$/],
+  [
+    "gzip",
+    gzipSync(pair),
+    /^parseIdx: file: not an IDX file: expected .* got 1f 8b 08 00; it is gzip: unpack it first, or use readIdx$/,
+  ],
+  [
+    "floats",
+    [0, 0, 0x0d, 1, 0, 0, 0, 0],
+    /^parseIdx: file: elements are float32 \(0d\); only unsigned bytes \(08\) are supported$/,
+  ],
+  ["a strange type", [0, 0, 0x42, 1, 0, 0, 0, 0], /^parseIdx: file: elements are of no known type \(42\); only unsigned bytes/],
+  ["too little data", pair.slice(0, -1), /^parseIdx: file: truncated: expected 4 bytes of data for \[2, 2\], got 3$/],
+  ["too much data", [...pair, 9, 9], /^parseIdx: file: 2 trailing bytes: expected 4 bytes of data for \[2, 2\], got 6$/],
 ] as const)("%s is refused, with what was expected and what was there", (_, bytes, text) => {
   expect(() => parseIdx(Uint8Array.from(bytes), "file")).toThrow(DataError);
   expect(() => parseIdx(Uint8Array.from(bytes), "file")).toThrow(text);
@@ -90,7 +104,7 @@ test("a missing file is named", () => {
   const path = join(folder, "missing");
   expect(() => readIdx(path)).toThrow(DataError);
   expect(() => readIdx(path)).toThrow(`${path}: cannot be read (ENOENT`);
-  expect(() => readIdx(folder)).toThrow(`${folder}: cannot be read (EISDIR`);
+  expect(() => readIdx(folder)).toThrow(`readIdx: ${folder}: cannot be read: it is a folder or a device, not a file`);
 });
 
 test("a broken gzip stream is named", () => {
@@ -107,9 +121,63 @@ test("a broken file inside a sound gzip stream is named", () => {
 test("only what IDX can hold is encoded", () => {
   expect(() => encodeIdx([2, 2], new Uint8Array(3))).toThrow(ShapeError);
   expect(() => encodeIdx([2, 2], new Uint8Array(3))).toThrow(/^encodeIdx: 3 bytes do not fill shape \[2, 2\], which holds 4$/);
-  expect(() => encodeIdx([0, 2 ** 32], new Uint8Array(0))).toThrow(
-    /^encodeIdx: IDX holds at most 255 axes of lengths below 2\^32/,
-  );
-  expect(() => encodeIdx(new Array<number>(256).fill(1), new Uint8Array(1))).toThrow(/^encodeIdx: IDX holds at most 255 axes/);
+  expect(() => encodeIdx([0, 2 ** 32], new Uint8Array(0))).toThrow(/^encodeIdx: shape \[0, 4294967296\] is too large/);
+  expect(() => encodeIdx(new Array<number>(256).fill(1), new Uint8Array(1))).toThrow(/^encodeIdx: a tensor has at most 64 axes/);
   expect(() => encodeIdx([-1], new Uint8Array(1))).toThrow(/^encodeIdx: a shape is a list of whole numbers/);
 });
+
+test("structured mutations of a file are read rightly or refused by name", () => {
+  expect(faultsOfMutants(2000, 7)).toEqual([]);
+});
+
+test("lengths whose product is no exact number are refused, also beside a length of 0", () => {
+  const header = (...lengths: number[]): Uint8Array => {
+    const bytes = new Uint8Array(4 + 4 * lengths.length);
+    bytes.set([0, 0, 8, lengths.length]);
+    for (const [i, length] of lengths.entries()) new DataView(bytes.buffer).setUint32(4 + 4 * i, length);
+    return bytes;
+  };
+  const huge = new Array<number>(39).fill(2 ** 32 - 1);
+  expect(thrown(() => parseIdx(header(...huge, 0), "f"))).toMatch(
+    /^DataError: parseIdx: f: the shape \[4294967295, .*\] is larger/,
+  );
+  expect(parseIdx(header(2 ** 32 - 1, 0), "f").data.length).toBe(0);
+  const text = "DataError: parseIdx: f: has 65 axes; at most 64 are supported";
+  expect(thrown(() => parseIdx(header(...new Array<number>(65).fill(1)), "f"))).toBe(text);
+});
+
+test("a gzip file that holds more than its header announces is refused without unpacking the rest", () => {
+  const path = written("bomb.gz", Buffer.concat([gzipSync(pair), gzipSync(new Uint8Array(64 << 20))]));
+  const before = process.memoryUsage().arrayBuffers;
+  const text = `DataError: readIdx: ${path}: trailing bytes: its header announces 16 bytes in all, the gzip stream holds more`;
+  expect(thrown(() => readIdx(path))).toBe(text);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 << 20);
+});
+
+test("a header that announces more than the gzip stream can hold is refused at once", () => {
+  const header = Uint8Array.from([0, 0, 8, 1, 255, 255, 255, 255]);
+  const path = written("liar.gz", gzipSync(header));
+  expect(thrown(() => readIdx(path))).toMatch(
+    /: truncated: its header announces 4294967303 bytes, the gzip stream holds at most /,
+  );
+});
+
+test("a gzip file of several members is read, and bytes after the last member are refused", () => {
+  const members = Buffer.concat([gzipSync(pair.subarray(0, 5)), gzipSync(pair.subarray(5))]);
+  expect(readIdx(written("members.gz", members))).toEqual(parseIdx(pair, "pair"));
+  for (const rest of [Uint8Array.of(0, 0, 0), Buffer.from("rest"), Uint8Array.of(0x1f, 0x8b, 8)]) {
+    const path = written("rest.gz", Buffer.concat([members, rest]));
+    expect(thrown(() => readIdx(path))).toMatch(
+      new RegExp(`^DataError: readIdx: ${path}: (.* trailing bytes|the gzip stream is broken)`),
+    );
+  }
+});
+
+test.each<unknown>([null, undefined, "bytes", Number.NaN, [0, 0, 8, 0], new ArrayBuffer(9), new Uint16Array(4)])(
+  "parseIdx and encodeIdx refuse %s in place of bytes",
+  (bytes) => {
+    expect(() => parseIdx(bytes as Uint8Array, "f")).toThrow(ValueError);
+    expect(() => parseIdx(bytes as Uint8Array, "f")).toThrow(/^parseIdx: bytes must be a Uint8Array, got /);
+    expect(() => encodeIdx([4], bytes as Uint8Array)).toThrow(/^encodeIdx: data must be a Uint8Array, got /);
+  },
+);

@@ -65,10 +65,10 @@ test.each([
 });
 
 test.each([
-  [{ height: 7 }, /^syntheticDigits: height must be a whole number in 8…4096, got 7$/],
-  [{ width: 8.5 }, /^syntheticDigits: width must be a whole number in 8…4096, got 8.5$/],
-  [{ classes: 11 }, /^syntheticDigits: classes must be a whole number in 1…10, got 11$/],
-  [{ noise: -1 }, /^syntheticDigits: noise must be a number of at least 0, got -1$/],
+  [{ height: 7 }, /^syntheticDigits: height must be a whole number of at least 8 and at most 4096, got 7$/],
+  [{ width: 8.5 }, /^syntheticDigits: width must be a whole number of at least 8 and at most 4096, got 8.5$/],
+  [{ classes: 11 }, /^syntheticDigits: classes must be a whole number of at least 1 and at most 10, got 11$/],
+  [{ noise: -1 }, /^syntheticDigits: noise must be a finite number at least 0, got -1$/],
 ])("%j is refused", (options, text) => {
   expect(() => syntheticDigits(1, new Generator(1), options)).toThrow(ValueError);
   expect(() => syntheticDigits(1, new Generator(1), options)).toThrow(text);
@@ -76,6 +76,6 @@ test.each([
 
 test("a count that is not whole is refused", () => {
   expect(() => syntheticDigits(1.5, new Generator(1))).toThrow(
-    /^syntheticDigits: count must be a whole number in 0…2147483648, got 1.5$/,
+    /^syntheticDigits: count must be a whole number of at least 0 and at most 2147483648, got 1.5$/,
   );
 });

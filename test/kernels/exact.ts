@@ -5,7 +5,7 @@ import { canFuse, wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { Generator } from "../../src/tensor/index.ts";
 
 const wasm = wasmBackend();
-const heap = wasm.slab(1 << 22);
+const heap = wasm.slabs.take(1 << 22);
 let used = 0;
 
 /** A copy of x in WebAssembly memory, where kernels read it in place, aligned to 4 bytes and no more. */
@@ -29,7 +29,7 @@ const plain = { fast: blocked, place: (x: Numbers): Numbers => x, roundings: (k:
 const simd = { fast: wasm.kernels, roundings: (k: number): number => k + 1 };
 
 if (!canFuse()) setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 has fused multiply-add behind a flag, newer ones always
-const fused = canFuse() ? { fast: wasmBackend(true).kernels, roundings: (k: number): number => k + 1 } : null;
+const fused = canFuse() ? { fast: wasmBackend({ fused: true }).kernels, roundings: (k: number): number => k + 1 } : null;
 
 export const tables: readonly (readonly [string, Table])[] = [
   ["blocked", plain],

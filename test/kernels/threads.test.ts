@@ -165,7 +165,7 @@ describe("kernels cut into parts", () => {
 
   test("thousands of jobs one after another, idle times between", async () => {
     wasm.setThreads(4);
-    const [x, y] = [wasm.slab(n), wasm.slab(n)];
+    const [x, y] = [wasm.slabs.take(n), wasm.slabs.take(n)];
     x.set(reals(7)(n));
     const want = into(n, (out) => reference.relu(x, out));
     for (let round = 0; round < 20; round++) {
@@ -196,8 +196,8 @@ test("the number of threads changes between jobs, with helpers amid their last l
 describe("configure", () => {
   test("refuses what is no number of threads", () => {
     for (const threads of [0, -1, 1.5, 17, Number.NaN]) {
-      const message = `configure: threads must be "auto" or a whole number from 1 to 16, got ${threads}`;
-      expect(() => configure({ threads })).toThrow(new RangeError(message));
+      const message = `configure: threads, if not "auto", must be a whole number of at least 1 and at most 16, got ${threads}`;
+      expect(() => configure({ threads })).toThrow(message);
     }
   });
 
@@ -247,7 +247,7 @@ test("where Node's permissions forbid threads one computes, and backend() says s
     const env = { ...process.env, HASHGRAD_THREADS: "3", HASHGRAD_BACKEND: "", NODE_OPTIONS: "" };
     const args = ["--no-warnings", flag, "--allow-fs-read=*", file];
     const printed = execFileSync(process.execPath, args, { encoding: "utf8", env });
-    expect(printed.trim()).toBe("1800 3 1 2 of its threads could not be started");
+    expect(printed.trim()).toBe("1800 3 1 2 of its threads could not be started or have ended");
   } finally {
     rmSync(folder, { recursive: true });
   }

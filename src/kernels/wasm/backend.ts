@@ -1,18 +1,20 @@
 import type { Convolution } from "../conv.ts";
+import { MemoryError } from "../errors.ts";
 import type { Gemm } from "../gemm.ts";
 import * as im2col from "../im2col.ts";
-import { type Numbers, orMemoryError } from "../memory.ts";
+import type { SlabSource } from "../memory.ts";
 import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
 import { binary, fusedPatch } from "./binary.ts";
-import { maySleep, startHelper } from "./helpers.ts";
+import { createInstance, type InstanceOptions } from "./instance.ts";
 import { type LoopExports, type Loops, loops } from "./loops.ts";
 import { FEW } from "./maps.ts";
+import { createOperands } from "./operands.ts";
+import { maySleep } from "./workers.ts";
 
 /** What assembly/index.ts exports. Pointers are byte addresses; `shared` and `work` are memory for one call, as large as the functions beside them say. */
 type Exports = {
   readonly sizesAt: () => number;
-  readonly setThreads: (count: number, maySleep: boolean) => void;
   readonly gemmWork: () => number;
   readonly gemm: (...numbers: (number | boolean)[]) => void;
   readonly conv2dShared: (turned: boolean) => number;
@@ -49,28 +51,38 @@ export type WasmBackend = {
       | "maxPool"
       | "maxPoolGrad"
     >;
-  /** Memory for `length` numbers, for good. */
-  readonly slab: (length: number) => Numbers;
+  /** Memory for arrays that kernels read in place. */
+  readonly slabs: SlabSource;
   /** How many threads share large work, the calling one among them; the others start when there is such work. */
   readonly setThreads: (count: number) => void;
+  /** For tests: lets a thread fail in the next job that has workers, see assembly/threads.ts. */
+  readonly injectFault: (kind: number) => void;
+  /** For tests: throws if a kernel wrote beyond its work memory or its operands' copies. */
+  readonly checkCanaries: (kernel: string) => void;
 };
 
-const PAGE = 65536;
-/** Kernels load whole vectors, so that they may read, and ignore, what lies just beyond an array. */
-const BEYOND = 64;
+/** `fused`: multiply-add rounds once. `canaries`: see operands.ts. The others: see instance.ts. */
+export type WasmOptions = InstanceOptions & { readonly fused?: boolean; readonly canaries?: boolean };
+
 /** Below so many multiplications the plain kernel is done before a call is. */
 const FEW_PRODUCTS = 4096;
 
-let unfused: Uint8Array | null = null;
-
-/** The module's bytes; the fused one is a patch of the other. Asked for twice: by the probe, and to compile. */
+/** The module's bytes; the fused module is a patch of the other. */
 function bytes(fused: boolean): Uint8Array {
-  unfused ??= decoded(binary);
+  const unfused = decoded(binary);
   return fused ? patched(unfused, decoded(fusedPatch)) : unfused;
 }
 
-const decoded = (digits: string): Uint8Array =>
-  Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
+/** Bytes from hexadecimal digits. */
+function decoded(digits: string): Uint8Array {
+  const found = new Uint8Array(digits.length / 2);
+  const value = (at: number): number => {
+    const code = digits.charCodeAt(at);
+    return code < 58 ? code - 48 : code - 87; // "0" is 48, "a" is 97
+  };
+  for (let i = 0; i < found.length; i++) found[i] = 16 * value(2 * i) + value(2 * i + 1);
+  return found;
+}
 
 /** The bytes a patch makes of others: again and again how many are new, these, and how many follow from where. Numbers are LEB128. */
 function patched(from: Uint8Array, patch: Uint8Array): Uint8Array {
@@ -91,61 +103,40 @@ function patched(from: Uint8Array, patch: Uint8Array): Uint8Array {
   return Uint8Array.from(made);
 }
 
-/** Whether fused multiply-add (relaxed SIMD) is understood here. */
+/** (a, b, c) → lane 0 of relaxed_madd(splat a, splat b, splat c), exported as "m". */
+const FUSED_PROBE = "0061736d0100000001080160037d7d7d017d03020100070501016d00000a160114002000fd132001fd132002fd13fd8502fd1f000b";
+
+/**
+ * Whether multiply-add (relaxed SIMD) rounds once here. Some runtimes and processors accept the instruction and round twice, so the probe
+ * computes (1 + 2⁻¹²)² − (1 + 2⁻¹¹), which is 2⁻²⁴ exactly and 0 if the product is rounded first.
+ */
 export function canFuse(): boolean {
-  return WebAssembly.validate(bytes(true));
+  const probe = decoded(FUSED_PROBE);
+  if (!WebAssembly.validate(probe)) return false;
+  type Probe = { readonly m: (a: number, b: number, c: number) => number };
+  const { exports } = new WebAssembly.Instance<Probe>(new WebAssembly.Module(probe), {});
+  return exports.m(1 + 2 ** -12, 1 + 2 ** -12, -(1 + 2 ** -11)) === 2 ** -24;
 }
 
-/** Throws where WebAssembly, its SIMD or shared memory is missing. `fused`: with multiply-add in one rounding. */
-export function wasmBackend(fused = false): WasmBackend {
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
+/** Throws if WebAssembly, its SIMD or shared memory is missing. */
+export function wasmBackend({ fused = false, canaries = false, ...options }: WasmOptions = {}): WasmBackend {
   const module = new WebAssembly.Module(bytes(fused));
-  const env = { memory, startHelper: (thread: number): void => startHelper(thread, module, memory) };
-  const { exports: wasm } = new WebAssembly.Instance<Exports>(module, { env });
-  const buffers = new Set<ArrayBufferLike>([memory.buffer]); // growing makes a new object for the same memory; older views stay valid
+  const { exports: wasm, memory, space, isHere } = createInstance<Exports>(module, options);
+  const operands = createOperands(space, () => memory.buffer, isHere, canaries);
+  const { address, bring, shared, own } = operands;
+  let most = 1; // TODO-merge
+  const work = (bytes: number): number => own(bytes * most);
   const sizes = new Int32Array(memory.buffer, wasm.sizesAt(), 16);
 
-  let end = PAGE;
-  const region = (length: number): number => {
-    const begin = end;
-    const missing = Math.ceil((begin + length + BEYOND) / PAGE) - memory.buffer.byteLength / PAGE;
-    if (missing > 0) {
-      orMemoryError(length / 4, () => memory.grow(missing));
-      buffers.add(memory.buffer);
+  /** Memory for a slab; if there is none, what kernels keep between calls is given back first. */
+  const slabAt = (bytes: number): number => {
+    try {
+      return space.take(bytes, "alloc", "memory for arrays");
+    } catch (error) {
+      if (!(error instanceof MemoryError)) throw error;
+      operands.trim();
+      return space.take(bytes, "alloc", "memory for arrays");
     }
-    end = begin + Math.ceil(length / 64) * 64; // not before growing went well
-    return begin;
-  };
-
-  /** A region that grows on demand and keeps nothing from one call to the next. */
-  const scratch = (): ((length: number) => number) => {
-    let [begin, held] = [0, 0];
-    return (bytes) => {
-      const length = bytes >>> 0; // the kernels count in 32 bits
-      if (length > held) {
-        begin = region(length * 2); // may throw: what is held stays as it was
-        held = length * 2;
-      }
-      return begin;
-    };
-  };
-  const [shared, own] = [scratch(), scratch()];
-  let most = 1; // threads at any time so far
-  /** Memory of its own for each thread, also for a helper that has not heard yet that fewer are wanted. */
-  const work = (bytes: number): number => own(bytes * most);
-  const stages = Array.from({ length: 5 }, scratch); // no kernel has more operands
-
-  const isHere = (x: Numbers): boolean => buffers.has(x.buffer);
-  /** The address of operand number i: its own where it lies in this memory, otherwise that of a copy. */
-  const address = (i: number, x: Numbers, read: boolean): number => {
-    if (buffers.has(x.buffer)) return x.byteOffset;
-    const at = stages[i]!(x.byteLength);
-    if (read) new Float32Array(memory.buffer, at, x.length).set(x);
-    return at;
-  };
-  /** Brings a result home where it was computed in a copy. */
-  const bring = (at: number, x: Numbers): void => {
-    if (!buffers.has(x.buffer)) x.set(new Float32Array(memory.buffer, at, x.length));
   };
 
   const writeSizes = (w: Windows, outputs: number, groups: number): void => {
@@ -166,16 +157,21 @@ export function wasmBackend(fused = false): WasmBackend {
   };
 
   return {
-    slab: (length) => {
-      const begin = region(4 * length); // first: it may change memory.buffer
-      return new Float32Array(memory.buffer, begin, length);
+    slabs: {
+      take: (length) => {
+        const begin = slabAt(4 * length); // first: it may change memory.buffer
+        return new Float32Array(memory.buffer, begin, length);
+      },
+      give: (slab) => space.give(slab.byteOffset),
     },
     setThreads: (count) => {
       most = Math.max(most, count);
       wasm.setThreads(count, maySleep());
     },
+    injectFault: wasm.injectFault,
+    checkCanaries: operands.checkCanaries,
     kernels: {
-      ...loops(wasm, { isHere, address, bring, shared, own: work, writeSizes: (w) => writeSizes(w, 0, 0) }),
+      ...loops(wasm, { ...operands, own: work, writeSizes: (w) => writeSizes(w, 0, 0) }),
       gemm,
       conv2d: (s, x, kernel, bias, y) => {
         if (isSmall(s)) return im2col.conv2d(s, x, kernel, bias, y);

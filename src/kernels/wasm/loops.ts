@@ -2,6 +2,7 @@ import type { Numbers } from "../memory.ts";
 import * as reference from "../reference.ts";
 import type { Windows } from "../windows.ts";
 import { FEW, maps } from "./maps.ts";
+import type { Operands } from "./operands.ts";
 
 /** What assembly/{avgpool,columns,elementwise,map,rows,update}.ts export. Pointers are byte addresses. */
 export type LoopExports = {
@@ -71,19 +72,8 @@ export type LoopExports = {
   readonly avgPoolGrad: (dy: number, dx: number, accumulate: boolean) => void;
 };
 
-/** Where operands lie; see backend.ts. */
-export type Operands = {
-  /** Whether x lies in WebAssembly's memory. */
-  readonly isHere: (x: Numbers) => boolean;
-  /** The address of operand number i: its own, or that of a copy. */
-  readonly address: (i: number, x: Numbers, read: boolean) => number;
-  /** Brings a result home where it was computed in a copy. */
-  readonly bring: (at: number, x: Numbers) => void;
-  /** Work memory of all threads together, and of each thread its own; kept until the next call. */
-  readonly shared: (bytes: number) => number;
-  readonly own: (bytes: number) => number;
-  readonly writeSizes: (w: Windows) => void;
-};
+/** Where operands lie, and how the geometry of windows is handed over. */
+export type LoopOperands = Operands & { readonly writeSizes: (w: Windows) => void };
 
 /** The kernels of this file. */
 export type Loops = Omit<
@@ -113,7 +103,7 @@ export type Loops = Omit<
 >;
 
 /** Loops over numbers, rows and columns in WebAssembly. */
-export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, writeSizes }: Operands): Loops {
+export function loops(wasm: LoopExports, { isHere, address, bring, shared, own, writeSizes }: LoopOperands): Loops {
   const sumOfProducts = (a: Numbers, b: Numbers): number => {
     const pa = address(0, a, true);
     return wasm.sumOfProducts(a.length, pa, a === b ? pa : address(1, b, true), shared(wasm.sumRowsWork(1, a.length)));

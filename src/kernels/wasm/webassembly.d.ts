@@ -10,7 +10,7 @@ declare namespace WebAssembly {
     constructor(bytes: Uint8Array);
   }
   class Instance<Exports> {
-    constructor(module: Module, imports: Record<string, Record<string, Memory | ((thread: number) => void)>>);
+    constructor(module: Module, imports: Record<string, Record<string, Memory | ((...numbers: number[]) => unknown)>>);
     readonly exports: Exports;
   }
 }

@@ -11,6 +11,6 @@ export { map } from "./map";
 export { maxPool, maxPoolGrad } from "./pool";
 export { sizesAt } from "./sizes";
 export { rows, rowsWork, sumOfProducts, sumRows, sumRowsWork } from "./rows";
-export { serve, setThreads } from "./threads";
+export { injectFault, messageAt, nextGeneration, partFailed, serve, setThreads, settle } from "./threads";
 export { tilePanels } from "./tile";
 export { adam, rmsprop, sgdMomentum } from "./update";

@@ -1,48 +1,109 @@
-// Kernels are cut into parts, which threads take one after another. How a kernel is cut depends on sizes only, and no part's result on
-// who computes it, so that the numbers are the same for any number of threads.
+// Jobs: a kernel cuts its work into parts, which the calling thread and worker threads claim one after another.
 //
-// All instances of this module share one memory. The ticket says into how many parts the job is cut that is on, and how many were taken
-// from each end; taking one is an atomic addition. The caller takes from the front, the others from the back, so that what a thread wrote
-// in one kernel it mostly reads in the next: it is in its cache. A thread that comes late finds no part left, and a thread that never comes
-// is not missed.
+// How a kernel is cut depends on sizes only, and the result of a part does not depend on the thread that computes it, so the numbers are the
+// same for any number of threads.
+//
+// All threads run an instance of this module over one shared memory. Part 0 belongs to the caller. The other parts are claimed by an atomic
+// addition to TICKET: by the caller from the front, by workers from the back, so that a thread mostly reads in the next kernel what it wrote
+// in the last one. A worker that comes late finds no part left; a worker that never starts is not waited for.
+//
+// A job ends when every claimed part is finished. Three faults must not block the caller:
+// - A worker traps inside a part. Its JavaScript catches the trap and calls `partFailed`, which counts the part as finished and as failed.
+//   The caller then throws.
+// - A worker is terminated or stopped while it holds a part. The caller waits in windows of 100 ms and gives up after 1.6 s without progress
+//   (longer if the caller's own parts took long). It then calls `lost`, which throws; the memory is not used again, because the worker may
+//   wake up and write.
+// - The caller traps. Its JavaScript calls `settle`, which claims what is left and waits for the parts that workers hold.
+//
+// Workers may not see a growth of the memory while they run, so each generation of workers has a control block of its own. After a growth
+// the caller moves on to the next block; workers of older generations find no job there and are terminated.
 
-/** A part of a kernel's work; its arguments are read by `argument`; `work` is memory of this thread's own. */
+/** A part of a kernel's work. It reads its arguments with `argument`; `work` is the thread's own slot of work memory. */
 export type Part = (part: i32, parts: i32, work: usize) => void;
 
-/** Starts helper number `thread`, before the first job that is worth sharing with it. */
+/** Starts worker number `thread` of a generation. */
 // @ts-ignore: decorator
 @external("env", "startHelper")
-declare function startHelper(thread: i32): void;
+declare function startHelper(thread: i32, generation: i32): void;
 
-// The first page, each on a cache line of its own.
-const TICKET: usize = 64; // i64: parts << 32 | taken from the back << 16 | taken from the front
-const FINISHED: usize = 128; // i32: parts that are done
-const JOBS: usize = 192; // i32: the count of jobs; sleepers wait for it to change
-const SLEEPERS: usize = 256; // i32
-const WAITING: usize = 320; // i32: 1 while the caller sleeps
-const THREADS: usize = 448; // i32: how many threads take parts, the caller among them; helpers from this number on sleep
-const JOB: usize = 384; // i32: index of the part function
-const WORK: usize = 392; // i32: where work memory begins, and how many bytes each slot of it has
-const SLOT: usize = 400; // i32: how many threads have taken a slot of work memory in this job
+/** The time in milliseconds. */
+// @ts-ignore: decorator
+@external("env", "now")
+declare function now(): f64;
+
+/** Throws: a worker holds a part and makes no progress. */
+// @ts-ignore: decorator
+@external("env", "lost")
+declare function lost(): void;
+
+/** Throws: `failed` parts trapped in workers. */
+// @ts-ignore: decorator
+@external("env", "trapped")
+declare function trapped(failed: i32): void;
+
+// The first page of memory, shared by all generations.
+const THREADS: usize = 64; // i32: how many threads take parts, the caller included; workers from this number on sleep
+const JOB: usize = 128; // i32: index of the part function
+const WORK: usize = 136; // i32: address of the work memory, and the bytes of each slot
+const FAULT: usize = 192; // i32: a fault that tests inject into the next part, see `injectFault`
 const ARGUMENTS: usize = 512;
+/** Where a worker writes what its trap said, as bytes of ASCII that end with a 0. */
+const MESSAGE: usize = 2048;
+
+// The control block of a generation: each word on a cache line of its own.
+const BLOCKS: usize = 4096;
+const BLOCK: usize = 512;
+const TICKET: usize = 0; // i64: parts << 32 | parts claimed from the back << 16 | parts claimed from the front
+const FINISHED: usize = 64; // i32: parts that are finished
+const JOBS: usize = 128; // i32: the number of jobs so far; sleeping workers wait for a change
+const SLEEPERS: usize = 192; // i32
+const WAITING: usize = 256; // i32: 1 while the caller sleeps
+const SLOT: usize = 320; // i32: slots of work memory taken in this job
+const FAILED: usize = 384; // i32: parts that trapped
+
+/** Generations that fit below the module's own data (memoryBase, see the build script). */
+export const GENERATIONS: i32 = 48;
 
 /** How often a thread looks for the next job, or the caller for the end of this one, before it sleeps. */
 const LOOKS: i32 = 200000;
+/** The caller waits in windows of so many milliseconds, */
+const WINDOW: f64 = 100;
+/** gives up after so many of them without progress, */
+const PATIENCE: i32 = 16;
+/** or after so many times the average duration of its own parts, if that is longer. */
+const PATIENCE_PARTS: f64 = 8;
 
 let threads: i32 = 1;
 let mostThreads: i32 = 1;
 let maySleep: bool = true;
 let started: i32 = 1;
+let generation: i32 = 0;
+/** The address of this generation's control block. */
+let control: usize = BLOCKS;
+/** The caller is inside a job with workers; a worker holds a part. */
+let busy: bool = false;
 
 /**
- * How many threads take parts, the caller among them. Helpers are never stopped: one that were might have a part. One that has not heard
- * yet may take a part more, and does it as well as any other. `sleep`: whether the caller may wait asleep.
+ * Sets how many threads take parts, the caller included. Workers are not stopped: a worker that does not know the new number yet may take
+ * one more part, and computes it as well as any other. `sleep`: whether the caller may block.
  */
 export function setThreads(count: i32, sleep: bool): void {
   threads = count;
   mostThreads = max(mostThreads, count);
   maySleep = sleep;
   atomic.store<i32>(THREADS, count);
+}
+
+/** Moves on to new workers: the next job starts them. False if there are no blocks left; then jobs run in the calling thread only. */
+export function nextGeneration(): bool {
+  started = 1;
+  if (generation + 1 == GENERATIONS) {
+    threads = 1;
+    return false;
+  }
+  generation++;
+  control = BLOCKS + BLOCK * <usize>generation;
+  return true;
 }
 
 /** Arguments of the kernel that runs. */
@@ -70,18 +131,18 @@ export function setNumberArgument(i: i32, value: f64): void {
   store<f64>(ARGUMENTS + 8 * <usize>i, value);
 }
 
-/** Where part number `part` of n things begins; the beginnings are multiples of `unit`. */
+/** The first of n items that belongs to part `part`; a multiple of `unit`. */
 export function cut(n: i32, part: i32, parts: i32, unit: i32): i32 {
-  const units = <i64>((n + unit - 1) / unit);
+  const units = (<i64>n + unit - 1) / unit;
   return <i32>min<i64>(n, ((units * part) / parts) * unit);
 }
 
-/** Into how many parts n things are cut where `least` are worth a part. */
+/** The number of parts for n items if a part should have at least `least`. */
 export function partsFor(n: i32, least: i32, most: i32): i32 {
   return max(1, min(most, n / least));
 }
 
-/** How many threads there are, for work whose result does not depend on how it is cut. */
+/** The number of threads, for work whose result does not depend on how it is cut. */
 export function threadCount(): i32 {
   return threads;
 }
@@ -100,62 +161,151 @@ export function run(job: Part, parts: i32, work: usize, size: usize): void {
     for (let part = 0; part < parts; part++) job(part, parts, work);
     return;
   }
-  for (; started < threads; started++) startHelper(started);
+  for (; started < threads; started++) startHelper(started, generation);
   store<i32>(JOB, job.index);
   store<i32>(WORK, <i32>work);
   store<i32>(WORK, <i32>size, 4);
-  store<i32>(SLOT, 0);
-  atomic.store<i32>(FINISHED, 0);
-  atomic.store<i64>(TICKET, <i64>parts << 32);
-  atomic.add<i32>(JOBS, 1);
-  if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(JOBS, -1);
-  takeParts(0);
+  store<i32>(control + SLOT, 1); // the caller's
+  store<i32>(control + FAILED, 0);
+  atomic.store<i32>(control + FINISHED, 0);
+  busy = true;
+  atomic.store<i64>(control + TICKET, (<i64>parts << 32) | 1); // part 0 is the caller's
+  atomic.add<i32>(control + JOBS, 1);
+  if (atomic.load<i32>(control + SLEEPERS) > 0) atomic.notify(control + JOBS, -1);
+  const began = now();
+  if (load<i32>(FAULT) != 0) injectInCaller();
+  job(0, parts, work);
+  atomic.add<i32>(control + FINISHED, 1);
+  const own = 1 + takeParts(0, 0);
+  waitFor(parts, (now() - began) / own);
+  busy = false;
+  const failed = load<i32>(control + FAILED);
+  if (failed > 0) trapped(failed);
+}
+
+/** Returns when `parts` parts are finished. `average`: how long one of the caller's own parts took, in milliseconds. */
+function waitFor(parts: i32, average: f64): void {
+  const patience = max<f64>(PATIENCE, (PATIENCE_PARTS * average) / WINDOW);
   let looks = 0;
-  for (let done = atomic.load<i32>(FINISHED); done < parts; done = atomic.load<i32>(FINISHED)) {
-    if (++looks < LOOKS || !maySleep) continue;
-    // Someone who has a part was sent to sleep by the machine.
-    atomic.store<i32>(WAITING, 1);
-    atomic.wait<i32>(FINISHED, done, 1_000_000);
-    atomic.store<i32>(WAITING, 0);
+  let seen = -1;
+  let windows: f64 = 0;
+  for (;;) {
+    const done = atomic.load<i32>(control + FINISHED);
+    if (done >= parts) return;
+    if (done != seen) {
+      seen = done;
+      windows = 0;
+    }
+    if (++looks < LOOKS) continue;
+    const began = now();
+    if (maySleep) {
+      atomic.store<i32>(control + WAITING, 1);
+      atomic.wait<i32>(control + FINISHED, done, <i64>(WINDOW * 1e6));
+      atomic.store<i32>(control + WAITING, 0);
+    } else {
+      while (now() - began < WINDOW && atomic.load<i32>(control + FINISHED) == done) {}
+    }
+    // A window that took much longer says that this thread did not run either: the machine is busy, or was asleep.
+    if (now() - began < 1.5 * WINDOW) windows += 1;
+    if (windows > patience) {
+      busy = false;
+      lost();
+    }
   }
 }
 
-/** How many parts nobody has taken. */
+/** After a trap in the caller: lets no more parts be claimed and waits for those that workers hold. */
+export function settle(): void {
+  if (!busy) return;
+  const ticket = atomic.xchg<i64>(control + TICKET, 0);
+  const claimed = min(<i32>(ticket >> 32), <i32>((ticket >> 16) & 0xffff) + <i32>(ticket & 0xffff));
+  waitFor(claimed - 1, 0); // all but the part in which the caller trapped
+  busy = false;
+}
+
+/** The number of parts that no thread has claimed. */
 // @ts-ignore: decorator
 @inline
 function left(ticket: i64): i32 {
   return <i32>(ticket >> 32) - <i32>((ticket >> 16) & 0xffff) - <i32>(ticket & 0xffff);
 }
 
-/** Takes parts of the job that is on until none is left. */
-function takeParts(thread: i32): void {
-  let slot = -1; // taken with the first part, so that a job has no more slots than parts
-  for (;;) {
-    const ticket = atomic.add<i64>(TICKET, thread == 0 ? 1 : 1 << 16);
-    if (left(ticket) <= 0) return;
+/** Claims and computes parts of the current job until none is left. Returns how many. `slot`: this thread's slot, -1 if it has none yet. */
+function takeParts(thread: i32, slot: i32): i32 {
+  let count = 0;
+  for (let ticket = claim(thread); left(ticket) > 0; ticket = claim(thread), count++) {
+    // From here on the job cannot end, nor its arguments change, before this part is finished.
     const parts = <i32>(ticket >> 32);
     const next = thread == 0 ? <i32>(ticket & 0xffff) : parts - 1 - <i32>((ticket >> 16) & 0xffff);
-    // From here on the job cannot end, nor its arguments change, before this part is done.
-    if (slot < 0) slot = atomic.add<i32>(SLOT, 1);
-    const work = <usize>load<i32>(WORK) + <usize>slot * <usize>load<i32>(WORK, 4);
-    call_indirect<void>(load<i32>(JOB), next, parts, work);
-    atomic.add<i32>(FINISHED, 1);
-    if (atomic.load<i32>(WAITING) != 0) atomic.notify(FINISHED, 1);
+    busy = true;
+    if (slot < 0) slot = atomic.add<i32>(control + SLOT, 1);
+    if (thread > 0 && load<i32>(FAULT) != 0) injectInWorker();
+    call_indirect<void>(load<i32>(JOB), next, parts, <usize>load<i32>(WORK) + <usize>slot * <usize>load<i32>(WORK, 4));
+    if (thread > 0) busy = false; // before the caller may start another job
+    finish();
   }
+  return count;
 }
 
-/** What a helping thread does for ever; threads count from 1. */
-export function serve(thread: i32): void {
+/** Claims a part. The ticket as it was before says which, if one was left. */
+// @ts-ignore: decorator
+@inline
+function claim(thread: i32): i64 {
+  return atomic.add<i64>(control + TICKET, thread == 0 ? 1 : 1 << 16);
+}
+
+/** Counts a part as finished. */
+function finish(): void {
+  atomic.add<i32>(control + FINISHED, 1);
+  if (atomic.load<i32>(control + WAITING) != 0) atomic.notify(control + FINISHED, 1);
+}
+
+/** What a worker thread runs for ever. Threads count from 1. */
+export function serve(thread: i32, generation: i32): void {
+  control = BLOCKS + BLOCK * <usize>generation;
   for (;;) {
-    const count = atomic.load<i32>(JOBS);
+    const count = atomic.load<i32>(control + JOBS);
     for (let looks = 0; looks < LOOKS && thread < atomic.load<i32>(THREADS); looks++) {
-      if (left(atomic.load<i64>(TICKET)) > 0) {
-        takeParts(thread);
+      if (left(atomic.load<i64>(control + TICKET)) > 0) {
+        takeParts(thread, -1);
         looks = 0;
       }
     }
-    atomic.add<i32>(SLEEPERS, 1);
-    atomic.wait<i32>(JOBS, count, -1);
-    atomic.sub<i32>(SLEEPERS, 1);
+    atomic.add<i32>(control + SLEEPERS, 1);
+    atomic.wait<i32>(control + JOBS, count, -1);
+    atomic.sub<i32>(control + SLEEPERS, 1);
   }
+}
+
+/** The address for a trapped worker's message: at most 255 bytes and a 0. */
+export function messageAt(): usize {
+  return MESSAGE;
+}
+
+/** After a trap in a worker: the part that it held, if any, is finished and has failed. */
+export function partFailed(): void {
+  if (!busy) return;
+  busy = false;
+  atomic.add<i32>(control + FAILED, 1);
+  finish();
+}
+
+// Faults for tests.
+const TRAP_IN_WORKER: i32 = 1;
+const STOP_IN_WORKER: i32 = 2;
+const TRAP_IN_CALLER: i32 = 3;
+
+/** For tests: the next part of the named kind of thread traps (1: a worker's, 3: the caller's) or never ends (2: a worker's). */
+export function injectFault(kind: i32): void {
+  atomic.store<i32>(FAULT, kind);
+}
+
+function injectInCaller(): void {
+  if (atomic.cmpxchg<i32>(FAULT, TRAP_IN_CALLER, 0) == TRAP_IN_CALLER) unreachable();
+  for (let i = 0; i < 1_000_000_000 && atomic.load<i32>(FAULT) > 0; i++) {} // leave workers the time to claim the part that fails
+}
+
+function injectInWorker(): void {
+  if (atomic.cmpxchg<i32>(FAULT, TRAP_IN_WORKER, 0) == TRAP_IN_WORKER) unreachable();
+  if (atomic.cmpxchg<i32>(FAULT, STOP_IN_WORKER, 0) == STOP_IN_WORKER) for (;;) if (atomic.load<i32>(FAULT) < 0) return;
 }

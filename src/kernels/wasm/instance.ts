@@ -1,0 +1,154 @@
+import { BackendError } from "../errors.ts";
+import type { Numbers } from "../memory.ts";
+import { createSpace, type Space } from "./space.ts";
+import { startWorker, stopWorkers, type Worker } from "./workers.ts";
+
+const PAGE = 65536;
+/**
+ * How much memory to reserve, in pages: 1 GiB, or less if the machine refuses. Reserved memory costs address space only, until it is used.
+ * Growing later takes new workers, since running ones may not see the new size.
+ */
+const RESERVES = [16384, 4096, 1024, 256, 16];
+/** The largest size, in pages: 4 GiB, or less if the machine refuses. */
+const MAXIMA = [65536, 32768, 16384, 4096];
+
+/** What assembly/threads.ts exports for the calls around kernels. */
+export type ThreadExports = {
+  readonly setThreads: (count: number, maySleep: boolean) => void;
+  readonly nextGeneration: () => boolean;
+  readonly settle: () => void;
+  readonly messageAt: () => number;
+  /** For tests. */
+  readonly injectFault: (kind: number) => void;
+};
+
+/** The kernels' module over a memory of its own. */
+export type Instance<E> = {
+  /** The module's exports. A call that traps waits for the parts that workers hold, then throws a BackendError. */
+  readonly exports: E;
+  readonly memory: WebAssembly.Memory;
+  readonly space: Space;
+  /** Whether the numbers lie in this memory, so that kernels read them in place. */
+  readonly isHere: (x: Numbers) => boolean;
+};
+
+/** `pages`: how much memory to reserve. `onLost` runs before the error is thrown that a worker no longer answers: the instance is not used again. */
+export type InstanceOptions = { readonly pages?: number | undefined; readonly onLost?: (() => void) | undefined };
+
+/** Throws if WebAssembly, its SIMD or shared memory is missing. */
+export function createInstance<E extends object>(
+  module: WebAssembly.Module,
+  { pages, onLost }: InstanceOptions = {},
+): Instance<E & ThreadExports> {
+  const memory = newMemory(pages);
+  let buffer = memory.buffer; // growing makes a new object for the same memory
+  const buffers = new Set<ArrayBufferLike>([buffer]); // arrays over older ones stay valid
+  const workers = new Set<Worker>();
+
+  const env = {
+    memory,
+    startHelper: (thread: number, generation: number): void => startWorker(workers, { module, memory, thread, generation }),
+    now: (): number => performance.now(),
+    lost: (): void => {
+      stopWorkers(workers);
+      onLost?.();
+      throw new BackendError(
+        "backend",
+        "a worker thread that computes a part of a kernel no longer answers: it was terminated or stopped; the result is incomplete, " +
+          "and from now on kernels run in one thread. If the machine is only very busy, set HASHGRAD_THREADS=1",
+      );
+    },
+    trapped: (): void => {
+      throw new BackendError("backend", `a worker thread failed inside a kernel, so the result is incomplete: ${message()}`);
+    },
+  };
+  const { exports } = new WebAssembly.Instance<E & ThreadExports>(module, { env });
+  const message = (): string => {
+    const bytes = new Uint8Array(memory.buffer, exports.messageAt(), 256).slice();
+    const text = String.fromCharCode(...bytes.subarray(0, bytes.indexOf(0)));
+    return text === "" ? "no reason was given" : text;
+  };
+
+  const growTo = (bytes: number): void => {
+    const before = memory.buffer.byteLength;
+    const most = MAXIMA[0]! * PAGE;
+    try {
+      memory.grow((Math.min(most, Math.max(2 * before, whole(bytes))) - before) / PAGE); // doubling keeps growths few
+    } catch {
+      memory.grow((whole(bytes) - before) / PAGE);
+    }
+    buffer = memory.buffer;
+    buffers.add(buffer);
+    exports.nextGeneration();
+    stopWorkers(workers);
+  };
+
+  return {
+    exports: guarded(exports),
+    memory,
+    space: createSpace({ byteLength: () => memory.buffer.byteLength, growTo }, PAGE),
+    isHere: (x) => x.buffer === buffer || buffers.has(x.buffer),
+  };
+}
+
+const whole = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
+
+/** The largest memory that the machine lets be reserved. */
+function newMemory(pages: number | undefined): WebAssembly.Memory {
+  let error: unknown = new RangeError("no size was tried");
+  for (const maximum of MAXIMA) {
+    for (const initial of pages === undefined ? RESERVES : [pages]) {
+      try {
+        return new WebAssembly.Memory({ initial, maximum, shared: true });
+      } catch (refusal) {
+        error = refusal;
+      }
+    }
+  }
+  throw error;
+}
+
+type Argument = number | boolean | undefined;
+/** No export has more arguments. */
+type Call = (
+  a?: Argument,
+  b?: Argument,
+  c?: Argument,
+  d?: Argument,
+  e?: Argument,
+  f?: Argument,
+  g?: Argument,
+  h?: Argument,
+  i?: Argument,
+  j?: Argument,
+  k?: Argument,
+  l?: Argument,
+  m?: Argument,
+  n?: Argument,
+) => unknown;
+
+/**
+ * The exports, each in a function that settles after a trap. The functions pass a fixed number of arguments, of which WebAssembly ignores those
+ * that an export does not have: rest arguments would cost an array a call.
+ */
+function guarded<E extends object>(exports: E & ThreadExports): E & ThreadExports {
+  const failed = (error: unknown): never => {
+    if (error instanceof BackendError) throw error;
+    exports.settle();
+    const said = error instanceof Error ? error.message : String(error);
+    throw new BackendError("backend", `a kernel failed, so the result is incomplete: ${said}`, { cause: error });
+  };
+  const guard = (call: Call): Call =>
+    function guardedCall(a, b, c, d, e, f, g, h, i, j, k, l, m, n) {
+      try {
+        return call(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+      } catch (error) {
+        return failed(error);
+      }
+    };
+  const entries = Object.entries(exports).map(([name, value]) => [
+    name,
+    typeof value === "function" ? guard(value as Call) : value,
+  ]);
+  return Object.fromEntries(entries) as E & ThreadExports;
+}
