@@ -85,7 +85,7 @@ function cause(incident: Incident, search: () => Fault | null, of: "result" | "g
   const value = fault.numbers[firstNonFinite(fault.numbers)]!;
   if (fault.kind === "leaf") {
     const reader = `${fault.op}${layerText(fault)} reads`;
-    const name = fault.tensor.name === null ? `an input ${show(fault.tensor.shape)}` : `the variable "${fault.tensor.name}"`;
+    const name = fault.tensor.name === null ? `a constant ${show(fault.tensor.shape)}` : `the variable "${fault.tensor.name}"`;
     return `${reader} ${name}, which holds ${value}; ${remedy}`;
   }
   const what = of === "gradient" ? "first op whose gradient is" : "first op whose result is";
