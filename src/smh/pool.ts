@@ -106,6 +106,7 @@ export function coreParameter(
   if (!sameShape(drawn.shape, shape))
     throw new ShapeError(who, `initializer.draw returned ${show(drawn.shape)}, "${path}" has shape ${show(shape)}`);
   const tensor = variable(drawn);
+  tensor.name = path;
   if (!trainable) tensor.history = null;
   return { name: path, tensor, decay: true, learningRate: CORE_LEARNING_RATE };
 }

@@ -164,7 +164,11 @@ export class VariableFactory implements VariableCreator {
       shape: slice.shape,
       trainable: true,
       home: "pool",
-      read: (): Tensor => modify(slice.read(), context),
+      read: (): Tensor => {
+        const weights = modify(slice.read(), context);
+        weights.name ??= name; // for messages: a variable that the modifier returned as it is keeps its own
+        return weights;
+      },
       assign: (): void => {
         throw new VariableError(name, "is a slice of a pool and cannot be assigned; assign to the pool's coreVariables");
       },

@@ -21,6 +21,7 @@ import {
 import { readTensor, readTensors } from "./arguments.ts";
 import { checkShape, type Shape, sameShape, show, sizeOf } from "./shape.ts";
 import { type Attributes, type History, type Into, type Pullback, Tensor } from "./tensor.ts";
+import { watching } from "./watch.ts";
 
 let recording = true;
 let order = 0;
@@ -46,6 +47,7 @@ export function record(
 ): Tensor {
   const y = new Tensor(shape, numbers, lifetime);
   if (recording && inputs.some((x) => x.history !== null)) y.history = historyOf(op, attributes, inputs, pullback);
+  else if (watching.now !== null) noteSource(y, op, attributes, inputs);
   return y;
 }
 
@@ -77,6 +79,11 @@ export function recordOp(
   return record(op, attributes, inputs, [...shape], numbers, pullback, lifetime);
 }
 
+/** Tells the watch how an untracked tensor was made. */
+function noteSource(y: Tensor, op: string, attributes: Attributes, inputs: readonly Tensor[]): void {
+  watching.now?.sources.set(y, { order: order++, op, attributes, inputs: inputs.slice() });
+}
+
 function historyOf(op: string, attributes: Attributes, inputs: readonly Tensor[], pullback: Pullback | null): History {
   const [own, versions] = [inputs.slice(), versionsOf(inputs)]; // a copy: the list may be a user's, who changes it
   return { order: order++, op, attributes, inputs: own, pullback, versions, shared: false, gradient: null, seen: 0 };
@@ -101,7 +108,9 @@ export function variable(x: Tensor): Tensor {
 /** x without its history: gradients stop here. The numbers are shared. */
 export function stopGradient(x: Tensor): Tensor {
   readTensor("stopGradient", "x", x);
-  return new Tensor(x.shape, x.data, x.lifetime);
+  const y = new Tensor(x.shape, x.data, x.lifetime);
+  if (watching.now !== null) noteSource(y, "stopGradient", {}, [x]);
+  return y;
 }
 
 /** A copy that stays readable after its step, without history. */
@@ -185,6 +194,7 @@ function walk(
   upstream: Tensor | undefined,
   retain: boolean,
   wanted: Map<History, Numbers | null> | null,
+  visit: ((x: Tensor) => boolean) | null = null,
 ): void {
   const seed = seedOf(who, y, upstream);
   const tensors = reachable(who, y);
@@ -201,16 +211,26 @@ function walk(
       x.history.gradient = dy; // nobody else reads it from here on
     else into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate));
   };
-  for (const { history, leaf } of tensors) {
+  for (const x of tensors) {
+    const { history, leaf } = x;
     const dy = history!.gradient;
     history!.gradient = null;
     if (wanted?.has(history!)) wanted.set(history!, dy?.slice() ?? null); // a copy: dy may go on as another's gradient
     if (leaf !== null) continue;
     if (dy !== null) history!.pullback!(dy, into);
+    if (visit?.(x)) return;
     if (retain || history!.shared) continue;
     history!.pullback = null;
     history!.inputs = [];
   }
+}
+
+/**
+ * @internal Walks back from y without collecting gradients in leaves, and keeps the history. After the pullback of each tensor x,
+ * `visit` may read the gradients that x's inputs have by then. The walk ends when `visit` returns true.
+ */
+export function walkBack(y: Tensor, visit: (x: Tensor, gradientOf: (input: Tensor) => Numbers | null) => boolean): void {
+  walk("backward", y, undefined, true, new Map(), (x) => visit(x, (input) => input.history?.gradient ?? null));
 }
 
 /**
@@ -334,6 +354,8 @@ export function assign(x: Tensor, values: Tensor | ArrayLike<number>): void {
       "assign",
       `only variables can be changed, this tensor ${show(x.shape)} is not one; make it with variable()`,
     );
+  const watch = watching.now;
+  if (watch !== null && !watch.assigned.has(x)) watch.assigned.set(x, x.data.slice());
   x.data.set(source);
   x.lifetime.version++;
 }

@@ -38,6 +38,7 @@ export {
   variable,
   zeroGrad,
 } from "./autograd.ts";
+export { areFinite, dependsOn, type Fault, firstFault, firstGradientFault, firstNonFinite } from "./diagnosis.ts";
 export type { Parameter } from "./parameter.ts";
 export { Generator, randomNormal, randomTruncatedNormal, randomUniform, readGenerator, truncatedDraw } from "./random.ts";
 export {
@@ -70,3 +71,4 @@ export {
   tensor,
   zeros,
 } from "./tensor.ts";
+export { type Watch, watched } from "./watch.ts";

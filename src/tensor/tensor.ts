@@ -62,6 +62,7 @@ export class Tensor {
   /** @internal */ readonly lifetime: Lifetime;
   /** @internal */ history: History | null = null;
   /** @internal */ leaf: LeafGradient | null = null;
+  /** @internal The name of the variable whose numbers these are. */ name: string | null = null;
 
   /** @internal Tensors are made by `tensor()`, `zeros()` and ops. */
   constructor(shape: Shape, numbers: Numbers, lifetime: Lifetime) {

@@ -1,13 +1,4 @@
+export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
 export { accuracy, confusionMatrix, correctCount, topKAccuracy, topKCount } from "./metrics.ts";
-export {
-  type EvaluateOptions,
-  type Evaluation,
-  evaluate,
-  type History,
-  type Loss,
-  type Progress,
-  type StopSignal,
-  TrainingError,
-  type TrainOptions,
-  train,
-} from "./train.ts";
+export { type Loss, type RunState, type StopSignal, TrainingError } from "./options.ts";
+export { type History, type Progress, type TrainOptions, train } from "./train.ts";

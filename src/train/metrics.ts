@@ -1,20 +1,18 @@
 import { argMax } from "../ops/index.ts";
-import { readCount, ShapeError, show, type Tensor, ValueError } from "../tensor/index.ts";
+import { readCount, readIndices, readList, readTensor, ShapeError, show, type Tensor, ValueError } from "../tensor/index.ts";
 
-function rowsAndClasses(who: string, logits: Tensor, labels: ArrayLike<number>): [number, number] {
-  if (logits.shape.length !== 2 || logits.shape[0] !== labels.length) {
-    throw new ShapeError(
-      who,
-      `logits ${show(logits.shape)} and ${labels.length} labels: need [batch, classes] and one label per row`,
-    );
-  }
-  const [batch, classes] = logits.shape as [number, number];
-  for (let row = 0; row < batch; row++) {
-    const label = labels[row]!;
-    if (!(Number.isInteger(label) && label >= 0 && label < classes))
-      throw new ValueError(who, `label ${label} at row ${row} is not one of 0…${classes - 1}`);
-  }
-  return [batch, classes];
+/** A confusion matrix has at most so many rows: 128 MiB of counts. */
+export const MOST_COUNTED = 4096;
+
+/** The logits' rows and classes, and the labels, checked. */
+function read(who: string, logits: Tensor, labels: ArrayLike<number>): { batch: number; classes: number; own: Int32Array } {
+  const { shape } = readTensor(who, "logits", logits);
+  const [batch = 0, classes = 0] = shape;
+  if (shape.length !== 2) throw new ShapeError(who, `logits ${show(shape)}: need [batch, classes]`);
+  const own = readIndices(who, "labels", labels, classes);
+  if (own.length !== batch)
+    throw new ShapeError(who, `logits ${show(shape)} and ${own.length} labels: need [batch, classes] and one label per row`);
+  return { batch, classes, own };
 }
 
 /** How many rows of logits [batch, classes] have their largest number at the label. A row with NaN is never right. */
@@ -31,12 +29,12 @@ export function topKCount(logits: Tensor, labels: ArrayLike<number>, k: number):
 }
 
 function countWithin(who: string, logits: Tensor, labels: ArrayLike<number>, k: number): number {
-  const [batch, classes] = rowsAndClasses(who, logits, labels);
+  const { batch, classes, own: found } = read(who, logits, labels);
   readCount(who, "k", k, 1);
   const numbers = logits.data;
   let correct = 0;
   for (let row = 0; row < batch; row++) {
-    const label = labels[row]!;
+    const label = found[row]!;
     const own = numbers[row * classes + label]!;
     let before = 0;
     for (let j = 0; j < classes; j++) {
@@ -59,17 +57,28 @@ export function topKAccuracy(logits: Tensor, labels: ArrayLike<number>, k: numbe
   return countWithin("topKAccuracy", logits, labels, k) / labels.length;
 }
 
-/** counts[label][prediction] over the rows of logits [batch, classes]; added to `counts` where given. */
+/**
+ * counts[label][prediction] over the rows of logits [batch, classes], for at most 4096 classes. If `counts` is given, the new counts are
+ * added to it.
+ */
 export function confusionMatrix(logits: Tensor, labels: ArrayLike<number>, counts?: number[][]): number[][] {
-  const [batch, classes] = rowsAndClasses("confusionMatrix", logits, labels);
-  if (counts !== undefined && !(counts.length >= classes && counts.every((row) => row.length >= classes)))
-    throw new ShapeError(
-      "confusionMatrix",
-      `counts are too few for logits ${show(logits.shape)}: need ${classes} rows of ${classes}`,
-    );
+  const who = "confusionMatrix";
+  const { batch, classes, own } = read(who, logits, labels);
+  if (classes > MOST_COUNTED)
+    throw new ValueError(who, `logits ${show(logits.shape)}: at most ${MOST_COUNTED} classes are counted`);
+  if (counts !== undefined) checkCounts(who, counts, logits, classes);
   const matrix = counts ?? Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   if (batch === 0) return matrix;
   const predictions = argMax(logits);
-  for (let row = 0; row < batch; row++) matrix[labels[row]!]![predictions[row]!]!++;
+  for (let row = 0; row < batch; row++) matrix[own[row]!]![predictions[row]!]!++;
   return matrix;
+}
+
+function checkCounts(who: string, counts: number[][], logits: Tensor, classes: number): void {
+  readList(who, "counts", counts);
+  if (!(counts.length >= classes && counts.every((row) => Array.isArray(row) && row.length >= classes)))
+    throw new ShapeError(who, `counts are too few for logits ${show(logits.shape)}: need ${classes} rows of ${classes}`);
+  for (const row of counts)
+    for (let i = 0; i < classes; i++)
+      if (typeof row[i] !== "number") throw new ValueError(who, "counts must be lists of numbers");
 }

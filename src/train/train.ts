@@ -1,15 +1,22 @@
-import { batchOf, batchOrder, checkDataset, type Dataset, lengthOf } from "../data/index.ts";
+import { batchOf, batchOrder, checkDataset, DataError, type Dataset, lengthOf } from "../data/index.ts";
 import type { Layer } from "../nn/index.ts";
-import { crossEntropy } from "../ops/index.ts";
 import type { Optimizer } from "../optim/index.ts";
-import { backward, Generator, gradientOf, HashgradError, noGrad, readCount, step, type Tensor } from "../tensor/index.ts";
-import { confusionMatrix, correctCount } from "./metrics.ts";
-
-/** Training that cannot go on. */
-export class TrainingError extends HashgradError {}
-
-/** The mean loss of a batch: logits [batch, classes] and one label per row. */
-export type Loss = (logits: Tensor, labels: Int32Array) => Tensor;
+import { areFinite, backward, Generator, gradientOf, step, type Tensor, type Watch, watched } from "../tensor/index.ts";
+import { weightsOf } from "../variables/index.ts";
+import { breathe } from "./breathe.ts";
+import { assignedError, gradientError, type Incident, lossError, restoreAssigned, variableError } from "./diagnosis.ts";
+import { correctCount } from "./metrics.ts";
+import {
+  type Loss,
+  type RunState,
+  readLogits,
+  readLoss,
+  readTrainOptions,
+  refuseAsync,
+  type StopSignal,
+  TrainingError,
+  type TrainRun,
+} from "./options.ts";
 
 /** Where training stands after a batch; loss and accuracy are means over the epoch so far. */
 export type Progress = {
@@ -26,10 +33,7 @@ export type Progress = {
   readonly seconds: number;
 };
 
-/** The part of an `AbortSignal` that is read: an `AbortController`'s `signal` fits. Spelled out, because its type needs DOM or Node types. */
-export type StopSignal = { readonly aborted: boolean };
-
-export type TrainOptions = {
+export type TrainOptions = RunState & {
   readonly model: Layer;
   readonly optimizer: Optimizer;
   readonly data: Dataset;
@@ -46,7 +50,7 @@ export type TrainOptions = {
   readonly seed?: number;
   /** Softmax cross entropy where left out. */
   readonly loss?: Loss;
-  /** Runs between backward and the optimizer's step, for clipping. */
+  /** Runs between backward and the optimizer's step, for clipping. Must not be async. */
   readonly beforeStep?: () => void;
   /** Awaited where it is asynchronous. */
   readonly onBatch?: (progress: Progress) => void;
@@ -59,50 +63,24 @@ export type TrainOptions = {
 /** What was reached: one entry per epoch, from `firstEpoch` on. `aborted`: something was left undone, the rest of the last entry's epoch or those after it. */
 export type History = { readonly epochs: readonly Progress[]; readonly aborted: boolean };
 
-/** Lets the event loop run: timers, signals, servers. Browsers hold timers back, most of all in hidden tabs, but not messages. */
-const breathe = (): Promise<void> =>
-  new Promise((resolve) => {
-    if (typeof setImmediate === "function") {
-      setImmediate(resolve);
-      return;
-    }
-    const { port1, port2 } = new MessageChannel();
-    port1.addEventListener("message", () => {
-      port1.close();
-      resolve();
-    });
-    port1.start();
-    port2.postMessage(null);
-  });
-
 /**
- * Trains a model on labelled data. Every batch is one `step()`, so memory stays flat; the event loop runs between batches. Same seed, same
- * bits.
+ * Trains a model on labelled data. Every batch is one `step()`, so memory stays flat; the event loop runs between batches. Same seed,
+ * same bits.
  *
- * @throws TrainingError where the loss or a parameter is no longer a number, or the optimizer is not the model's; DataError for a dataset
- * that does not fit together.
+ * If a loss or a gradient is not finite, the step changes nothing: neither parameters nor running statistics. The error names the
+ * first op whose numbers are not finite, its layer, the batch, and the example.
+ *
+ * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is no longer finite, or if no gradient reaches the
+ * optimizer; DataError for a dataset that is empty or does not fit together; ValueError for options of the wrong kind.
  */
 export async function train(options: TrainOptions): Promise<History> {
-  const {
-    model,
-    optimizer,
-    data,
-    epochs = 1,
-    firstEpoch = 1,
-    batchSize = 128,
-    seed = 0,
-    loss = defaultLoss,
-    beforeStep,
-    onBatch,
-    onEpoch,
-    signal,
-  } = options;
-  readCount("train", "epochs", epochs, 0);
-  readCount("train", "firstEpoch", firstEpoch, 1);
-  readCount("train", "batchSize", batchSize, 1);
+  const run = readTrainOptions(options);
+  const { data, epochs, firstEpoch, batchSize, onBatch, onEpoch, signal } = run;
   checkDataset(data, "train");
-  const random = new Generator(seed);
+  if (lengthOf(data) === 0) throw new DataError("train", "the dataset has no examples");
+  const random = new Generator(run.seed);
   const finished: Progress[] = [];
+  if (firstEpoch > epochs) return { epochs: finished, aborted: false };
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const order = batchOrder(lengthOf(data), { batchSize, random });
     if (epoch < firstEpoch) continue; // its order is drawn, so that those of later epochs are the same
@@ -111,107 +89,76 @@ export async function train(options: TrainOptions): Promise<History> {
     let progress: Progress | null = null;
     for (const [i, indices] of order.entries()) {
       if (signal?.aborted) break;
-      const result = step(() => {
-        const { inputs, labels } = batchOf(data, indices);
-        const logits = model(inputs, "training");
-        const value = loss(logits, labels);
-        const number = value.item();
-        if (!Number.isFinite(number)) {
-          const remedy = epoch === firstEpoch && i === 0 ? "look for such numbers in the data and the weights" : REMEDY;
-          throw new TrainingError("train", `the loss is ${number} in epoch ${epoch}, batch ${i + 1}: ${remedy}`);
-        }
-        optimizer.zeroGrad(); // of a step that failed, or of somebody else's backward
-        backward(value);
-        if (optimizer.parameters.every(({ tensor }) => gradientOf(tensor) === null)) {
-          throw new TrainingError("train", "no gradient reached the optimizer's parameters; is it the optimizer of this model?");
-        }
-        beforeStep?.();
-        optimizer.step();
-        return { number, correct: correctCount(logits, labels) };
-      });
+      const place: Place = { where: `in epoch ${epoch}, batch ${i + 1}`, trained: epoch > firstEpoch || i > 0 };
+      const result = step(() => watched((watch) => trainOn(run, indices, place, watch)));
       images += indices.length;
       lossSum += result.number * indices.length;
       correct += result.correct;
       const seconds = (performance.now() - began) / 1000;
-      progress = {
-        epoch,
-        epochs,
-        batch: i + 1,
-        batches: order.length,
-        loss: lossSum / images,
-        accuracy: correct / images,
-        images,
-        seconds,
-      };
+      const [loss, accuracy, batches] = [lossSum / images, correct / images, order.length];
+      progress = { epoch, epochs, batch: i + 1, batches, loss, accuracy, images, seconds };
       await onBatch?.(progress);
       await breathe();
     }
     if (progress !== null) finished.push(progress);
-    for (const { name, tensor } of optimizer.parameters) {
-      if (tensor.data.every(Number.isFinite)) continue;
-      throw new TrainingError("train", `${name} is no longer finite after epoch ${epoch}: ${REMEDY}`);
-    }
+    checkSaved(run, `after epoch ${epoch}`);
     if (signal?.aborted && progress?.batch !== order.length) return { epochs: finished, aborted: true };
     if (progress !== null) await onEpoch?.(progress);
   }
   return { epochs: finished, aborted: false };
 }
 
+type Place = Pick<Incident, "where" | "trained">;
+
+/** One batch: forward, backward, update. Whatever fails before the update leaves parameters and statistics as they were. */
+function trainOn(run: TrainRun, indices: Int32Array, place: Place, watch: Watch): { number: number; correct: number } {
+  const { model, optimizer, data, loss } = run;
+  const { inputs, labels } = batchOf(data, indices);
+  const incident: Incident = { who: "train", ...place, data, indices, inputs, watch };
+  try {
+    const logits = readLogits("train", model(inputs, "training"), labels);
+    const value = readLoss("train", loss(logits, labels));
+    const number = value.item();
+    if (!Number.isFinite(number)) throw lossError(value, incident);
+    const error = assignedError(incident);
+    if (error !== null) throw error;
+    optimizer.zeroGrad(); // of a step that failed, or of somebody else's backward
+    if (value.tracked) backward(value, undefined, { retain: true }); // the history is walked again if a gradient is not finite
+    if (optimizer.parameters.every(({ tensor }) => gradientOf(tensor) === null))
+      throw new TrainingError("train", "no gradient reached the optimizer's parameters; is it the optimizer of this model?");
+    changeGradients(run, value, incident);
+    optimizer.step();
+    return { number, correct: correctCount(logits, labels) };
+  } catch (error) {
+    restoreAssigned(watch);
+    throw error;
+  }
+}
+
+/** Runs `beforeStep`. Throws if a gradient is not finite then, or if `beforeStep` fails because one was not finite. */
+function changeGradients({ optimizer, beforeStep }: TrainRun, loss: Tensor, incident: Incident): void {
+  try {
+    refuseAsync("train", "beforeStep", beforeStep?.());
+  } catch (error) {
+    throw gradientError(loss, optimizer.parameters, incident) ?? error;
+  }
+  const finite = optimizer.parameters.every(({ tensor }) => {
+    const gradient = gradientOf(tensor);
+    return gradient === null || areFinite(gradient);
+  });
+  if (finite) return;
+  throw gradientError(loss, optimizer.parameters, incident) ?? new TrainingError("train", "a gradient is not finite");
+}
+
 const REMEDY = "a smaller learning rate or clipByGlobalNorm may help";
 
-const defaultLoss: Loss = (logits, labels) => crossEntropy(logits, labels);
-
-export type EvaluateOptions = {
-  readonly model: Layer;
-  readonly data: Dataset;
-  /** Examples at a time (256). */
-  readonly batchSize?: number;
-  /** Softmax cross entropy where left out. */
-  readonly loss?: Loss;
-  /** Ends after the batch in hand; the result covers what was seen. */
-  readonly signal?: StopSignal;
-};
-
-/** Means over all examples (NaN where there are none), and counts[label][prediction]. */
-export type Evaluation = {
-  readonly loss: number;
-  readonly accuracy: number;
-  readonly count: number;
-  readonly confusion: readonly (readonly number[])[];
-};
-
-/**
- * Loss and accuracy of a model in inference mode. Records no history; a pool's product is formed once for all batches.
- *
- * @throws TrainingError where the loss is NaN; DataError for a dataset that does not fit together.
- */
-export async function evaluate({
-  model,
-  data,
-  batchSize = 256,
-  loss = defaultLoss,
-  signal,
-}: EvaluateOptions): Promise<Evaluation> {
-  readCount("evaluate", "batchSize", batchSize, 1);
-  checkDataset(data, "evaluate");
-  let confusion: number[][] | undefined; // as wide as the logits, which may have more classes than the data
-  let [count, lossSum, correct] = [0, 0, 0];
-  for (const indices of batchOrder(lengthOf(data), { batchSize })) {
-    if (signal?.aborted) break;
-    step(() =>
-      noGrad(() => {
-        const { inputs, labels } = batchOf(data, indices);
-        const logits = model(inputs, "inference");
-        lossSum += loss(logits, labels).item() * labels.length;
-        correct += correctCount(logits, labels);
-        confusion = confusionMatrix(logits, labels, confusion);
-      }),
-    );
-    count += indices.length;
-    await breathe();
+/** Throws if a parameter, a number that the optimizer remembers, or a weight of `vars` is not finite. */
+function checkSaved({ optimizer, vars }: TrainRun, where: string): void {
+  const saved = new Map(optimizer.parameters.map(({ name, tensor }) => [name, tensor.data]));
+  for (const [name, { data }] of vars === undefined ? [] : weightsOf(vars)) saved.set(name, data);
+  for (const [name, numbers] of optimizer.state?.().arrays ?? []) saved.set(`optimizer/${name}`, numbers);
+  for (const [name, numbers] of saved) {
+    if (areFinite(numbers)) continue;
+    throw new TrainingError("train", `${variableError(name, numbers, where)}; ${REMEDY}`);
   }
-  if (count > 0 && Number.isNaN(lossSum))
-    throw new TrainingError("evaluate", `the loss is NaN: the model has diverged; ${REMEDY}`);
-  confusion ??= Array.from({ length: data.classes }, () => new Array<number>(data.classes).fill(0));
-  return { loss: lossSum / count, accuracy: correct / count, count, confusion };
 }

@@ -48,6 +48,7 @@ export class DenseVariables implements VariableCreator {
     if (!sameShape(drawn.shape, shape))
       throw new ShapeError(`create "${name}"`, `init.draw returned ${show(drawn.shape)}, the variable has shape ${show(shape)}`);
     const leaf = variable(drawn);
+    leaf.name = name;
     if (!trainable) leaf.history = null;
     else this.#parameters.push({ name, tensor: leaf, decay: shape.length >= 2 });
     const made: Variable = {

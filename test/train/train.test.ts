@@ -1,6 +1,6 @@
 import { MessageChannel } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
-import { batches, type Dataset, syntheticDigits, takeFirst } from "../../src/data/index.ts";
+import { batches, DataError, type Dataset, syntheticDigits, takeFirst } from "../../src/data/index.ts";
 import { backend, install, kernels } from "../../src/kernels/index.ts";
 import { batchNorm, conv2d, dense, dropout, flatten, type Layer, sequential, toyNetwork } from "../../src/nn/index.ts";
 import { add, crossEntropy, mul, relu } from "../../src/ops/index.ts";
@@ -213,7 +213,7 @@ test("a loss that is not a number is a TrainingError that says where, before any
   });
   await expect(trained).rejects.toThrow(TrainingError);
   await expect(trained).rejects.toThrow(
-    /^train: the loss is NaN in epoch 2, batch 3: a smaller learning rate or clipByGlobalNorm may help$/,
+    /^train: the loss is NaN in epoch 2, batch 3: mul after layer "dense" reads a constant \[\], which holds NaN; a smaller learning rate or clipByGlobalNorm may help$/,
   );
   expect(bits(vars)).toEqual(before);
 });
@@ -221,7 +221,8 @@ test("a loss that is not a number is a TrainingError that says where, before any
 test("a loss that is NaN before anything was learned is not blamed on the learning rate", async () => {
   const { model, optimizer } = built("dense");
   const loss: TrainOptions["loss"] = (logits, labels) => mul(crossEntropy(logits, labels), Number.NaN);
-  const message = "train: the loss is NaN in epoch 1, batch 1: look for such numbers in the data and the weights";
+  const message =
+    'train: the loss is NaN in epoch 1, batch 1: mul after layer "dense" reads a constant [], which holds NaN; look for such numbers, log(0) and 0/0 in the data and the weights';
   await expect(train({ model, optimizer, data: few, loss: loss! })).rejects.toThrow(message);
 });
 
@@ -251,14 +252,14 @@ test("beforeStep runs between backward and the optimizer's step", async () => {
   expect(norms.every((norm) => norm > 1e-3)).toBe(true);
 });
 
-test("no epochs and no examples are nothing to do", async () => {
+test("no epochs are nothing to do, and no examples are refused", async () => {
   expect(await run({ epochs: 0 })).toEqual({ epochs: [], aborted: false });
-  expect(await run({ data: takeFirst(few, 0) })).toEqual({ epochs: [], aborted: false });
+  await expect(run({ data: takeFirst(few, 0) })).rejects.toThrow(new DataError("train", "the dataset has no examples"));
 });
 
 test.each([
-  [{ epochs: -1 }, "train: epochs must be a whole number of at least 0, got -1"],
-  [{ epochs: 1.5 }, "train: epochs must be a whole number of at least 0, got 1.5"],
+  [{ epochs: -1 }, "train: epochs must be a whole number of at least 0 and at most 2147483648, got -1"],
+  [{ epochs: 1.5 }, "train: epochs must be a whole number of at least 0 and at most 2147483648, got 1.5"],
   [{ firstEpoch: 0 }, "train: firstEpoch must be a whole number of at least 1, got 0"],
   [{ batchSize: 0 }, "train: batchSize must be a whole number of at least 1, got 0"],
 ])("%j is refused", async (options, text) => {
@@ -398,7 +399,9 @@ test("a last step that ruins the parameters is told, although its loss was finit
   const model = toy(vars);
   const optimizer = sgd(vars.parameters(), { learningRate: 1e38 });
   const run = train({ model, optimizer, data: takeFirst(few, 10), batchSize: 10, beforeStep: () => gradientsTimes(1e30, vars) });
-  await expect(run).rejects.toThrow(/^train: conv\/kernel is no longer finite after epoch 1: a smaller learning rate/);
+  await expect(run).rejects.toThrow(
+    /^train: "conv\/kernel" of layer "conv" is no longer finite after epoch 1: element 0 is -?Infinity; a smaller learning rate/,
+  );
 });
 
 function gradientsTimes(factor: number, vars: VariableCreator): void {
@@ -407,6 +410,7 @@ function gradientsTimes(factor: number, vars: VariableCreator): void {
 
 test("a model that has diverged is not given a score", async () => {
   const model: Layer = (x) => mul(zeros([x.shape[0]!, 10]), Number.NaN);
-  const message = "evaluate: the loss is NaN: the model has diverged; a smaller learning rate or clipByGlobalNorm may help";
+  const message =
+    "evaluate: the loss is NaN in batch 1: mul, before the first layer, reads a constant [], which holds NaN; a smaller learning rate or clipByGlobalNorm may help";
   await expect(evaluate({ model, data: few })).rejects.toThrow(new TrainingError("evaluate", message.slice("evaluate: ".length)));
 });
