@@ -56,8 +56,8 @@ export class HashVariablePool implements VariablePool {
     this.coreSize = size;
     this.poolSize = Math.floor(poolSize);
     this.stddev = typeof initializer === "string" ? stddev : init.deviation([size]);
-    this.description = { kind: "hash", poolSize, fraction, stddev: this.stddev, indexStore: storeKind(kind) };
     this.#store = indexStore("HashVariablePool", kind, this.poolSize);
+    this.description = { kind: "hash", poolSize, fraction, stddev: this.stddev, indexStore: storeKind(kind) };
   }
 
   get status(): number {

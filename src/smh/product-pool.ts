@@ -102,8 +102,8 @@ export class ProductVariablePool implements VariablePool {
     this.coreSize = left.tensor.size + right.tensor.size;
     this.poolSize = side * side;
     const pool = useKroneckerProduct ? "kronecker" : "product";
-    this.description = { kind: pool, poolSize, fraction, stddev: this.stddev, indexStore: storeKind(kind) };
     this.#store = indexStore("ProductVariablePool", kind, this.poolSize);
+    this.description = { kind: pool, poolSize, fraction, stddev: this.stddev, indexStore: storeKind(kind) };
   }
 
   get status(): number {

@@ -1,5 +1,5 @@
 import type { Parameter, Tensor } from "../tensor/index.ts";
-import type { ModelState, Variable, VariableCreator } from "./variable.ts";
+import { type ModelState, readCreator, type Variable, type VariableCreator } from "./variable.ts";
 
 /** All that a file must hold to restore the model. A creator without `state` has its own numbers only. */
 export function stateOf(vars: VariableCreator): ModelState {
@@ -8,7 +8,7 @@ export function stateOf(vars: VariableCreator): ModelState {
 
 /** Every number that makes a model what it is, by name: its parameters and what is not trained. Live tensors, not copies. */
 export function weightsOf(vars: VariableCreator): Map<string, Tensor> {
-  return new Map(stateOf(vars).weights);
+  return new Map(stateOf(readCreator("weightsOf", "vars", vars)).weights);
 }
 
 /** Trained numbers first, then those of the variables that are not trained. */
