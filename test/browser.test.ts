@@ -41,7 +41,7 @@ try {
   const { backend } = await import("hashgrad");
   const { weights } = await import(${JSON.stringify(example)});
   const cores = navigator.hardwareConcurrency;
-  const sleeping = () => new Int32Array(memory.buffer)[64]; // SLEEPERS of assembly/threads.ts
+  const sleeping = () => new Int32Array(memory.buffer)[(4096 + 192) / 4]; // SLEEPERS of the first generation, see assembly/threads.ts
   for (let i = 0; i < 100 && self.crossOriginIsolated && sleeping() < Math.min(16, cores) - 1; i++)
     await new Promise((resolve) => setTimeout(resolve, 100));
   await report({ lines, backend: backend(), cores, sleepers: sleeping(), weights: [...weights] });

@@ -1,21 +1,9 @@
-import { batchOf, batchOrder, checkDataset, type Dataset, lengthOf } from "../data/index.ts";
-import type { Layer } from "../nn/index.ts";
+import { batchOf, batchOrder, checkDataset, lengthOf } from "../data/index.ts";
 import { noGrad, step, watched } from "../tensor/index.ts";
 import { breathe } from "./breathe.ts";
 import { lossError } from "./diagnosis.ts";
 import { confusionMatrix, correctCount, MOST_COUNTED } from "./metrics.ts";
-import { type Loss, readEvaluateOptions, readLogits, readLoss, type StopSignal } from "./options.ts";
-
-export type EvaluateOptions = {
-  readonly model: Layer;
-  readonly data: Dataset;
-  /** Examples at a time (256). */
-  readonly batchSize?: number;
-  /** Softmax cross entropy where left out. */
-  readonly loss?: Loss;
-  /** Ends after the current batch; the result covers the batches so far. */
-  readonly signal?: StopSignal;
-};
+import { type EvaluateOptions, readEvaluateOptions, readLogits, readLoss } from "./options.ts";
 
 /**
  * Means over all examples (NaN if there are none), and confusion[label][prediction]: how often each class was taken for each. Above

@@ -1,4 +1,12 @@
-export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
+export { type Evaluation, evaluate } from "./evaluate.ts";
 export { accuracy, confusionMatrix, correctCount, topKAccuracy, topKCount } from "./metrics.ts";
-export { type Loss, type RunState, type StopSignal, TrainingError } from "./options.ts";
-export { type History, type Progress, type TrainOptions, train } from "./train.ts";
+export {
+  type EvaluateOptions,
+  type Loss,
+  type Progress,
+  type RunState,
+  type StopSignal,
+  TrainingError,
+  type TrainOptions,
+} from "./options.ts";
+export { type History, train } from "./train.ts";

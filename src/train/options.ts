@@ -16,8 +16,6 @@ import {
   ValueError,
 } from "../tensor/index.ts";
 import type { VariableCreator } from "../variables/index.ts";
-import type { EvaluateOptions } from "./evaluate.ts";
-import type { TrainOptions } from "./train.ts";
 
 /** Training that cannot go on. */
 export class TrainingError extends HashgradError {}
@@ -30,6 +28,59 @@ export type Loss = (logits: Tensor, labels: Int32Array) => Tensor;
 
 /** Softmax cross entropy. */
 export const defaultLoss: Loss = (logits, labels) => crossEntropy(logits, labels);
+
+/** Where training stands after a batch; loss and accuracy are means over the epoch so far. */
+export type Progress = {
+  /** From 1. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** From 1, within the epoch. */
+  readonly batch: number;
+  readonly batches: number;
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly images: number;
+  /** Since the epoch began. */
+  readonly seconds: number;
+};
+
+export type TrainOptions = RunState & {
+  readonly model: Layer;
+  readonly optimizer: Optimizer;
+  readonly data: Dataset;
+  /** How often all examples are seen (1), in epochs that were done before, too. */
+  readonly epochs?: number;
+  /**
+   * Where a run goes on that `loadCheckpoint` brought back: one above the epochs that were done (1). Above `epochs` nothing is left to do.
+   * The bits are those of a run without interruption where data, seed, batch size, schedule and the optimizer's options are the same.
+   */
+  readonly firstEpoch?: number;
+  /** Examples per step (128); the last batch of an epoch may be smaller. */
+  readonly batchSize?: number;
+  /** Decides the order of the examples, a new one each epoch (0). */
+  readonly seed?: number;
+  /** Softmax cross entropy where left out. */
+  readonly loss?: Loss;
+  /** Runs between backward and the optimizer's step, for clipping. Must not be async. */
+  readonly beforeStep?: () => void;
+  /** Awaited where it is asynchronous. */
+  readonly onBatch?: (progress: Progress) => void;
+  /** Awaited: may evaluate, or save a checkpoint. Not called for an epoch that is ended in its middle, from which no run can go on. */
+  readonly onEpoch?: (progress: Progress) => void | Promise<void>;
+  /** Ends training after the batch in hand. */
+  readonly signal?: StopSignal;
+};
+
+export type EvaluateOptions = {
+  readonly model: Layer;
+  readonly data: Dataset;
+  /** Examples at a time (256). */
+  readonly batchSize?: number;
+  /** Softmax cross entropy where left out. */
+  readonly loss?: Loss;
+  /** Ends after the current batch; the result covers the batches so far. */
+  readonly signal?: StopSignal;
+};
 
 /** More epochs than this never end. */
 const MOST_EPOCHS = 2 ** 31;

@@ -1,64 +1,19 @@
-import { batchOf, batchOrder, checkDataset, DataError, type Dataset, lengthOf } from "../data/index.ts";
-import type { Layer } from "../nn/index.ts";
-import type { Optimizer } from "../optim/index.ts";
+import { batchOf, batchOrder, checkDataset, DataError, lengthOf } from "../data/index.ts";
 import { areFinite, backward, Generator, gradientOf, step, type Tensor, type Watch, watched } from "../tensor/index.ts";
 import { weightsOf } from "../variables/index.ts";
 import { breathe } from "./breathe.ts";
 import { assignedError, gradientError, type Incident, lossError, restoreAssigned, variableError } from "./diagnosis.ts";
 import { correctCount } from "./metrics.ts";
 import {
-  type Loss,
-  type RunState,
+  type Progress,
   readLogits,
   readLoss,
   readTrainOptions,
   refuseAsync,
-  type StopSignal,
   TrainingError,
+  type TrainOptions,
   type TrainRun,
 } from "./options.ts";
-
-/** Where training stands after a batch; loss and accuracy are means over the epoch so far. */
-export type Progress = {
-  /** From 1. */
-  readonly epoch: number;
-  readonly epochs: number;
-  /** From 1, within the epoch. */
-  readonly batch: number;
-  readonly batches: number;
-  readonly loss: number;
-  readonly accuracy: number;
-  readonly images: number;
-  /** Since the epoch began. */
-  readonly seconds: number;
-};
-
-export type TrainOptions = RunState & {
-  readonly model: Layer;
-  readonly optimizer: Optimizer;
-  readonly data: Dataset;
-  /** How often all examples are seen (1), in epochs that were done before, too. */
-  readonly epochs?: number;
-  /**
-   * Where a run goes on that `loadCheckpoint` brought back: one above the epochs that were done (1). Above `epochs` nothing is left to do.
-   * The bits are those of a run without interruption where data, seed, batch size, schedule and the optimizer's options are the same.
-   */
-  readonly firstEpoch?: number;
-  /** Examples per step (128); the last batch of an epoch may be smaller. */
-  readonly batchSize?: number;
-  /** Decides the order of the examples, a new one each epoch (0). */
-  readonly seed?: number;
-  /** Softmax cross entropy where left out. */
-  readonly loss?: Loss;
-  /** Runs between backward and the optimizer's step, for clipping. Must not be async. */
-  readonly beforeStep?: () => void;
-  /** Awaited where it is asynchronous. */
-  readonly onBatch?: (progress: Progress) => void;
-  /** Awaited: may evaluate, or save a checkpoint. Not called for an epoch that is ended in its middle, from which no run can go on. */
-  readonly onEpoch?: (progress: Progress) => void | Promise<void>;
-  /** Ends training after the batch in hand. */
-  readonly signal?: StopSignal;
-};
 
 /** What was reached: one entry per epoch, from `firstEpoch` on. `aborted`: something was left undone, the rest of the last entry's epoch or those after it. */
 export type History = { readonly epochs: readonly Progress[]; readonly aborted: boolean };

@@ -22,7 +22,7 @@ const LEAST_WINDOWS: i32 = 25;
 /** With more channels times outputs, reading the transformed kernel from memory for each block takes longer than it saves. */
 const MOST_WEIGHTS: i64 = 1 << 17;
 /** With more channels float32 sums over them would lose digits. */
-const MOST_CHANNELS: i32 = 528;
+const MOST_CHANNELS: i32 = 256;
 /** So many float32 sums of a tile are added up in float32; more are collected in double precision. */
 const MOST_FOLDS: i32 = 12;
 /** Windows that a tile of the kernel's gradient sums at once: two rows of 28. */
@@ -241,10 +241,10 @@ function conv2dPart(part: i32, parts: i32, work: usize): void {
         const atStep: usize = fits ? outStep : 4 * NR;
         const from: usize = fits ? start : 0;
         if (long) {
-          beginSum(edge, at, atStep, from, startStep);
-          if (short) sumOffsets(offsets, a0, a1, a2, a3, panel);
-          else sumRuns(line, runs, step, length, a0, a1, a2, a3, panel);
-          if (endSum(to, outStep, start, startStep, left, columns)) continue;
+          const done = longTile(
+            short, offsets, line, runs, step, length, a0, a1, a2, a3, panel, edge, at, atStep, from, startStep, to, outStep, start, left, columns,
+          );
+          if (done) continue;
         } else if (short) tileOffsets(depth, offsets, a0, a1, a2, a3, panel, at, atStep, from, startStep);
         else tile(kernelHeight, line, runs, step, length, a0, a1, a2, a3, panel, 4 * NR, at, atStep, from, startStep);
         if (!fits) copyEdge(edge, to, outStep, start, startStep, left, columns);
@@ -255,6 +255,20 @@ function conv2dPart(part: i32, parts: i32, work: usize): void {
 
 // Tiles of more than FOLD terms are computed in pieces: each is added to the tile in float32 or, if there are many pieces, to totals in
 // double precision, a few pieces at a time.
+
+/**
+ * A tile of more than FOLD terms. True if it was written to `to`; else it is at `at`. Exported, as `tilePanels` is: inlined into the loop over
+ * windows it makes V8 keep the sums of short tiles in memory.
+ */
+export function longTile(
+  short: bool, offsets: usize, line: usize, runs: i32, step: usize, length: i32, a0: usize, a1: usize, a2: usize, a3: usize, panel: usize,
+  edge: usize, at: usize, atStep: usize, from: usize, startStep: usize, to: usize, toStep: usize, start: usize, rows: i32, columns: i32,
+): bool {
+  beginSum(edge, at, atStep, from, startStep);
+  if (short) sumOffsets(offsets, a0, a1, a2, a3, panel);
+  else sumRuns(line, runs, step, length, a0, a1, a2, a3, panel);
+  return endSum(to, toStep, start, startStep, rows, columns);
+}
 
 let sumTo: usize, sumStep: usize, sumFrom: usize, sumFromStep: usize, sumTotals: usize, folds: i32;
 

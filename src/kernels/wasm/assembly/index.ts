@@ -2,7 +2,7 @@ export { avgPool, avgPoolGrad, avgPoolGradWork } from "./avgpool";
 export { columnMoments, columnsWork, middleWork, standardise, sumColumns, sumMiddle } from "./columns";
 export {
   conv2d, conv2dInputGrad, conv2dInputGradOwn, conv2dInputGradShared, conv2dKernelGrad, conv2dKernelGradOwn, conv2dKernelGradShared,
-  conv2dOwn, conv2dShared,
+  conv2dOwn, conv2dShared, longTile,
 } from "./conv";
 export {
   acrossFour, depthwise, depthwiseInputGrad, depthwiseInputGradOwn, depthwiseKernelGrad, depthwiseKernelGradOwn, depthwiseKernelGradShared,

@@ -60,6 +60,7 @@ const SLEEPERS: usize = 192; // i32
 const WAITING: usize = 256; // i32: 1 while the caller sleeps
 const SLOT: usize = 320; // i32: slots of work memory taken in this job
 const FAILED: usize = 384; // i32: parts that trapped
+const SEQUENCE: usize = 448; // i32: the number of the job; a thread that goes on from one job to the next takes a slot anew
 
 /** Generations that fit below the module's own data (memoryBase, see the build script). */
 export const GENERATIONS: i32 = 48;
@@ -165,7 +166,8 @@ export function run(job: Part, parts: i32, work: usize, size: usize): void {
   store<i32>(JOB, job.index);
   store<i32>(WORK, <i32>work);
   store<i32>(WORK, <i32>size, 4);
-  store<i32>(control + SLOT, 1); // the caller's
+  store<i32>(control + SLOT, 1); // slot 0 is the caller's
+  store<i32>(control + SEQUENCE, load<i32>(control + SEQUENCE) + 1);
   store<i32>(control + FAILED, 0);
   atomic.store<i32>(control + FINISHED, 0);
   busy = true;
@@ -176,7 +178,7 @@ export function run(job: Part, parts: i32, work: usize, size: usize): void {
   if (load<i32>(FAULT) != 0) injectInCaller();
   job(0, parts, work);
   atomic.add<i32>(control + FINISHED, 1);
-  const own = 1 + takeParts(0, 0);
+  const own = 1 + takeParts(0);
   waitFor(parts, (now() - began) / own);
   busy = false;
   const failed = load<i32>(control + FAILED);
@@ -230,15 +232,20 @@ function left(ticket: i64): i32 {
   return <i32>(ticket >> 32) - <i32>((ticket >> 16) & 0xffff) - <i32>(ticket & 0xffff);
 }
 
-/** Claims and computes parts of the current job until none is left. Returns how many. `slot`: this thread's slot, -1 if it has none yet. */
-function takeParts(thread: i32, slot: i32): i32 {
+/** Claims and computes parts until none is left: of the current job and, if the caller is quick, of the next ones. Returns how many. */
+function takeParts(thread: i32): i32 {
   let count = 0;
+  let slot = 0;
+  let job = -1; // the job in which this thread took the slot
   for (let ticket = claim(thread); left(ticket) > 0; ticket = claim(thread), count++) {
     // From here on the job cannot end, nor its arguments change, before this part is finished.
     const parts = <i32>(ticket >> 32);
     const next = thread == 0 ? <i32>(ticket & 0xffff) : parts - 1 - <i32>((ticket >> 16) & 0xffff);
     busy = true;
-    if (slot < 0) slot = atomic.add<i32>(control + SLOT, 1);
+    if (thread > 0 && job != load<i32>(control + SEQUENCE)) {
+      job = load<i32>(control + SEQUENCE);
+      slot = atomic.add<i32>(control + SLOT, 1);
+    }
     if (thread > 0 && load<i32>(FAULT) != 0) injectInWorker();
     call_indirect<void>(load<i32>(JOB), next, parts, <usize>load<i32>(WORK) + <usize>slot * <usize>load<i32>(WORK, 4));
     if (thread > 0) busy = false; // before the caller may start another job
@@ -267,7 +274,7 @@ export function serve(thread: i32, generation: i32): void {
     const count = atomic.load<i32>(control + JOBS);
     for (let looks = 0; looks < LOOKS && thread < atomic.load<i32>(THREADS); looks++) {
       if (left(atomic.load<i64>(control + TICKET)) > 0) {
-        takeParts(thread, -1);
+        takeParts(thread);
         looks = 0;
       }
     }

@@ -10,11 +10,8 @@ import { NR, PANEL, tilePanels } from "./tile";
 /** Numbers that the transformed tiles of a block may take, but five tiles whatever their size. */
 const BLOCK: i32 = 1 << 16;
 
-/** Channels that a tile of products sums at once; with more, it adds several sums. As FOLD, but 64 channels are two halves. */
-const CHANNELS: i32 = 48;
-/** With more channels than these there are more sums to add, so each is shorter. */
-const FEW_CHANNELS: i32 = 192;
-const MANY_CHANNELS_PIECE: i32 = 32;
+/** Channels that a tile of products sums at once; with more, it adds several sums. */
+const CHANNELS: i32 = 64;
 
 /** Tiles in so many rows of windows. */
 function tilesIn(rows: i32): i32 {
@@ -130,8 +127,7 @@ export function winogradStrip(
   const mPlace: usize = 4 * <usize>(block * NR);
   const uPlace: usize = 4 * <usize>(panels * channels * NR);
   const out = y + <usize>firstWindow(index) * outStep;
-  const most = channels > FEW_CHANNELS ? MANY_CHANNELS_PIECE : CHANNELS;
-  const pieces = (channels + most - 1) / most, piece = (channels + pieces - 1) / pieces;
+  const pieces = (channels + CHANNELS - 1) / CHANNELS, piece = (channels + pieces - 1) / pieces;
   for (let first = 0; first < tiles; first += block) {
     const count = min(block, tiles - first);
     for (let t = 0; t < count; t++) {
