@@ -5,15 +5,32 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { oneFile } from "../bench/bundle.ts";
 import type { Backend } from "../src/kernels/index.ts";
 
-// docs/examples/browser.ts, in pages and workers of a real browser. Skipped where there is none; CHROMIUM says where it is.
+// docs/examples/browser.ts, in pages and workers of real browsers. A browser that is not installed is skipped; CHROMIUM and FIREFOX say where
+// they are.
 
-const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  (path) => path !== undefined && existsSync(path),
-);
+/** The first of these paths at which there is a file. */
+const found = (...paths: readonly (string | undefined)[]): string | undefined =>
+  paths.find((path) => path !== undefined && existsSync(path));
+
+type Browser = { readonly path: string | undefined; readonly args: (profile: string) => readonly string[] };
+const browsers: Readonly<Record<"Chromium" | "Firefox", Browser>> = {
+  Chromium: {
+    path: found(process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"),
+    args: (profile) => [
+      ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+      ...["--disable-background-networking", "--disable-component-update", "--disable-sync", `--user-data-dir=${profile}`],
+    ],
+  },
+  Firefox: {
+    path: found(process.env.FIREFOX, "/usr/bin/firefox-esr", "/usr/bin/firefox"),
+    args: (profile) => ["--headless", "--no-remote", "--profile", profile],
+  },
+};
+const installed = Object.values(browsers).some(({ path }) => path !== undefined);
 const root = fileURLToPath(new URL("../", import.meta.url));
 const example = join(root, "docs/examples/browser.ts");
 const promised = [...readFileSync(example, "utf8").matchAll(/\/\/=> (.*)/g)].map(([, line]) => line);
@@ -58,7 +75,7 @@ let browser: ChildProcess | null = null;
 const waiting = new Map<string, (report: Report) => void>();
 
 beforeAll(async () => {
-  if (chromium === undefined) return;
+  if (!installed) return;
   bundled = await oneFile(program, { platform: "browser" });
   folder = mkdtempSync(join(tmpdir(), "hashgrad-browser-"));
   server = createServer((request, response) => {
@@ -91,13 +108,12 @@ afterAll(async () => {
 });
 
 /** What the example reports from a page of this path and query. */
-async function reportFrom(path: string, search: string): Promise<Report> {
+async function reportFrom({ path: program, args }: Browser, path: string, search: string): Promise<Report> {
   const { port } = server!.address() as AddressInfo;
-  const quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
-  const offline = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
-  const profile = `--user-data-dir=${join(folder, encodeURIComponent(path + search))}`;
-  const args = [...quiet, ...offline, profile, `http://127.0.0.1:${port}${path}${search}`];
-  const running = spawn(chromium!, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const profile = mkdtempSync(join(folder, "profile-"));
+  const running = spawn(program!, [...args(profile), `http://127.0.0.1:${port}${path}${search}`], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   browser = running;
   let said = "";
   running.stderr.on("data", (chunk: Buffer) => (said += chunk));
@@ -112,23 +128,26 @@ async function reportFrom(path: string, search: string): Promise<Report> {
   }
 }
 
-test.skipIf(chromium === undefined)(
-  "a page and a worker train by WebAssembly, with threads where the page is isolated, and reach the same bits",
-  async () => {
-    const alone = await reportFrom("/page", "?alone");
-    const isolated = await reportFrom("/page", "?isolated");
-    const worker = await reportFrom("/worker", "?isolated&in=worker");
-    for (const report of [alone, isolated, worker]) {
-      expect(report.failed).toBeUndefined();
-      expect(report.lines).toEqual(promised);
-      expect(report.backend.name).toBe("wasm");
-      expect(report.weights).toEqual(alone.weights);
-    }
-    const why = "; one thread, since others cannot be started: a page must be isolated from other origins";
-    expect([alone, isolated, worker].map(({ backend }) => backend.reason.endsWith(why))).toEqual([true, false, false]);
-    const cores = Math.min(16, alone.cores);
-    expect([alone, isolated, worker].map(({ backend }) => backend.threads)).toEqual([1, cores, cores]);
-    expect([alone, isolated, worker].map(({ sleepers }) => sleepers)).toEqual([0, cores - 1, cores - 1]);
-  },
-  120_000,
-);
+const cases = Object.entries(browsers).map(([name, browser]) => ({ name, browser }));
+describe.each(cases)("$name", ({ browser }) => {
+  test.skipIf(browser.path === undefined)(
+    "a page and a worker train by WebAssembly, with threads if the page is isolated, and reach the same bits",
+    async () => {
+      const alone = await reportFrom(browser, "/page", "?alone");
+      const isolated = await reportFrom(browser, "/page", "?isolated");
+      const worker = await reportFrom(browser, "/worker", "?isolated&in=worker");
+      for (const report of [alone, isolated, worker]) {
+        expect(report.failed).toBeUndefined();
+        expect(report.lines).toEqual(promised);
+        expect(report.backend.name).toBe("wasm");
+        expect(report.weights).toEqual(alone.weights);
+      }
+      const why = "; one thread, since others cannot be started: a page must be isolated from other origins";
+      expect([alone, isolated, worker].map(({ backend }) => backend.reason.endsWith(why))).toEqual([true, false, false]);
+      const cores = Math.min(16, alone.cores);
+      expect([alone, isolated, worker].map(({ backend }) => backend.threads)).toEqual([1, cores, cores]);
+      expect([alone, isolated, worker].map(({ sleepers }) => sleepers)).toEqual([0, cores - 1, cores - 1]);
+    },
+    120_000,
+  );
+});
