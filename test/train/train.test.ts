@@ -2,7 +2,7 @@ import { MessageChannel } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
 import { batches, DataError, type Dataset, syntheticDigits, takeFirst } from "../../src/data/index.ts";
 import { backend, install, kernels } from "../../src/kernels/index.ts";
-import { batchNorm, conv2d, dense, dropout, flatten, type Layer, sequential, toyNetwork } from "../../src/nn/index.ts";
+import { batchNorm, conv2d, dense, dropout, flatten, type Layer, maxPool2d, sequential, toyNetwork } from "../../src/nn/index.ts";
 import { add, crossEntropy, mul, relu } from "../../src/ops/index.ts";
 import { adam, clipByGlobalNorm, type Optimizer, type OptimizerOptions, sgd } from "../../src/optim/index.ts";
 import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
@@ -413,4 +413,21 @@ test("a model that has diverged is not given a score", async () => {
   const message =
     "evaluate: the loss is NaN in batch 1: mul, before the first layer, reads a constant [], which holds NaN; a smaller learning rate or clipByGlobalNorm may help";
   await expect(evaluate({ model, data: few })).rejects.toThrow(new TrainingError("evaluate", message.slice("evaluate: ".length)));
+});
+
+test("batch norm with its default momentum serves inference after 15 epochs of 200 images", async () => {
+  const vars = new DenseVariables({ seed: 1 });
+  const model = sequential(
+    conv2d(scope(vars, "conv"), 1, 8, 3, { padding: "same", bias: false }),
+    batchNorm(scope(vars, "norm"), 8),
+    relu,
+    maxPool2d(2),
+    flatten(),
+    dense(scope(vars, "head"), 14 * 14 * 8, 10),
+  );
+  const data = syntheticDigits(200, new Generator(1));
+  const { epochs } = await train({ model, optimizer: adam(vars.parameters(), { learningRate: 1e-3 }), data, epochs: 15 });
+  const { accuracy } = await evaluate({ model, data });
+  expect(epochs.at(-1)!.accuracy).toBeGreaterThan(0.9);
+  expect(Math.abs(accuracy - epochs.at(-1)!.accuracy)).toBeLessThan(0.05);
 });
