@@ -10,8 +10,9 @@ import { NR, PANEL, tilePanels } from "./tile";
 /** Numbers that the transformed tiles of a block may take, but five tiles whatever their size. */
 const BLOCK: i32 = 1 << 16;
 
-/** Channels that a tile of products sums at once; with more, it adds several sums. */
+/** Channels that a tile of products sums at once; with more, it adds sums of fewer channels, since their errors add up. */
 const CHANNELS: i32 = 64;
+const PIECE: i32 = 44;
 
 /** Tiles in so many rows of windows. */
 function tilesIn(rows: i32): i32 {
@@ -127,7 +128,7 @@ export function winogradStrip(
   const mPlace: usize = 4 * <usize>(block * NR);
   const uPlace: usize = 4 * <usize>(panels * channels * NR);
   const out = y + <usize>firstWindow(index) * outStep;
-  const pieces = (channels + CHANNELS - 1) / CHANNELS, piece = (channels + pieces - 1) / pieces;
+  const pieces = channels <= CHANNELS ? 1 : (channels + PIECE - 1) / PIECE, piece = (channels + pieces - 1) / pieces;
   for (let first = 0; first < tiles; first += block) {
     const count = min(block, tiles - first);
     for (let t = 0; t < count; t++) {
