@@ -1,7 +1,7 @@
 // `npm run test:runtimes`: packs the library and trains, saves, loads and evaluates with the tarball on every JavaScript runtime that is
 // found. NODE22, NODE24, BUN and DENO name their programs; `-- --install` installs those that are missing from npm, in a temporary folder.
 // All runs must end by themselves and, for equal `fused`, give the same weights.
-import { accessSync, constants, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { installPacked, npm, runChild } from "./packed.ts";
@@ -75,15 +75,18 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** A runtime's program, installed from npm. null if that fails. */
-function installed(name: string, spec: string, folder: string): string | null {
-  const prefix = join(folder, spec);
+/** A runtime's program `bin`, installed from npm into a folder of its own. null if that fails. */
+function installed(name: string, bin: string, spec: string, folder: string): string | null {
+  const prefix = join(folder, `${name}-program`); // a folder of the package's name would be taken for the package
   try {
+    mkdirSync(prefix);
+    writeFileSync(join(prefix, "package.json"), JSON.stringify({ private: true })); // npm does not make the folder of a prefix
     npm(["install", "--prefix", prefix, "--no-audit", "--no-fund", "--silent", spec], folder); // these packages fetch or link a binary
-  } catch {
+  } catch (error) {
+    console.log(`${spec} could not be installed: ${error instanceof Error ? error.message : error}`);
     return null;
   }
-  const path = join(prefix, "node_modules/.bin", name);
+  const path = join(prefix, "node_modules/.bin", bin);
   return existsSync(path) ? path : null;
 }
 
@@ -137,7 +140,7 @@ try {
   const runtimes: [string, string, readonly string[]][] = [[`node ${process.versions.node}`, process.execPath, []]];
   for (const [name, bin, spec, variable, args] of known) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
-    const path = found(bin, variable) ?? (install ? installed(bin.replace(/\d+$/, ""), spec, tools) : null);
+    const path = found(bin, variable) ?? (install ? installed(name, bin.replace(/\d+$/, ""), spec, tools) : null);
     if (path === null) console.log(`${name}: not found, skipped (${variable} names it, --install fetches it)`);
     else runtimes.push([name, path, args]);
   }
