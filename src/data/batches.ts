@@ -76,21 +76,24 @@ export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch {
     labels[i] = label;
   }
   const numbers = alloc(own.length * size);
-  for (let i = 0; i < own.length; i++) copyExample(dataset, own[i]! * size, size, numbers, i * size);
+  const copy = copierOf(dataset);
+  for (let i = 0; i < own.length; i++) copy(own[i]! * size, size, numbers, i * size);
   return { inputs: fresh([own.length, ...inputShape], numbers), labels };
 }
 
 const SHARES = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
-/** y from `to` on = `length` inputs of the dataset from `at` on, scaled. */
-function copyExample({ inputs, scale }: Dataset, at: number, length: number, y: Numbers, to: number): void {
+/** A function that writes `length` inputs of the dataset from `at` on, scaled, to y from `to` on. The kind of inputs is asked once. */
+function copierOf({ inputs, scale }: Dataset): (at: number, length: number, y: Numbers, to: number) => void {
   if (scale === undefined && isBytes(inputs)) {
-    for (let j = 0; j < length; j++) y[to + j] = SHARES[inputs[at + j]!]!;
-  } else if (scale === undefined || scale === 1) {
-    y.set(inputs.subarray(at, at + length), to);
-  } else {
-    for (let j = 0; j < length; j++) y[to + j] = inputs[at + j]! * scale;
+    return (at, length, y, to) => {
+      for (let j = 0; j < length; j++) y[to + j] = SHARES[inputs[at + j]!]!;
+    };
   }
+  if (scale === undefined || scale === 1) return (at, length, y, to) => y.set(inputs.subarray(at, at + length), to);
+  return (at, length, y, to) => {
+    for (let j = 0; j < length; j++) y[to + j] = inputs[at + j]! * scale;
+  };
 }
 
 /** One epoch: every example once, batch by batch. Each batch is made when it is asked for. */

@@ -1,5 +1,4 @@
 import type { Convolution } from "../conv.ts";
-import { MemoryError } from "../errors.ts";
 import type { Gemm } from "../gemm.ts";
 import * as im2col from "../im2col.ts";
 import type { SlabSource } from "../memory.ts";
@@ -10,6 +9,7 @@ import { createInstance, type InstanceOptions } from "./instance.ts";
 import { type LoopExports, type Loops, loops } from "./loops.ts";
 import { FEW } from "./maps.ts";
 import { createOperands } from "./operands.ts";
+import { takeOrTrim } from "./space.ts";
 import { maySleep } from "./workers.ts";
 
 /** What assembly/index.ts exports. Pointers are byte addresses; `shared` and `work` are memory for one call, as large as the functions beside them say. */
@@ -129,16 +129,8 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
   const { address, bring, shared, own } = operands;
   const sizes = new Int32Array(memory.buffer, wasm.sizesAt(), 16);
 
-  /** Memory for a slab; if there is none, what kernels keep between calls is given back first. */
-  const slabAt = (bytes: number): number => {
-    try {
-      return space.take(bytes, "alloc", "memory for arrays");
-    } catch (error) {
-      if (!(error instanceof MemoryError)) throw error;
-      operands.trim();
-      return space.take(bytes, "alloc", "memory for arrays");
-    }
-  };
+  /** The address of a slab. What kernels keep between calls makes room for it if it must. */
+  const slabAt = (bytes: number): number => takeOrTrim(space, operands.trim, bytes, "alloc", "memory for arrays");
 
   const writeSizes = (w: Windows, outputs: number, groups: number): void => {
     sizes.set([w.batch, w.height, w.width, w.channels, w.outHeight, w.outWidth, w.kernelHeight, w.kernelWidth]);

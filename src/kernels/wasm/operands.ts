@@ -1,6 +1,6 @@
-import { BackendError, MemoryError } from "../errors.ts";
+import { BackendError } from "../errors.ts";
 import { type Numbers, trimArenas } from "../memory.ts";
-import type { Space } from "./space.ts";
+import { type Space, takeOrTrim } from "./space.ts";
 
 /** Where the operands of a kernel lie, and its work memory. */
 export type Operands = {
@@ -50,7 +50,7 @@ export function createOperands(
       if (bytes <= held && !canaries) return begin;
       free();
       const wanted = canaries ? Math.max(1, bytes) : bytes > SMALL ? bytes : 2 * bytes;
-      begin = takeOrTrim(space, wanted + 2 * margin, what);
+      begin = takeOrTrim(space, trimArenas, wanted + 2 * margin, "backend", what);
       held = wanted;
       if (!canaries) return begin;
       for (const guard of [begin, begin + GUARD + held]) {
@@ -87,15 +87,4 @@ export function createOperands(
       }
     },
   };
-}
-
-/** Takes a region; if there is none, gives back what no array of the last two steps uses and tries again. */
-function takeOrTrim(space: Space, bytes: number, what: string): number {
-  try {
-    return space.take(bytes, "backend", what);
-  } catch (error) {
-    if (!(error instanceof MemoryError)) throw error;
-    trimArenas();
-    return space.take(bytes, "backend", what);
-  }
 }

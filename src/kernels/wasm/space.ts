@@ -92,6 +92,17 @@ export function createSpace(memory: Growable, first: number): Space {
   };
 }
 
+/** What `take` returns; if there is no memory, `trim` gives some back and the request is made once more. */
+export function takeOrTrim(space: Space, trim: () => void, bytes: number, who: string, what: string): number {
+  try {
+    return space.take(bytes, who, what);
+  } catch (error) {
+    if (!(error instanceof MemoryError)) throw error;
+    trim();
+    return space.take(bytes, who, what);
+  }
+}
+
 const REMEDY = "a smaller batch may help, and HASHGRAD_BACKEND=plain has no such limit";
 
 const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;
