@@ -516,11 +516,18 @@ function addPieces(
     const dy = <usize>argument(1) + window * outStep + 4 * <usize>(group * outShare + (i % panels) * NR);
     for (let d = from; d < to; d += MR) {
       const at = sums + 4 * sumsAt(i, d);
-      for (let piece = first; piece < last; piece++) {
-        const row = perRow > 1 ? piece / perRow : piece * rows, column = perRow > 1 ? (piece % perRow) * GRAD_FOLD : 0;
-        const count = min(GRAD_FOLD, outWidth - column);
+      if (perRow == 1) {
+        const row = first * rows;
         gradTile(
-          min(rows, rowsHere - row), down, count, across, image + <usize>row * down + <usize>column * across,
+          min((last - first) * rows, rowsHere - row), rows, down, outWidth, across, image + <usize>row * down, offsets + 4 * <usize>d,
+          dy + <usize>row * <usize>outWidth * outStep, outStep, at,
+        );
+        continue;
+      }
+      for (let piece = first; piece < last; piece++) {
+        const row = piece / perRow, column = (piece % perRow) * GRAD_FOLD;
+        gradTile(
+          1, 1, down, min(GRAD_FOLD, outWidth - column), across, image + <usize>row * down + <usize>column * across,
           offsets + 4 * <usize>d, dy + (<usize>row * <usize>outWidth + <usize>column) * outStep, outStep, at,
         );
       }
@@ -539,14 +546,10 @@ function writeOffsets(to: usize): void {
   }
 }
 
-/** sums [4, 8] += Σ over the windows of rows × columns of x at four offsets times dy at eight outputs. */
+/** sums [4, 8] += Σ over the windows of rows × columns of x at four offsets times dy at eight outputs, `fold` rows at a time. */
 function gradTile(
-  rows: i32, down: usize, columns: i32, across: usize, x: usize, offsets: usize, dy: usize, dyStep: usize, sums: usize,
+  rows: i32, fold: i32, down: usize, columns: i32, across: usize, x: usize, offsets: usize, dy: usize, dyStep: usize, sums: usize,
 ): void {
-  let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
-  let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
-  let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
-  let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
   const o0 = <usize>load<i32>(offsets);
   const o1 = <usize>load<i32>(offsets, 4) - o0;
   const o2 = <usize>load<i32>(offsets, 8) - o0;
@@ -554,51 +557,57 @@ function gradTile(
   x += o0;
   const length = <usize>columns * across;
   const near = o1 == 4 && o2 == 8 && o3 == 12;
-  for (let r = 0; r < rows; r++, x += down) {
-    if (near) {
-      for (let p = x, end = x + length; p < end; p += across, dy += dyStep) {
-        const y0 = v128.load(dy);
-        const y1 = v128.load(dy, 16);
-        let v = v128.load32_splat(p);
-        c00 = madd(v, y0, c00);
-        c01 = madd(v, y1, c01);
-        v = v128.load32_splat(p, 4);
-        c10 = madd(v, y0, c10);
-        c11 = madd(v, y1, c11);
-        v = v128.load32_splat(p, 8);
-        c20 = madd(v, y0, c20);
-        c21 = madd(v, y1, c21);
-        v = v128.load32_splat(p, 12);
-        c30 = madd(v, y0, c30);
-        c31 = madd(v, y1, c31);
-      }
-    } else {
-      for (let p = x, end = x + length; p < end; p += across, dy += dyStep) {
-        const y0 = v128.load(dy);
-        const y1 = v128.load(dy, 16);
-        let v = v128.load32_splat(p);
-        c00 = madd(v, y0, c00);
-        c01 = madd(v, y1, c01);
-        v = v128.load32_splat(p + o1);
-        c10 = madd(v, y0, c10);
-        c11 = madd(v, y1, c11);
-        v = v128.load32_splat(p + o2);
-        c20 = madd(v, y0, c20);
-        c21 = madd(v, y1, c21);
-        v = v128.load32_splat(p + o3);
-        c30 = madd(v, y0, c30);
-        c31 = madd(v, y1, c31);
+  for (let r = 0; r < rows; ) {
+    let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
+    let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+    let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
+    let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+    for (const end = min(rows, r + fold); r < end; r++, x += down) {
+      if (near) {
+        for (let p = x, stop = x + length; p < stop; p += across, dy += dyStep) {
+          const y0 = v128.load(dy);
+          const y1 = v128.load(dy, 16);
+          let v = v128.load32_splat(p);
+          c00 = madd(v, y0, c00);
+          c01 = madd(v, y1, c01);
+          v = v128.load32_splat(p, 4);
+          c10 = madd(v, y0, c10);
+          c11 = madd(v, y1, c11);
+          v = v128.load32_splat(p, 8);
+          c20 = madd(v, y0, c20);
+          c21 = madd(v, y1, c21);
+          v = v128.load32_splat(p, 12);
+          c30 = madd(v, y0, c30);
+          c31 = madd(v, y1, c31);
+        }
+      } else {
+        for (let p = x, stop = x + length; p < stop; p += across, dy += dyStep) {
+          const y0 = v128.load(dy);
+          const y1 = v128.load(dy, 16);
+          let v = v128.load32_splat(p);
+          c00 = madd(v, y0, c00);
+          c01 = madd(v, y1, c01);
+          v = v128.load32_splat(p + o1);
+          c10 = madd(v, y0, c10);
+          c11 = madd(v, y1, c11);
+          v = v128.load32_splat(p + o2);
+          c20 = madd(v, y0, c20);
+          c21 = madd(v, y1, c21);
+          v = v128.load32_splat(p + o3);
+          c30 = madd(v, y0, c30);
+          c31 = madd(v, y1, c31);
+        }
       }
     }
+    put(sums, c00);
+    put(sums + 16, c01);
+    put(sums + 32, c10);
+    put(sums + 48, c11);
+    put(sums + 64, c20);
+    put(sums + 80, c21);
+    put(sums + 96, c30);
+    put(sums + 112, c31);
   }
-  put(sums, c00);
-  put(sums + 16, c01);
-  put(sums + 32, c10);
-  put(sums + 48, c11);
-  put(sums + 64, c20);
-  put(sums + 80, c21);
-  put(sums + 96, c30);
-  put(sums + 112, c31);
 }
 
 // @ts-ignore: decorator
