@@ -32,5 +32,5 @@ export { type MatmulOptions, matmul } from "./matmul.ts";
 export { broadcastTo, concat, cyclicSlice, gather, pad, reshape, slice, split, stack, transpose } from "./movement.ts";
 export { type BatchNormResult, batchNormInference, batchNormTraining, layerNorm, logSoftmax, softmax } from "./normalise.ts";
 export { avgPool2d, globalAvgPool2d, maxPool2d, type Pool2dOptions } from "./pool2d.ts";
-export { argMax, flatten, max, mean, min, type ReduceOptions, sum } from "./reduce.ts";
+export { type Axis, argMax, flatten, max, mean, min, type ReduceOptions, sum } from "./reduce.ts";
 export type { Padding, Pair } from "./windows.ts";

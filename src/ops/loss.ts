@@ -84,7 +84,7 @@ export function crossEntropy(
       );
     }
     const smooth = labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes);
-    return reduced(neg(sum(weighted(smooth, logSoftmax(logits)), { axes: 1 })), reduction);
+    return reduced(neg(sum(weighted(smooth, logSoftmax(logits)), 1)), reduction);
   }
   const labels = readIndices("crossEntropy", "target", target, classes).slice();
   if (labels.length !== batch) {

@@ -48,20 +48,20 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return record("reshape", { shape: wanted }, [x], wanted, x.data, (dy, into) => into.same(x, dy), x.lifetime);
 }
 
-/** x with its axes in another order: axis i of the result is axis `axes[i]` of x. Left out: the axes reversed. */
-export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
+/** x with its axes in another order: axis i of the result is axis `order[i]` of x. Left out: the axes reversed. */
+export function transpose(x: Tensor, order?: readonly number[]): Tensor {
   readTensor("transpose", "x", x);
-  if (axes !== undefined) readList("transpose", "axes", axes);
-  const order = (axes ?? x.shape.map((_, i) => x.shape.length - 1 - i)).map((axis) => axisOf("transpose", axis, x.shape));
-  if (order.length !== x.shape.length || new Set(order).size !== order.length) {
+  if (order !== undefined) readList("transpose", "order", order);
+  const found = (order ?? x.shape.map((_, i) => x.shape.length - 1 - i)).map((axis) => axisOf("transpose", axis, x.shape));
+  if (found.length !== x.shape.length || new Set(found).size !== found.length) {
     throw new ShapeError(
       "transpose",
-      `axes ${show(axes ?? [])} of x ${show(x.shape)}: name each of the ${x.shape.length} axes once`,
+      `order ${show(order ?? [])} of x ${show(x.shape)}: name each of the ${x.shape.length} axes once`,
     );
   }
   const strides = stridesOf(x.shape);
-  const view = { shape: order.map((axis) => x.shape[axis]!), strides: order.map((axis) => strides[axis]!), offset: 0 };
-  return viewed("transpose", { axes: order }, x, view);
+  const view = { shape: found.map((axis) => x.shape[axis]!), strides: found.map((axis) => strides[axis]!), offset: 0 };
+  return viewed("transpose", { order: found }, x, view);
 }
 
 /** x repeated along axes of length 1, and along new axes in front, until it has `shape` (NumPy's rule). */

@@ -58,5 +58,5 @@ export function globalAvgPool2d(x: Tensor): Tensor {
   readTensor("globalAvgPool2d", "x", x);
   if (x.shape.length !== 4)
     throw new ShapeError("globalAvgPool2d", `x [${x.shape.join(", ")}]: need images [batch, height, width, channels]`);
-  return mean(x, { axes: [1, 2] });
+  return mean(x, [1, 2]);
 }

@@ -14,64 +14,75 @@ import {
 } from "../tensor/index.ts";
 import { reshape, transpose } from "./movement.ts";
 
-/** Axes to reduce (left out: all of them) and whether they stay as axes of length 1. */
-export type ReduceOptions = { readonly axes?: number | readonly number[]; readonly keepDims?: boolean };
+/** The axes to reduce: one, or a list. Negative numbers count from the end. Left out: all axes. */
+export type Axis = number | readonly number[];
+
+/** `keepDims` (false): whether reduced axes stay as axes of length 1. */
+export type ReduceOptions = { readonly keepDims?: boolean };
 
 /** x with the axes to reduce side by side, so that it reads as [outer, n, inner]; and the shapes of the result. */
-function plan(who: string, x: Tensor, options: ReduceOptions | undefined): { x: Tensor; sizes: Reduced; shape: Shape } {
+function plan(
+  who: string,
+  x: Tensor,
+  axis: Axis | undefined,
+  options: ReduceOptions | undefined,
+): { x: Tensor; sizes: Reduced; shape: Shape } {
   readTensor(who, "x", x);
-  const { axes, keepDims = false } = readOptions(who, options, ["axes", "keepDims"]);
+  const { keepDims = false } = readOptions(who, options, ["keepDims"]);
   readBoolean(who, "keepDims", keepDims);
-  const reduced = axesOf(who, axes, x.shape);
-  const rest = x.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
-  const shape = keepDims ? x.shape.map((n, axis) => (reduced.includes(axis) ? 1 : n)) : rest.map((axis) => x.shape[axis]!);
+  const reduced = axesOf(who, axis, x.shape);
+  const rest = x.shape.map((_, i) => i).filter((i) => !reduced.includes(i));
+  const shape = keepDims ? x.shape.map((n, i) => (reduced.includes(i) ? 1 : n)) : rest.map((i) => x.shape[i]!);
   const [first, last] = [reduced[0] ?? 0, reduced.at(-1) ?? -1];
   const adjacent = last - first + 1 === reduced.length;
   const moved = adjacent ? x : transpose(x, [...rest, ...reduced]);
-  const n = sizeOf(reduced.map((axis) => x.shape[axis]!));
+  const n = sizeOf(reduced.map((i) => x.shape[i]!));
   const outer = adjacent ? sizeOf(x.shape.slice(0, first)) : sizeOf(shape);
   const inner = adjacent ? sizeOf(x.shape.slice(last + 1)) : 1;
   return { x: moved, sizes: { outer, n, inner }, shape };
 }
 
-function scaledSum(op: "sum" | "mean", input: Tensor, options: ReduceOptions | undefined): Tensor {
-  const { x, sizes, shape } = plan(op, input, options);
+function scaledSum(op: "sum" | "mean", input: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
+  const { x, sizes, shape } = plan(op, input, axis, options);
   const scale = op === "mean" ? 1 / sizes.n : 1;
   const y = alloc(sizeOf(shape));
   kernels.sum(sizes, x.data, y, scale, false);
-  return record(op, { axes: options?.axes, keepDims: options?.keepDims ?? false }, [x], shape, y, (dy, into) =>
+  return record(op, { axis, keepDims: options?.keepDims ?? false }, [x], shape, y, (dy, into) =>
     into(x, (dx, accumulate) => kernels.sumGrad(sizes, dy, dx, scale, accumulate)),
   );
 }
 
 /** The sum over axes; 0 where there is nothing to add. */
-export const sum = (x: Tensor, options?: ReduceOptions): Tensor => scaledSum("sum", x, options);
+export const sum = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => scaledSum("sum", x, axis, options);
 /** The mean over axes; NaN where there is nothing to average, as in NumPy. */
-export const mean = (x: Tensor, options?: ReduceOptions): Tensor => scaledSum("mean", x, options);
+export const mean = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => scaledSum("mean", x, axis, options);
 
-function extreme(op: "max" | "min", input: Tensor, options: ReduceOptions | undefined): Tensor {
-  const { x, sizes, shape } = plan(op, input, options);
+function extreme(op: "max" | "min", input: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
+  const { x, sizes, shape } = plan(op, input, axis, options);
   if (sizes.n === 0)
-    throw new ShapeError(op, `x ${show(input.shape)} has nothing along the axes: there is no ${op} of no numbers`);
+    throw new ShapeError(
+      op,
+      `x ${show(input.shape)} has nothing along axis ${show(axesOf(op, axis, input.shape))}: there is no ${op} of no numbers`,
+    );
   const winners = new Int32Array(sizeOf(shape));
   kernels.argExtreme(sizes, op === "min", x.data, winners);
   const y = alloc(sizeOf(shape));
   kernels.readWinners(sizes, winners, x.data, y);
-  return record(op, { axes: options?.axes, keepDims: options?.keepDims ?? false }, [x], shape, y, (dy, into) =>
+  return record(op, { axis, keepDims: options?.keepDims ?? false }, [x], shape, y, (dy, into) =>
     into.partly(x, (dx) => kernels.addWinners(sizes, winners, dy, dx)),
   );
 }
 
 /** The largest number over axes; NaN wins. At a tie the first in row-major order gets the gradient. */
-export const max = (x: Tensor, options?: ReduceOptions): Tensor => extreme("max", x, options);
+export const max = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("max", x, axis, options);
 /** The smallest number over axes; NaN wins. At a tie the first in row-major order gets the gradient. */
-export const min = (x: Tensor, options?: ReduceOptions): Tensor => extreme("min", x, options);
+export const min = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("min", x, axis, options);
 
 /** Where along an axis (the last) the largest number is, the first of equals: whole numbers, row by row, that axis gone. */
 export function argMax(x: Tensor, axis = -1): Int32Array {
   readTensor("argMax", "x", x);
   const along = axisOf("argMax", axis, x.shape);
-  const { sizes, shape } = plan("argMax", x, { axes: along });
+  const { sizes, shape } = plan("argMax", x, along, undefined);
   if (sizes.n === 0)
     throw new ShapeError("argMax", `x ${show(x.shape)} has nothing along axis ${along}: there is no max of no numbers`);
   const winners = new Int32Array(sizeOf(shape));

@@ -1,4 +1,4 @@
-import { describe, readList, ShapeError } from "../kernels/index.ts";
+import { describe, readList, ShapeError, ValueError } from "../kernels/index.ts";
 
 /** The lengths of a tensor's axes; a scalar has none. */
 export type Shape = readonly number[];
@@ -82,11 +82,13 @@ export function axisOf(who: string, axis: number, shape: Shape): number {
   return found;
 }
 
-/** The axes as sorted numbers from 0, each once; all of them where none are given. */
-export function axesOf(who: string, axes: number | readonly number[] | undefined, shape: Shape): number[] {
-  if (axes === undefined) return shape.map((_, axis) => axis);
-  const found = (typeof axes === "number" ? [axes] : readList(who, "axes", axes)).map((axis) => axisOf(who, axis, shape));
-  if (new Set(found).size !== found.length) throw new ShapeError(who, `axes ${show(found)} of x ${show(shape)}: each axis once`);
+/** The argument `axis` of a reduction as sorted numbers from 0, each once; all axes if it is left out. */
+export function axesOf(who: string, axis: number | readonly number[] | undefined, shape: Shape): number[] {
+  if (axis === undefined) return shape.map((_, i) => i);
+  if (typeof axis !== "number" && !Array.isArray(axis))
+    throw new ValueError(who, `axis must be a whole number or a list of them, got ${describe(axis)}; options come after axis`);
+  const found = (typeof axis === "number" ? [axis] : readList(who, "axis", axis)).map((i) => axisOf(who, i, shape));
+  if (new Set(found).size !== found.length) throw new ShapeError(who, `axis ${show(found)} of x ${show(shape)}: each axis once`);
   return found.sort((a, b) => a - b);
 }
 

@@ -199,7 +199,7 @@ describe("residual", () => {
   });
 
   test("refuses a layer that changes the shape without a shortcut that does, rather than broadcast", () => {
-    const layer = residual((v) => ops.sum(v, { axes: 1, keepDims: true }));
+    const layer = residual((v) => ops.sum(v, 1, { keepDims: true }));
     expect(thrown(() => layer(x))).toBe(
       "ShapeError: residual: the layer makes [1, 1], the shortcut [1, 2]: give a shortcut that changes x the same way",
     );

@@ -94,19 +94,20 @@ const all =
 const nearWhole: ValueOptions = { awayFrom: [-1.5, -0.5, 0.5, 1.5], gap: 0.25 };
 const nearHalf: ValueOptions = { awayFrom: [-2, -1, 0, 1, 2], gap: 0.35 };
 
-type Reduce = (x: Tensor, options: ops.ReduceOptions) => Tensor;
+type Reduce = (x: Tensor, axis?: ops.Axis, options?: ops.ReduceOptions) => Tensor;
 
 /** f over all axes, one (from either end), any subset; with and without keepDims. */
 function reduction(f: Reduce, values: ValueOptions = {}): Law {
-  const options = (axes: number): fc.Arbitrary<ops.ReduceOptions> => {
+  const given = (axes: number): fc.Arbitrary<{ axis?: ops.Axis; options?: ops.ReduceOptions }> => {
     const one = axes === 0 ? [] : [whole(-axes, axes - 1)];
     const some = fc.shuffledSubarray(Array.from({ length: axes }, (_, i) => i));
-    return fc.record({ axes: fc.oneof(some, ...one), keepDims: fc.boolean() }, { requiredKeys: [] });
+    const options = fc.record({ keepDims: fc.boolean() }, { requiredKeys: [] });
+    return fc.record({ axis: fc.oneof(some, ...one), options }, { requiredKeys: [] });
   };
   return gradientLaw(
     shapes({ maxLength: 3 }).chain((shape) =>
-      fc.record({ x: tensors(shape, values), o: options(shape.length) }).map(({ x, o }) => ({
-        f: (v: Tensor) => f(v, o),
+      fc.record({ x: tensors(shape, values), o: given(shape.length) }).map(({ x, o }) => ({
+        f: (v: Tensor) => f(v, o.axis, o.options),
         xs: [x],
         note: note(o),
       })),

@@ -15,7 +15,7 @@ test("axes count from either end, each once, sorted", () => {
   expect([axisOf("f", 0, [2, 3]), axisOf("f", -1, [2, 3])]).toEqual([0, 1]);
   expect([axesOf("f", undefined, [2, 3]), axesOf("f", [-1, 0], [2, 3]), axesOf("f", -2, [2, 3])]).toEqual([[0, 1], [0, 1], [0]]);
   expect(() => axisOf("f", -3, [2, 3])).toThrow(new ShapeError("f", "axis -3 does not exist in x [2, 3]: axes go from -2 to 1"));
-  expect(() => axesOf("f", [0, -2], [2, 3])).toThrow(new ShapeError("f", "axes [0, 0] of x [2, 3]: each axis once"));
+  expect(() => axesOf("f", [0, -2], [2, 3])).toThrow(new ShapeError("f", "axis [0, 0] of x [2, 3]: each axis once"));
 });
 
 test("broadcasting does not depend on the order, keeps a shape against itself, and takes scalars anywhere", () => {

@@ -139,7 +139,7 @@ test("the first contents of step memory do not matter: a step gives the same bit
   const run = (): Float32Array[] => {
     const random = new Generator(4);
     const hidden = dropout(relu(conv2d(x, w, { padding: "same", strides: 2 })), 0.2, () => random.uniform());
-    const loss = mean(square(matmul(mean(hidden, { axes: [1, 2] }), v)));
+    const loss = mean(square(matmul(mean(hidden, [1, 2]), v)));
     return [loss.toArray(), ...gradients(loss, [w, v]).map((d) => d.toArray())];
   };
   const want = run();
