@@ -1,62 +1,15 @@
 // `npm run test:runtimes`: packs the library and trains, saves, loads and evaluates with the tarball on every JavaScript runtime that is
 // found. NODE22, NODE24, BUN and DENO name their programs; `-- --install` installs those that are missing from npm, in a temporary folder.
+// With `--install`, projects that use jest (CommonJS and ES modules) and vitest do the same. Names (`-- --install jest vitest`) select.
 // All runs must end by themselves and, for equal `fused`, give the same weights.
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { installPacked, npm, runChild } from "./packed.ts";
-
-/** What the program prints. */
-type Report = {
-  readonly backend: { readonly name: string; readonly fused: boolean; readonly threads: number; readonly reason: string };
-  readonly digest: string;
-  readonly accuracy: number;
-};
+import { type Project, program, projects, type Report } from "./runtime-programs.ts";
 
 /** Longest run of one program. */
 const LIMIT = 60_000;
-
-const program = `
-import { mkdtempSync, rmSync } from "node:fs";
-import { createHash } from "node:crypto";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { backend, Generator, relu, scope } from "hashgrad";
-import { syntheticDigits } from "hashgrad/data";
-import { encodeWeights, loadWeights, saveWeights } from "hashgrad/io";
-import { batchNorm, conv2d, dense, globalAvgPool2d, sequential } from "hashgrad/nn";
-import { adam } from "hashgrad/optim";
-import { poolSizeFor, ProductVariablePool, VariableFactory } from "hashgrad/smh";
-import { evaluate, train } from "hashgrad/train";
-
-const network = (vars) => sequential(
-  conv2d(scope(vars, "conv"), 1, 8, 3, { padding: "same", strides: 2 }),
-  batchNorm(scope(vars, "norm"), 8),
-  relu,
-  conv2d(scope(vars, "conv2"), 8, 16, 3),
-  relu,
-  globalAvgPool2d(),
-  dense(scope(vars, "head"), 16, 10),
-);
-const build = () => {
-  const vars = new VariableFactory({ pool: new ProductVariablePool({ poolSize: poolSizeFor(network), fraction: 0.5, seed: 1 }), seed: 1 });
-  return { vars, model: network(vars) };
-};
-const data = syntheticDigits(128, new Generator(1));
-const { vars, model } = build();
-const { epochs } = await train({ model, optimizer: adam(vars.parameters()), data, epochs: 4, batchSize: 16 });
-if (!(epochs.at(-1).loss < epochs[0].loss)) throw new Error("no learning: " + epochs.map(({ loss }) => loss).join(" "));
-const folder = mkdtempSync(join(tmpdir(), "hashgrad-run-"));
-const file = join(folder, "weights.safetensors");
-await saveWeights(file, vars);
-const other = build();
-await loadWeights(file, other.vars);
-rmSync(folder, { recursive: true });
-const [first, second] = [await evaluate({ model, data }), await evaluate({ model: other.model, data })];
-if (first.loss !== second.loss) throw new Error("the loaded model is another: " + first.loss + " and " + second.loss);
-const digest = createHash("sha256").update(encodeWeights(vars)).digest("hex").slice(0, 16);
-console.log(JSON.stringify({ backend: backend(), digest, accuracy: first.accuracy }));
-`;
 
 /** A command, from an environment variable or the PATH. */
 function found(name: string, variable: string): string | null {
@@ -90,6 +43,20 @@ function installed(name: string, bin: string, spec: string, folder: string): str
   return existsSync(path) ? path : null;
 }
 
+/** The folder of a project with its test runner and the packed library. null if npm cannot install the runner. */
+function prepared(name: string, { package: runner, files }: Project): string | null {
+  const folder = join(tools, name);
+  mkdirSync(folder);
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
+  try {
+    npm(["install", "--no-audit", "--no-fund", "--silent", packed.tarball, runner], folder);
+    return folder;
+  } catch (error) {
+    console.log(`${runner} could not be installed: ${error instanceof Error ? error.message : error}`);
+    return null;
+  }
+}
+
 /** Name, program, package on npm, environment variable and arguments of each runtime. */
 const known = [
   ["node22", "node22", "node@22", "NODE22", []],
@@ -105,22 +72,21 @@ const rows: Record<string, string | number | boolean>[] = [];
 const digests = new Map<boolean, string>();
 let failed = 0;
 
+/** What runs the program in `folder`. */
+type Runtime = { readonly name: string; readonly command: string; readonly args: readonly string[]; readonly folder: string };
+
 /** Runs the program once and adds a row. */
-async function measure(name: string, command: string, args: readonly string[], threads: string): Promise<void> {
+async function measure({ name, command, args, folder }: Runtime, threads: string): Promise<void> {
+  const file = join(folder, "report.json");
+  rmSync(file, { force: true });
   const env = { HASHGRAD_THREADS: threads };
-  const { code, stdout, stderr, seconds } = await runChild(command, [...args, "train.mjs"], {
-    cwd: packed.folder,
-    env,
-    timeout: LIMIT,
-  });
-  const line = stdout.trim().split("\n").at(-1) ?? "";
-  const report = code === 0 && line.startsWith("{") ? (JSON.parse(line) as Report) : null;
-  if (report === null) {
+  const { code, stderr, seconds } = await runChild(command, args, { cwd: folder, env, timeout: LIMIT });
+  if (code !== 0 || !existsSync(file)) {
     failed++;
     rows.push({ runtime: name, threads, reason: `FAILED, code ${code}: ${stderr.trim().slice(-300)}` });
     return;
   }
-  const { backend, digest } = report;
+  const { backend, digest } = JSON.parse(readFileSync(file, "utf8")) as Report;
   const before = digests.get(backend.fused) ?? digest;
   digests.set(backend.fused, before);
   if (before !== digest) failed++;
@@ -137,14 +103,25 @@ async function measure(name: string, command: string, args: readonly string[], t
 
 try {
   writeFileSync(join(packed.folder, "train.mjs"), program);
-  const runtimes: [string, string, readonly string[]][] = [[`node ${process.versions.node}`, process.execPath, []]];
+  const runtimes: Runtime[] = [];
+  const add = (name: string, command: string, args: readonly string[], folder: string): void => {
+    runtimes.push({ name, command, args, folder });
+  };
+  const chosen = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
+  add(`node ${process.versions.node}`, process.execPath, ["train.mjs"], packed.folder);
   for (const [name, bin, spec, variable, args] of known) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    if (!chosen(name)) continue;
     const path = found(bin, variable) ?? (install ? installed(name, bin.replace(/\d+$/, ""), spec, tools) : null);
     if (path === null) console.log(`${name}: not found, skipped (${variable} names it, --install fetches it)`);
-    else runtimes.push([name, path, args]);
+    else add(name, path, [...args, "train.mjs"], packed.folder);
   }
-  for (const [name, command, args] of runtimes) for (const threads of ["1", "2"]) await measure(name, command, args, threads);
+  for (const [name, project] of Object.entries(projects)) {
+    if (!chosen(name)) continue;
+    const folder = install ? prepared(name, project) : null;
+    if (folder === null) console.log(`${name}: skipped (--install fetches ${project.package})`);
+    else add(name, process.execPath, project.arguments, folder);
+  }
+  for (const runtime of runtimes) for (const threads of ["1", "2"]) await measure(runtime, threads);
   for (const row of rows)
     console.log(
       Object.entries(row)
