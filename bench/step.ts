@@ -8,6 +8,7 @@ import {
   randomUniform,
   step,
   sum,
+  training,
   type VariableCreator,
 } from "../src/index.ts";
 import { toyNetwork } from "../src/nn/index.ts";
@@ -31,7 +32,10 @@ export function trainingStep(vars: VariableCreator, batchSize: number): () => nu
   return () =>
     step(() => {
       const { inputs, labels } = batchOf(data, first(batchSize));
-      const loss = crossEntropy(model(inputs, "training"), labels);
+      const loss = crossEntropy(
+        training(() => model(inputs)),
+        labels,
+      );
       backward(loss);
       optimizer.step();
       return loss.item();
@@ -53,7 +57,10 @@ export function stepBenches(budget: Budget): Measurement[] {
   const images = randomUniform([8, 128, 128, 3], new Generator(2));
   const seedStep = (): number =>
     step(() => {
-      const loss = crossEntropy(seedNet(images, "training"), first(8));
+      const loss = crossEntropy(
+        training(() => seedNet(images)),
+        first(8),
+      );
       backward(loss);
       optimizer.step();
       return loss.item();

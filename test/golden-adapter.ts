@@ -27,6 +27,7 @@ import {
   type Tensor,
   tanh,
   tensor,
+  training,
   variable,
 } from "hashgrad";
 import { conv2d as convLayer, dense as denseLayer, toyNetwork } from "hashgrad/nn";
@@ -309,7 +310,7 @@ const answers: Readonly<Record<string, (test: GoldenCase) => Got>> = {
     const factory = new VariableFactory({ pool, applyTo: String(test.attrs.applyTo), modifier: null });
     const unique = test.attrs.mode === "tf2";
     const requests = test.attrs.requests as { name: string; shape: Shape }[];
-    const made = requests.map(({ name, shape }, i) => factory.create(unique ? `${name}_${i}` : name, shape));
+    const made = requests.map(({ name, shape }, i) => factory.create(unique ? `${name}_${i}` : name, shape, { reuse: !unique }));
     const core = coreOf(pool, test.inputs!);
     const compressed = made.map((v) => v.home === "pool");
     const outputs = Object.fromEntries(made.flatMap((v, i) => (compressed[i] ? [[`v${i}`, v.read()]] : [])));
@@ -394,7 +395,11 @@ const answers: Readonly<Record<string, (test: GoldenCase) => Got>> = {
     const images = toTensor(test.inputs!.images!);
     const labels = test.inputs!.labels!.data.map(Number);
     const optimizer = optimizerOf(factory.parameters(), { ...optimizerAttrs });
-    const lossNow = (): Tensor => crossEntropy(model(images, "training"), labels);
+    const lossNow = (): Tensor =>
+      crossEntropy(
+        training(() => model(images)),
+        labels,
+      );
     const logits = model(images);
     const found = gradients(lossNow(), Object.values(trained));
     const losses: number[] = [];

@@ -2,7 +2,7 @@
 // heap and resident set must end no higher than a tenth above where they were after a tenth of the steps. V8's young generation has its full
 // size from the start (--min-semi-space-size): at some step or other it would be doubled, which is 17 MB of resident set and no leak.
 
-import { backward, crossEntropy, Generator, memory, step } from "hashgrad";
+import { backward, crossEntropy, Generator, memory, step, training } from "hashgrad";
 import { batchOf, syntheticDigits } from "hashgrad/data";
 import { toyNetwork } from "hashgrad/nn";
 import { adam } from "hashgrad/optim";
@@ -34,7 +34,10 @@ for (let i = 1; i <= steps; i++) {
       data,
       Array.from({ length: 128 }, () => random.below(2048)),
     );
-    const value = crossEntropy(model(inputs, "training"), labels);
+    const value = crossEntropy(
+      training(() => model(inputs)),
+      labels,
+    );
     backward(value);
     optimizer.step();
     return value.item();

@@ -26,7 +26,7 @@ const data = syntheticDigits(64, new Generator(1));
 const losses: number[] = [0, 1, 2].map(() =>
   step((): number => {
     const { inputs, labels } = batchOf(data, [...Array(64).keys()]);
-    const loss: Tensor = crossEntropy(model(inputs, "training"), labels);
+    const loss: Tensor = crossEntropy(training(() => model(inputs)), labels);
     backward(loss);
     optimizer.step();
     return loss.item();

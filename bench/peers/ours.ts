@@ -9,6 +9,7 @@ import {
   step,
   type Tensor,
   tensor,
+  training,
   type VariableCreator,
   variable,
 } from "../../src/index.ts";
@@ -93,7 +94,7 @@ function variables({ d, r }: Network): VariableCreator {
 
 const labelsOf = (batch: number): number[] => Array.from({ length: batch }, (_, i) => i % 10);
 
-const training =
+const trainingTask =
   (net: Network): Task =>
   (measure) => {
     const { batch, height, width, channels } = net;
@@ -103,7 +104,10 @@ const training =
     const [images, labels] = [random(batch, height, width, channels), labelsOf(batch)];
     measure(() =>
       step(() => {
-        const loss = crossEntropy(model(images, "training"), labels);
+        const loss = crossEntropy(
+          training(() => model(images)),
+          labels,
+        );
         backward(loss);
         optimizer.step();
         return loss.item();
@@ -136,7 +140,7 @@ runTasks({
   [CONV_FORWARD]: onImages(9 * 64 * 64, forward),
   [CONV_BOTH]: onImages(9 * 64 * 64, both),
   [DEPTHWISE]: onImages(9 * 64, depthwise),
-  ...each(TRAINING, training),
+  ...each(TRAINING, trainingTask),
   ...each(INFERENCE, inference),
   [SCALARS]: scalars,
 });

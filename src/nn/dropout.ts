@@ -1,11 +1,10 @@
 import { dropout as drop } from "../ops/index.ts";
-import { type Generator, readGenerator, readNumber, readTensor } from "../tensor/index.ts";
-import { type Layer, readMode } from "./layer.ts";
+import { type Generator, isTraining, readGenerator, readNumber, readTensor } from "../tensor/index.ts";
+import type { Layer } from "./layer.ts";
 
-/** In training a share `rate` of the numbers becomes 0 and the rest grows by 1/(1 − rate); in inference nothing happens. */
+/** In training mode a share `rate` of the numbers becomes 0 and the rest grows by 1/(1 − rate). In inference mode returns x. */
 export function dropout(rate: number, random: Generator): Layer {
   readNumber("dropout", "rate", rate, { least: 0, below: 1 });
   readGenerator("dropout", "random", random);
-  return (x, mode) =>
-    readMode("dropout", mode) === "training" && rate > 0 ? drop(x, rate, () => random.uniform()) : readTensor("dropout", "x", x);
+  return (x) => (isTraining() && rate > 0 ? drop(x, rate, () => random.uniform()) : readTensor("dropout", "x", x));
 }

@@ -1,27 +1,39 @@
-import { readFunction, readName, readTensor, type Tensor } from "../tensor/index.ts";
+import { readFunction, readTensor, readTensors, Tensor } from "../tensor/index.ts";
 
-/** Dropout and batch normalization behave differently while training. */
-export type Mode = "training" | "inference";
-
-/** A part of a network: a function of tensors. Weights are captured variables; ops such as `relu` are layers as they are. */
-export type Layer = (x: Tensor, mode?: Mode) => Tensor;
-
-/** The mode that a layer is called with; left out: inference. */
-export function readMode(who: string, mode: Mode | undefined): Mode {
-  return mode === undefined ? "inference" : readName(who, "mode", mode, ["training", "inference"]);
-}
+/** What a layer returns: a tensor, or several. */
+export type Outputs = Tensor | readonly Tensor[];
 
 /**
- * Layers one after another.
- * @throws ValueError if one of them is not a function, or returns no tensor; the message gives its position, from 0.
+ * A part of a network: a function of tensors. Weights are captured variables, so ops such as `relu` are layers as they are.
+ * Whether the network trains is a property of the run: see `training`.
+ *
+ * @example A layer of two inputs: const merge: Layer<[a: Tensor, b: Tensor]> = (a, b) => add(a, b);
  */
-export function sequential(...layers: readonly Layer[]): Layer {
+export type Layer<Inputs extends readonly Tensor[] = [x: Tensor], Result extends Outputs = Tensor> = (
+  ...inputs: Inputs
+) => Result;
+
+/** Layers one after another. A layer that returns several tensors gives them to the next layer as its arguments. */
+export function sequential(...layers: readonly Layer[]): Layer;
+export function sequential<Inputs extends readonly Tensor[], Result extends Outputs>(
+  ...layers: readonly [Layer<Inputs, Outputs>, ...Layer<never[], Outputs>[], Layer<never[], Result>]
+): Layer<Inputs, Result>;
+/** @throws ValueError if one of them is not a function, or does not return tensors; the message gives its position, from 0. */
+export function sequential(...layers: readonly Layer<never[], Outputs>[]): Layer<Tensor[], Outputs> {
   for (const [i, layer] of layers.entries()) readFunction("sequential", `layer ${i}`, layer);
-  return (x, mode) => {
-    readMode("sequential", mode);
-    let y = readTensor("sequential", "x", x);
-    for (const [i, layer] of layers.entries())
-      y = readTensor("sequential", `the result of layer ${i}`, layer(y, mode ?? "inference"));
-    return y;
+  return (...inputs) => {
+    let outputs: Outputs = readTensors("sequential", "the inputs", inputs);
+    for (const [i, layer] of (layers as readonly Layer<Tensor[], Outputs>[]).entries()) {
+      const given: readonly Tensor[] = outputs instanceof Tensor ? [outputs] : outputs;
+      outputs = readOutputs("sequential", `the result of layer ${i}`, layer(...given));
+    }
+    return outputs instanceof Tensor || outputs.length !== 1 ? outputs : outputs[0]!;
   };
+}
+
+/** A tensor, or a list of tensors. */
+export function readOutputs<T extends Outputs>(who: string, name: string, outputs: T): T {
+  if (Array.isArray(outputs)) readTensors(who, name, outputs);
+  else readTensor(who, name, outputs as Tensor);
+  return outputs;
 }

@@ -1,16 +1,15 @@
 import { add } from "../ops/index.ts";
 import { readFunction, readTensor, ShapeError, sameShape, show } from "../tensor/index.ts";
-import { type Layer, readMode } from "./layer.ts";
+import type { Layer } from "./layer.ts";
 
 /** y = layer(x) + shortcut(x); without a shortcut x itself is added (He et al. 2016). */
 export function residual(layer: Layer, shortcut: Layer = (x) => x): Layer {
   readFunction("residual", "layer", layer);
   readFunction("residual", "shortcut", shortcut);
-  return (x, given) => {
-    const mode = readMode("residual", given);
+  return (x) => {
     readTensor("residual", "x", x);
-    const y = readTensor("residual", "the result of the layer", layer(x, mode));
-    const short = readTensor("residual", "the result of the shortcut", shortcut(x, mode));
+    const y = readTensor("residual", "the result of the layer", layer(x));
+    const short = readTensor("residual", "the result of the shortcut", shortcut(x));
     if (!sameShape(y.shape, short.shape)) {
       throw new ShapeError(
         "residual",

@@ -121,7 +121,7 @@ export class VariableFactory implements VariableCreator {
   create(name: string, shape: Shape, options: CreateOptions = {}): Variable {
     checkRequest(name, shape, options);
     const existing = this.#made.get(name);
-    if (existing !== undefined) return sameVariable(existing, shape);
+    if (existing !== undefined) return sameVariable(existing, shape, options);
     if (this.#helpers.has(name) || this.pool?.coreVariables.some((core) => core.name === name)) {
       throw new VariableError(name, "is the name of the pool's own numbers or of a modifier's; give the layer another scope()");
     }
@@ -144,7 +144,7 @@ export class VariableFactory implements VariableCreator {
         if (this.#made.has(helper))
           throw new VariableError(helper, "is a variable of the model and asked for by the modifier, too");
         this.#helpers.add(helper);
-        return this.#own.create(helper, ownShape, { init: ownInit }).read();
+        return this.#own.create(helper, ownShape, { init: ownInit, reuse: true }).read();
       },
     };
     pool.check(sizeOf(shape)); // a variable that the pool refuses leaves nothing behind

@@ -11,7 +11,6 @@ import {
   readBoolean,
   readFunction,
   readList,
-  readNumbers,
   readObject,
   readOptions,
   readText,
@@ -84,7 +83,8 @@ function noteSource(y: Tensor, op: string, attributes: Attributes, inputs: reado
   watching.now?.sources.set(y, { order: order++, op, attributes, inputs: inputs.slice() });
 }
 
-function historyOf(op: string, attributes: Attributes, inputs: readonly Tensor[], pullback: Pullback | null): History {
+/** @internal */
+export function historyOf(op: string, attributes: Attributes, inputs: readonly Tensor[], pullback: Pullback | null): History {
   const [own, versions] = [inputs.slice(), versionsOf(inputs)]; // a copy: the list may be a user's, who changes it
   return { order: order++, op, attributes, inputs: own, pullback, versions, shared: false, gradient: null, seen: 0 };
 }
@@ -93,16 +93,6 @@ function versionsOf(inputs: readonly Tensor[]): number {
   let sum = 0;
   for (const x of inputs) sum += x.version;
   return sum;
-}
-
-/** A leaf: a copy of x whose gradient `backward` collects in `x.grad`, and whose numbers `assign` and optimizers change. */
-export function variable(x: Tensor): Tensor {
-  readTensor("variable", "x", x);
-  const copy = new Tensor(x.shape, allocLasting(x.size), { ended: null, version: 0 });
-  copy.numbers.set(x.data);
-  copy.history = historyOf("variable", {}, [], null);
-  copy.leaf = { buffer: null, filled: false };
-  return copy;
 }
 
 /** x without its history: gradients stop here. The numbers are shared. */
@@ -135,8 +125,9 @@ export function noGrad<T>(fn: () => T): T {
 
 /** @internal Throws where a function that must end at once returned a promise. */
 export function refusePromise<T>(who: string, result: T): T {
-  if (result instanceof Promise) {
-    result.catch(() => undefined);
+  const then: unknown = typeof result === "object" && result !== null && "then" in result ? result.then : null;
+  if (typeof then === "function") {
+    Promise.resolve(result).catch(() => undefined);
     throw new ValueError(who, `the function must not be async; await outside, and call ${who} with what was awaited`);
   }
   return result;
@@ -311,53 +302,6 @@ function reachable(who: string, y: Tensor): Tensor[] {
     }
   }
   return found.sort((a, b) => b.history!.order - a.history!.order);
-}
-
-/** Forgets the gradients that `backward` collected. Optimizers do this themselves after their step. */
-export function zeroGrad(leaves: Iterable<Tensor>): void {
-  const isIterable = typeof leaves === "object" && leaves !== null && Symbol.iterator in leaves;
-  if (!isIterable) throw new ValueError("zeroGrad", `leaves must be a list of variables, got ${describe(leaves)}`);
-  for (const x of leaves) {
-    const { leaf } = readTensor("zeroGrad", "each leaf", x);
-    if (leaf !== null) leaf.filled = false;
-  }
-}
-
-/** The live gradient of a leaf, for optimizers, null where there is none. */
-export function gradientOf(x: Tensor): Numbers | null {
-  return x.leaf?.filled ? x.leaf.buffer : null;
-}
-
-/** An optimizer's update: `change` rewrites the numbers in place by the gradient, which is forgotten after. */
-export function applyGradient(x: Tensor, change: (numbers: Numbers, gradient: Numbers) => void): void {
-  const gradient = gradientOf(x);
-  if (gradient === null) return;
-  change(x.data, gradient);
-  x.lifetime.version++;
-  x.leaf!.filled = false;
-}
-
-/**
- * Overwrites the numbers of a variable, in place.
- * @throws ShapeError where the number of values differs, ValueError where x is not a variable.
- */
-export function assign(x: Tensor, values: Tensor | ArrayLike<number>): void {
-  readTensor("assign", "x", x);
-  const source = values instanceof Tensor ? values.data : readNumbers("assign", "values", values);
-  if (values instanceof Tensor && !sameShape(values.shape, x.shape)) {
-    throw new ShapeError("assign", `values ${show(values.shape)} must have the shape of the variable, ${show(x.shape)}`);
-  }
-  if (source.length !== x.size)
-    throw new ShapeError("assign", `${source.length} values for a variable ${show(x.shape)} of ${x.size}`);
-  if (x.leaf === null)
-    throw new ValueError(
-      "assign",
-      `only variables can be changed, this tensor ${show(x.shape)} is not one; make it with variable()`,
-    );
-  const watch = watching.now;
-  if (watch !== null && !watch.assigned.has(x)) watch.assigned.set(x, x.data.slice());
-  x.data.set(source);
-  x.lifetime.version++;
 }
 
 /**

@@ -22,11 +22,8 @@ export {
 } from "../kernels/index.ts";
 export { readOperand, readTensor, readTensors, refuseTensor } from "./arguments.ts";
 export {
-  applyGradient,
-  assign,
   backward,
   customGradient,
-  gradientOf,
   gradients,
   isRecording,
   keep,
@@ -35,10 +32,19 @@ export {
   recordOp,
   shareHistory,
   stopGradient,
-  variable,
-  zeroGrad,
 } from "./autograd.ts";
 export { areFinite, dependsOn, type Fault, firstFault, firstGradientFault, firstNonFinite } from "./diagnosis.ts";
+export {
+  applyGradient,
+  assign,
+  assignGradient,
+  freeze,
+  gradientOf,
+  unfreeze,
+  variable,
+  zeroGrad,
+} from "./leaves.ts";
+export { inference, isTraining, training } from "./mode.ts";
 export type { Parameter } from "./parameter.ts";
 export { Generator, randomNormal, randomTruncatedNormal, randomUniform, readGenerator, truncatedDraw } from "./random.ts";
 export {

@@ -34,7 +34,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       watched((watch) =>
         noGrad(() => {
           const { inputs, labels } = batchOf(data, indices);
-          const logits = readLogits("evaluate", model(inputs, "inference"), labels);
+          const logits = readLogits("evaluate", model(inputs), labels);
           const value = readLoss("evaluate", loss(logits, labels));
           const where = `in batch ${i + 1}`;
           if (Number.isNaN(value.item()))

@@ -1,5 +1,5 @@
 import { batchOf, batchOrder, checkDataset, DataError, lengthOf } from "../data/index.ts";
-import { areFinite, backward, Generator, gradientOf, step, type Tensor, type Watch, watched } from "../tensor/index.ts";
+import { areFinite, backward, Generator, gradientOf, step, type Tensor, training, type Watch, watched } from "../tensor/index.ts";
 import { weightsOf } from "../variables/index.ts";
 import { breathe } from "./breathe.ts";
 import { assignedError, gradientError, type Incident, lossError, restoreAssigned, variableError } from "./diagnosis.ts";
@@ -71,7 +71,11 @@ function trainOn(run: TrainRun, indices: Int32Array, place: Place, watch: Watch)
   const { inputs, labels } = batchOf(data, indices);
   const incident: Incident = { who: "train", ...place, data, indices, inputs, watch };
   try {
-    const logits = readLogits("train", model(inputs, "training"), labels);
+    const made: { logits?: Tensor } = {};
+    training(() => {
+      made.logits = model(inputs);
+    });
+    const logits = readLogits("train", made.logits!, labels);
     const value = readLoss("train", loss(logits, labels));
     const number = value.item();
     if (!Number.isFinite(number)) throw lossError(value, incident);

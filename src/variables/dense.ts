@@ -37,7 +37,7 @@ export class DenseVariables implements VariableCreator {
   create(name: string, shape: Shape, options?: CreateOptions): Variable {
     checkRequest(name, shape, options);
     const existing = this.#variables.get(name);
-    if (existing !== undefined) return sameVariable(existing, shape);
+    if (existing !== undefined) return sameVariable(existing, shape, options);
     checkShape(`create "${name}"`, shape);
     const { init = defaultInit(shape), trainable = true } = options ?? {};
     const drawn = readTensor(
@@ -86,20 +86,25 @@ export function checkRequest(name: string, shape: Shape, options: CreateOptions 
   if (readText("create", "name", name) === "") throw new ValueError("create", "a variable needs a name");
   const who = `create "${name}"`;
   checkLengths(who, shape);
-  const { dtype = "float32", init, trainable = true } = readOptions(who, options, ["init", "trainable", "dtype"]);
+  const known = ["init", "trainable", "reuse", "dtype"] as const;
+  const { dtype = "float32", init, trainable = true, reuse = false } = readOptions(who, options, known);
   readBoolean(who, "trainable", trainable);
+  readBoolean(who, "reuse", reuse);
   if (init !== undefined) readInitializer(who, "init", init);
   if (dtype !== "float32") throw new ValueError(`create "${name}"`, `variables are float32, got dtype ${String(dtype)}`);
 }
 
-/** The variable that exists under a name, provided the shape is the one asked for. */
-export function sameVariable(existing: Variable, shape: Shape): Variable {
-  if (sameShape(existing.shape, shape)) return existing;
-  throw new VariableError(
-    existing.name,
-    `exists already with shape ${show(existing.shape)}, asked for ${show(shape)}; give each layer its own scope()`,
-  );
+/** The variable that exists under a name, if the request shares it and has its shape. */
+export function sameVariable(existing: Variable, shape: Shape, options: CreateOptions | undefined): Variable {
+  const { name } = existing;
+  if (!sameShape(existing.shape, shape))
+    throw new VariableError(name, `exists already with shape ${show(existing.shape)}, asked for ${show(shape)}; ${OWN_SCOPE}`);
+  if (options?.reuse !== true)
+    throw new VariableError(name, `exists already; ${OWN_SCOPE}, or share its weights on purpose: shared(vars)`);
+  return existing;
 }
+
+const OWN_SCOPE = 'give each layer its own scope(vars, "name")';
 
 /** A seed for each name (FNV-1a over seed and name), so that the order of creation does not matter. */
 export function seedFor(seed: number, name: string): number {

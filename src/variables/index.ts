@@ -18,7 +18,7 @@ export {
   varianceScaling,
   zerosInit,
 } from "./initializers.ts";
-export { scope, uniqueNames, variableCreatorScope, variableScope } from "./scope.ts";
+export { scope, shared, uniqueNames, variableCreatorScope, variableScope } from "./scope.ts";
 export { numbersOf, stateOf, weightsOf } from "./state.ts";
 export { rowsOf, type Sizes, sizesOf, summary, survey, table, type VariableRow } from "./summary.ts";
 export {

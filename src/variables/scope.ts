@@ -63,6 +63,24 @@ export function uniqueNames(vars: VariableCreator): VariableCreator {
 }
 
 /**
+ * The same creator, giving the existing variable for a name that exists: two layers built with it share their weights.
+ *
+ * @example A decoder with the encoder's weights: const encoder = dense(scope(vars, "code"), 64, 8); const again = dense(shared(scope(vars, "code")), 64, 8);
+ * @throws VariableError from `create` if the variable has another shape.
+ */
+export function shared(vars: VariableCreator): VariableCreator {
+  readCreator("shared", "vars", vars);
+  const { prefix = "" } = vars;
+  return {
+    create: (name, shape, options) => vars.create(name, shape, { ...options, reuse: true }),
+    variables: () => vars.variables(),
+    parameters: () => vars.parameters(),
+    prefix,
+    state: () => stateOf(vars),
+  };
+}
+
+/**
  * Builds a part of a model with variables from `creator`, each call of `create` a new variable: layers without a scope of their own get
  * `kernel`, `bias`, `kernel_1`, … (TensorFlow 2's variable_creator_scope).
  */
@@ -72,7 +90,10 @@ export function variableCreatorScope<T>(creator: VariableCreator, build: (vars: 
   return build(uniqueNames(creator));
 }
 
-/** Builds a part of a model under a name, its variables from `creator` (TensorFlow 1's variable_scope with a custom getter). */
+/**
+ * Builds a part of a model under a name, its variables from `creator`. A name asked for twice gives the same variable, as in TensorFlow
+ * 1's variable_scope with a custom getter.
+ */
 export function variableScope<T>(
   name: string,
   options: { readonly creator: VariableCreator },
@@ -82,5 +103,5 @@ export function variableScope<T>(
   const { creator } = readObject("variableScope", "options", options);
   readCreator("variableScope", "creator", creator);
   readFunction("variableScope", "build", build);
-  return build(scope(creator, name));
+  return build(shared(scope(creator, name)));
 }

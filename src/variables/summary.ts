@@ -14,7 +14,7 @@ export function survey(model: Model): VariableRow[] {
     create: (name, shape, options) => {
       checkRequest(name, shape, options);
       const existing = found.get(name);
-      if (existing !== undefined) return sameVariable(existing, shape);
+      if (existing !== undefined) return sameVariable(existing, shape, options);
       const made: Variable = {
         name,
         shape: [...shape],

@@ -25,13 +25,15 @@ export type CreateOptions = {
   readonly init?: Initializer;
   /** False for what no gradient reaches, such as running statistics (true). */
   readonly trainable?: boolean;
+  /** Shares the variable if the name exists already (false: a name that exists is an error). See `shared`. */
+  readonly reuse?: boolean;
   /** Variables are float32; anything else is refused. */
   readonly dtype?: "float32";
 };
 
 /**
- * What layers ask for their weights, and the registry of all of them: there is no Module class. Asking twice for a name gives the same
- * variable, or an error where the shape differs.
+ * What layers ask for their weights, and the registry of all of them: there is no Module class. A name that exists is an error unless
+ * the request says `reuse: true`: two layers never share a variable by accident. A reused variable must have the same shape.
  */
 export interface VariableCreator {
   create(name: string, shape: Shape, options?: CreateOptions): Variable;
@@ -41,7 +43,7 @@ export interface VariableCreator {
   parameters(): readonly Parameter[];
   /** What this creator puts in front of the names it is asked for, where it is a `scope` of another one. */
   readonly prefix?: string;
-  /** All that a file must hold to restore the model. Left out: the numbers of `parameters()` and of untrained variables. */
+  /** All that a file must hold to restore the model. Left out: the numbers of `parameters()` and of all variables outside a pool. */
   state?(): ModelState;
 }
 

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { expect, test } from "vitest";
-import { backward, Generator, randomUniform, step, sum } from "../../src/index.ts";
+import { backward, Generator, randomUniform, step, sum, training } from "../../src/index.ts";
 import { installAround } from "../../src/kernels/index.ts";
 import * as nn from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
@@ -45,7 +45,7 @@ test("a training step hands its kernels objects of few hidden classes, and no ne
   const counts = (): Record<string, number> => Object.fromEntries([...classes].map(([name, seen]) => [name, seen.length]));
   const train = (): void => {
     step(() => {
-      backward(sum(model(images, "training")));
+      backward(sum(training(() => model(images))));
       optimizer.step();
     });
   };

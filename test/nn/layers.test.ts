@@ -8,14 +8,24 @@ import {
   flatten,
   globalAvgPool2d,
   type Layer,
-  type Mode,
   maxPool2d,
   residual,
   sequential,
   toyNetwork,
 } from "../../src/nn/index.ts";
 import * as ops from "../../src/ops/index.ts";
-import { Generator, ones, randomNormal, type Shape, type Tensor, tensor, zeros } from "../../src/tensor/index.ts";
+import {
+  Generator,
+  inference,
+  isTraining,
+  ones,
+  randomNormal,
+  type Shape,
+  type Tensor,
+  tensor,
+  training,
+  zeros,
+} from "../../src/tensor/index.ts";
 import { DenseVariables, normalInit, onesInit, survey, type VariableCreator } from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
 
@@ -144,7 +154,7 @@ test.each([
   ["flatten", flatten(), ops.flatten, [2, 126]],
 ] as [string, Layer, (x: Tensor) => Tensor, Shape][])("%s is the op of the same name", (_, layer, op, shape) => {
   const x = normal(2, 6, 7, 3);
-  const y = layer(x, "training");
+  const y = training(() => layer(x));
   expect(y.shape).toEqual(shape);
   expect(y.toArray()).toEqual(op(x).toArray());
 });
@@ -153,27 +163,27 @@ describe("dropout", () => {
   const x = ones([50, 40]);
 
   test("in training sets a share of the numbers to 0 and makes the rest larger, so that the mean stays", () => {
-    const y = dropout(0.25, new Generator(1))(x, "training").toArray();
+    const y = training(() => dropout(0.25, new Generator(1))(x)).toArray();
     const kept = y.filter((v) => v !== 0);
     expect(kept.every((v) => v === Math.fround(1 / 0.75))).toBe(true);
     expect(Math.abs(kept.length / y.length - 0.75)).toBeLessThan(5 * Math.sqrt((0.25 * 0.75) / y.length));
   });
 
-  test("in inference, and where no mode is given, does nothing and draws nothing", () => {
+  test("outside training does nothing and draws nothing", () => {
     const random = new Generator(1);
     const state = random.state;
     const layer = dropout(0.5, random);
-    expect(layer(x, "inference")).toBe(x);
     expect(layer(x)).toBe(x);
-    expect(dropout(0, random)(x, "training")).toBe(x);
+    expect(layer(x)).toBe(x);
+    expect(training(() => dropout(0, random)(x))).toBe(x);
     expect(random.state).toEqual(state);
   });
 
   test("drops the same numbers for the same seed, others for the next call", () => {
     const [a, b] = [dropout(0.5, new Generator(7)), dropout(0.5, new Generator(7))];
-    const first = a(x, "training").toArray();
-    expect(b(x, "training").toArray()).toEqual(first);
-    expect(a(x, "training").toArray()).not.toEqual(first);
+    const first = training(() => a(x)).toArray();
+    expect(training(() => b(x)).toArray()).toEqual(first);
+    expect(training(() => a(x)).toArray()).not.toEqual(first);
   });
 
   test.each([1, -0.1, Number.NaN])("of rate %s is refused", (rate) => {
@@ -219,19 +229,34 @@ describe("sequential", () => {
     expect(sequential()(x)).toBe(x);
   });
 
-  test.each([
-    [undefined, "inference"],
-    ["inference", "inference"],
-    ["training", "training"],
-  ] as const)("and residual tell every layer the mode: %s means %s", (given, seen) => {
-    const modes: (Mode | undefined)[] = [];
-    const spy: Layer = (x, mode) => {
-      modes.push(mode);
+  test("and blocks of the user's own never lose the mode: it belongs to the run", () => {
+    const modes: boolean[] = [];
+    const spy: Layer = (x) => {
+      modes.push(isTraining());
       return x;
     };
-    const model = sequential(spy, residual(sequential(spy), spy), spy);
-    given === undefined ? model(ones([1])) : model(ones([1]), given);
-    expect(modes).toEqual([seen, seen, seen, seen]);
+    const block: Layer = (x) => ops.relu(spy(x));
+    const model = sequential(spy, residual(sequential(block), spy), spy);
+    model(ones([1]));
+    expect(modes.splice(0)).toEqual([false, false, false, false]);
+    training(() => model(ones([1])));
+    expect(modes.splice(0)).toEqual([true, true, true, true]);
+    training(() => inference(() => model(ones([1]))));
+    expect(modes).toEqual([false, false, false, false]);
+  });
+
+  test("passes no more than tensors, so that an op with a second argument is a layer", () => {
+    expect(training(() => sequential(ops.leakyRelu)(tensor([-1, 2]))).toNested()).toEqual([Math.fround(-0.2), 2]);
+  });
+
+  test("hands several tensors on, and takes several", () => {
+    const split: Layer<[x: Tensor], Tensor[]> = (x) => [ops.mul(x, 2), ops.mul(x, 3)];
+    const merge: Layer<[a: Tensor, b: Tensor]> = (a, b) => ops.add(a, b);
+    const both: Layer<[a: Tensor, b: Tensor], Tensor> = sequential(merge, ops.neg);
+    expect(sequential(split, merge)(tensor([1])).toNested()).toEqual([5]);
+    expect(both(tensor([1]), tensor([2])).toNested()).toEqual([-3]);
+    const pair: readonly Tensor[] = sequential(ops.neg, split)(tensor([1]));
+    expect(pair.map((x) => x.item())).toEqual([-2, -3]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { batchNorm, layerNorm, sequential } from "../../src/nn/index.ts";
 import * as ops from "../../src/ops/index.ts";
-import { backward, Generator, ones, randomNormal, step, type Tensor } from "../../src/tensor/index.ts";
+import { backward, Generator, ones, randomNormal, step, type Tensor, training } from "../../src/tensor/index.ts";
 import { DenseVariables, survey, type Variable } from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
 
@@ -39,7 +39,7 @@ describe("batchNorm", () => {
       const c = i % 3;
       return ((c + 1) * (v - mean[c]!)) / Math.sqrt(variance[c]! + 0.01) + [0, -1, 5][c]!;
     });
-    expect([...layer(x, "training").toArray()]).toEqual(close(want));
+    expect([...training(() => layer(x)).toArray()]).toEqual(close(want));
   });
 
   test("moves the running statistics in training by moving = momentum·moving + (1 − momentum)·batch", () => {
@@ -47,7 +47,7 @@ describe("batchNorm", () => {
     const layer = batchNorm(vars, 3, { momentum: 0.75 });
     let want = { mean: [0, 0, 0], variance: [1, 1, 1] };
     for (const seed of [1, 2, 3]) {
-      layer(input(seed), "training");
+      training(() => layer(input(seed)));
       const batch = momentsOf(input(seed));
       const moved = (old: number[], now: number[]): number[] => old.map((v, c) => 0.75 * v + 0.25 * now[c]!);
       want = { mean: moved(want.mean, batch.mean), variance: moved(want.variance, batch.variance) };
@@ -60,19 +60,19 @@ describe("batchNorm", () => {
   test("in inference uses the running statistics and leaves them alone, whatever the batch", () => {
     const vars = new DenseVariables();
     const layer = batchNorm(vars, 3);
-    for (let i = 0; i < 3; i++) layer(input(i), "training");
+    for (let i = 0; i < 3; i++) training(() => layer(input(i)));
     const { gamma, beta, moving_mean: mean, moving_variance: variance } = named(vars);
     const x = input(9);
     const before = mean!.read().toArray();
     const want = ops.batchNormInference(x, gamma!.read(), beta!.read(), mean!.read(), variance!.read(), 1e-3);
     expect(layer(x).toArray()).toEqual(want.toArray());
-    expect(layer(x, "inference").toArray()).toEqual(want.toArray());
+    expect(layer(x).toArray()).toEqual(want.toArray());
     expect(mean!.read().toArray()).toEqual(before);
   });
 
   test("takes a momentum of 0.9 if none is given, as PyTorch's 0.1", () => {
     const vars = new DenseVariables();
-    batchNorm(vars, 2)(ones([4, 2]), "training");
+    training(() => batchNorm(vars, 2)(ones([4, 2])));
     expect(named(vars).moving_mean!.read().toNested()).toEqual(close([0.1, 0.1]));
     expect(named(vars).moving_variance!.read().toNested()).toEqual(close([0.9, 0.9]));
   });
@@ -80,7 +80,7 @@ describe("batchNorm", () => {
   test("its running statistics survive the step in which they were moved, and get no gradient", () => {
     const vars = new DenseVariables();
     const model = sequential(batchNorm(vars, 3, { momentum: 0 }), ops.square);
-    step(() => backward(ops.sum(model(input(1), "training"))));
+    step(() => backward(ops.sum(training(() => model(input(1))))));
     const { gamma, moving_mean } = named(vars);
     for (let i = 0; i < 4; i++) step(() => void ops.mul(ones([64]), 7)); // writes over the memory of steps
     expect(moving_mean!.read().toNested()).toEqual(close(momentsOf(input(1)).mean));
@@ -96,7 +96,7 @@ describe("batchNorm", () => {
 
   test("refuses x of other channels", () => {
     const layer = batchNorm(new DenseVariables(), 2);
-    expect(thrown(() => layer(ones([4, 3]), "training"))).toBe(
+    expect(thrown(() => training(() => layer(ones([4, 3]))))).toBe(
       "ShapeError: batchNormTraining: gamma [2] must be [3], the last axis of x [4, 3]",
     );
     expect(thrown(() => layer(ones([4, 3])))).toBe(
@@ -118,7 +118,7 @@ describe("layerNorm", () => {
     beta!.assign([0, -1, 5]);
     const want = ops.layerNorm(input(1), gamma!.read(), beta!.read(), 0.5).toArray();
     expect(layer(input(1)).toArray()).toEqual(want);
-    expect(layer(input(1), "training").toArray()).toEqual(want);
+    expect(training(() => layer(input(1))).toArray()).toEqual(want);
   });
 
   test("starts as numbers of mean 0 and deviation 1 in each row", () => {

@@ -105,13 +105,14 @@ describe("which variables come from the pool", () => {
 });
 
 describe("the factory", () => {
-  test("gives the same variable for the same name, and refuses another shape", () => {
+  test("gives the same slice for a name that is shared, and refuses another shape", () => {
     const factory = new VariableFactory({ pool: newPool() });
     const kernel = factory.create("hidden/kernel", [4, 2]);
-    expect(factory.create("hidden/kernel", [4, 2])).toBe(kernel);
+    expect(factory.create("hidden/kernel", [4, 2], { reuse: true })).toBe(kernel);
+    expect(() => factory.create("hidden/kernel", [4, 2])).toThrow('variable "hidden/kernel" exists already; give each layer');
     expect(factory.pool?.status).toBe(8);
     expect(() => factory.create("hidden/kernel", [4, 3])).toThrow(
-      'variable "hidden/kernel" exists already with shape [4, 2], asked for [4, 3]; give each layer its own scope()',
+      'variable "hidden/kernel" exists already with shape [4, 2], asked for [4, 3]; give each layer its own scope(vars, "name")',
     );
   });
 

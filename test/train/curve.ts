@@ -3,7 +3,7 @@ import { type Layer, toyNetwork } from "../../src/nn/index.ts";
 import { crossEntropy } from "../../src/ops/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
-import { backward, Generator, step } from "../../src/tensor/index.ts";
+import { backward, Generator, step, training } from "../../src/tensor/index.ts";
 import { DenseVariables, type VariableCreator } from "../../src/variables/index.ts";
 
 export type Kind = "dense" | "product";
@@ -21,7 +21,10 @@ export function curve(kind: Kind): number[] {
   const data = syntheticDigits(640, new Generator(1));
   return [...batches(data, { batchSize: 64, random: new Generator(2) })].map(({ inputs, labels }) =>
     step(() => {
-      const loss = crossEntropy(model(inputs, "training"), labels);
+      const loss = crossEntropy(
+        training(() => model(inputs)),
+        labels,
+      );
       backward(loss);
       optimizer.step();
       return loss.item();

@@ -6,7 +6,7 @@ import { batchNorm, conv2d, dense, dropout, flatten, type Layer, maxPool2d, sequ
 import { add, crossEntropy, mul, relu } from "../../src/ops/index.ts";
 import { adam, clipByGlobalNorm, type Optimizer, type OptimizerOptions, sgd } from "../../src/optim/index.ts";
 import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
-import { backward, Generator, gradientOf, type Parameter, step, tensor, zeros } from "../../src/tensor/index.ts";
+import { backward, Generator, gradientOf, type Parameter, step, tensor, training, zeros } from "../../src/tensor/index.ts";
 import { evaluate, type History, type Progress, TrainingError, type TrainOptions, train } from "../../src/train/index.ts";
 import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 
@@ -274,7 +274,12 @@ test("a loop of one's own with two optimizers makes the same bits as one optimiz
     const optimizers = split ? [adam(kernels!), adam(biases!)] : [adam(vars.parameters())];
     for (const { inputs, labels } of batches(few, { batchSize: 16, random: new Generator(1) })) {
       step(() => {
-        backward(crossEntropy(model(inputs, "training"), labels));
+        backward(
+          crossEntropy(
+            training(() => model(inputs)),
+            labels,
+          ),
+        );
         for (const optimizer of optimizers) optimizer.step();
       });
     }
@@ -306,8 +311,8 @@ describe("evaluate", () => {
     const { vars, model } = built("dense", full);
     const before = bits(vars);
     let tracked = false;
-    const spied: Layer = (x, mode) => {
-      const y = model(x, mode);
+    const spied: Layer = (x) => {
+      const y = model(x);
       tracked ||= y.tracked;
       return y;
     };
@@ -326,9 +331,9 @@ describe("evaluate", () => {
   test("ends after the batch in hand when it is aborted, with the means of what was seen", async () => {
     const { model } = built("dense");
     const stop = new AbortController();
-    const stopping: Layer = (x, mode) => {
+    const stopping: Layer = (x) => {
       stop.abort();
-      return model(x, mode);
+      return model(x);
     };
     const result = await evaluate({ model: stopping, data: few, batchSize: 16, signal: stop.signal });
     expect(result).toEqual(await evaluate({ model, data: takeFirst(few, 16) }));

@@ -14,10 +14,13 @@ import {
 import "../fixed-seed.ts";
 import { thrown } from "../thrown.ts";
 
-test("asking twice for a name gives the same variable, created and listed once", () => {
+test("a name that exists is an error, unless the request shares the variable, which is created and listed once", () => {
   const vars = new DenseVariables();
   const kernel = vars.create("kernel", [2, 3]);
-  expect(vars.create("kernel", [2, 3], { init: onesInit })).toBe(kernel);
+  expect(thrown(() => vars.create("kernel", [2, 3]))).toBe(
+    'VariableError: variable "kernel" exists already; give each layer its own scope(vars, "name"), or share its weights on purpose: shared(vars)',
+  );
+  expect(vars.create("kernel", [2, 3], { init: onesInit, reuse: true })).toBe(kernel);
   expect(vars.variables()).toEqual([kernel]);
   expect(vars.parameters().map((p) => p.name)).toEqual(["kernel"]);
 });
@@ -28,7 +31,7 @@ test("asking again with another shape is an error that names both shapes and the
   const again = (): Variable => vars.create("hidden/kernel", [784, 10]);
   expect(again).toThrow(VariableError);
   expect(again).toThrow(
-    /^variable "hidden\/kernel" exists already with shape \[784, 256\], asked for \[784, 10\]; give each layer its own scope\(\)$/,
+    /^variable "hidden\/kernel" exists already with shape \[784, 256\], asked for \[784, 10\]; give each layer its own scope\(vars, "name"\)$/,
   );
 });
 

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
+import { ones } from "../../src/index.ts";
 import { dense } from "../../src/nn/index.ts";
 import { ProductVariablePool, VariableFactory } from "../../src/smh/index.ts";
 import {
   DenseVariables,
   scope,
+  shared,
   uniqueNames,
   type VariableCreator,
   variableCreatorScope,
@@ -17,10 +19,27 @@ test("scopes nest: their names stand before the variable's, outermost first", ()
   const block = scope(scope(vars, "stage1"), "block2");
   const kernel = block.create("kernel", [2, 2]);
   expect(kernel.name).toBe("stage1/block2/kernel");
-  expect(block.create("kernel", [2, 2])).toBe(kernel);
-  expect(scope(vars, "stage1/block2").create("kernel", [2, 2])).toBe(kernel);
+  expect(block.create("kernel", [2, 2], { reuse: true })).toBe(kernel);
+  expect(shared(scope(vars, "stage1/block2")).create("kernel", [2, 2])).toBe(kernel);
+  expect(scope(shared(scope(vars, "stage1")), "block2").create("kernel", [2, 2])).toBe(kernel);
   expect(block.variables()).toEqual(vars.variables());
   expect(block.parameters()).toEqual(vars.parameters());
+});
+
+test("three equal layers without a scope are an error; calling one layer twice shares its weights", () => {
+  const vars = new DenseVariables();
+  const layer = dense(vars, 64, 64);
+  expect(() => dense(vars, 64, 64)).toThrow('variable "kernel" exists already; give each layer its own scope(vars, "name")');
+  expect(layer(layer(ones([1, 64]))).shape).toEqual([1, 64]);
+  expect(vars.parameters().reduce((sum, { tensor }) => sum + tensor.size, 0)).toBe(64 * 64 + 64);
+});
+
+test("layers built with shared() have the same weights", () => {
+  const vars = new DenseVariables();
+  const [a, b] = [dense(scope(vars, "code"), 3, 3), dense(shared(scope(vars, "code")), 3, 3)];
+  expect(b(ones([1, 3])).toArray()).toEqual(a(ones([1, 3])).toArray());
+  expect(names(vars)).toEqual(["code/kernel", "code/bias"]);
+  expect(names(shared(scope(vars, "code")))).toEqual(["code/kernel", "code/bias"]);
 });
 
 test("a scope passes on how a variable starts and whether it is trained", () => {

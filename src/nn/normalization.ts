@@ -1,11 +1,11 @@
 import { add, batchNormInference, batchNormTraining, mul, layerNorm as normaliseRows } from "../ops/index.ts";
-import { noGrad, readCount, readNumber, readOptions, readTensor } from "../tensor/index.ts";
+import { isTraining, noGrad, readCount, readNumber, readOptions, readTensor } from "../tensor/index.ts";
 import { onesInit, readCreator, type VariableCreator, zerosInit } from "../variables/index.ts";
-import { type Layer, readMode } from "./layer.ts";
+import type { Layer } from "./layer.ts";
 
 /**
- * Batch normalization over all axes but the last: x [..., channels]. In training it uses the batch's own statistics and moves the running
- * ones, moving = momentum·moving + (1 − momentum)·batch (biased variance); in inference it uses the running ones.
+ * Batch normalization over all axes but the last: x [..., channels]. In training mode (`training`) it uses the batch's own statistics and
+ * updates the running ones, moving = momentum·moving + (1 − momentum)·batch (biased variance). In inference mode it uses the running ones.
  * Defaults: momentum 0.9 (PyTorch calls this momentum 0.1), epsilon 1e-3. With 0.9 the running statistics are usable after some 30 steps.
  * Variables: `gamma` (ones), `beta` (zeros), `moving_mean`, `moving_variance`, all [channels].
  */
@@ -23,10 +23,9 @@ export function batchNorm(
   const beta = vars.create("beta", [channels], { init: zerosInit });
   const movingMean = vars.create("moving_mean", [channels], { init: zerosInit, trainable: false });
   const movingVariance = vars.create("moving_variance", [channels], { init: onesInit, trainable: false });
-  return (x, mode) => {
+  return (x) => {
     readTensor("batchNorm", "x", x);
-    if (readMode("batchNorm", mode) === "inference")
-      return batchNormInference(x, gamma.read(), beta.read(), movingMean.read(), movingVariance.read(), epsilon);
+    if (!isTraining()) return batchNormInference(x, gamma.read(), beta.read(), movingMean.read(), movingVariance.read(), epsilon);
     const { y, mean, variance } = batchNormTraining(x, gamma.read(), beta.read(), epsilon);
     noGrad(() => {
       movingMean.assign(add(mul(movingMean.read(), momentum), mul(mean, 1 - momentum)));

@@ -1,0 +1,122 @@
+import {
+  allocLasting,
+  describe,
+  type Numbers,
+  readList,
+  readNumbers,
+  readObject,
+  ShapeError,
+  ValueError,
+} from "../kernels/index.ts";
+import { readTensor } from "./arguments.ts";
+import { historyOf } from "./autograd.ts";
+import type { Parameter } from "./parameter.ts";
+import { sameShape, show } from "./shape.ts";
+import { type LeafGradient, Tensor } from "./tensor.ts";
+import { watching } from "./watch.ts";
+
+// Variables, the leaves of the graph: their numbers and gradients are read and written here.
+
+/** A leaf: a copy of x whose gradient `backward` collects in `x.grad`, and whose numbers `assign` and optimizers change. */
+export function variable(x: Tensor): Tensor {
+  readTensor("variable", "x", x);
+  const copy = new Tensor(x.shape, allocLasting(x.size), { ended: null, version: 0 });
+  copy.numbers.set(x.data);
+  copy.history = historyOf("variable", {}, [], null);
+  copy.leaf = { buffer: null, filled: false };
+  return copy;
+}
+
+/** Forgets the gradients that `backward` collected. Optimizers do this themselves after their step. */
+export function zeroGrad(leaves: Iterable<Tensor>): void {
+  const isIterable = typeof leaves === "object" && leaves !== null && Symbol.iterator in leaves;
+  if (!isIterable) throw new ValueError("zeroGrad", `leaves must be a list of variables, got ${describe(leaves)}`);
+  for (const x of leaves) {
+    const { leaf } = readTensor("zeroGrad", "each leaf", x);
+    if (leaf !== null) leaf.filled = false;
+  }
+}
+
+/** The live gradient of a leaf, for optimizers, null where there is none. */
+export function gradientOf(x: Tensor): Numbers | null {
+  return x.leaf?.filled ? x.leaf.buffer : null;
+}
+
+/**
+ * Overwrites the gradient of a variable: for clipping, accumulation, or gradients from another process. `x.grad` reads the gradient.
+ * `values: null` removes the gradient, so optimizers leave x as it is.
+ * @throws ShapeError if the number of values differs, ValueError if x is not a variable.
+ */
+export function assignGradient(x: Tensor, values: Tensor | ArrayLike<number> | null): void {
+  const { leaf } = readLeaf("assignGradient", x);
+  if (values === null) {
+    leaf.filled = false;
+    return;
+  }
+  const source = readValues("assignGradient", values, x);
+  leaf.buffer ??= allocLasting(x.size);
+  leaf.buffer.set(source);
+  leaf.filled = true;
+}
+
+/**
+ * Stops the training of variables: ops record nothing for them, no gradient reaches them, and optimizers leave them as they are.
+ * Accepts parameters (`vars.parameters()`) or variables. Files still hold them. See `unfreeze`.
+ */
+export function freeze(variables: readonly (Tensor | Parameter)[]): void {
+  for (const x of leavesOf("freeze", variables)) {
+    x.history = null;
+    x.leaf.filled = false;
+  }
+}
+
+/** Trains frozen variables again. */
+export function unfreeze(variables: readonly (Tensor | Parameter)[]): void {
+  for (const x of leavesOf("unfreeze", variables)) x.history ??= historyOf("variable", {}, [], null);
+}
+
+type Leaf = Tensor & { leaf: LeafGradient };
+
+function leavesOf(who: string, variables: readonly (Tensor | Parameter)[]): Leaf[] {
+  return readList(who, "variables", variables).map((one) =>
+    readLeaf(who, one instanceof Tensor ? one : readObject(who, "each variable", one).tensor),
+  );
+}
+
+function readLeaf(who: string, x: Tensor): Leaf {
+  if (readTensor(who, "x", x).leaf === null)
+    throw new ValueError(who, `only variables can be changed, this tensor ${show(x.shape)} is not one; make it with variable()`);
+  return x as Leaf;
+}
+
+/** As many numbers as x has. */
+function readValues(who: string, values: Tensor | ArrayLike<number>, x: Tensor): ArrayLike<number> {
+  const source = values instanceof Tensor ? values.data : readNumbers(who, "values", values);
+  if (values instanceof Tensor && !sameShape(values.shape, x.shape))
+    throw new ShapeError(who, `values ${show(values.shape)} must have the shape of the variable, ${show(x.shape)}`);
+  if (source.length !== x.size) throw new ShapeError(who, `${source.length} values for a variable ${show(x.shape)} of ${x.size}`);
+  return source;
+}
+
+/** An optimizer's update: `change` rewrites the numbers in place by the gradient, which is forgotten after. */
+export function applyGradient(x: Tensor, change: (numbers: Numbers, gradient: Numbers) => void): void {
+  const gradient = gradientOf(x);
+  if (gradient === null) return;
+  change(x.data, gradient);
+  x.lifetime.version++;
+  x.leaf!.filled = false;
+}
+
+/**
+ * Overwrites the numbers of a variable, in place.
+ * @throws ShapeError where the number of values differs, ValueError where x is not a variable.
+ */
+export function assign(x: Tensor, values: Tensor | ArrayLike<number>): void {
+  readTensor("assign", "x", x);
+  const source = readValues("assign", values, x);
+  readLeaf("assign", x);
+  const watch = watching.now;
+  if (watch !== null && !watch.assigned.has(x)) watch.assigned.set(x, x.data.slice());
+  x.data.set(source);
+  x.lifetime.version++;
+}
