@@ -1,15 +1,22 @@
 import fc from "fast-check";
 import * as ops from "../../src/ops/index.ts";
-import { broadcastShapes, Generator, gradients, sizeOf, Tensor, tensor, variable } from "../../src/tensor/index.ts";
+import { broadcastShapes, Generator, gradients, sizeOf, type Tensor, tensor, variable } from "../../src/tensor/index.ts";
 import { broadcastablePairs, seeds, shapes, tensors, type ValueOptions } from "../../src/testing/arbitraries.ts";
-import { type Differentiable, gradientError } from "../../src/testing/index.ts";
-import "../fixed-seed.ts";
-
-/** One thing to differentiate, and where. */
-export type Case = { readonly f: Differentiable; readonly xs: readonly Tensor[]; readonly note?: string };
-
-/** Throws where the law does not hold. */
-export type Law = () => void;
+import type { Differentiable } from "../../src/testing/index.ts";
+import {
+  all,
+  alongAxis,
+  type Case,
+  doubled,
+  elementwise,
+  gradientLaw,
+  type Law,
+  note,
+  oneOf,
+  pairwise,
+  reduction,
+  whole,
+} from "./law.ts";
 
 type OpName = Exclude<
   { [K in keyof typeof ops]: (typeof ops)[K] extends (...args: never) => unknown ? K : never }[keyof typeof ops],
@@ -19,29 +26,6 @@ type OpName = Exclude<
 /** Ops with a result that has no gradient. */
 export const withoutGradient = ["argMax", "oneHot"] as const;
 type Without = (typeof withoutGradient)[number];
-
-const TOLERANCE = 2e-3;
-
-/** In every case the gradient agrees with central differences, along a random direction with a random upstream. */
-export function gradientLaw(cases: fc.Arbitrary<Case>): Law {
-  return () =>
-    fc.assert(
-      fc.property(
-        cases.map((c) => ({ ...c, [fc.toStringMethod]: () => `${c.note ?? ""} ${c.xs.join(", ")}` })),
-        seeds(),
-        ({ f, xs }, seed) => {
-          const random = new Generator(seed);
-          const error = gradientError(f, xs, () => random.uniform());
-          if (!(error < TOLERANCE)) throw new Error(`relative error ${error} is not below ${TOLERANCE}`);
-        },
-      ),
-    );
-}
-
-/** Options as a note for the message of a failure. */
-const note = (options: unknown): string => JSON.stringify(options, (_, v) => (v instanceof Tensor ? String(v) : v));
-const whole = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
-const oneOf = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
 
 /** A tensor times one number, on either side, and a tensor times its own shape's only number. */
 const scaledLaw: Law = gradientLaw(
@@ -54,79 +38,9 @@ const scaledLaw: Law = gradientLaw(
     .map(([x, scale, swapped]) => ({ f: (u, v) => (swapped ? ops.mul(v!, u!) : ops.mul(u!, v!)), xs: [x, scale] })),
 );
 
-/** f of one tensor of any shape, element by element. */
-function elementwise(f: (x: Tensor) => Tensor, values: ValueOptions = {}): Law {
-  return gradientLaw(
-    shapes()
-      .chain((shape) => tensors(shape, values))
-      .map((x) => ({ f, xs: [x] })),
-  );
-}
-
-type Pairwise = (a: Tensor | number, b: Tensor | number) => Tensor;
-
-/** f of two tensors that broadcast, of a tensor and a number, of a number and a tensor. */
-function pairwise(f: Pairwise, aValues: ValueOptions = {}, bValues: ValueOptions = {}): Law {
-  const both = broadcastablePairs({ maxLength: 3 })
-    .chain(([a, b]) => fc.tuple(tensors(a, aValues), tensors(b, bValues)))
-    .map(([a, b]): Case => ({ f, xs: [a, b] }));
-  const numbers = shapes({ maxLength: 3 })
-    .chain((shape) => fc.tuple(tensors(shape, aValues), tensors(shape, bValues), tensors([], aValues), tensors([], bValues)))
-    .chain(([a, b, s, t]) =>
-      oneOf<Case>(
-        { f: (x) => f(x!, t.item()), xs: [a], note: `number ${t.item()} after` },
-        { f: (x) => f(s.item(), x!), xs: [b], note: `number ${s.item()} before` },
-      ),
-    );
-  return gradientLaw(fc.oneof(both, both, numbers));
-}
-
-/** The same tensor on both sides: two contributions to one gradient. */
-const doubled = (f: Pairwise, values: ValueOptions = {}): Law => elementwise((x) => f(x, x), values);
-
-const all =
-  (...laws: Law[]): Law =>
-  () => {
-    for (const law of laws) law();
-  };
-
 /** Numbers near whole ones against numbers near the halves between: never a tie. */
 const nearWhole: ValueOptions = { awayFrom: [-1.5, -0.5, 0.5, 1.5], gap: 0.25 };
 const nearHalf: ValueOptions = { awayFrom: [-2, -1, 0, 1, 2], gap: 0.35 };
-
-type Reduce = (x: Tensor, axis?: ops.Axis, options?: ops.ReduceOptions) => Tensor;
-
-/** f over all axes, one (from either end), any subset; with and without keepDims. */
-function reduction(f: Reduce, values: ValueOptions = {}): Law {
-  const given = (axes: number): fc.Arbitrary<{ axis?: ops.Axis; options?: ops.ReduceOptions }> => {
-    const one = axes === 0 ? [] : [whole(-axes, axes - 1)];
-    const some = fc.shuffledSubarray(Array.from({ length: axes }, (_, i) => i));
-    const options = fc.record({ keepDims: fc.boolean() }, { requiredKeys: [] });
-    return fc.record({ axis: fc.oneof(some, ...one), options }, { requiredKeys: [] });
-  };
-  return gradientLaw(
-    shapes({ maxLength: 3 }).chain((shape) =>
-      fc.record({ x: tensors(shape, values), o: given(shape.length) }).map(({ x, o }) => ({
-        f: (v: Tensor) => f(v, o.axis, o.options),
-        xs: [x],
-        note: note(o),
-      })),
-    ),
-  );
-}
-
-/** A shape with at least one axis, its values, and an axis counted from either end. */
-function alongAxis(f: (x: Tensor, axis: number) => Tensor | Tensor[], values: ValueOptions = {}): Law {
-  return gradientLaw(
-    shapes({ minAxes: 1, maxLength: 3 }).chain((shape) =>
-      fc.tuple(tensors(shape, values), whole(-shape.length, shape.length - 1)).map(([x, axis]) => ({
-        f: (v: Tensor) => f(v, axis),
-        xs: [x],
-        note: `axis ${axis}`,
-      })),
-    ),
-  );
-}
 
 const matmulLaw: Law = gradientLaw(
   fc

@@ -1,0 +1,105 @@
+import fc from "fast-check";
+import type * as ops from "../../src/ops/index.ts";
+import { Generator, Tensor } from "../../src/tensor/index.ts";
+import { broadcastablePairs, seeds, shapes, tensors, type ValueOptions } from "../../src/testing/arbitraries.ts";
+import { type Differentiable, gradientError } from "../../src/testing/index.ts";
+import "../fixed-seed.ts";
+
+/** One thing to differentiate, and where. */
+export type Case = { readonly f: Differentiable; readonly xs: readonly Tensor[]; readonly note?: string };
+
+/** Throws where the law does not hold. */
+export type Law = () => void;
+
+const TOLERANCE = 2e-3;
+
+/** In every case the gradient agrees with central differences, along a random direction with a random upstream. */
+export function gradientLaw(cases: fc.Arbitrary<Case>): Law {
+  return () =>
+    fc.assert(
+      fc.property(
+        cases.map((c) => ({ ...c, [fc.toStringMethod]: () => `${c.note ?? ""} ${c.xs.join(", ")}` })),
+        seeds(),
+        ({ f, xs }, seed) => {
+          const random = new Generator(seed);
+          const error = gradientError(f, xs, () => random.uniform());
+          if (!(error < TOLERANCE)) throw new Error(`relative error ${error} is not below ${TOLERANCE}`);
+        },
+      ),
+    );
+}
+
+/** Options as a note for the message of a failure. */
+export const note = (options: unknown): string => JSON.stringify(options, (_, v) => (v instanceof Tensor ? String(v) : v));
+export const whole = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
+export const oneOf = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
+
+/** f of one tensor of any shape, element by element. */
+export function elementwise(f: (x: Tensor) => Tensor, values: ValueOptions = {}): Law {
+  return gradientLaw(
+    shapes()
+      .chain((shape) => tensors(shape, values))
+      .map((x) => ({ f, xs: [x] })),
+  );
+}
+
+export type Pairwise = (a: Tensor | number, b: Tensor | number) => Tensor;
+
+/** f of two tensors that broadcast, of a tensor and a number, of a number and a tensor. */
+export function pairwise(f: Pairwise, aValues: ValueOptions = {}, bValues: ValueOptions = {}): Law {
+  const both = broadcastablePairs({ maxLength: 3 })
+    .chain(([a, b]) => fc.tuple(tensors(a, aValues), tensors(b, bValues)))
+    .map(([a, b]): Case => ({ f, xs: [a, b] }));
+  const numbers = shapes({ maxLength: 3 })
+    .chain((shape) => fc.tuple(tensors(shape, aValues), tensors(shape, bValues), tensors([], aValues), tensors([], bValues)))
+    .chain(([a, b, s, t]) =>
+      oneOf<Case>(
+        { f: (x) => f(x!, t.item()), xs: [a], note: `number ${t.item()} after` },
+        { f: (x) => f(s.item(), x!), xs: [b], note: `number ${s.item()} before` },
+      ),
+    );
+  return gradientLaw(fc.oneof(both, both, numbers));
+}
+
+/** The same tensor on both sides: two contributions to one gradient. */
+export const doubled = (f: Pairwise, values: ValueOptions = {}): Law => elementwise((x) => f(x, x), values);
+
+export const all =
+  (...laws: Law[]): Law =>
+  () => {
+    for (const law of laws) law();
+  };
+
+export type Reduce = (x: Tensor, axis?: ops.Axis, options?: ops.ReduceOptions) => Tensor;
+
+/** f over all axes, one (from either end), any subset; with and without keepDims. */
+export function reduction(f: Reduce, values: ValueOptions = {}): Law {
+  const given = (axes: number): fc.Arbitrary<{ axis?: ops.Axis; options?: ops.ReduceOptions }> => {
+    const one = axes === 0 ? [] : [whole(-axes, axes - 1)];
+    const some = fc.shuffledSubarray(Array.from({ length: axes }, (_, i) => i));
+    const options = fc.record({ keepDims: fc.boolean() }, { requiredKeys: [] });
+    return fc.record({ axis: fc.oneof(some, ...one), options }, { requiredKeys: [] });
+  };
+  return gradientLaw(
+    shapes({ maxLength: 3 }).chain((shape) =>
+      fc.record({ x: tensors(shape, values), o: given(shape.length) }).map(({ x, o }) => ({
+        f: (v: Tensor) => f(v, o.axis, o.options),
+        xs: [x],
+        note: note(o),
+      })),
+    ),
+  );
+}
+
+/** A shape with at least one axis, its values, and an axis counted from either end. */
+export function alongAxis(f: (x: Tensor, axis: number) => Tensor | Tensor[], values: ValueOptions = {}): Law {
+  return gradientLaw(
+    shapes({ minAxes: 1, maxLength: 3 }).chain((shape) =>
+      fc.tuple(tensors(shape, values), whole(-shape.length, shape.length - 1)).map(([x, axis]) => ({
+        f: (v: Tensor) => f(v, axis),
+        xs: [x],
+        note: `axis ${axis}`,
+      })),
+    ),
+  );
+}
