@@ -42,6 +42,7 @@ export {
   zeros,
 } from "./tensor/index.ts";
 export {
+  type CompressionReport,
   type CreateOptions,
   constantInit,
   DenseVariables,
@@ -58,6 +59,7 @@ export {
   onesInit,
   orthogonal,
   type PooledState,
+  type PoolReport,
   type Sizes,
   scope,
   shared,

@@ -312,7 +312,7 @@ const answers: Readonly<Record<string, (test: GoldenCase) => Got>> = {
     const requests = test.attrs.requests as { name: string; shape: Shape }[];
     const made = requests.map(({ name, shape }, i) => factory.create(unique ? `${name}_${i}` : name, shape, { reuse: !unique }));
     const core = coreOf(pool, test.inputs!);
-    const compressed = made.map((v) => v.home === "pool");
+    const compressed = made.map((v) => v.storage === "pool");
     const outputs = Object.fromEntries(made.flatMap((v, i) => (compressed[i] ? [[`v${i}`, v.read()]] : [])));
     return {
       outputs: shownAll(outputs),

@@ -254,6 +254,14 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   call("hashgrad.randomTruncatedNormal", h.randomTruncatedNormal, () => [[2], random(), 0, 1]),
   call("hashgrad.randomUniform", h.randomUniform, () => [[2], random(), 0, 1]),
   call("hashgrad.noGrad", h.noGrad, () => [() => 1]),
+  call("hashgrad.training", h.training, () => [() => 1]),
+  call("hashgrad.inference", h.inference, () => [() => 1]),
+  call("hashgrad.isTraining", h.isTraining, () => []),
+  call("hashgrad.freeze", h.freeze, () => [[leaf()]]),
+  call("hashgrad.unfreeze", h.unfreeze, () => [[leaf()]]),
+  call("hashgrad.assignGradient", h.assignGradient, () => [leaf(), [1, 2]]),
+  call("hashgrad.shared", h.shared, () => [new h.DenseVariables()]),
+  call("smh.compress", smh.compress, () => [(vars: h.VariableCreator) => nn.dense(vars, 4, 4), { fraction: 0.5 }]),
   call("hashgrad.step", h.step, () => [() => t(2)]),
   call("hashgrad.assign", h.assign, () => [leaf(), [1, 2]]),
   call("hashgrad.zeroGrad", h.zeroGrad, () => [[leaf()]]),
@@ -401,7 +409,7 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   ]),
   ...(
     "reluModifier constantFanoutScaleModifier fanoutScaleModifier constantFaninScaleModifier variableScaleModifier " +
-    "variableFanoutScaleModifier signModifier initialiserScaleModifier"
+    "variableFanoutScaleModifier signModifier initializerScaleModifier"
   )
     .split(" ")
     .map((name) =>

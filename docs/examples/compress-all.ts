@@ -15,14 +15,14 @@ const newFactory = (): VariableFactory =>
 const unnamed = newFactory();
 const first = variableCreatorScope(unnamed, (vars) => toyNetworkUnnamed(vars));
 console.log(first(images).shape); //=> [ 1, 10 ]
-console.log(unnamed.variables().map(({ name, home }) => `${name}: ${home}`));
+console.log(unnamed.variables().map(({ name, storage }) => `${name}: ${storage}`));
 //=> [ 'kernel: pool', 'bias: pool', 'kernel_1: pool', 'bias_1: pool' ]
 
 // Layers with names (TensorFlow 1).
 const named = newFactory();
 const second = variableScope("SMH", { creator: named }, (vars) => toyNetworkNamed(vars));
 console.log(second(images).shape); //=> [ 1, 10 ]
-for (const { name, home } of named.variables()) console.log(`${name}: ${home}`);
+for (const { name, storage } of named.variables()) console.log(`${name}: ${storage}`);
 //=> SMH/ToyNetwork/conv/kernel: pool
 //=> SMH/ToyNetwork/conv/bias: pool
 //=> SMH/ToyNetwork/fully_connected/kernel: pool

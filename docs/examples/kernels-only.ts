@@ -10,8 +10,8 @@ const kernelFactory = new VariableFactory({
 });
 variableCreatorScope(kernelFactory, (vars) => toyNetworkUnnamed(vars));
 
-for (const { name, home } of kernelFactory.variables()) console.log(`${name}: ${home}`);
+for (const { name, storage } of kernelFactory.variables()) console.log(`${name}: ${storage}`);
 //=> kernel: pool
-//=> bias: own
+//=> bias: dense
 //=> kernel_1: pool
-//=> bias_1: own
+//=> bias_1: dense

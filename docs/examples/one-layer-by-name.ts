@@ -10,8 +10,8 @@ const convFactory = new VariableFactory({
 });
 variableScope("SMH", { creator: convFactory }, (vars) => toyNetworkNamed(vars));
 
-for (const { name, home } of convFactory.variables()) console.log(`${name}: ${home}`);
+for (const { name, storage } of convFactory.variables()) console.log(`${name}: ${storage}`);
 //=> SMH/ToyNetwork/conv/kernel: pool
 //=> SMH/ToyNetwork/conv/bias: pool
-//=> SMH/ToyNetwork/fully_connected/kernel: own
-//=> SMH/ToyNetwork/fully_connected/bias: own
+//=> SMH/ToyNetwork/fully_connected/kernel: dense
+//=> SMH/ToyNetwork/fully_connected/bias: dense

@@ -30,10 +30,10 @@ const model = toyNetworkNamed(vars);
 const images = randomUniform([2, 128, 128, 3], new Generator(1));
 console.log(model(images).shape); //=> [ 2, 10 ]
 console.log(summary(vars));
-//=> layer                       variable  shape          weights  lives in
-//=> ──────────────────────────  ────────  ─────────────  ───────  ────────
-//=> ToyNetwork/conv             kernel    [5, 5, 3, 16]    1,200  own
-//=> ToyNetwork/conv             bias      [16]                16  own
-//=> ToyNetwork/fully_connected  kernel    [65536, 10]    655,360  own
-//=> ToyNetwork/fully_connected  bias      [10]                10  own
+//=> layer                       variable  shape          weights  storage
+//=> ──────────────────────────  ────────  ─────────────  ───────  ───────
+//=> ToyNetwork/conv             kernel    [5, 5, 3, 16]    1,200  dense
+//=> ToyNetwork/conv             bias      [16]                16  dense
+//=> ToyNetwork/fully_connected  kernel    [65536, 10]    655,360  dense
+//=> ToyNetwork/fully_connected  bias      [10]                10  dense
 //=> total                                                656,586

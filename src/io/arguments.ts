@@ -39,6 +39,7 @@ export function modelOf(who: string, vars: VariableCreator): ModelState {
   }
   const state = readObject(who, "the state of vars", stateOf(vars));
   if (!isMap(state.weights)) throw new ValueError(who, `the weights of vars must be a Map, got ${describe(state.weights)}`);
+  for (const pool of readList(who, "the pools of vars", state.pools)) readList(who, "the core of a pool", pool?.core);
   for (const [name, tensor] of state.weights) readTensor(who, `the weight ${describe(name)}`, tensor);
   return state;
 }

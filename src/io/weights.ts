@@ -11,16 +11,19 @@ import { decode, encode, encodePieces, isOwn, type SavedTensors } from "./safete
 /** The names of the optimizer's arrays in a checkpoint begin with this. */
 export const OPTIMIZER = "optimizer/";
 
+/** The name of a record of pool number i, from 0, in a file's metadata: `pool`, `pool_1`, … */
+const recordName = (name: string, i: number): string => (i === 0 ? name : `${name}_${i}`);
+
 /** The tensors and strings that make a model what it is. `more` are those of a checkpoint. */
 export function savedWeights(who: string, vars: VariableCreator, more?: SavedTensors): SavedTensors {
-  const { weights, pool } = modelOf(who, vars);
+  const { weights, pools } = modelOf(who, vars);
   const tensors = new Map([...weights, ...(more?.tensors ?? [])]);
   const metadata: Record<string, string> = { format: "hashgrad 1", ...more?.metadata };
-  if (pool !== null) {
-    metadata.placements = JSON.stringify(Object.fromEntries(pool.placements));
-    metadata.pool = JSON.stringify(pool.description);
-    metadata.modifier = pool.modifier;
-    metadata.initializers = JSON.stringify(Object.fromEntries(pool.initializers));
+  for (const [i, pool] of pools.entries()) {
+    metadata[recordName("placements", i)] = JSON.stringify(Object.fromEntries(pool.placements));
+    metadata[recordName("pool", i)] = JSON.stringify(pool.description);
+    metadata[recordName("modifier", i)] = pool.modifier;
+    metadata[recordName("initializers", i)] = JSON.stringify(Object.fromEntries(pool.initializers));
   }
   metadata[CHECKSUM] = checksumOf(tensors, metadata);
   return { tensors, metadata };
@@ -102,9 +105,14 @@ export function refuseDifferences(file: string, { difference }: Fit): void {
 
 /** Compares a file with a model. Changes nothing. @throws FormatError if a record of the file is not readable. */
 export function compare(who: string, file: string, { tensors, metadata }: SavedTensors, vars: VariableCreator): Fit {
-  const { weights, pool } = modelOf(who, vars);
-  const otherPool = differenceOf(pooledIn(file, metadata), pool);
-  const core = new Set(otherPool === null ? [] : pool?.core);
+  const { weights, pools } = modelOf(who, vars);
+  const core = new Set<string>();
+  let otherPool: string | null = null;
+  for (let i = 0; i < Math.max(1, pools.length) || Object.hasOwn(metadata, recordName("pool", i)); i++) {
+    const other = differenceOf(pooledIn(file, metadata, i), pools[i] ?? null);
+    if (other !== null) for (const name of pools[i]?.core ?? []) core.add(name);
+    otherPool ??= other;
+  }
   const pairs: [Tensor, Tensor][] = [];
   const report = { loaded: [] as string[], missing: [] as string[], unexpected: [] as string[], mismatched: [] as string[] };
   let difference = otherPool;
@@ -131,14 +139,15 @@ export function compare(who: string, file: string, { tensors, metadata }: SavedT
   return { pairs, report, difference };
 }
 
-function pooledIn(file: string, metadata: SavedTensors["metadata"]): SavedPool {
-  const placements = recordIn(file, metadata.placements, "where variables lie in the pool");
+function pooledIn(file: string, metadata: SavedTensors["metadata"], i: number): SavedPool {
+  const record = (name: string): string | undefined => metadata[recordName(name, i)];
+  const placements = recordIn(file, record("placements"), "where variables lie in the pool");
   if (!isOwn(metadata)) return { placements, description: undefined, modifier: undefined, initializers: undefined };
   return {
     placements,
-    description: recordIn(file, metadata.pool, "the pool"),
-    modifier: metadata.modifier,
-    initializers: recordIn(file, metadata.initializers, "the initializers"),
+    description: recordIn(file, record("pool"), "the pool"),
+    modifier: record("modifier"),
+    initializers: recordIn(file, record("initializers"), "the initializers"),
   };
 }
 

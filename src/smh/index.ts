@@ -1,3 +1,4 @@
+export { type Compressed, type CompressOptions, compress } from "./compress.ts";
 export { type HashPoolOptions, HashVariablePool } from "./hash-pool.ts";
 export {
   basicStore,
@@ -16,7 +17,7 @@ export {
   constantFanoutScaleModifier,
   fanoutScale,
   fanoutScaleModifier,
-  initialiserScaleModifier,
+  initializerScaleModifier,
   type Modifier,
   type ModifierContext,
   namedModifier,
@@ -30,7 +31,6 @@ export { poolSizeFor } from "./pool-size.ts";
 export { type ProductPoolOptions, ProductVariablePool } from "./product-pool.ts";
 export {
   type ApplyTo,
-  type CompressionReport,
   selector,
   VariableFactory,
   type VariableFactoryOptions,

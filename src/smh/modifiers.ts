@@ -132,8 +132,8 @@ const CONSTANT_DEVIATION = 0.01;
  * scale is learned (the paper's section on scaling): init.mean + slice·(init.deviation/stddev)·scale. A constant initialiser has no
  * deviation; 0.01 stands in for it.
  */
-export const initialiserScaleModifier: Modifier = /* @__PURE__ */ builtIn(
-  "initialiserScaleModifier",
+export const initializerScaleModifier: Modifier = /* @__PURE__ */ builtIn(
+  "initializerScaleModifier",
   "initializer scale",
   (slice, { shape, init, stddev, variable }) => {
     const deviation = init.deviation(shape) || CONSTANT_DEVIATION;

@@ -15,25 +15,26 @@ import {
   zeros,
 } from "../tensor/index.ts";
 import {
+  type CompressionReport,
   type CreateOptions,
   checkRequest,
   DenseVariables,
   defaultInit,
   type Initializer,
   type ModelState,
-  numbersOf,
   onesInit,
+  type PooledState,
   readCreator,
   readSeed,
-  type Sizes,
+  reportOf,
   sameVariable,
-  sizesOf,
+  stateOf,
   type Variable,
   type VariableCreator,
   VariableError,
 } from "../variables/index.ts";
-import type { Range } from "./index-store.ts";
-import { initialiserScaleModifier, type Modifier, type ModifierContext, modifierKind } from "./modifiers.ts";
+import { PoolError, type Range } from "./index-store.ts";
+import { initializerScaleModifier, type Modifier, type ModifierContext, modifierKind } from "./modifiers.ts";
 import { poolDescription, readPool, type VariablePool } from "./pool.ts";
 
 /**
@@ -78,16 +79,13 @@ export type VariableFactoryOptions = {
   /** Where the weights come from; without a pool every variable has its own numbers. */
   readonly pool?: VariablePool | null;
   readonly applyTo?: ApplyTo | null;
-  /** Changes each slice before the layer sees it. Left out: `initialiserScaleModifier`; null: slices as they are. */
+  /** Changes each slice before the layer sees it. Left out: `initializerScaleModifier`; null: slices as they are. */
   readonly modifier?: Modifier | null;
   /** Makes what does not come from the pool: left-out variables and the modifiers' own (new DenseVariables with `seed`). */
   readonly variables?: VariableCreator;
   /** For the variables that have their own numbers (0). */
   readonly seed?: number;
 };
-
-/** The sizes of a compressed model: `coreSize` is the pool's own numbers; `trainedSize` counts scales and left-out variables too. */
-export type CompressionReport = Sizes & { readonly coreSize: number; readonly poolSize: number; readonly status: number };
 
 /**
  * A creator whose variables are slices of a pool: any model that asks a creator for its weights is compressed by being given a factory.
@@ -114,7 +112,7 @@ export class VariableFactory implements VariableCreator {
     readSeed("VariableFactory", seed);
     this.pool = pool;
     this.#takes = selectorOf("VariableFactory", applyTo);
-    this.#modifier = modifier === undefined ? initialiserScaleModifier : modifier;
+    this.#modifier = modifier === undefined ? initializerScaleModifier : modifier;
     this.#own = variables ?? new DenseVariables({ seed: seed ?? 0 });
   }
 
@@ -147,7 +145,7 @@ export class VariableFactory implements VariableCreator {
         return this.#own.create(helper, ownShape, { init: ownInit, reuse: true }).read();
       },
     };
-    pool.check(sizeOf(shape)); // a variable that the pool refuses leaves nothing behind
+    this.#checkRoom(pool, name, shape); // a variable that the pool refuses leaves nothing behind
     const tried = noGrad(() => modify(zeros(shape), context)); // creates what the modifier asks for
     if (!(tried instanceof Tensor && sameShape(tried.shape, shape))) {
       const made = tried instanceof Tensor ? show(tried.shape) : typeof tried;
@@ -163,7 +161,7 @@ export class VariableFactory implements VariableCreator {
       name,
       shape: slice.shape,
       trainable: true,
-      home: "pool",
+      storage: "pool",
       read: (): Tensor => {
         const weights = modify(slice.read(), context);
         weights.name ??= name; // for messages: a variable that the modifier returned as it is keeps its own
@@ -173,6 +171,22 @@ export class VariableFactory implements VariableCreator {
         throw new VariableError(name, "is a slice of a pool and cannot be assigned; assign to the pool's coreVariables");
       },
     };
+  }
+
+  /** @throws PoolError that names the variable, what took the rest of the pool, and the remedy, if the pool is full. */
+  #checkRoom(pool: VariablePool, name: string, shape: Shape): void {
+    try {
+      pool.check(sizeOf(shape));
+    } catch (error) {
+      if (!(error instanceof PoolError)) throw error;
+      const taken = [...this.#placements.keys()].map((other) => `${other} ${show(this.#made.get(other)!.shape)}`);
+      const shown = taken.length > 4 ? [...taken.slice(0, 3), `${taken.length - 3} more`] : taken;
+      const rest = taken.length === 0 ? "nothing is taken yet" : `taken by ${shown.join(", ")}`;
+      throw new PoolError(
+        `create "${name}" ${show(shape)}`,
+        `${error.message}; ${rest}. Make the pool as large as the model needs: poolSize: poolSizeFor(model), or leave variables out with applyTo`,
+      );
+    }
   }
 
   /** What layers asked for, here or of `variables`; not what modifiers did. */
@@ -215,27 +229,29 @@ export class VariableFactory implements VariableCreator {
    * modifier, and where each variable lies.
    */
   state(): ModelState {
-    const weights = numbersOf(this.parameters(), this.variables());
+    const own = stateOf(this.#own);
     const { pool } = this;
-    if (pool === null) return { weights, pool };
-    for (const { name, tensor } of pool.coreVariables) weights.set(name, tensor);
-    return {
-      weights,
-      pool: {
-        core: pool.coreVariables.map(({ name }) => name),
-        description: poolDescription(pool),
-        modifier: modifierKind(this.#modifier),
-        placements: this.#placements,
-        initializers: this.#initializers,
-      },
+    if (pool === null) return own;
+    const core = pool.coreVariables.map(({ name }) => name);
+    const twice = core.find((name) => own.weights.has(name));
+    if (twice !== undefined)
+      throw new VariableError(twice, "is in two pools; give each pool its own name: new ProductVariablePool({ …, name })");
+    const state: PooledState = {
+      core,
+      poolSize: pool.poolSize,
+      used: [...this.#placements.keys()].reduce((sum, name) => sum + sizeOf(this.#made.get(name)!.shape), 0),
+      description: poolDescription(pool),
+      modifier: modifierKind(this.#modifier),
+      placements: this.#placements,
+      initializers: this.#initializers,
     };
+    const weights = new Map([...pool.coreVariables.map(({ name, tensor }): [string, Tensor] => [name, tensor]), ...own.weights]);
+    return { weights, pools: [state, ...own.pools] };
   }
 
-  /** The fraction really achieved, learned scales and left-out variables included. */
+  /** Sizes and the fraction achieved, learned scales and variables outside the pools included; each pool; warnings. */
   report(): CompressionReport {
-    const { pool } = this;
-    const sizes = sizesOf({ variables: () => this.variables(), parameters: () => this.#trained() });
-    return { ...sizes, coreSize: pool?.coreSize ?? 0, poolSize: pool?.poolSize ?? 0, status: pool?.status ?? 0 };
+    return reportOf({ variables: () => this.variables(), parameters: () => this.#trained(), state: () => this.state() });
   }
 }
 

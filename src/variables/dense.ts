@@ -19,7 +19,8 @@ import {
   variable,
 } from "../tensor/index.ts";
 import { glorotUniform, type Initializer, readInitializer, zerosInit } from "./initializers.ts";
-import { type CreateOptions, type Variable, type VariableCreator, VariableError } from "./variable.ts";
+import { denseWeights } from "./state.ts";
+import { type CreateOptions, type ModelState, type Variable, type VariableCreator, VariableError } from "./variable.ts";
 
 /**
  * Variables with numbers of their own: the ordinary, uncompressed model. How a variable starts depends on the seed (0) and its name
@@ -55,7 +56,7 @@ export class DenseVariables implements VariableCreator {
       name,
       shape: leaf.shape,
       trainable,
-      home: "own",
+      storage: "dense",
       read: (): Tensor => leaf,
       assign: (values): void => assign(leaf, values),
     };
@@ -69,6 +70,10 @@ export class DenseVariables implements VariableCreator {
 
   parameters(): readonly Parameter[] {
     return [...this.#parameters];
+  }
+
+  state(): ModelState {
+    return { weights: denseWeights(this.variables()), pools: [] };
   }
 }
 

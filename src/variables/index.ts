@@ -19,8 +19,19 @@ export {
   zerosInit,
 } from "./initializers.ts";
 export { scope, shared, uniqueNames, variableCreatorScope, variableScope } from "./scope.ts";
-export { numbersOf, stateOf, weightsOf } from "./state.ts";
-export { rowsOf, type Sizes, sizesOf, summary, survey, table, type VariableRow } from "./summary.ts";
+export { denseWeights, stateOf, weightsOf } from "./state.ts";
+export {
+  type CompressionReport,
+  type PoolReport,
+  reportOf,
+  rowsOf,
+  type Sizes,
+  sizesOf,
+  summary,
+  survey,
+  table,
+  type VariableRow,
+} from "./summary.ts";
 export {
   type CreateOptions,
   type Description,

@@ -33,7 +33,7 @@ export function scope(vars: VariableCreator, prefix: string): VariableCreator {
 function parametersUnder(root: VariableCreator, prefix: string): readonly Parameter[] {
   const isOwn = ({ name }: Variable | Parameter): boolean => name.startsWith(prefix);
   const variables = root.variables();
-  if (!variables.some((variable) => variable.home === "pool" && isOwn(variable))) return root.parameters().filter(isOwn);
+  if (!variables.some((variable) => variable.storage === "pool" && isOwn(variable))) return root.parameters().filter(isOwn);
   const names = new Set(variables.map(({ name }) => name));
   return root.parameters().filter((parameter) => isOwn(parameter) || isShared(parameter, names));
 }

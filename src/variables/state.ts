@@ -1,21 +1,22 @@
-import type { Parameter, Tensor } from "../tensor/index.ts";
+import type { Tensor } from "../tensor/index.ts";
 import { type ModelState, readCreator, type Variable, type VariableCreator } from "./variable.ts";
 
-/** All that a file must hold to restore the model. A creator without `state` has its own numbers only. */
+/** All that a file must hold to restore the model. A creator without `state` has the numbers of its dense variables only. */
 export function stateOf(vars: VariableCreator): ModelState {
-  return vars.state?.() ?? { weights: numbersOf(vars.parameters(), vars.variables()), pool: null };
+  if (vars.state !== undefined) return vars.state();
+  const weights = new Map(vars.parameters().map(({ name, tensor }): [string, Tensor] => [name, tensor]));
+  for (const [name, tensor] of denseWeights(vars.variables())) weights.set(name, tensor);
+  return { weights, pools: [] };
 }
 
-/** Every number that makes a model what it is, by name: its parameters and what is not trained. Live tensors, not copies. */
+/** Every number that makes a model what it is, by name: trained, frozen and never trained. Live tensors, not copies. */
 export function weightsOf(vars: VariableCreator): Map<string, Tensor> {
   return new Map(stateOf(readCreator("weightsOf", "vars", vars)).weights);
 }
 
-/** Trained numbers first, then those of the variables that are not trained. */
-export function numbersOf(parameters: readonly Parameter[], variables: readonly Variable[]): Map<string, Tensor> {
-  const rest = variables.filter((v) => !v.trainable);
-  return new Map([
-    ...parameters.map((p): [string, Tensor] => [p.name, p.tensor]),
-    ...rest.map((v): [string, Tensor] => [v.name, v.read()]),
-  ]);
+/** The numbers of variables outside a pool, those that are trained first. */
+export function denseWeights(variables: readonly Variable[]): Map<string, Tensor> {
+  const dense = variables.filter(({ storage }) => storage === "dense");
+  const ordered = [...dense.filter((v) => v.trainable), ...dense.filter((v) => !v.trainable)];
+  return new Map(ordered.map((v): [string, Tensor] => [v.name, v.read()]));
 }

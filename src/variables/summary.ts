@@ -1,9 +1,10 @@
 import { describe, full, readFunction, show, sizeOf, type Tensor, ValueError } from "../tensor/index.ts";
 import { checkRequest, sameVariable } from "./dense.ts";
+import { stateOf } from "./state.ts";
 import { type Model, readCreator, type Variable, type VariableCreator } from "./variable.ts";
 
 /** A variable as a table lists it. */
-export type VariableRow = Pick<Variable, "name" | "shape" | "trainable" | "home"> & { readonly size: number };
+export type VariableRow = Pick<Variable, "name" | "shape" | "trainable" | "storage"> & { readonly size: number };
 
 /** The variables a model asks for, found by building it without allocating any of them. */
 export function survey(model: Model): VariableRow[] {
@@ -19,7 +20,7 @@ export function survey(model: Model): VariableRow[] {
         name,
         shape: [...shape],
         trainable: options?.trainable ?? true,
-        home: "own",
+        storage: "dense",
         read,
         assign: () => undefined,
       };
@@ -33,7 +34,7 @@ export function survey(model: Model): VariableRow[] {
 }
 
 export function rowsOf(variables: readonly Variable[]): VariableRow[] {
-  return variables.map(({ name, shape, trainable, home }) => ({ name, shape, trainable, home, size: sizeOf(shape) }));
+  return variables.map(({ name, shape, trainable, storage }) => ({ name, shape, trainable, storage, size: sizeOf(shape) }));
 }
 
 /** How many numbers a model would train uncompressed, how many it does train, and the quotient. */
@@ -50,19 +51,84 @@ export function sizesOf(vars: Pick<VariableCreator, "variables" | "parameters">)
   return { denseSize, trainedSize, achievedFraction: denseSize === 0 ? 1 : trainedSize / denseSize };
 }
 
-/** A table of the variables: layer, name, shape, weights, and where each lives, with a total below. */
+/** A pool of a compressed model: its trained numbers, its virtual weights, and how many of them are used. */
+export type PoolReport = { readonly kind: string; readonly coreSize: number; readonly poolSize: number; readonly used: number };
+
+/**
+ * The sizes of a compressed model. `coreSize` counts the numbers of all pools; `trainedSize` counts learned scales and variables outside
+ * the pools, too. `warnings` are sentences: a fraction above 1, a pool of which little is used.
+ */
+export type CompressionReport = Sizes & {
+  readonly coreSize: number;
+  readonly pools: readonly PoolReport[];
+  readonly warnings: readonly string[];
+};
+
+/** The report of any creator; `VariableFactory.report()` is its own. */
+export function reportOf(vars: Pick<VariableCreator, "variables" | "parameters" | "state">): CompressionReport {
+  const sizes = sizesOf(vars);
+  const { weights, pools } = vars.state?.() ?? { weights: new Map<string, Tensor>(), pools: [] };
+  const found = pools.map(({ core, description, poolSize, used }): PoolReport => {
+    const coreSize = core.reduce((sum, name) => sum + (weights.get(name)?.size ?? 0), 0);
+    return { kind: description.kind, coreSize, poolSize, used };
+  });
+  const coreSize = found.reduce((sum, pool) => sum + pool.coreSize, 0);
+  return { ...sizes, coreSize, pools: found, warnings: warningsOf(sizes, found) };
+}
+
+/** A pool of which less than this share is used was probably made for another model. */
+const LITTLE_USED = 0.5;
+
+function warningsOf({ achievedFraction, trainedSize, denseSize }: Sizes, pools: readonly PoolReport[]): string[] {
+  const warnings: string[] = [];
+  if (pools.length > 0 && achievedFraction > 1)
+    warnings.push(
+      `achieved fraction ${achievedFraction.toFixed(3)} is above 1: the model trains ${count(trainedSize)} numbers, more than its ${count(denseSize)} weights; ask for a smaller fraction`,
+    );
+  for (const { kind, used, poolSize } of pools) {
+    if (used < LITTLE_USED * poolSize)
+      warnings.push(
+        `the model uses ${count(used)} of the ${count(poolSize)} weights of the ${kind} pool: make it with poolSize: poolSizeFor(model)`,
+      );
+  }
+  return warnings;
+}
+
+const count = (n: number): string => n.toLocaleString("en");
+
+/**
+ * A table of the variables: layer, name, shape, weights, and storage (dense or pool). Below it: how many weights a dense model has, how
+ * many numbers are trained, the achieved fraction, each pool, and warnings.
+ */
 export function summary(vars: VariableCreator | Model): string {
   const rows = typeof vars === "function" ? survey(vars) : rowsOf(readCreator("summary", "vars", vars).variables());
-  const lines = rows.map(({ name, shape, size, home, trainable }) => {
+  const lines = rows.map(({ name, shape, size, storage, trainable }) => {
     const slash = name.lastIndexOf("/");
-    const lives = trainable ? home : `${home}, not trained`;
+    const lives = trainable ? storage : `${storage}, not trained`;
     return [slash < 0 ? "" : name.slice(0, slash), name.slice(slash + 1), show(shape), size.toLocaleString("en"), lives];
   });
   const total = rows.reduce((sum, row) => sum + (row.trainable ? row.size : 0), 0);
-  return table(
-    ["layer", "variable", "shape", "weights", "lives in"],
+  const listed = table(
+    ["layer", "variable", "shape", "weights", "storage"],
     [...lines, ["total", "", "", total.toLocaleString("en"), ""]],
   );
+  return typeof vars === "function" ? listed : [listed, ...compressionLines(vars)].join("\n");
+}
+
+/** What `summary` says of the pools of a model, a line each; nothing for a dense model. */
+function compressionLines(vars: VariableCreator): string[] {
+  const state = stateOf(vars);
+  if (state.pools.length === 0) return [];
+  const report = reportOf({ variables: () => vars.variables(), parameters: () => vars.parameters(), state: () => state });
+  const { pools, warnings, denseSize, trainedSize, achievedFraction } = report;
+  return [
+    "",
+    `${count(denseSize)} weights from ${count(trainedSize)} trained numbers: achieved fraction ${achievedFraction.toFixed(3)}`,
+    ...pools.map(
+      (p) => `${p.kind} pool: ${count(p.coreSize)} numbers make ${count(p.poolSize)} weights, ${count(p.used)} are used`,
+    ),
+    ...warnings.map((warning) => `warning: ${warning}`),
+  ];
 }
 
 /** Text in columns as wide as their widest cell, numbers to the right. */

@@ -13,8 +13,8 @@ export type Variable = {
   readonly name: string;
   readonly shape: Shape;
   readonly trainable: boolean;
-  /** "own": numbers of its own; "pool": a slice of a pool. */
-  readonly home: "own" | "pool";
+  /** "dense": the variable has its own numbers. "pool": it is a slice of a pool. */
+  readonly storage: "dense" | "pool";
   readonly read: () => Tensor;
   /** Overwrites the numbers. Refused for a slice of a pool: its numbers belong to all. */
   readonly assign: (values: Tensor | ArrayLike<number>) => void;
@@ -54,14 +54,17 @@ export type Description = { readonly kind: string; readonly [option: string]: un
 export type ModelState = {
   /** Every number that makes the model what it is, by name. Live tensors, not copies. */
   readonly weights: ReadonlyMap<string, Tensor>;
-  /** What turns the numbers of a pool into weights; null if every variable has its own numbers. */
-  readonly pool: PooledState | null;
+  /** What turns the numbers of each pool into weights. Empty if every variable has its own numbers. */
+  readonly pools: readonly PooledState[];
 };
 
-/** What determines the weights of a compressed model besides numbers. */
+/** A pool of a compressed model: what determines its weights besides numbers. */
 export type PooledState = {
   /** The names of the pool's own numbers among `weights`. */
   readonly core: readonly string[];
+  /** How many virtual weights the pool can hand out, and how many it has handed out. */
+  readonly poolSize: number;
+  readonly used: number;
   readonly description: Description;
   /** The kind of the modifier: a declared kind, or the name of its function. */
   readonly modifier: string;

@@ -244,13 +244,16 @@ test("without --json it prints the table, a line per epoch, and what was reached
   const { code, out, err } = await run(train());
   expect([code, err]).toEqual([0, ""]);
   expect(linesOf(out)).toEqual([
-    "layer  variable  shape          weights  lives in",
-    "─────  ────────  ─────────────  ───────  ────────",
+    "layer  variable  shape          weights  storage",
+    "─────  ────────  ─────────────  ───────  ───────",
     "conv   kernel    [5, 5, 1, 16]      400  pool",
-    "conv   bias      [16]                16  own",
+    "conv   bias      [16]                16  dense",
     "dense  kernel    [3136, 10]      31,360  pool",
-    "dense  bias      [10]                10  own",
+    "dense  bias      [10]                10  dense",
     "total                            31,786",
+    "",
+    "31,786 weights from 12,558 trained numbers: achieved fraction 0.395",
+    "product pool: 12,530 numbers make 32,041 weights, 31,760 are used",
     "",
     "40 training images, 20 test images",
     "",

@@ -11,7 +11,7 @@ test("creators and optimizers of a user's own that return something else are ref
   for (const value of [null, undefined, NaN, "text", {}, [], [1], new Map(), new Map([["a", 1]])] as never[]) {
     const own = (more: object): VariableCreator => ({ create: vars.create, variables: () => [], parameters: () => [], ...more });
     const creators = [own({ parameters: () => value }), own({ variables: () => value }), own({ state: () => value })];
-    for (const creator of [...creators, own({ state: () => ({ weights: value, pool: null }) })])
+    for (const creator of [...creators, own({ state: () => ({ weights: value, pools: [] }) })])
       expect(thrown(() => encodeWeights(creator))).toMatch(/^(nothing|ValueError: encodeWeights: )/);
     const other: Optimizer = { ...optimizer, state: () => value };
     expect(thrown(() => encodeCheckpoint({ vars, optimizer: other }, 1))).toMatch(/^ValueError: encodeCheckpoint: /);

@@ -19,7 +19,7 @@ import { mul, relu } from "../../src/ops/index.ts";
 import { adam, adamW, cosineDecay, type Optimizer, rmsprop, sgd, type Trained } from "../../src/optim/index.ts";
 import {
   composeModifiers,
-  initialiserScaleModifier,
+  initializerScaleModifier,
   MetaVariablePool,
   type Modifier,
   ProductVariablePool,
@@ -125,7 +125,7 @@ test("saving draws nothing, where the modifier does", () => {
   const noise: Modifier = (slice) => mul(slice, randomUniform(slice.shape, random, 0.9, 1.1));
   const run = start((seed) => {
     const pool = new ProductVariablePool({ poolSize, fraction: 0.3, seed });
-    const vars = new VariableFactory({ pool, modifier: composeModifiers(initialiserScaleModifier, noise) });
+    const vars = new VariableFactory({ pool, modifier: composeModifiers(initializerScaleModifier, noise) });
     return { vars, optimizer: adam };
   }, 1);
   const [path, before] = [newPath(), random.state];

@@ -39,7 +39,7 @@ import {
   VariableFactory,
   type VariablePool,
 } from "../../src/smh/index.ts";
-import { assign, Generator, randomNormal, randomUniform, training } from "../../src/tensor/index.ts";
+import { assign, freeze, Generator, randomNormal, randomUniform, training } from "../../src/tensor/index.ts";
 import {
   DenseVariables,
   type Description,
@@ -79,6 +79,16 @@ const kinds: Readonly<Record<string, (seed: number) => Built>> = {
   "compressed by two pools": (seed) => {
     const pool = new MetaVariablePool({ poolSize: 42, fraction: 0.9, seed, parts: ["product", "hash"], reduce: "sum" });
     return built(new VariableFactory({ pool, seed }));
+  },
+  "compressed by a factory inside a factory": (seed) => {
+    const pool = (name: string): ProductVariablePool => new ProductVariablePool({ poolSize: 24, fraction: 0.9, seed, name });
+    const inner = new VariableFactory({ pool: pool("inner"), applyTo: "out/kernel", seed });
+    return built(new VariableFactory({ pool: pool("outer"), applyTo: "hidden/kernel", variables: inner }));
+  },
+  frozen: (seed) => {
+    const made = built(new DenseVariables({ seed }));
+    freeze(scope(made.vars, "hidden").parameters());
+    return made;
   },
   "in a pool that is not trained": (seed) => built(new VariableFactory({ pool: poolOf(seed, false), seed })),
 };
@@ -345,6 +355,28 @@ test("every pair of pools that differ in kind or options is refused with both na
       expect(thrown(() => loadWeights(bytes, withPool(makeOwn())))).toBe(saved === own ? "nothing" : want);
     }
   }
+});
+
+test("a file names the second of two pools, too: another one is refused", () => {
+  const nested = (inner: VariablePool): VariableFactory => {
+    const variables = new VariableFactory({ pool: inner, applyTo: "out/kernel" });
+    const outer = new HashVariablePool({ poolSize: 24, fraction: 0.5 });
+    const vars = new VariableFactory({ pool: outer, applyTo: "hidden/kernel", variables });
+    network(vars);
+    return vars;
+  };
+  const saved = encodeWeights(nested(new HashVariablePool({ poolSize: 18, fraction: 0.5, name: "inner" })));
+  const other = nested(new HashVariablePool({ poolSize: 19, fraction: 0.5, name: "inner" }));
+  expect(thrown(() => loadWeights(saved, other))).toMatch(
+    /^FormatError: weights: it was saved with the pool hash \(poolSize 18, /,
+  );
+  const report = loadWeights(saved, other, { strict: false });
+  expect(report.mismatched).toEqual(["inner/hash"]);
+  const single = new VariableFactory({ pool: new HashVariablePool({ poolSize: 24, fraction: 0.5 }), applyTo: "hidden/kernel" });
+  network(single);
+  expect(thrown(() => loadWeights(saved, single))).toMatch(
+    /its variables come from the pool hash \(.*\), the model has no pool$/,
+  );
 });
 
 test("a pool of a user's own is known by its class, or by the description that it declares", () => {

@@ -26,7 +26,7 @@ import {
   constantFanoutScaleModifier,
   fanoutScaleModifier,
   HashVariablePool,
-  initialiserScaleModifier,
+  initializerScaleModifier,
   MetaVariablePool,
   type Modifier,
   type PoolOptions,
@@ -46,7 +46,7 @@ import { thrown } from "../thrown.ts";
 
 const newPool = (options: Partial<PoolOptions> = {}): ProductVariablePool =>
   new ProductVariablePool({ poolSize: 10_000, fraction: 0.5, seed: 1, ...options });
-const homes = (factory: VariableFactory): string[] => factory.variables().map(({ name, home }) => `${name} ${home}`);
+const storages = (factory: VariableFactory): string[] => factory.variables().map(({ name, storage }) => `${name} ${storage}`);
 const deviationOf = (x: Tensor): number => {
   const numbers = x.toArray();
   const mean = numbers.reduce((a, b) => a + b) / numbers.length;
@@ -59,21 +59,21 @@ describe("which variables come from the pool", () => {
     factory.create("conv/bias", [4]);
     factory.create("dense/kernel", [5, 2]);
     factory.create("dense/bias", [2]);
-    return homes(factory);
+    return storages(factory);
   };
 
   test("left to itself: kernels and matrices, not biases and norms", () => {
     expect(build(new VariableFactory({ pool: newPool() }))).toEqual([
       "conv/kernel pool",
-      "conv/bias own",
+      "conv/bias dense",
       "dense/kernel pool",
-      "dense/bias own",
+      "dense/bias dense",
     ]);
   });
 
   test("without a pool: none", () => {
-    expect(build(new VariableFactory()).every((line) => line.endsWith("own"))).toBe(true);
-    expect(build(new VariableFactory({ pool: null, applyTo: ".*" })).every((line) => line.endsWith("own"))).toBe(true);
+    expect(build(new VariableFactory()).every((line) => line.endsWith("dense"))).toBe(true);
+    expect(build(new VariableFactory({ pool: null, applyTo: ".*" })).every((line) => line.endsWith("dense"))).toBe(true);
   });
 
   test("a string is anchored at the start in every branch, a RegExp searched, a function asked", () => {
@@ -94,13 +94,13 @@ describe("which variables come from the pool", () => {
   test("anything given is obeyed to the letter, also for biases and norms; only what is not trained stays out", () => {
     const factory = new VariableFactory({ pool: newPool(), applyTo: ".*" });
     batchNorm(scope(factory, "bn"), 4);
-    expect(homes(factory)).toEqual(["bn/gamma pool", "bn/beta pool", "bn/moving_mean own", "bn/moving_variance own"]);
+    expect(storages(factory)).toEqual(["bn/gamma pool", "bn/beta pool", "bn/moving_mean dense", "bn/moving_variance dense"]);
   });
 
   test("a scope called SMH compresses like any other", () => {
     const factory = new VariableFactory({ pool: newPool(), applyTo: ".*" });
     scope(factory, "SMH").create("kernel", [2, 2]);
-    expect(homes(factory)).toEqual(["SMH/kernel pool"]);
+    expect(storages(factory)).toEqual(["SMH/kernel pool"]);
   });
 });
 
@@ -205,8 +205,8 @@ describe("the factory", () => {
       denseSize: 31_786,
       coreSize: 12_530,
       trainedSize: 12_558,
-      poolSize: 179 ** 2,
-      status: 31_760,
+      pools: [{ kind: "product", coreSize: 12_530, poolSize: 179 ** 2, used: 31_760 }],
+      warnings: [],
     });
     expect(report.achievedFraction).toBeCloseTo(12_558 / 31_786, 12);
     expect([...factory.placements()]).toEqual([
@@ -250,7 +250,7 @@ describe("modifiers", () => {
     "constant fan-in": constantFaninScaleModifier,
     scale: variableScaleModifier,
     "scale and fan-out": variableFanoutScaleModifier,
-    "initialiser scale": initialiserScaleModifier,
+    "initialiser scale": initializerScaleModifier,
     "composed of two scales": composeModifiers(variableScaleModifier, constantFanoutScaleModifier, variableScaleModifier),
     "a user's own, which shifts": (slice, { variable }) => mul(slice, variable("shift", [], onesInit)),
   };

@@ -75,11 +75,11 @@ test("parameters carry their names in the order of creation, and only what has t
     ["conv/bias", false],
     ["dense/kernel", true],
   ]);
-  expect(vars.variables().map(({ name, trainable, home }) => [name, trainable, home])).toEqual([
-    ["conv/kernel", true, "own"],
-    ["conv/bias", true, "own"],
-    ["count", false, "own"],
-    ["dense/kernel", true, "own"],
+  expect(vars.variables().map(({ name, trainable, storage }) => [name, trainable, storage])).toEqual([
+    ["conv/kernel", true, "dense"],
+    ["conv/bias", true, "dense"],
+    ["count", false, "dense"],
+    ["dense/kernel", true, "dense"],
   ]);
 });
 

@@ -21,34 +21,69 @@ const normed: Model = (vars) =>
 
 test("the toy network's table, before it is built", () => {
   expect(summary((vars) => toyNetwork(vars)).split("\n")).toEqual([
-    "layer  variable  shape          weights  lives in",
-    "─────  ────────  ─────────────  ───────  ────────",
-    "conv   kernel    [5, 5, 1, 16]      400  own",
-    "conv   bias      [16]                16  own",
-    "dense  kernel    [3136, 10]      31,360  own",
-    "dense  bias      [10]                10  own",
+    "layer  variable  shape          weights  storage",
+    "─────  ────────  ─────────────  ───────  ───────",
+    "conv   kernel    [5, 5, 1, 16]      400  dense",
+    "conv   bias      [16]                16  dense",
+    "dense  kernel    [3136, 10]      31,360  dense",
+    "dense  bias      [10]                10  dense",
     "total                            31,786",
   ]);
 });
 
-test("the table of a compressed model says what lives in the pool and what is not trained", () => {
+test("the table of a compressed model says what lies in the pool and what is not trained, and the fraction", () => {
   const factory = new VariableFactory({ pool: new ProductVariablePool({ poolSize: 18, fraction: 1 }) });
   normed(factory);
   factory.create("top", [2]);
   expect(summary(factory).split("\n")).toEqual([
-    "layer   variable         shape   weights  lives in",
-    "──────  ───────────────  ──────  ───────  ────────────────",
+    "layer   variable         shape   weights  storage",
+    "──────  ───────────────  ──────  ───────  ──────────────────",
     "hidden  kernel           [4, 3]       12  pool",
-    "hidden  bias             [3]           3  own",
-    "norm    gamma            [3]           3  own",
-    "norm    beta             [3]           3  own",
-    "norm    moving_mean      [3]           3  own, not trained",
-    "norm    moving_variance  [3]           3  own, not trained",
+    "hidden  bias             [3]           3  dense",
+    "norm    gamma            [3]           3  dense",
+    "norm    beta             [3]           3  dense",
+    "norm    moving_mean      [3]           3  dense, not trained",
+    "norm    moving_variance  [3]           3  dense, not trained",
     "out     kernel           [3, 2]        6  pool",
-    "out     bias             [2]           2  own",
-    "        top              [2]           2  own",
+    "out     bias             [2]           2  dense",
+    "        top              [2]           2  dense",
     "total                                 31",
+    "",
+    "31 weights from 25 trained numbers: achieved fraction 0.806",
+    "product pool: 10 numbers make 25 weights, 18 are used",
   ]);
+});
+
+test("a model that trains more numbers than it has weights is warned about", () => {
+  const factory = new VariableFactory({ pool: new HashVariablePool({ poolSize: 40, fraction: 1 }) });
+  normed(factory);
+  expect(summary(factory).split("\n").slice(-3)).toEqual([
+    "hash pool: 40 numbers make 40 weights, 18 are used",
+    "warning: achieved fraction 1.828 is above 1: the model trains 53 numbers, more than its 29 weights; ask for a smaller fraction",
+    "warning: the model uses 18 of the 40 weights of the hash pool: make it with poolSize: poolSizeFor(model)",
+  ]);
+});
+
+test("the table and the report name every pool of a model that has several", () => {
+  const inner = new VariableFactory({ pool: new HashVariablePool({ poolSize: 6, fraction: 0.5 }), applyTo: "out/kernel" });
+  const pool = new ProductVariablePool({ poolSize: 100, fraction: 0.2 });
+  const factory = new VariableFactory({ pool, applyTo: "hidden/kernel", variables: inner });
+  normed(factory);
+  const { pools, warnings, coreSize, trainedSize } = factory.report();
+  const small = warnings.filter((warning) => warning.startsWith("the model uses"));
+  expect(pools).toEqual([
+    { kind: "product", coreSize: 20, poolSize: 100, used: 12 },
+    { kind: "hash", coreSize: 3, poolSize: 6, used: 6 },
+  ]);
+  expect(coreSize).toBe(23);
+  expect(trainedSize).toBe(sizesOf(factory).trainedSize);
+  expect(small).toEqual(["the model uses 12 of the 100 weights of the product pool: make it with poolSize: poolSizeFor(model)"]);
+  expect(
+    summary(scope(factory, "hidden"))
+      .split("\n")
+      .filter((line) => line.includes(" pool: "))
+      .slice(0, 2),
+  ).toEqual(["product pool: 20 numbers make 100 weights, 12 are used", "hash pool: 3 numbers make 6 weights, 6 are used"]);
 });
 
 test("a survey allocates nothing and lists what building the model creates", () => {
