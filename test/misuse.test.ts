@@ -96,9 +96,23 @@ const on =
   (...args) =>
     use(make(), ...args);
 
-const pairs = ["add", "sub", "mul", "div", "pow", "maximum", "minimum"] as const;
+const pairs = [
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "pow",
+  "maximum",
+  "minimum",
+  "equal",
+  "notEqual",
+  "less",
+  "lessEqual",
+  "greater",
+  "greaterEqual",
+] as const;
 const unaries = (
-  "abs exp gelu hardSwish log neg reciprocal relu sigmoid silu softplus sqrt square straightThroughSign tanh " +
+  "cos erf floor hardSigmoid mish relu6 round rsqrt sin abs exp hardSwish log neg reciprocal relu sigmoid silu softplus sqrt square straightThroughSign tanh " +
   "keep stopGradient variable"
 ).split(" ") as (keyof typeof h)[];
 
@@ -195,6 +209,8 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   ...unaries.map(unary),
   ...pairs.map((name) => call(`hashgrad.${name}`, exportsOf.h[name], () => [t(2), t(2)])),
   call("hashgrad.leakyRelu", h.leakyRelu, () => [t(2), 0.1]),
+  call("hashgrad.gelu", h.gelu, () => [t(2), { approximate: "none" }]),
+  call("hashgrad.elu", h.elu, () => [t(2), 0.1]),
   call("hashgrad.clip", h.clip, () => [t(2), 0, 1]),
   call("hashgrad.where", h.where, () => [t(2), t(2), 1]),
   call("hashgrad.dropout", h.dropout, () => [t(2), 0.5, () => 0.1]),
@@ -202,7 +218,23 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   call("hashgrad.mean", h.mean, () => [t(2, 3), 1, { keepDims: true }]),
   call("hashgrad.max", h.max, () => [t(2, 3), 1, { keepDims: true }]),
   call("hashgrad.min", h.min, () => [t(2, 3), 1, { keepDims: true }]),
+  ...(["prod", "norm", "logSumExp"] as const).map((name) =>
+    call(`hashgrad.${name}`, exportsOf.h[name], () => [t(2, 3), [1], { keepDims: true }]),
+  ),
+  ...(["variance", "standardDeviation"] as const).map((name) =>
+    call(`hashgrad.${name}`, exportsOf.h[name], () => [t(2, 3), 1, { keepDims: true, correction: 1 }]),
+  ),
   call("hashgrad.argMax", h.argMax, () => [t(2, 3), 1]),
+  call("hashgrad.argMin", h.argMin, () => [t(2, 3), 1]),
+  call("hashgrad.cumsum", h.cumsum, () => [t(2, 3), 1]),
+  call("hashgrad.topK", h.topK, () => [t(2, 3), 2, 1]),
+  call("hashgrad.expandDims", h.expandDims, () => [t(2, 3), 1]),
+  call("hashgrad.squeeze", h.squeeze, () => [t(2, 1), 1]),
+  call("hashgrad.tile", h.tile, () => [t(2, 3), [2, 1]]),
+  call("hashgrad.flip", h.flip, () => [t(2, 3), [1]]),
+  call("hashgrad.eye", h.eye, () => [2, 3]),
+  call("hashgrad.tril", h.tril, () => [t(2, 3), 1]),
+  call("hashgrad.triu", h.triu, () => [t(2, 3), 1]),
   call("hashgrad.flatten", h.flatten, () => [t(2, 3)]),
   call("hashgrad.matmul", h.matmul, () => [t(2, 2), t(2, 2), { transposeA: true, transposeB: false, bias: t(2) }]),
   call("hashgrad.conv2d", h.conv2d, () => [
@@ -229,7 +261,7 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   call("hashgrad.reshape", h.reshape, () => [t(2, 3), [3, 2]]),
   call("hashgrad.transpose", h.transpose, () => [t(2, 3), [1, 0]]),
   call("hashgrad.broadcastTo", h.broadcastTo, () => [t(1, 3), [2, 3]]),
-  call("hashgrad.slice", h.slice, () => [t(2, 3), [0, 1], [1, 2]]),
+  call("hashgrad.slice", h.slice, () => [t(2, 3), [0, 1], [1, 2], { strides: [1, 2] }]),
   call("hashgrad.cyclicSlice", h.cyclicSlice, () => [t(3), 1, 4]),
   call("hashgrad.concat", h.concat, () => [[t(2), t(2)], 0]),
   call("hashgrad.stack", h.stack, () => [[t(2), t(2)], 0]),

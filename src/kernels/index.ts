@@ -26,6 +26,7 @@ export {
   readText,
   TENSOR_BRAND,
 } from "./arguments.ts";
+export { equal, less, lessEqual, notEqual } from "./comparisons.ts";
 export type { Convolution, Depthwise } from "./conv.ts";
 export {
   BackendError,
@@ -50,6 +51,25 @@ export {
   type Numbers,
 } from "./memory.ts";
 export type { Reduced } from "./reduce.ts";
+export { cumsum, largest, logSumExp, logSumExpGrad, norm, normGrad, prod, prodGrad } from "./scans.ts";
+export {
+  cos,
+  cosGrad,
+  elu,
+  eluGrad,
+  erf,
+  erfGrad,
+  exactGelu,
+  exactGeluGrad,
+  flatGrad,
+  floor,
+  mish,
+  mishGrad,
+  round,
+  type Special,
+  sin,
+  sinGrad,
+} from "./special.ts";
 export type { View } from "./strided.ts";
 export { decodeText, encodeText } from "./text.ts";
 export type { Windows } from "./windows.ts";

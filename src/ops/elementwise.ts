@@ -26,7 +26,6 @@ type Unary =
   | "tanh"
   | "sigmoid"
   | "relu"
-  | "gelu"
   | "silu"
   | "hardSwish"
   | "softplus";
@@ -59,8 +58,6 @@ export const tanh = (x: Tensor): Tensor => unary("tanh", x);
 export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
 /** max(x, 0), with slope 0 at 0. */
 export const relu = (x: Tensor): Tensor => unary("relu", x);
-/** x·Φ(x) by its tanh formula (Hendrycks and Gimpel 2016). */
-export const gelu = (x: Tensor): Tensor => unary("gelu", x);
 /** x·sigmoid(x), also known as swish. */
 export const silu = (x: Tensor): Tensor => unary("silu", x);
 /** x·min(max(x + 3, 0), 6)/6 (Howard et al. 2019). */
@@ -95,7 +92,7 @@ export function clip(x: Tensor, low: number, high: number): Tensor {
 }
 
 /** Both operands as tensors of the shape they broadcast to. */
-function aligned(op: string, a: Tensor | number, b: Tensor | number): [Tensor, Tensor] {
+export function aligned(op: string, a: Tensor | number, b: Tensor | number): [Tensor, Tensor] {
   const [x, y] = [readOperand(op, "a", a), readOperand(op, "b", b)];
   if (sameShape(x.shape, y.shape)) return [x, y];
   const shape = broadcastShapes(op, x.shape, y.shape);

@@ -1,3 +1,5 @@
+export { elu, type GeluOptions, gelu, hardSigmoid, mish, relu6 } from "./activations.ts";
+export { equal, greater, greaterEqual, less, lessEqual, notEqual } from "./comparisons.ts";
 export { type Conv2dOptions, conv2d, depthwiseConv2d } from "./conv2d.ts";
 export {
   abs,
@@ -6,7 +8,6 @@ export {
   div,
   dropout,
   exp,
-  gelu,
   hardSwish,
   leakyRelu,
   log,
@@ -29,8 +30,24 @@ export {
 } from "./elementwise.ts";
 export { binaryCrossEntropyWithLogits, crossEntropy, meanSquaredError, oneHot, type Reduction } from "./loss.ts";
 export { type MatmulOptions, matmul } from "./matmul.ts";
-export { broadcastTo, concat, cyclicSlice, gather, pad, reshape, slice, split, stack, transpose } from "./movement.ts";
+export {
+  broadcastTo,
+  concat,
+  cyclicSlice,
+  gather,
+  pad,
+  reshape,
+  type SliceOptions,
+  slice,
+  split,
+  stack,
+  transpose,
+} from "./movement.ts";
 export { type BatchNormResult, batchNormInference, batchNormTraining, layerNorm, logSoftmax, softmax } from "./normalise.ts";
 export { avgPool2d, globalAvgPool2d, maxPool2d, type Pool2dOptions } from "./pool2d.ts";
-export { type Axis, argMax, flatten, max, mean, min, type ReduceOptions, sum } from "./reduce.ts";
+export { type Axis, argMax, argMin, flatten, max, mean, min, type ReduceOptions, sum } from "./reduce.ts";
+export { expandDims, eye, flip, squeeze, tile, tril, triu } from "./shaping.ts";
+export { type TopK, topK } from "./sorting.ts";
+export { cos, erf, floor, round, rsqrt, sin } from "./special.ts";
+export { cumsum, logSumExp, norm, prod, standardDeviation, type VarianceOptions, variance } from "./statistics.ts";
 export type { Padding, Pair } from "./windows.ts";

@@ -12,8 +12,10 @@ import {
   sizeOf,
   stridesOf,
   type Tensor,
+  ValueError,
 } from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
+import { reshaped } from "./movement.ts";
 
 /**
  * `transposeA`: a holds [k, m] instead of [m, k]; `transposeB`: b holds [n, k] instead of [k, n]. No copy is made. `bias` [n] is added to
@@ -24,6 +26,9 @@ export type MatmulOptions = { readonly transposeA?: boolean; readonly transposeB
 /**
  * The matrix product: a [m, k] · b [k, n] → [m, n]. Axes before the last two are batches and broadcast:
  * a [2, 1, m, k] · b [5, k, n] → [2, 5, m, n].
+ *
+ * A vector a [k] is a row and a vector b [k] a column, whose axis of length 1 the result does not have, as in NumPy:
+ * a [k] · b [k, n] → [n], a [m, k] · b [k] → [m], a [k] · b [k] → a scalar.
  */
 export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   readTensor("matmul", "a", a);
@@ -31,15 +36,26 @@ export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   const { transposeA = false, transposeB = false, bias } = readOptions("matmul", options, ["transposeA", "transposeB", "bias"]);
   readBoolean("matmul", "transposeA", transposeA);
   readBoolean("matmul", "transposeB", transposeB);
+  const [aIsRow, bIsColumn] = [a.shape.length === 1, b.shape.length === 1];
+  if (!aIsRow && !bIsColumn) return product(a, b, transposeA, transposeB, bias);
+  if ((aIsRow && transposeA) || (bIsColumn && transposeB)) {
+    const name = aIsRow && transposeA ? "A" : "B";
+    throw new ValueError("matmul", `transpose${name} must be left out: ${name.toLowerCase()} is a vector`);
+  }
+  const [ka] = aIsRow ? a.shape : rowsAndColumns(a, transposeA).reverse();
+  const [kb] = bIsColumn ? b.shape : rowsAndColumns(b, transposeB);
+  if (ka !== kb) throw unequalInner(a, b, transposeA, transposeB);
+  const row = aIsRow ? reshaped(a, [1, a.size]) : a;
+  const column = bIsColumn ? reshaped(b, [b.size, 1]) : b;
+  const y = product(row, column, transposeA, transposeB, bias);
+  const [batch, [m, n]] = [y.shape.slice(0, -2), y.shape.slice(-2) as [number, number]];
+  return reshaped(y, [...batch, ...(aIsRow ? [] : [m]), ...(bIsColumn ? [] : [n])]);
+}
+
+function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean, bias: Tensor | undefined): Tensor {
   const [m, k] = rowsAndColumns(a, transposeA);
   const [kb, n] = rowsAndColumns(b, transposeB);
-  if (a.shape.length < 2 || b.shape.length < 2 || k !== kb) {
-    const op = (name: string, transposed: boolean): string => (transposed ? `${name}ᵀ` : name);
-    throw new ShapeError(
-      "matmul",
-      `${op("a", transposeA)} ${show(a.shape)} · ${op("b", transposeB)} ${show(b.shape)}: need [m, k] · [k, n] with the same k`,
-    );
-  }
+  if (a.shape.length < 2 || b.shape.length < 2 || k !== kb) throw unequalInner(a, b, transposeA, transposeB);
   checkBias("matmul", bias, n);
   const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
   checkSize("matmul", [...batch, m, n]);
@@ -91,6 +107,15 @@ export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
     );
     pushBias(bias, dy, into);
   });
+}
+
+function unequalInner(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): ShapeError {
+  const [left, right] = [transposeA ? "aᵀ" : "a", transposeB ? "bᵀ" : "b"];
+  const rule =
+    a.shape.length > 1 && b.shape.length > 1
+      ? "need [m, k] · [k, n] with the same k"
+      : "need the same k: [k] or [m, k] · [k] or [k, n]";
+  return new ShapeError("matmul", `${left} ${show(a.shape)} · ${right} ${show(b.shape)}: ${rule}`);
 }
 
 function rowsAndColumns({ shape }: Tensor, transposed: boolean): [number, number] {

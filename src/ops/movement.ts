@@ -11,6 +11,7 @@ import {
   readIndices,
   readList,
   readNumber,
+  readOptions,
   readTensor,
   readTensors,
   record,
@@ -21,10 +22,11 @@ import {
   sizeOf,
   stridesOf,
   type Tensor,
+  ValueError,
 } from "../tensor/index.ts";
 
 /** The elements of x that a view names, as a new array; their gradient goes back to where they came from. */
-function viewed(op: string, attributes: Record<string, unknown>, x: Tensor, view: View): Tensor {
+export function viewed(op: string, attributes: Record<string, unknown>, x: Tensor, view: View): Tensor {
   checkSize(op, view.shape);
   const y = alloc(sizeOf(view.shape));
   kernels.readView(view, x.data, y);
@@ -45,7 +47,12 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   if (sizeOf(wanted) !== x.size || !wanted.every((n) => Number.isInteger(n) && n >= 0)) {
     throw new ShapeError("reshape", `x ${show(x.shape)} has ${x.size} elements, ${show(shape)} cannot hold exactly these`);
   }
-  return record("reshape", { shape: wanted }, [x], wanted, x.data, (dy, into) => into.same(x, dy), x.lifetime);
+  return reshaped(x, wanted);
+}
+
+/** `reshape` to a shape that is known to hold the numbers of x. */
+export function reshaped(x: Tensor, shape: Shape): Tensor {
+  return record("reshape", { shape }, [x], shape, x.data, (dy, into) => into.same(x, dy), x.lifetime);
 }
 
 /** x with its axes in another order: axis i of the result is axis `order[i]` of x. Left out: the axes reversed. */
@@ -92,40 +99,56 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   );
 }
 
+/** `strides` (1 for each axis): the step along each axis; −1 and below go backwards. */
+export type SliceOptions = { readonly strides?: readonly number[] };
+
 /**
- * The block of x that begins at `begin` (one index per axis) and has lengths `size`; −1 in `size` means up to the end. Negative
- * begins count from the end. A block of whole rows is a view: no copy, and its gradient costs its own length.
+ * The block of x that begins at `begin` and has lengths `size`, one number per axis. Axes at the end that a list leaves out are whole.
+ * - A negative begin counts from the end: −1 is the last index.
+ * - A negative size leaves numbers at the end out: −1 goes up to the end, −2 leaves out the last index, and so on.
+ * - A stride s > 1 takes the first index of the block and each s-th after it. A negative stride starts at the last index of the block.
+ *
+ * A block of whole rows without strides is a view: no copy, and its gradient costs its own length.
+ *
+ * @example NumPy's x[1:-1], x[::2] and x[::-1] are slice(x, [1], [-2]), slice(x, [0], [-1], { strides: [2] }) and
+ * slice(x, [0], [-1], { strides: [-1] }).
  */
-export function slice(x: Tensor, begin: readonly number[], size?: readonly number[]): Tensor {
+export function slice(x: Tensor, begin: readonly number[], size?: readonly number[], options?: SliceOptions): Tensor {
   readTensor("slice", "x", x);
-  readList("slice", "begin", begin);
-  if (size !== undefined) readList("slice", "size", size);
-  const lengths = size ?? begin.map(() => -1);
-  if (begin.length !== x.shape.length || lengths.length !== x.shape.length) {
-    throw new ShapeError("slice", `begin ${show(begin)}, size ${show(lengths)} of x ${show(x.shape)}: need one number per axis`);
-  }
-  const from = begin.map((at, axis) => (at < 0 ? at + x.shape[axis]! : at));
-  const shape = lengths.map((length, axis) => (length === -1 ? x.shape[axis]! - from[axis]! : length));
-  for (const [axis, length] of shape.entries()) {
-    const [at, whole] = [from[axis]!, x.shape[axis]!];
-    if (!Number.isInteger(at) || !Number.isInteger(length) || at < 0 || length < 0 || at + length > whole) {
-      throw new ShapeError("slice", `begin ${show(begin)}, size ${show(lengths)} leaves x ${show(x.shape)} at axis ${axis}`);
+  const { strides } = readOptions("slice", options, ["strides"]);
+  const lists = { begin, ...(size === undefined ? {} : { size }), ...(strides === undefined ? {} : { strides }) };
+  for (const [name, list] of Object.entries(lists)) {
+    if (readList("slice", name, list).length > x.shape.length) {
+      throw new ShapeError("slice", `${name} ${show(list)} of x ${show(x.shape)}: need at most one number per axis`);
     }
   }
-  const strides = stridesOf(x.shape);
-  const offset = from.reduce((sum, at, axis) => sum + at * strides[axis]!, 0);
-  const attributes = { begin: from, size: shape };
-  // One run of numbers where axes before one have length 1, and those behind it are whole.
-  const first = shape.findIndex((length) => length !== 1);
-  if (!shape.every((length, axis) => axis <= first || first < 0 || length === x.shape[axis])) {
-    return viewed("slice", attributes, x, { shape, strides, offset });
+  const from = x.shape.map((whole, axis) => ((begin[axis] ?? 0) < 0 ? begin[axis]! + whole : (begin[axis] ?? 0)));
+  const lengths = x.shape.map((whole, axis) => {
+    const length = size?.[axis] ?? -1;
+    return length < 0 ? whole + 1 + length - from[axis]! : length;
+  });
+  for (const [axis, length] of lengths.entries()) {
+    const [at, whole] = [from[axis]!, x.shape[axis]!];
+    if (!Number.isInteger(at) || !Number.isInteger(length) || at < 0 || length < 0 || at + length > whole) {
+      const given = size === undefined ? "" : `, size ${show(size)}`;
+      throw new ShapeError("slice", `begin ${show(begin)}${given} leaves x ${show(x.shape)} at axis ${axis}`);
+    }
   }
-  const end = offset + sizeOf(shape);
+  const apart = stridesOf(x.shape);
+  if (strides?.some((step) => step !== 1)) return steps(x, from, lengths, strides, apart);
+  const offset = from.reduce((sum, at, axis) => sum + at * apart[axis]!, 0);
+  const attributes = { begin: from, size: lengths };
+  // One run of numbers where axes before one have length 1, and those behind it are whole.
+  const first = lengths.findIndex((length) => length !== 1);
+  if (!lengths.every((length, axis) => axis <= first || first < 0 || length === x.shape[axis])) {
+    return viewed("slice", attributes, x, { shape: lengths, strides: apart, offset });
+  }
+  const end = offset + sizeOf(lengths);
   return record(
     "slice",
     attributes,
     [x],
-    shape,
+    lengths,
     x.data.subarray(offset, end),
     (dy, into) =>
       into(x, (dx, accumulate) => {
@@ -134,6 +157,28 @@ export function slice(x: Tensor, begin: readonly number[], size?: readonly numbe
       }),
     x.lifetime,
   );
+}
+
+/** The block of x at `begin` of lengths `size`, in steps along each axis. `apart`: how far neighbors along each axis lie apart. */
+function steps(
+  x: Tensor,
+  begin: readonly number[],
+  size: readonly number[],
+  given: readonly number[],
+  apart: readonly number[],
+): Tensor {
+  for (const [axis, step] of given.entries()) {
+    readCount("slice", `strides[${axis}]`, step, Number.MIN_SAFE_INTEGER);
+    if (step === 0) throw new ValueError("slice", `strides[${axis}] must not be 0; -1 goes backwards`);
+  }
+  const strides = size.map((_, axis) => given[axis] ?? 1);
+  const first = begin.map((at, axis) => (strides[axis]! < 0 ? at + size[axis]! - 1 : at));
+  const view = {
+    shape: size.map((length, axis) => Math.ceil(length / Math.abs(strides[axis]!))),
+    strides: strides.map((step, axis) => step * apart[axis]!),
+    offset: first.reduce((sum, at, axis) => sum + at * apart[axis]!, 0),
+  };
+  return viewed("slice", { begin, size, strides }, x, view);
 }
 
 /** `length` elements of a vector from `begin` on, starting over at its first when it ends. Elements used twice add their gradients. */

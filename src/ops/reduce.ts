@@ -78,17 +78,22 @@ export const max = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => 
 /** The smallest number over axes; NaN wins. At a tie the first in row-major order gets the gradient. */
 export const min = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("min", x, axis, options);
 
-/** Where along an axis (the last) the largest number is, the first of equals: whole numbers, row by row, that axis gone. */
-export function argMax(x: Tensor, axis = -1): Int32Array {
-  readTensor("argMax", "x", x);
-  const along = axisOf("argMax", axis, x.shape);
-  const { sizes, shape } = plan("argMax", x, along, undefined);
+function argExtreme(op: "argMax" | "argMin", x: Tensor, axis: number): Int32Array {
+  readTensor(op, "x", x);
+  const along = axisOf(op, axis, x.shape);
+  const { sizes, shape } = plan(op, x, along, undefined);
+  const name = op === "argMax" ? "max" : "min";
   if (sizes.n === 0)
-    throw new ShapeError("argMax", `x ${show(x.shape)} has nothing along axis ${along}: there is no max of no numbers`);
+    throw new ShapeError(op, `x ${show(x.shape)} has nothing along axis ${along}: there is no ${name} of no numbers`);
   const winners = new Int32Array(sizeOf(shape));
-  kernels.argExtreme(sizes, false, x.data, winners);
+  kernels.argExtreme(sizes, op === "argMin", x.data, winners);
   return winners;
 }
+
+/** Where along an axis (the last) the largest number is, the first of equals: whole numbers, row by row, that axis gone. NaN wins. */
+export const argMax = (x: Tensor, axis = -1): Int32Array => argExtreme("argMax", x, axis);
+/** Where along an axis (the last) the smallest number is, the first of equals: whole numbers, row by row, that axis gone. NaN wins. */
+export const argMin = (x: Tensor, axis = -1): Int32Array => argExtreme("argMin", x, axis);
 
 /** x as rows along one axis, a function of rows, and the axis back where it was. */
 export function alongLast(who: string, x: Tensor, axis: number, rows: (x: Tensor) => Tensor): Tensor {

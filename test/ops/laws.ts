@@ -3,6 +3,7 @@ import * as ops from "../../src/ops/index.ts";
 import { broadcastShapes, Generator, gradients, sizeOf, type Tensor, tensor, variable } from "../../src/tensor/index.ts";
 import { broadcastablePairs, seeds, shapes, tensors, type ValueOptions } from "../../src/testing/arbitraries.ts";
 import type { Differentiable } from "../../src/testing/index.ts";
+import { basicLaws } from "./basic-laws.ts";
 import {
   all,
   alongAxis,
@@ -24,7 +25,18 @@ type OpName = Exclude<
 >;
 
 /** Ops with a result that has no gradient. */
-export const withoutGradient = ["argMax", "oneHot"] as const;
+export const withoutGradient = [
+  "argMax",
+  "argMin",
+  "equal",
+  "eye",
+  "greater",
+  "greaterEqual",
+  "less",
+  "lessEqual",
+  "notEqual",
+  "oneHot",
+] as const;
 type Without = (typeof withoutGradient)[number];
 
 /** A tensor times one number, on either side, and a tensor times its own shape's only number. */
@@ -66,6 +78,20 @@ const matmulLaw: Law = gradientLaw(
         xs,
         note: described,
       }));
+    }),
+);
+
+/** A vector on either side, or on both. */
+const vectorLaw: Law = gradientLaw(
+  fc
+    .tuple(shapes({ maxAxes: 1, maxLength: 2 }), whole(1, 4), whole(1, 4), oneOf("row", "column", "both"), fc.boolean())
+    .chain(([batch, k, n, kind, transposed]) => {
+      const matrix = [...batch, ...((kind === "row") === transposed ? [n, k] : [k, n])];
+      const [a, b] = kind === "both" ? [[k], [k]] : kind === "row" ? [[k], matrix] : [matrix, [k]];
+      const options = kind === "both" ? {} : { [kind === "row" ? "transposeB" : "transposeA"]: transposed };
+      return fc
+        .tuple(tensors(a), tensors(b))
+        .map((xs): Case => ({ f: (u, v) => ops.matmul(u!, v!, options), xs, note: note(options) }));
     }),
 );
 
@@ -374,6 +400,7 @@ const powLaw: Law = all(
 
 /** A law for every op that has a gradient. */
 export const laws: Readonly<Record<OpName, Law>> = {
+  ...basicLaws,
   abs: elementwise(ops.abs, { awayFrom: [0] }),
   add: all(pairwise(ops.add), doubled(ops.add)),
   avgPool2d: poolLaw(ops.avgPool2d),
@@ -396,7 +423,6 @@ export const laws: Readonly<Record<OpName, Law>> = {
       .map((x) => ({ f: ops.flatten, xs: [x] })),
   ),
   gather: gatherLaw,
-  gelu: elementwise(ops.gelu, { min: -4, max: 4 }),
   globalAvgPool2d: gradientLaw(
     shapes({ minAxes: 4 })
       .chain((shape) => tensors(shape))
@@ -410,7 +436,7 @@ export const laws: Readonly<Record<OpName, Law>> = {
   ),
   log: elementwise(ops.log, { min: 0.3, max: 3 }),
   logSoftmax: alongAxis(ops.logSoftmax, { min: -5, max: 5 }),
-  matmul: matmulLaw,
+  matmul: all(matmulLaw, vectorLaw),
   max: reduction(ops.max, { distinct: 0.04 }),
   maxPool2d: poolLaw(ops.maxPool2d, { min: -6, max: 6, distinct: 0.04 }),
   maximum: pairwise(ops.maximum, nearWhole, nearHalf),
@@ -427,7 +453,7 @@ export const laws: Readonly<Record<OpName, Law>> = {
   reshape: reshapeLaw,
   sigmoid: elementwise(ops.sigmoid, { min: -5, max: 5 }),
   silu: elementwise(ops.silu, { min: -5, max: 5 }),
-  slice: sliceLaw,
+  slice: all(sliceLaw, basicLaws.slice),
   softmax: alongAxis(ops.softmax, { min: -3, max: 3 }),
   softplus: elementwise(ops.softplus, { min: -5, max: 5 }),
   split: splitLaw,

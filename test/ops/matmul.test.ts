@@ -98,3 +98,24 @@ test("NaN and infinity go through a product", () => {
   );
   expect(y.toNested()).toEqual([[Number.NaN], [Number.POSITIVE_INFINITY]]);
 });
+
+test("a vector is a row on the left and a column on the right, and its axis goes, as in NumPy", () => {
+  const m = tensor([
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+  expect(matmul(tensor([1, 10]), m).toNested()).toEqual([41, 52, 63]);
+  expect(matmul(m, tensor([1, 0, -1])).toNested()).toEqual([-2, -2]);
+  expect(matmul(tensor([1, 2, 3]), tensor([4, 5, 6])).toNested()).toBe(32);
+  expect(matmul(tensor([1, 0, -1]), m, { transposeB: true }).toNested()).toEqual([-2, -2]);
+  expect(matmul(m, tensor([1, 10]), { transposeA: true }).toNested()).toEqual([41, 52, 63]);
+  expect(matmul(tensor([1, 10]), m, { bias: tensor([0, 0, 1]) }).toNested()).toEqual([41, 52, 64]);
+  expect(matmul(tensor([1, Number.NaN]), m).toNested()).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+});
+
+test("a vector meets each matrix of a batch, and empty ones", () => {
+  expect(matmul(whole([4], 1), whole([2, 3, 4, 5], 2)).shape).toEqual([2, 3, 5]);
+  expect(matmul(whole([2, 3, 4, 5], 2), whole([5], 1)).shape).toEqual([2, 3, 4]);
+  expect(matmul(zeros([0]), zeros([0])).toNested()).toBe(0);
+  expect(matmul(zeros([0]), zeros([0, 2])).toNested()).toEqual([0, 0]);
+});

@@ -35,6 +35,14 @@ function watched(run: () => void): Called {
 
 const examples: Readonly<Record<(typeof withoutGradient)[number], () => void>> = {
   argMax: () => void ops.argMax(tensor([[1, 2]])),
+  argMin: () => void ops.argMin(tensor([[1, 2]])),
+  equal: () => void ops.equal(tensor([1]), tensor([2])),
+  eye: () => void ops.eye(2),
+  greater: () => void ops.greater(tensor([1]), tensor([2])),
+  greaterEqual: () => void ops.greaterEqual(tensor([1]), tensor([2])),
+  less: () => void ops.less(tensor([1]), tensor([2])),
+  lessEqual: () => void ops.lessEqual(tensor([1]), tensor([2])),
+  notEqual: () => void ops.notEqual(tensor([1]), tensor([2])),
   oneHot: () => void ops.oneHot([1], 2),
 };
 
@@ -52,7 +60,7 @@ export function opTable(): string {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([op, run]) => {
       const { forward, gradient } = watched(run);
-      return `| ${op} | ${shown(forward) || "a view"} | ${op in examples ? "none" : shown(gradient) || "a view"} |`;
+      return `| ${op} | ${shown(forward) || "–"} | ${op in examples ? "none" : shown(gradient) || "–"} |`;
     });
   fc.configureGlobal(before);
   return [
@@ -60,7 +68,9 @@ export function opTable(): string {
     "",
     "Written by `npm run docs:ops` from what each op calls while its gradient law runs; a test compares. **Bold** kernels are vectorised in",
     "WebAssembly and shared by threads where the work is large; *slanted* ones are blocked in plain TypeScript; all others, and all of them",
-    "without WebAssembly, are plain loops. Every gradient is held to central differences on both backends.",
+    "without WebAssembly, are plain loops. Every gradient is held to central differences on both backends. Not listed are the plain loops of",
+    "`comparisons.ts`, `special.ts` and `scans.ts` in `src/kernels`: these are outside of the table of kernels, so that a program which does not",
+    "use them does not carry them. A dash means that the op calls no kernel of the table: a view, or a loop that is not listed.",
     "",
     "| op | forward | gradient |",
     "|--|--|--|",

@@ -1,0 +1,57 @@
+import {
+  alloc,
+  eluGrad,
+  elu as eluKernel,
+  exactGelu,
+  exactGeluGrad,
+  kernels,
+  mishGrad,
+  mish as mishKernel,
+} from "../kernels/index.ts";
+import { readName, readNumber, readOptions, readTensor, record, type Tensor } from "../tensor/index.ts";
+import { add, clip, mul, relu } from "./elementwise.ts";
+import { special } from "./special.ts";
+
+/** `approximate` ("tanh"): "none" computes Φ by the error function, "tanh" by the formula of Hendrycks and Gimpel (2016). */
+export type GeluOptions = { readonly approximate?: "tanh" | "none" };
+
+/**
+ * x·Φ(x), where Φ is the distribution function of the standard normal distribution. The default is the tanh formula, which differs from the
+ * exact value by less than 5e-4 and has fast kernels. `{ approximate: "none" }` is exact, as PyTorch's default.
+ */
+export function gelu(x: Tensor, options?: GeluOptions): Tensor {
+  readTensor("gelu", "x", x);
+  const { approximate = "tanh" } = readOptions("gelu", options, ["approximate"]);
+  readName("gelu", "approximate", approximate, ["tanh", "none"]);
+  if (approximate === "none") return special("gelu", { approximate }, x, { forward: exactGelu, gradient: exactGeluGrad });
+  const y = alloc(x.size);
+  kernels.gelu(x.data, y);
+  return record("gelu", { approximate }, [x], x.shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => kernels.geluGrad(x.data, y, dy, dx, accumulate)),
+  );
+}
+
+/** x where it is positive, else alpha·(eˣ − 1); alpha 1 by default. The slope at 0 is alpha. */
+export function elu(x: Tensor, alpha = 1): Tensor {
+  readTensor("elu", "x", x);
+  readNumber("elu", "alpha", alpha);
+  return special("elu", { alpha }, x, {
+    forward: (v, y) => eluKernel(v, y, alpha),
+    gradient: (v, dy, dx, accumulate) => eluGrad(v, dy, dx, accumulate, alpha),
+  });
+}
+
+/** x, but at least 0 and at most 6. The slope is 0 at 0 and 1 at 6. */
+export function relu6(x: Tensor): Tensor {
+  readTensor("relu6", "x", x);
+  return clip(relu(x), 0, 6);
+}
+
+/** x/6 + 1/2, but at least 0 and at most 1, as PyTorch; Keras had x/5 + 1/2 before version 3. The slope at −3 and 3 is 1/6. */
+export function hardSigmoid(x: Tensor): Tensor {
+  readTensor("hardSigmoid", "x", x);
+  return clip(mul(add(x, 3), 1 / 6), 0, 1);
+}
+
+/** x·tanh(softplus(x)) (Misra 2019). */
+export const mish = (x: Tensor): Tensor => special("mish", {}, x, { forward: mishKernel, gradient: mishGrad });

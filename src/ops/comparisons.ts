@@ -1,0 +1,35 @@
+import type { Numbers } from "../kernels/index.ts";
+import {
+  alloc,
+  equal as areEqual,
+  less as areLess,
+  lessEqual as areLessOrEqual,
+  notEqual as areUnequal,
+} from "../kernels/index.ts";
+import { record, type Tensor } from "../tensor/index.ts";
+import { aligned } from "./elementwise.ts";
+
+type Operand = Tensor | number;
+type Kernel = (a: Numbers, b: Numbers, y: Numbers) => void;
+
+/** The graph records a comparison, but no gradient passes: the result is constant between its jumps. */
+function compare(op: string, a: Operand, b: Operand, kernel: Kernel, swapped = false): Tensor {
+  const [x, z] = aligned(op, a, b);
+  const y = alloc(x.size);
+  if (swapped) kernel(z.data, x.data, y);
+  else kernel(x.data, z.data, y);
+  return record(op, {}, [x, z], x.shape, y, () => undefined);
+}
+
+/** 1 where a = b, else 0; broadcast. NaN is not equal to anything. No gradient. */
+export const equal = (a: Operand, b: Operand): Tensor => compare("equal", a, b, areEqual);
+/** 1 where a ≠ b, else 0; broadcast. NaN is not equal to anything. No gradient. */
+export const notEqual = (a: Operand, b: Operand): Tensor => compare("notEqual", a, b, areUnequal);
+/** 1 where a < b, else 0, also if either is NaN; broadcast. No gradient. */
+export const less = (a: Operand, b: Operand): Tensor => compare("less", a, b, areLess);
+/** 1 where a ≤ b, else 0, also if either is NaN; broadcast. No gradient. */
+export const lessEqual = (a: Operand, b: Operand): Tensor => compare("lessEqual", a, b, areLessOrEqual);
+/** 1 where a > b, else 0, also if either is NaN; broadcast. No gradient. */
+export const greater = (a: Operand, b: Operand): Tensor => compare("greater", a, b, areLess, true);
+/** 1 where a ≥ b, else 0, also if either is NaN; broadcast. No gradient. */
+export const greaterEqual = (a: Operand, b: Operand): Tensor => compare("greaterEqual", a, b, areLessOrEqual, true);

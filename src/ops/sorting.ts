@@ -1,0 +1,29 @@
+import { alloc, kernels, largest } from "../kernels/index.ts";
+import { axisOf, readCount, readTensor, record, sizeOf, type Tensor } from "../tensor/index.ts";
+
+/** What `topK` returns: the values, and the position of each along the axis, row by row in the shape of the values. */
+export type TopK = { readonly values: Tensor; readonly indices: Int32Array };
+
+/**
+ * The k largest numbers along an axis (the last), largest first: x [..., n] → values [..., k]. NaN counts as the largest number, and the first
+ * of equal numbers comes first. The gradient of each value goes to the place it came from.
+ * @throws ValueError if k is not a whole number from 0 to the length of the axis.
+ */
+export function topK(x: Tensor, k: number, axis = -1): TopK {
+  readTensor("topK", "x", x);
+  const along = axisOf("topK", axis, x.shape);
+  const n = x.shape[along]!;
+  readCount("topK", "k", k, 0, n);
+  const inner = sizeOf(x.shape.slice(along + 1));
+  const shape = x.shape.with(along, k);
+  const indices = new Int32Array(sizeOf(shape));
+  largest({ outer: sizeOf(x.shape.slice(0, along)), n, inner }, k, x.data, indices);
+  // Position i of the result is [outer, k, inner]; its number lies at [outer, indices[i], inner] of x.
+  const places = indices.map((index, i) => (Math.floor(i / (k * inner)) * n + index) * inner + (i % inner));
+  const y = alloc(indices.length);
+  kernels.readRows(places, 1, x.data, y);
+  const values = record("topK", { k, axis: along }, [x], shape, y, (dy, into) =>
+    into.partly(x, (dx) => kernels.addRows(places, 1, dy, dx)),
+  );
+  return { values, indices };
+}

@@ -1,0 +1,118 @@
+import {
+  alloc,
+  cumsum as cumsumKernel,
+  logSumExpGrad,
+  logSumExp as logSumExpKernel,
+  type Numbers,
+  normGrad,
+  norm as normKernel,
+  prodGrad,
+  prod as prodKernel,
+  type Reduced,
+} from "../kernels/index.ts";
+import {
+  axesOf,
+  axisOf,
+  readBoolean,
+  readNumber,
+  readOptions,
+  readTensor,
+  record,
+  sizeOf,
+  type Tensor,
+} from "../tensor/index.ts";
+import { mul, square, sub } from "./elementwise.ts";
+import { reshape, transpose } from "./movement.ts";
+import { type Axis, mean, type ReduceOptions, sum } from "./reduce.ts";
+
+type Kernels = {
+  readonly forward: (sizes: Reduced, x: Numbers, y: Numbers) => void;
+  readonly gradient: (sizes: Reduced, x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean) => void;
+};
+
+/** A reduction whose kernels are not in the table. Axes that are not neighbors are moved to the end first. */
+function reduced(op: string, x: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined, kernels: Kernels): Tensor {
+  readTensor(op, "x", x);
+  const { keepDims = false } = readOptions(op, options, ["keepDims"]);
+  readBoolean(op, "keepDims", keepDims);
+  const axes = axesOf(op, axis, x.shape);
+  const rest = x.shape.map((_, i) => i).filter((i) => !axes.includes(i));
+  const shape = keepDims ? x.shape.map((n, i) => (axes.includes(i) ? 1 : n)) : rest.map((i) => x.shape[i]!);
+  const [first, end] = [axes[0] ?? 0, (axes.at(-1) ?? -1) + 1];
+  if (end - first !== axes.length) {
+    const last = axes.map((_, i) => rest.length + i);
+    return reshape(reduced(op, transpose(x, [...rest, ...axes]), last, undefined, kernels), shape);
+  }
+  const sizes = {
+    outer: sizeOf(x.shape.slice(0, first)),
+    n: sizeOf(x.shape.slice(first, end)),
+    inner: sizeOf(x.shape.slice(end)),
+  };
+  const y = alloc(sizeOf(shape));
+  kernels.forward(sizes, x.data, y);
+  return record(op, { axis: axes, keepDims }, [x], shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => kernels.gradient(sizes, x.data, y, dy, dx, accumulate)),
+  );
+}
+
+/** The product over axes; 1 if there is nothing to multiply. The gradient is right at zeros, too. */
+export const prod = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
+  reduced("prod", x, axis, options, {
+    forward: prodKernel,
+    gradient: (sizes, v, _, dy, dx, accumulate) => prodGrad(sizes, v, dy, dx, accumulate),
+  });
+
+/** The Euclidean norm over axes, √Σx²; 0 if there is nothing to add. Squares do not overflow. The gradient at 0 is 0. */
+export const norm = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
+  reduced("norm", x, axis, options, { forward: normKernel, gradient: normGrad });
+
+/** ln Σeˣ over axes, without overflow; −∞ if all numbers are −∞ (the gradient is 0 then), or if there is nothing to add. */
+export const logSumExp = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
+  reduced("logSumExp", x, axis, options, {
+    forward: logSumExpKernel,
+    gradient: (sizes, v, _, dy, dx, accumulate) => logSumExpGrad(sizes, v, dy, dx, accumulate),
+  });
+
+/** The sum of each element and all before it along an axis (the last). The shape stays. */
+export function cumsum(x: Tensor, axis = -1): Tensor {
+  readTensor("cumsum", "x", x);
+  const along = axisOf("cumsum", axis, x.shape);
+  const sizes = { outer: sizeOf(x.shape.slice(0, along)), n: x.shape[along]!, inner: sizeOf(x.shape.slice(along + 1)) };
+  const y = alloc(x.size);
+  cumsumKernel(sizes, x.data, y, false, false);
+  return record("cumsum", { axis: along }, [x], x.shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => cumsumKernel(sizes, dy, dx, true, accumulate)),
+  );
+}
+
+/**
+ * `keepDims` (false), and `correction` (0): what is subtracted from the count n of numbers before dividing by it. 1 gives the unbiased
+ * estimate, which is PyTorch's default.
+ */
+export type VarianceOptions = ReduceOptions & { readonly correction?: number };
+
+/** x − mean, the axes, and one over the count of numbers less the correction. */
+function deviations(who: string, x: Tensor, axis: Axis | undefined, options: VarianceOptions | undefined) {
+  readTensor(who, "x", x);
+  const { keepDims = false, correction = 0 } = readOptions(who, options, ["keepDims", "correction"]);
+  readBoolean(who, "keepDims", keepDims);
+  readNumber(who, "correction", correction, { least: 0 });
+  const axes = axesOf(who, axis, x.shape);
+  const count = sizeOf(axes.map((i) => x.shape[i]!));
+  return { centered: sub(x, mean(x, axes, { keepDims: true })), axes, keepDims, scale: 1 / Math.max(0, count - correction) };
+}
+
+/**
+ * The mean of (x − mean)² over axes: the biased variance, as in NumPy; `{ correction: 1 }` is the unbiased one. NaN if there are no numbers,
+ * or none but equal ones with nothing left to divide by.
+ */
+export function variance(x: Tensor, axis?: Axis, options?: VarianceOptions): Tensor {
+  const { centered, axes, keepDims, scale } = deviations("variance", x, axis, options);
+  return mul(sum(square(centered), axes, { keepDims }), scale);
+}
+
+/** The square root of `variance`, with the same options. The gradient is 0 if all numbers are equal. */
+export function standardDeviation(x: Tensor, axis?: Axis, options?: VarianceOptions): Tensor {
+  const { centered, axes, keepDims, scale } = deviations("standardDeviation", x, axis, options);
+  return mul(norm(centered, axes, { keepDims }), Math.sqrt(scale));
+}
