@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as data from "../src/data/index.ts";
 import * as h from "../src/index.ts";
@@ -5,6 +6,7 @@ import * as io from "../src/io/index.ts";
 import * as nn from "../src/nn/index.ts";
 import * as optim from "../src/optim/index.ts";
 import * as smh from "../src/smh/index.ts";
+import * as arbitraries from "../src/testing/arbitraries.ts";
 import * as testing from "../src/testing/index.ts";
 import * as train from "../src/train/index.ts";
 
@@ -202,8 +204,48 @@ const datasets: [string, Call][] = [
   call("train.confusionMatrix", train.confusionMatrix, () => [logits(), [0, 1]]),
 ];
 
+/** Tensors or shapes of an arbitrary, which the function of that name makes. */
+const drawn =
+  (make: (...args: never[]) => fc.Arbitrary<unknown>): Call["run"] =>
+  (...args) =>
+    fc.sample(make(...args), { numRuns: 3, seed: 1 });
+const lengths = { minAxes: 1, maxAxes: 2, minLength: 1, maxLength: 3 };
+const derivatives = { step: 0.01, upstream: t(2) };
+const helpers: [string, Call][] = [
+  call(
+    "testing.checkGradient",
+    testing.checkGradient,
+    () => [h.square, [t(2)], { ...derivatives, tolerance: 0.1, seed: 1 }],
+    /^(checkGradient|square)/,
+  ),
+  call(
+    "testing.compareGradient",
+    testing.compareGradient,
+    () => [h.square, [t(2)], () => 0.1, { ...derivatives }],
+    /^(compareGradient|square)/,
+  ),
+  call(
+    "testing.gradientError",
+    testing.gradientError,
+    () => [h.square, [t(2)], () => 0.1, { ...derivatives }],
+    /^(gradientError|square)/,
+  ),
+  call("testing.compareLeafGradient", testing.compareLeafGradient, () => {
+    const x = leaf();
+    return [() => h.square(x), [x], () => 0.1, { ...derivatives }];
+  }),
+  call("arbitraries.seeds", drawn(arbitraries.seeds), () => []),
+  call("arbitraries.shapes", drawn(arbitraries.shapes), () => [{ ...lengths }]),
+  call("arbitraries.broadcastablePairs", drawn(arbitraries.broadcastablePairs), () => [{ ...lengths }]),
+  call("arbitraries.tensors", drawn(arbitraries.tensors), () => [
+    [2, 3],
+    { min: -1, max: 1, awayFrom: [0], gap: 0.01, distinct: 0.01 },
+  ]),
+];
+
 const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   ...datasets,
+  ...helpers,
   call("smh.namedModifier", smh.namedModifier, () => ["kind", smh.reluModifier]),
   call("hashgrad.configure", h.configure, () => [{ threads: 1 }]),
   ...unaries.map(unary),
@@ -474,9 +516,9 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
 const exempt = /Error$|^hashgrad\.(Tensor|backend|memory)$|Init$|^hashgrad\.(glorot|he)|^smh\.PADDING$/;
 
 /** Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/data and test/train call them with hostile values. */
-const elsewhere = /^io\.|^train\.(train|evaluate)$|^data\.(readIdx|readMnist|mnistFolder)$|^testing\./;
+const elsewhere = /^io\.|^train\.(train|evaluate)$|^data\.(readIdx|readMnist|mnistFolder)$/;
 
-const doors = { hashgrad: h, nn, optim, smh, data, io, train, testing };
+const doors = { hashgrad: h, nn, optim, smh, data, io, train, testing, arbitraries };
 
 test("every public function and class has a valid call in the table", () => {
   const functions = Object.entries(doors).flatMap(([door, exports]) =>
@@ -580,6 +622,17 @@ describe("lists that are deep, long or inside themselves", () => {
     for (let i = 0; i < 10_000; i++) inner = h.scope(inner, "s");
     expect(inner.create("w", [2]).name).toHaveLength(20_001);
     expect(inner.variables()).toHaveLength(1);
+  });
+
+  test("uniqueNames, shared and variable scopes nest 10,000 deep", () => {
+    let [numbered, reusing] = [vars() as h.VariableCreator, vars() as h.VariableCreator];
+    for (let i = 0; i < 10_000; i++) {
+      numbered = h.variableCreatorScope(h.scope(numbered, "s"), (inner) => inner);
+      reusing = h.variableScope("s", { creator: reusing }, (inner) => inner);
+    }
+    const [first, second] = [numbered.create("w", [2]), numbered.create("w", [2])];
+    expect([first.name.length, second.name.slice(-4)]).toEqual([20_001, "/w_1"]);
+    expect(reusing.create("w", [2])).toBe(reusing.create("w", [2]));
   });
 });
 

@@ -65,7 +65,10 @@ export const hardSwish = (x: Tensor): Tensor => unary("hardSwish", x);
 /** ln(1 + eˣ), without overflow. */
 export const softplus = (x: Tensor): Tensor => unary("softplus", x);
 
-/** x where it is positive, else alpha·x (alpha 0.2, as TensorFlow; PyTorch uses 0.01). The slope at 0 is alpha. */
+/**
+ * x where it is positive, else alpha·x (alpha 0.2, as TensorFlow; PyTorch uses 0.01). The slope at 0 is alpha.
+ * With alpha 0, −∞ gives 0·∞ = NaN, as in PyTorch; `relu` gives 0.
+ */
 export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
   readTensor("leakyRelu", "x", x);
   readNumber("leakyRelu", "alpha", alpha);

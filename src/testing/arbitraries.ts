@@ -1,7 +1,21 @@
 // Shapes, seeds and tensors for property tests. The entry point `hashgrad/testing/arbitraries`, apart from gradient checks, because it needs
 // fast-check: `npm install --save-dev fast-check`.
 import fc from "fast-check";
-import { Generator, type Shape, sizeOf, type Tensor, tensor, ValueError } from "../tensor/index.ts";
+import {
+  checkShape,
+  FLOAT32,
+  Generator,
+  MOST_AXES,
+  readCount,
+  readList,
+  readNumber,
+  readOptions,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  tensor,
+  ValueError,
+} from "../tensor/index.ts";
 
 /** How many axes shapes have (0 to 4) and how long these are (1 to 4). */
 export type ShapeOptions = {
@@ -12,7 +26,17 @@ export type ShapeOptions = {
 };
 
 /** Shapes; they shrink to fewer and shorter axes. */
-export function shapes({ minAxes = 0, maxAxes = 4, minLength = 1, maxLength = 4 }: ShapeOptions = {}): fc.Arbitrary<number[]> {
+export function shapes(options: ShapeOptions = {}): fc.Arbitrary<number[]> {
+  return drawnShapes("shapes", options);
+}
+
+function drawnShapes(who: string, options: ShapeOptions): fc.Arbitrary<number[]> {
+  const known = ["minAxes", "maxAxes", "minLength", "maxLength"] as const;
+  const { minAxes = 0, maxAxes = 4, minLength = 1, maxLength = 4 } = readOptions(who, options, known);
+  readCount(who, "minAxes", minAxes, 0, MOST_AXES);
+  readCount(who, "maxAxes", maxAxes, minAxes, MOST_AXES);
+  readCount(who, "minLength", minLength, 0);
+  readCount(who, "maxLength", maxLength, minLength);
   return fc.array(fc.integer({ min: minLength, max: maxLength }), { minLength: minAxes, maxLength: maxAxes });
 }
 
@@ -38,16 +62,25 @@ export type ValueOptions = {
  * `shapes().chain((shape) => tensors(shape))`.
  */
 export function tensors(shape: Shape, options: ValueOptions = {}): fc.Arbitrary<Tensor> {
-  return seeds().map((seed) => tensor(valuesOf(sizeOf(shape), options, new Generator(seed)), shape));
+  checkShape("tensors", shape);
+  const values = readValueOptions("tensors", options);
+  return seeds().map((seed) => tensor(valuesOf(sizeOf(shape), values, new Generator(seed)), shape));
+}
+
+function readValueOptions(who: string, options: ValueOptions): Required<ValueOptions> {
+  const known = ["min", "max", "awayFrom", "gap", "distinct"] as const;
+  const { min = -2, max = 2, awayFrom = [], gap = 0.05, distinct = 0 } = readOptions(who, options, known);
+  readNumber(who, "min", min, FLOAT32);
+  readNumber(who, "max", max, { ...FLOAT32, least: min });
+  for (const [i, kink] of readList(who, "awayFrom", awayFrom).entries()) readNumber(who, `awayFrom[${i}]`, kink);
+  readNumber(who, "gap", gap, { least: 0 });
+  readNumber(who, "distinct", distinct, { least: 0 });
+  return { min, max, awayFrom, gap, distinct };
 }
 
 const TRIES = 1000;
 
-function valuesOf(
-  count: number,
-  { min = -2, max = 2, awayFrom = [], gap = 0.05, distinct = 0 }: ValueOptions,
-  random: Generator,
-): Float32Array {
+function valuesOf(count: number, { min, max, awayFrom, gap, distinct }: Required<ValueOptions>, random: Generator): Float32Array {
   // Distinct numbers are drawn from slots side by side, one each; the end of a slot stays free.
   const slot = distinct > 0 ? (max - min) / count : max - min;
   const order = distinct > 0 ? random.permutation(count) : null;
@@ -63,7 +96,7 @@ function valuesOf(
 
 /** Two shapes that broadcast against each other: axes in front may be missing, lengths may be 1 on either side. */
 export function broadcastablePairs(options: ShapeOptions = {}): fc.Arbitrary<[number[], number[]]> {
-  return shapes(options).chain((whole) => {
+  return drawnShapes("broadcastablePairs", options).chain((whole) => {
     const side = fc
       .tuple(fc.nat({ max: whole.length }), fc.array(fc.boolean(), { minLength: whole.length, maxLength: whole.length }))
       .map(([dropped, single]) => whole.map((n, axis) => (single[axis] ? 1 : n)).slice(dropped));

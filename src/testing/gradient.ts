@@ -4,10 +4,16 @@ import {
   GradientError,
   gradients,
   noGrad,
+  readCount,
+  readFunction,
+  readNumber,
+  readOptions,
+  readTensors,
   ShapeError,
   show,
   Tensor,
   tensor,
+  ValueError,
   variable,
 } from "../tensor/index.ts";
 
@@ -37,8 +43,19 @@ export function compareGradient(
   random: () => number,
   options: GradientOptions = {},
 ): GradientComparison {
-  const leaves = xs.map(variable);
-  return compareLeafGradient(() => f(...leaves), leaves, random, options);
+  return compared("compareGradient", f, xs, random, options);
+}
+
+function compared(
+  who: string,
+  f: Differentiable,
+  xs: readonly Tensor[],
+  random: () => number,
+  options: GradientOptions,
+): GradientComparison {
+  readFunction(who, "f", f);
+  const leaves = readTensors(who, "xs", xs).map(variable);
+  return comparedLeaves(who, () => f(...leaves), leaves, random, options);
 }
 
 /**
@@ -50,12 +67,34 @@ export function compareLeafGradient(
   f: () => Tensor | readonly Tensor[],
   leaves: readonly Tensor[],
   random: () => number,
-  { step = 1 / 64, upstream }: GradientOptions = {},
+  options: GradientOptions = {},
 ): GradientComparison {
-  const signed = (): number => 2 * random() - 1;
+  readFunction("compareLeafGradient", "f", f);
+  for (const [i, x] of readTensors("compareLeafGradient", "leaves", leaves).entries()) {
+    if (x.leaf === null || !x.tracked)
+      throw new ValueError("compareLeafGradient", `leaves[${i}] ${show(x.shape)} must be a variable that is not frozen`);
+  }
+  return comparedLeaves("compareLeafGradient", f, leaves, random, options);
+}
+
+function comparedLeaves(
+  who: string,
+  f: () => Tensor | readonly Tensor[],
+  leaves: readonly Tensor[],
+  random: () => number,
+  options: GradientOptions,
+): GradientComparison {
+  readFunction(who, "random", random);
+  const { step = 1 / 64, upstream } = readOptions(who, options, ["step", "upstream"]);
+  readNumber(who, "step", step, { above: 0 });
+  const results = (): readonly Tensor[] => listed(who, "f's result", f());
+  const signed = (): number => 2 * readNumber(who, "random()", random(), { least: 0, below: 1 }) - 1;
   const directions = leaves.map((x) => Float64Array.from(x.data, signed));
-  const ys = listed(f());
-  const weights = upstream === undefined ? ys.map((y) => Float32Array.from(y.data, signed)) : upstreamOf(ys, listed(upstream));
+  const ys = results();
+  const weights =
+    upstream === undefined
+      ? ys.map((y) => Float32Array.from(y.data, signed))
+      : upstreamOf(who, ys, listed(who, "upstream", upstream));
   const before = leaves.map((x) => x.toArray());
   const slopes = slopesOf(leaves, ys, weights);
   const size = Math.sqrt(ys.reduce((total, y, i) => total + sumOf(weights[i]!, (w, at) => (w * y.data[at]!) ** 2), 0));
@@ -66,7 +105,7 @@ export function compareLeafGradient(
       before.map((x, i) => Float32Array.from(x, (v, at) => v + t * directions[i]![at]!));
     const value = (at: readonly Float32Array[]): number => {
       for (const [i, x] of leaves.entries()) assign(x, at[i]!);
-      return noGrad(() => listed(f()).reduce((total, y, i) => total + dot(weights[i]!, y.data), 0));
+      return noGrad(() => results().reduce((total, y, i) => total + dot(weights[i]!, y.data), 0));
     };
     const [ahead, behind] = [moved(h), moved(-h)];
     const exact = slopes.reduce((total, dx, i) => total + sumOf(dx, (d, at) => d * (ahead[i]![at]! - behind[i]![at]!)), 0);
@@ -101,7 +140,7 @@ export function gradientError(
   random: () => number,
   options: GradientOptions = {},
 ): number {
-  return compareGradient(f, xs, random, options).error;
+  return compared("gradientError", f, xs, random, options).error;
 }
 
 /** `tolerance` (2e-3): the largest relative error; `seed` (0): of the direction and the upstream. */
@@ -113,13 +152,16 @@ export type CheckOptions = GradientOptions & { readonly tolerance?: number; read
  * @throws GradientError with both derivatives, their relative error and the seed.
  * @example checkGradient((x, kernel) => conv2d(x, kernel, { padding: "same" }), [x, kernel]);
  */
-export function checkGradient(
-  f: Differentiable,
-  xs: readonly Tensor[],
-  { tolerance = 2e-3, seed = 0, ...options }: CheckOptions = {},
-): void {
+export function checkGradient(f: Differentiable, xs: readonly Tensor[], options: CheckOptions = {}): void {
+  const {
+    tolerance = 2e-3,
+    seed = 0,
+    ...rest
+  } = readOptions("checkGradient", options, ["step", "upstream", "tolerance", "seed"]);
+  readNumber("checkGradient", "tolerance", tolerance, { least: 0, infinite: true });
+  readCount("checkGradient", "seed", seed, Number.MIN_SAFE_INTEGER);
   const random = new Generator(seed);
-  const { exact, numeric, error } = compareGradient(f, xs, () => random.uniform(), options);
+  const { exact, numeric, error } = compared("checkGradient", f, xs, () => random.uniform(), rest);
   if (error <= tolerance) return; // false for NaN
   throw new GradientError(
     "checkGradient",
@@ -127,14 +169,16 @@ export function checkGradient(
   );
 }
 
-const listed = (ys: Tensor | readonly Tensor[]): readonly Tensor[] => (ys instanceof Tensor ? [ys] : ys);
+function listed(who: string, name: string, ys: Tensor | readonly Tensor[]): readonly Tensor[] {
+  return ys instanceof Tensor ? [ys] : readTensors(who, name, ys);
+}
 
-function upstreamOf(ys: readonly Tensor[], upstream: readonly Tensor[]): Float32Array[] {
+function upstreamOf(who: string, ys: readonly Tensor[], upstream: readonly Tensor[]): Float32Array[] {
   return ys.map((y, i) => {
     const given = upstream[i];
     if (given === undefined || given.size !== y.size || upstream.length !== ys.length) {
       const shapes = (list: readonly Tensor[]): string => list.map((x) => show(x.shape)).join(", ");
-      throw new ShapeError("gradientError", `upstream ${shapes(upstream)} must have the shapes of f's result, ${shapes(ys)}`);
+      throw new ShapeError(who, `upstream ${shapes(upstream)} must have the shapes of f's result, ${shapes(ys)}`);
     }
     return given.toArray();
   });

@@ -44,11 +44,18 @@ function isShared({ name }: Parameter, names: ReadonlySet<string>): boolean {
   return true;
 }
 
+/** Creators of `uniqueNames` and of `shared`. Wrapping them, or a scope of them, again changes nothing, so nesting stays flat. */
+const [unique, sharing] = [new WeakSet<VariableCreator>(), new WeakSet<VariableCreator>()];
+
+/** Whether a creator, or the creator of which it is a scope, is in a set. */
+const isIn = (set: WeakSet<VariableCreator>, vars: VariableCreator): boolean => set.has(origins.get(vars)?.vars ?? vars);
+
 /** The same creator, never giving a variable twice: a name that is taken gets a number, `kernel`, `kernel_1`, `kernel_2`. */
 export function uniqueNames(vars: VariableCreator): VariableCreator {
   readCreator("uniqueNames", "vars", vars);
+  if (isIn(unique, vars)) return vars;
   const { prefix = "" } = vars;
-  return {
+  const numbered: VariableCreator = {
     create: (name, shape, options) => {
       const taken = new Set(vars.variables().map((variable) => variable.name));
       let free = readText("create", "name", name);
@@ -60,6 +67,8 @@ export function uniqueNames(vars: VariableCreator): VariableCreator {
     prefix,
     state: () => stateOf(vars),
   };
+  unique.add(numbered);
+  return numbered;
 }
 
 /**
@@ -70,14 +79,17 @@ export function uniqueNames(vars: VariableCreator): VariableCreator {
  */
 export function shared(vars: VariableCreator): VariableCreator {
   readCreator("shared", "vars", vars);
+  if (isIn(sharing, vars)) return vars;
   const { prefix = "" } = vars;
-  return {
+  const reusing: VariableCreator = {
     create: (name, shape, options) => vars.create(name, shape, { ...options, reuse: true }),
     variables: () => vars.variables(),
     parameters: () => vars.parameters(),
     prefix,
     state: () => stateOf(vars),
   };
+  sharing.add(reusing);
+  return reusing;
 }
 
 /**

@@ -55,6 +55,10 @@ describe("NaN and infinity", () => {
     expect(op(tensor([-inf, inf])).toNested()).toEqual(limits);
   });
 
+  test("leakyRelu of −∞ with alpha 0 is NaN, as in PyTorch, and relu's is 0", () => {
+    expect([ops.leakyRelu(tensor([-inf]), 0).data[0], ops.relu(tensor([-inf])).data[0]]).toEqual([nan, 0]);
+  });
+
   test("softplus, sigmoid and silu of large numbers do not overflow, their gradients neither", () => {
     const x = variable(tensor([1000, -1000]));
     expect(ops.softplus(x).toNested()).toEqual([1000, 0]);

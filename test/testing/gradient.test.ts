@@ -63,7 +63,7 @@ test("the upstream may be given, for one result or a list", () => {
   expect(() => checkGradient(onlyLast, [tensor([1, 2, 3])])).toThrow(GradientError);
   checkGradient((x) => [square(x), tanh(x)], [tensor([1, 2, 3])], { upstream: [upstream, upstream] });
   expect(() => checkGradient((x) => square(x), [tensor([1, 2])], { upstream })).toThrow(
-    "gradientError: upstream [3] must have the shapes of f's result, [2]",
+    "checkGradient: upstream [3] must have the shapes of f's result, [2]",
   );
 });
 
