@@ -47,7 +47,7 @@ function mutatedJson(text: string, random: Generator): string {
   const at = Math.min(parts.length - 1, 1 + 2 * random.below(Math.ceil(parts.length / 2)));
   const isKey = /^\s*:/.test(parts[at + 1] ?? "");
   const choice = random.below(8);
-  if (choice === 0) return text.slice(0, random.below(text.length));
+  if (choice === 0) return text.slice(0, random.below(text.length + 1));
   if (choice === 1) return text.replace("{", `{${JSON.stringify(pick(names))}:${pick(odd)},`);
   if (choice === 2 && parts[at]?.startsWith('"{')) parts[at] = JSON.stringify(mutatedJson(JSON.parse(parts[at]!), random));
   else parts[at] = isKey ? JSON.stringify(pick(names)) : pick(odd);

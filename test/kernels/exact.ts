@@ -30,7 +30,10 @@ const plain = { fast: blocked, place: (x: Numbers): Numbers => x, roundings: (k:
 const simd = { fast: wasm.kernels, roundings: (k: number): number => k + 1 };
 
 if (!canFuse()) setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 has fused multiply-add behind a flag, newer ones always
-const fused = canFuse() ? { fast: wasmBackend({ fused: true }).kernels, roundings: (k: number): number => k + 1 } : null;
+/** The module with fused multiply-add. null if the processor rounds twice. */
+export const fused: Pick<Table, "fast" | "roundings"> | null = canFuse()
+  ? { fast: wasmBackend({ fused: true }).kernels, roundings: (k: number): number => k + 1 }
+  : null;
 
 /** The tables of the project "canaries": see vitest.config.ts. */
 const guarded: readonly (readonly [string, Table])[] = [
