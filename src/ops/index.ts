@@ -1,6 +1,10 @@
 export { elu, type GeluOptions, gelu, hardSigmoid, mish, relu6 } from "./activations.ts";
 export { equal, greater, greaterEqual, less, lessEqual, notEqual } from "./comparisons.ts";
+export { type Conv1dOptions, conv1d } from "./conv1d.ts";
 export { type Conv2dOptions, conv2d, depthwiseConv2d } from "./conv2d.ts";
+export { type Conv2dTransposeOptions, conv2dTranspose } from "./conv2d-transpose.ts";
+export { type CrossEntropyOptions, crossEntropy, oneHot } from "./cross-entropy.ts";
+export { einsum } from "./einsum.ts";
 export {
   abs,
   add,
@@ -28,7 +32,14 @@ export {
   tanh,
   where,
 } from "./elementwise.ts";
-export { binaryCrossEntropyWithLogits, crossEntropy, meanSquaredError, oneHot, type Reduction } from "./loss.ts";
+export {
+  binaryCrossEntropyWithLogits,
+  huber,
+  klDivergence,
+  type LossOptions,
+  meanAbsoluteError,
+  meanSquaredError,
+} from "./loss.ts";
 export { type MatmulOptions, matmul } from "./matmul.ts";
 export {
   broadcastTo,
@@ -44,10 +55,13 @@ export {
   transpose,
 } from "./movement.ts";
 export { type BatchNormResult, batchNormInference, batchNormTraining, layerNorm, logSoftmax, softmax } from "./normalise.ts";
+export { avgPool1d, maxPool1d, type Pool1dOptions } from "./pool1d.ts";
 export { avgPool2d, globalAvgPool2d, maxPool2d, type Pool2dOptions } from "./pool2d.ts";
 export { type Axis, argMax, argMin, flatten, max, mean, min, type ReduceOptions, sum } from "./reduce.ts";
+export type { Reduction } from "./reduction.ts";
+export { type ResizeOptions, resize } from "./resize.ts";
 export { expandDims, eye, flip, squeeze, tile, tril, triu } from "./shaping.ts";
 export { type TopK, topK } from "./sorting.ts";
 export { cos, erf, floor, round, rsqrt, sin } from "./special.ts";
 export { cumsum, logSumExp, norm, prod, standardDeviation, type VarianceOptions, variance } from "./statistics.ts";
-export type { Padding, Pair } from "./windows.ts";
+export type { Padding, Padding1d, Pair } from "./windows.ts";

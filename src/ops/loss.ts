@@ -1,116 +1,62 @@
-import { alloc, kernels } from "../kernels/index.ts";
-import {
-  checkShape,
-  fresh,
-  readCount,
-  readIndices,
-  readName,
-  readNumber,
-  readOptions,
-  readTensor,
-  record,
-  ShapeError,
-  sameShape,
-  show,
-  Tensor,
-} from "../tensor/index.ts";
-import { add, mul, neg, softplus, square, sub } from "./elementwise.ts";
-import { logSoftmax } from "./normalise.ts";
-import { mean, sum } from "./reduce.ts";
+import { readNumber, readOptions, readTensor, ShapeError, sameShape, show, type Tensor } from "../tensor/index.ts";
+import { abs, add, clip, log, mul, neg, softplus, square, sub, where } from "./elementwise.ts";
+import { sum } from "./reduce.ts";
+import { type Reduction, readReduction, reduced, weighted } from "./reduction.ts";
 
-/** What becomes of the losses of a batch: their mean (the default), their sum, or one number per example. */
-export type Reduction = "mean" | "sum" | "none";
+/** The reduction ("mean"). */
+export type LossOptions = { readonly reduction?: Reduction };
 
-function reduced(losses: Tensor, reduction: Reduction): Tensor {
-  if (reduction === "mean") return mean(losses);
-  return reduction === "sum" ? sum(losses) : losses;
-}
-
-function readReduction(who: string, reduction: Reduction): Reduction {
-  return readName(who, "reduction", reduction, ["mean", "sum", "none"]);
-}
-
-/**
- * weight·x element by element, and 0 where the weight is 0, even if x is infinite: an outcome of probability 0 adds nothing to a loss.
- */
-function weighted(weight: Tensor, x: Tensor): Tensor {
-  const y = alloc(x.size);
-  kernels.mulUnlessZero(weight.data, x.data, y);
-  return record("weighted", {}, [weight, x], x.shape, y, (dy, into) => {
-    into(weight, (dw, accumulate) => kernels.mul(dy, x.data, dw, accumulate)); // dw (+)= dy·x
-    into(x, (dx, accumulate) => kernels.mul(dy, weight.data, dx, accumulate)); // dx (+)= dy·weight
-  });
-}
-
-/** Rows of zeros with a 1 at each label: [labels] → [labels, classes]. */
-export function oneHot(labels: Int32Array | readonly number[], classes: number): Tensor {
-  readCount("oneHot", "classes", classes, 0);
-  const found = readIndices("oneHot", "labels", labels, classes);
-  checkShape("oneHot", [found.length, classes]);
-  const y = alloc(found.length * classes).fill(0);
-  kernels.addRows(
-    found.map((label, row) => row * classes + label),
-    1,
-    new Float32Array(found.length).fill(1),
-    y,
-  );
-  return fresh([found.length, classes], y);
-}
-
-/**
- * Softmax cross entropy, −Σ target·log softmax(logits), for logits [batch, classes].
- *
- * A class whose target is 0 adds nothing, even if its logit is −∞.
- *
- * @param target labels 0…classes−1, one per example; or a tensor [batch, classes] of probabilities (one-hot or soft).
- * @param options `labelSmoothing` (0): the share of the target that is spread evenly over all classes (Szegedy et al. 2016).
- */
-export function crossEntropy(
-  logits: Tensor,
-  target: Int32Array | readonly number[] | Tensor,
-  options?: { readonly labelSmoothing?: number; readonly reduction?: Reduction },
-): Tensor {
-  readTensor("crossEntropy", "logits", logits);
-  const { labelSmoothing = 0, reduction = "mean" } = readOptions("crossEntropy", options, ["labelSmoothing", "reduction"]);
-  readReduction("crossEntropy", reduction);
-  readNumber("crossEntropy", "labelSmoothing", labelSmoothing, { least: 0, most: 1 });
-  const [batch = 0, classes = 0] = logits.shape;
-  if (logits.shape.length !== 2) throw new ShapeError("crossEntropy", `logits ${show(logits.shape)}: need [batch, classes]`);
-  if (target instanceof Tensor) {
-    if (!sameShape(target.shape, logits.shape)) {
-      throw new ShapeError(
-        "crossEntropy",
-        `target ${show(target.shape)} must have the shape of logits ${show(logits.shape)}, or be a list of labels`,
-      );
-    }
-    const smooth = labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes);
-    return reduced(neg(sum(weighted(smooth, logSoftmax(logits)), 1)), reduction);
-  }
-  const labels = readIndices("crossEntropy", "target", target, classes).slice();
-  if (labels.length !== batch) {
-    throw new ShapeError("crossEntropy", `${labels.length} labels for logits ${show(logits.shape)}: need one per row`);
-  }
-  const losses = alloc(batch);
-  kernels.crossEntropy(classes, labelSmoothing, labels, logits.data, losses);
-  const y = record("crossEntropy", { labels, labelSmoothing }, [logits], [batch], losses, (dy, into) =>
-    into(logits, (dx, accumulate) => kernels.crossEntropyGrad(classes, labelSmoothing, labels, logits.data, dy, dx, accumulate)),
-  );
-  return reduced(y, reduction);
+/** Checks what losses of two tensors share, which must have one shape; returns the reduction. */
+function readLoss<T extends LossOptions>(
+  who: string,
+  pair: Readonly<Record<string, Tensor>>,
+  options: T | undefined,
+  known: readonly (keyof T & string)[],
+): Reduction {
+  const [[aName, a], [bName, b]] = Object.entries(pair) as [[string, Tensor], [string, Tensor]];
+  readTensor(who, aName, a);
+  readTensor(who, bName, b);
+  const { reduction = "mean" } = readOptions(who, options, known);
+  if (!sameShape(a.shape, b.shape))
+    throw new ShapeError(who, `${aName} ${show(a.shape)} and ${bName} ${show(b.shape)} must have the same shape`);
+  return readReduction(who, reduction);
 }
 
 /** The mean of (prediction − target)². "none" keeps the shape. */
-export function meanSquaredError(prediction: Tensor, target: Tensor, options?: { readonly reduction?: Reduction }): Tensor {
-  readTensor("meanSquaredError", "prediction", prediction);
-  readTensor("meanSquaredError", "target", target);
-  const { reduction = "mean" } = readOptions("meanSquaredError", options, ["reduction"]);
-  readReduction("meanSquaredError", reduction);
-  if (!sameShape(prediction.shape, target.shape)) {
-    throw new ShapeError(
-      "meanSquaredError",
-      `prediction ${show(prediction.shape)} and target ${show(target.shape)} must have the same shape`,
-    );
-  }
+export function meanSquaredError(prediction: Tensor, target: Tensor, options?: LossOptions): Tensor {
+  const reduction = readLoss("meanSquaredError", { prediction, target }, options, ["reduction"]);
   return reduced(square(sub(prediction, target)), reduction);
+}
+
+/** The mean of |prediction − target|. "none" keeps the shape. The slope is 0 where both are equal. */
+export function meanAbsoluteError(prediction: Tensor, target: Tensor, options?: LossOptions): Tensor {
+  const reduction = readLoss("meanAbsoluteError", { prediction, target }, options, ["reduction"]);
+  return reduced(abs(sub(prediction, target)), reduction);
+}
+
+/**
+ * Huber's loss (1964) of d = prediction − target: d²/2 if |d| ≤ delta (1), else delta·(|d| − delta/2), which outliers pull less.
+ * "none" keeps the shape.
+ */
+export function huber(prediction: Tensor, target: Tensor, options?: LossOptions & { readonly delta?: number }): Tensor {
+  const reduction = readLoss("huber", { prediction, target }, options, ["reduction", "delta"]);
+  const delta = readNumber("huber", "delta", options?.delta ?? 1, { above: 0 });
+  const d = sub(prediction, target);
+  const near = clip(d, -delta, delta);
+  return reduced(mul(near, sub(d, mul(near, 0.5))), reduction); // d·d/2 inside, ±delta·(d ∓ delta/2) outside
+}
+
+/**
+ * The Kullback-Leibler divergence of distributions over the last axis, Σ target·(log target − logProbabilities): one number per row, 0 if
+ * both are equal. Both are [..., classes]; `logSoftmax(logits)` gives the first. A class whose target is 0 adds nothing.
+ *
+ * "mean" divides by the number of rows (PyTorch calls this "batchmean"), "none" gives the shape without the last axis.
+ */
+export function klDivergence(logProbabilities: Tensor, target: Tensor, options?: LossOptions): Tensor {
+  const reduction = readLoss("klDivergence", { logProbabilities, target }, options, ["reduction"]);
+  if (target.shape.length === 0) throw new ShapeError("klDivergence", "logProbabilities []: need [..., classes]");
+  const logTarget = log(where(target, target, 1)); // log 1 in place of log 0: no infinite gradient
+  return reduced(sum(weighted(target, sub(logTarget, logProbabilities)), -1), reduction);
 }
 
 /**
@@ -118,21 +64,8 @@ export function meanSquaredError(prediction: Tensor, target: Tensor, options?: {
  * never overflows, and keeps all digits of small losses. A term whose weight is 0 is 0, even if the logit is infinite. "none" keeps the
  * shape.
  */
-export function binaryCrossEntropyWithLogits(
-  logits: Tensor,
-  target: Tensor,
-  options?: { readonly reduction?: Reduction },
-): Tensor {
-  readTensor("binaryCrossEntropyWithLogits", "logits", logits);
-  readTensor("binaryCrossEntropyWithLogits", "target", target);
-  const { reduction = "mean" } = readOptions("binaryCrossEntropyWithLogits", options, ["reduction"]);
-  readReduction("binaryCrossEntropyWithLogits", reduction);
-  if (!sameShape(logits.shape, target.shape)) {
-    throw new ShapeError(
-      "binaryCrossEntropyWithLogits",
-      `logits ${show(logits.shape)} and target ${show(target.shape)} must have the same shape`,
-    );
-  }
+export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor, options?: LossOptions): Tensor {
+  const reduction = readLoss("binaryCrossEntropyWithLogits", { logits, target }, options, ["reduction"]);
   const [ifOne, ifZero] = [softplus(neg(logits)), softplus(logits)];
   return reduced(add(weighted(target, ifOne), weighted(sub(1, target), ifZero)), reduction);
 }

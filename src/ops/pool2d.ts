@@ -1,7 +1,7 @@
 import { alloc, kernels, type Windows } from "../kernels/index.ts";
 import { checkSize, readOptions, readTensor, record, ShapeError, type Tensor } from "../tensor/index.ts";
 import { mean } from "./reduce.ts";
-import { type Padding, type Pair, windowsOf } from "./windows.ts";
+import { checkFilled, type Padding, type Pair, windowsOf } from "./windows.ts";
 
 /** Strides (as large as the window) and padding ("valid"). */
 export type Pool2dOptions = { readonly strides?: Pair; readonly padding?: Padding };
@@ -11,18 +11,8 @@ function poolWindows(who: string, x: Tensor, size: Pair, options: Pool2dOptions 
   const { strides = size, padding = "valid" } = readOptions(who, options, ["strides", "padding"]);
   const w = windowsOf(who, x.shape, size, strides, 1, padding);
   checkSize(who, outShape(w));
-  // The first window begins at −before, the last ends at (out − 1)·stride − before + k: both must hold a pixel.
-  const empty = (n: number, k: number, out: number, stride: number, before: number): boolean =>
-    out > 0 && (n === 0 || before >= k || (out - 1) * stride - before >= n);
-  if (
-    empty(w.height, w.kernelHeight, w.outHeight, w.strideY, w.padTop) ||
-    empty(w.width, w.kernelWidth, w.outWidth, w.strideX, w.padLeft)
-  ) {
-    throw new ShapeError(
-      who,
-      `padding ${JSON.stringify(padding)} leaves windows without a pixel; it must be smaller than the window`,
-    );
-  }
+  checkFilled(who, padding, w.height, w.kernelHeight, w.outHeight, w.strideY, w.padTop);
+  checkFilled(who, padding, w.width, w.kernelWidth, w.outWidth, w.strideX, w.padLeft);
   return w;
 }
 

@@ -2,10 +2,16 @@ import type { Windows } from "../kernels/index.ts";
 import { describe, readPair, type Shape, ShapeError, show } from "../tensor/index.ts";
 
 /**
- * What lies outside the image. "valid": nothing, windows stay inside. "same": zeros, so that the output has ⌈n/stride⌉ rows; the odd one
- * goes after (TensorFlow). Or exactly: `[[top, bottom], [left, right]]`.
+ * Zeros around the image. "valid": none, windows stay inside. "same": as many as give ⌈n/stride⌉ output rows; an odd one goes after
+ * (TensorFlow). A number: that many on every side (PyTorch). Or exactly: `[[top, bottom], [left, right]]`.
  */
-export type Padding = "same" | "valid" | readonly [readonly [number, number], readonly [number, number]];
+export type Padding = number | "same" | "valid" | readonly [readonly [number, number], readonly [number, number]];
+
+/** Zeros before and after a sequence: as `Padding`, or exactly `[before, after]`. */
+export type Padding1d = number | "same" | "valid" | readonly [number, number];
+
+/** The padding of one axis. */
+type Sides = "same" | "valid" | readonly [number, number];
 
 /** One number for both directions, or [down, across]. */
 export type Pair = number | readonly [number, number];
@@ -17,33 +23,23 @@ const isCount = (n: unknown, least: number): boolean =>
   typeof n === "number" && Number.isInteger(n) && n >= least && n <= MOST_EXTENT;
 
 /** How a window moves over one axis of n pixels. */
-function axisWindows(
+export function axisWindows(
   who: string,
   x: Shape,
   n: number,
   k: number,
   stride: number,
   dilation: number,
-  padding: "same" | "valid" | readonly [number, number],
+  padding: Sides,
 ): { out: number; before: number } {
-  if (!(isCount(k, 1) && isCount(stride, 1) && isCount(dilation, 1))) {
-    const given = `window ${describe(k)}, stride ${describe(stride)}, dilation ${describe(dilation)}`;
-    throw new ShapeError(who, `${given}: need whole numbers of at least 1 and below 2^31`);
-  }
-  const span = (k - 1) * dilation + 1;
+  const span = spanOf(who, k, stride, dilation);
   if (padding === "same") {
     const out = Math.ceil(n / stride);
     checkExtent(who, Math.max(n, (out - 1) * stride + span) + stride);
     const total = Math.max((out - 1) * stride + span - n, 0);
     return { out, before: Math.floor(total / 2) };
   }
-  const [before, after] = padding === "valid" ? [0, 0] : padding;
-  if (!(isCount(before, 0) && isCount(after, 0))) {
-    throw new ShapeError(
-      who,
-      `padding [${describe(before)}, ${describe(after)}]: need whole numbers of at least 0 and below 2^31`,
-    );
-  }
+  const [before, after] = padding === "valid" ? [0, 0] : readSides(who, padding);
   checkExtent(who, Math.max(n + before + after, span) + stride);
   const room = n + before + after - span;
   if (room < 0) {
@@ -55,29 +51,76 @@ function axisWindows(
   return { out: Math.floor(room / stride) + 1, before };
 }
 
+/** How many pixels a window of k taps reaches over. */
+export function spanOf(who: string, k: number, stride: number, dilation: number): number {
+  if (!(isCount(k, 1) && isCount(stride, 1) && isCount(dilation, 1))) {
+    const given = `window ${describe(k)}, stride ${describe(stride)}, dilation ${describe(dilation)}`;
+    throw new ShapeError(who, `${given}: need whole numbers of at least 1 and below 2^31`);
+  }
+  return (k - 1) * dilation + 1;
+}
+
+export function readSides(who: string, [before, after]: readonly [number, number]): readonly [number, number] {
+  if (isCount(before, 0) && isCount(after, 0)) return [before, after];
+  throw new ShapeError(who, `padding [${describe(before)}, ${describe(after)}]: need whole numbers of at least 0 and below 2^31`);
+}
+
 /** Throws unless every position of a window, one stride past the end included, is a signed 32-bit integer. */
-function checkExtent(who: string, extent: number): void {
+export function checkExtent(who: string, extent: number): void {
   if (extent > MOST_EXTENT)
     throw new ShapeError(who, `windows over ${extent} pixels, padding and stride included, are too large: need less than 2^31`);
+}
+
+/**
+ * Throws unless every window of an axis holds a pixel: the first begins at −before, the last ends at (out − 1)·stride − before + k.
+ */
+export function checkFilled(
+  who: string,
+  padding: Padding | Padding1d,
+  n: number,
+  k: number,
+  out: number,
+  stride: number,
+  before: number,
+): void {
+  if (out > 0 && (n === 0 || before >= k || (out - 1) * stride - before >= n)) {
+    throw new ShapeError(
+      who,
+      `padding ${JSON.stringify(padding)} leaves windows without a pixel; it must be smaller than the window`,
+    );
+  }
+}
+
+const isPair = (sides: unknown): boolean => Array.isArray(sides) && sides.length === 2;
+
+/** The padding of both axes. */
+export function readPadding(who: string, padding: Padding): readonly [Sides, Sides] {
+  if (padding === "same" || padding === "valid") return [padding, padding];
+  if (typeof padding === "number") return [padding, padding].map((n) => [n, n] as const) as [Sides, Sides];
+  if (Array.isArray(padding) && isPair(padding) && Array.from<unknown>(padding).every(isPair)) return padding;
+  return refusePadding(who, padding, "[[top, bottom], [left, right]]");
+}
+
+/** The padding of the one axis of a sequence. */
+export function readPadding1d(who: string, padding: Padding1d): Sides {
+  if (padding === "same" || padding === "valid") return padding;
+  if (typeof padding === "number") return [padding, padding];
+  return isPair(padding) ? padding : refusePadding(who, padding, "[before, after]");
+}
+
+function refusePadding(who: string, padding: unknown, exact: string): never {
+  const given = Array.isArray(padding) ? `[${Array.from(padding, describe).join(", ")}]` : describe(padding);
+  throw new ShapeError(who, `padding ${given}: need a whole number, "same", "valid" or ${exact}`);
 }
 
 /** The windows of a kernel over images x [batch, height, width, channels]. */
 export function windowsOf(who: string, x: Shape, kernel: Pair, strides: Pair, dilations: Pair, padding: Padding): Windows {
   if (x.length !== 4) throw new ShapeError(who, `x ${show(x)}: need images [batch, height, width, channels]`);
-  const isPair = (sides: unknown): boolean => Array.isArray(sides) && sides.length === 2;
-  if (
-    padding !== "same" &&
-    padding !== "valid" &&
-    !(Array.isArray(padding) && isPair(padding) && Array.from<unknown>(padding).every(isPair))
-  ) {
-    const given = Array.isArray(padding) ? `[${Array.from(padding, describe).join(", ")}]` : describe(padding);
-    throw new ShapeError(who, `padding ${given}: "same", "valid" or [[top, bottom], [left, right]]`);
-  }
+  const [paddingY, paddingX] = readPadding(who, padding);
   const [batch, height, width, channels] = x as readonly [number, number, number, number];
   const [kernelHeight, kernelWidth] = readPair(who, "window", kernel);
   const [strideY, strideX] = readPair(who, "strides", strides);
   const [dilationY, dilationX] = readPair(who, "dilations", dilations);
-  const [paddingY, paddingX] = typeof padding === "string" ? [padding, padding] : padding;
   const y = axisWindows(who, x, height, kernelHeight, strideY, dilationY, paddingY);
   const across = axisWindows(who, x, width, kernelWidth, strideX, dilationX, paddingX);
   return {

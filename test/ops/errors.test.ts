@@ -96,7 +96,89 @@ const failures: Readonly<Record<string, readonly Failure[]>> = {
       "bias [2] must be [4], one number per output",
     ],
   ],
+  conv1d: [
+    [
+      () => ops.conv1d(z(1, 5, 3), z(3, 2, 4)),
+      ShapeError,
+      "x [1, 5, 3], kernel [3, 2, 4], groups 1: need [batch, length, channels] and [kernelLength, channels/groups, outputs], outputs a multiple of groups",
+    ],
+    [() => ops.conv1d(z(1, 5, 3), z(3, 3, 4), { bias: z(3) }), ShapeError, "bias [3] must be [4], one number per output"],
+    [
+      () => ops.conv1d(z(1, 2, 1), z(3, 1, 1)),
+      ShapeError,
+      'x [1, 2, 1]: a window of 3 does not fit into 2 pixels with padding [0, 0]; use "same"',
+    ],
+    [
+      () => ops.conv1d(z(1, 5, 1), z(3, 1, 1), { padding: "full" as "same" }),
+      ShapeError,
+      'padding "full": need a whole number, "same", "valid" or [before, after]',
+    ],
+  ],
+  conv2dTranspose: [
+    [
+      () => ops.conv2dTranspose(z(1, 5, 5, 3), z(3, 3, 3, 4)),
+      ShapeError,
+      "x [1, 5, 5, 3], kernel [3, 3, 3, 4], groups 1: need [batch, height, width, channels] and [kernelHeight, kernelWidth, outputs/groups, channels], channels a multiple of groups",
+    ],
+    [
+      () => ops.conv2dTranspose(z(1, 5, 5, 3), z(3, 3, 4, 3), { strides: 2, outputPadding: 2 }),
+      ValueError,
+      "outputPadding must be a whole number of at least 0 and at most 1, got 2",
+    ],
+    [
+      () => ops.conv2dTranspose(z(1, 1, 5, 3), z(3, 3, 4, 3), { padding: 2 }),
+      ShapeError,
+      "x [1, 1, 5, 3]: a window of 3 with stride 1 and padding [2, 2] makes no pixel of 1",
+    ],
+    [
+      () => ops.conv2dTranspose(z(1, 5, 5, 3), z(3, 3, 4, 3), { bias: z(3) }),
+      ShapeError,
+      "bias [3] must be [4], one number per output",
+    ],
+  ],
+  resize: [
+    [
+      () => ops.resize(z(4, 4, 1), [2, 2]),
+      ShapeError,
+      "x [4, 4, 1] to size [2, 2]: need [batch, height, width, channels] and [height, width], all four lengths of at least 1",
+    ],
+    [
+      () => ops.resize(z(1, 4, 4, 1), [2, 0]),
+      ShapeError,
+      "x [1, 4, 4, 1] to size [2, 0]: need [batch, height, width, channels] and [height, width], all four lengths of at least 1",
+    ],
+    [
+      () => ops.resize(z(1, 4, 4, 1), [2, 2], { alignCorners: true }),
+      ValueError,
+      'alignCorners has no meaning for method "nearest"; leave it out, or choose "bilinear"',
+    ],
+  ],
+  maxPool1d: [
+    [() => ops.maxPool1d(z(2, 2), 2), ShapeError, "x [2, 2]: need sequences [batch, length, channels]"],
+    [
+      () => ops.maxPool1d(z(1, 4, 1), 2, { padding: 2 }),
+      ShapeError,
+      "padding 2 leaves windows without a pixel; it must be smaller than the window",
+    ],
+  ],
+  avgPool1d: [
+    [
+      () => ops.avgPool1d(z(1, 2, 1), 3),
+      ShapeError,
+      'x [1, 2, 1]: a window of 3 does not fit into 2 pixels with padding [0, 0]; use "same"',
+    ],
+  ],
   maxPool2d: [
+    [
+      () => ops.maxPool2d(z(1, 4, 4, 1), 2, { padding: 2 }),
+      ShapeError,
+      "padding 2 leaves windows without a pixel; it must be smaller than the window",
+    ],
+    [
+      () => ops.maxPool2d(z(1, 4, 4, 1), 2, { padding: "full" as "same" }),
+      ShapeError,
+      'padding "full": need a whole number, "same", "valid" or [[top, bottom], [left, right]]',
+    ],
     [() => ops.maxPool2d(z(2, 2), 2), ShapeError, "x [2, 2]: need images [batch, height, width, channels]"],
     [
       () =>
@@ -283,12 +365,35 @@ const failures: Readonly<Record<string, readonly Failure[]>> = {
     [() => ops.layerNorm(z(4, 0), z(0), z(0)), ShapeError, "x [4, 0] needs a last axis that is not empty"],
   ],
   crossEntropy: [
-    [() => ops.crossEntropy(z(3), [0]), ShapeError, "logits [3]: need [batch, classes]"],
+    [() => ops.crossEntropy(z(), [0]), ShapeError, "logits []: need [..., classes]"],
     [() => ops.crossEntropy(z(2, 3), [0]), ShapeError, "1 labels for logits [2, 3]: need one per row"],
     [
-      () => ops.crossEntropy(z(2, 3), z(2)),
+      () => ops.crossEntropy(z(2, 3), z(3)),
       ShapeError,
-      "target [2] must have the shape of logits [2, 3], or be a list of labels",
+      "target [3] must have the shape of logits [2, 3] (probabilities) or [2] (labels)",
+    ],
+    [() => ops.crossEntropy(z(2, 4, 3), [0, 1]), ShapeError, "2 labels for logits [2, 4, 3]: need one per row"],
+    [() => ops.crossEntropy(z(1, 3), tensor([0.5])), ValueError, "target[0] must be a whole number from 0 to 2, got 0.5"],
+    [
+      () => ops.crossEntropy(z(2, 3), [-1, -2], { ignoreIndex: -1 }),
+      ValueError,
+      "target[1] must be a whole number from 0 to 2, got -2",
+    ],
+    [() => ops.crossEntropy(z(1, 3), [0], { ignoreIndex: 0.5 }), ValueError, "ignoreIndex must be a whole number, got 0.5"],
+    [
+      () => ops.crossEntropy(z(1, 3), z(1, 3), { ignoreIndex: 0 }),
+      ValueError,
+      "ignoreIndex needs labels, the target holds probabilities; set the ignored rows to 0",
+    ],
+    [
+      () => ops.crossEntropy(z(1, 3), [0], { classWeights: [1, 2] }),
+      ShapeError,
+      "2 class weights for 3 classes: need one per class",
+    ],
+    [
+      () => ops.crossEntropy(z(1, 3), [0], { classWeights: [1, -2, 1] }),
+      ValueError,
+      "classWeights[1] must be a finite number at least 0, got -2",
     ],
     [() => ops.crossEntropy(z(1, 3), [3]), ValueError, "target[0] must be a whole number from 0 to 2, got 3"],
     [
@@ -299,6 +404,36 @@ const failures: Readonly<Record<string, readonly Failure[]>> = {
   ],
   meanSquaredError: [
     [() => ops.meanSquaredError(z(2), z(2, 1)), ShapeError, "prediction [2] and target [2, 1] must have the same shape"],
+  ],
+  meanAbsoluteError: [
+    [() => ops.meanAbsoluteError(z(2), z(2, 1)), ShapeError, "prediction [2] and target [2, 1] must have the same shape"],
+  ],
+  huber: [
+    [() => ops.huber(z(2), z(3)), ShapeError, "prediction [2] and target [3] must have the same shape"],
+    [() => ops.huber(z(2), z(2), { delta: 0 }), ValueError, "delta must be a finite number above 0, got 0"],
+  ],
+  klDivergence: [
+    [() => ops.klDivergence(z(2), z(3)), ShapeError, "logProbabilities [2] and target [3] must have the same shape"],
+    [() => ops.klDivergence(z(), z()), ShapeError, "logProbabilities []: need [..., classes]"],
+  ],
+  einsum: [
+    [
+      () => ops.einsum("ij,jk", z(2, 3), z(3, 4)),
+      ValueError,
+      'equation "ij,jk": need two operands and a result, such as "ij,jk->ik"',
+    ],
+    [
+      () => ops.einsum("ii,ij->j", z(2, 2), z(2, 3)),
+      ValueError,
+      'equation "ii,ij->j": label "i" stands twice in "ii"; diagonals are not supported',
+    ],
+    [
+      () => ops.einsum("ij,jk->il", z(2, 3), z(3, 4)),
+      ValueError,
+      'equation "ij,jk->il": label "l" of the result is in no operand',
+    ],
+    [() => ops.einsum("ij,jk->ik", z(2), z(3, 4)), ShapeError, 'a [2] has 1 axes, "ij" names 2'],
+    [() => ops.einsum("ij,jk->ik", z(2, 3), z(4, 5)), ShapeError, 'a [2, 3], b [4, 5]: label "j" is 3 and 4 long'],
   ],
   binaryCrossEntropyWithLogits: [
     [() => ops.binaryCrossEntropyWithLogits(z(2), ones([3])), ShapeError, "logits [2] and target [3] must have the same shape"],

@@ -27,7 +27,10 @@ export function axisPlan(
 ): [number, number] {
   const span = (k - 1) * dilation + 1;
   if (padding === "valid") return [Math.floor((n - span) / stride) + 1, 0];
-  if (padding !== "same") return [Math.floor((n + padding[axis][0] + padding[axis][1] - span) / stride) + 1, padding[axis][0]];
+  if (padding !== "same") {
+    const [before, after] = typeof padding === "number" ? [padding, padding] : padding[axis];
+    return [Math.floor((n + before + after - span) / stride) + 1, before];
+  }
   const needed = n % stride === 0 ? span - stride : span - (n % stride);
   return [Math.ceil(n / stride), Math.floor(Math.max(needed, 0) / 2)];
 }

@@ -1,0 +1,126 @@
+import { alloc, kernels } from "../kernels/index.ts";
+import {
+  checkSize,
+  describe,
+  readCount,
+  readOptions,
+  readPair,
+  readTensor,
+  record,
+  ShapeError,
+  show,
+  sizeOf,
+  type Tensor,
+} from "../tensor/index.ts";
+import { checkBias, pushBias } from "./bias.ts";
+import { checkExtent, type Padding, type Pair, readPadding, readSides, spanOf } from "./windows.ts";
+
+/** Strides (1), dilations (1), padding ("valid"), output padding (0), groups (1), and a bias [outputs] that is added to every pixel. */
+export type Conv2dTransposeOptions = {
+  readonly strides?: Pair;
+  readonly dilations?: Pair;
+  readonly padding?: Padding;
+  readonly outputPadding?: Pair;
+  readonly groups?: number;
+  readonly bias?: Tensor;
+};
+
+/**
+ * Transposed convolution, the gradient of `conv2d` towards its image: x [batch, height, width, channels],
+ * kernel [kernelHeight, kernelWidth, outputs/groups, channels] → [batch, outHeight, outWidth, outputs].
+ *
+ * The kernel has the layout of the `conv2d` that leads back, from `outputs` to `channels` (as in TensorFlow). Each pixel of x adds its
+ * multiple of the kernel to the output; padding is cut off. An axis of n pixels becomes
+ * (n − 1)·stride + dilation·(kernel − 1) + 1 − padding before − padding after + outputPadding (PyTorch), and n·stride with "same".
+ * `outputPadding` is smaller than the stride: it tells apart the image sizes that `conv2d` maps to the same n.
+ */
+export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTransposeOptions): Tensor {
+  const who = "conv2dTranspose";
+  readTensor(who, "x", x);
+  readTensor(who, "kernel", kernel);
+  const {
+    strides = 1,
+    dilations = 1,
+    padding = "valid",
+    outputPadding = 0,
+    groups = 1,
+    bias,
+  } = readOptions(who, options, ["strides", "dilations", "padding", "outputPadding", "groups", "bias"]);
+  const [batch = 0, height = 0, width = 0, channels = 0] = x.shape;
+  const [kernelHeight = 0, kernelWidth = 0, share = 0, outChannels = 0] = kernel.shape;
+  if (
+    x.shape.length !== 4 ||
+    kernel.shape.length !== 4 ||
+    !(Number.isInteger(groups) && groups >= 1) ||
+    outChannels !== channels ||
+    channels % groups !== 0
+  ) {
+    throw new ShapeError(
+      who,
+      `x ${show(x.shape)}, kernel ${show(kernel.shape)}, groups ${describe(groups)}: need [batch, height, width, channels] and [kernelHeight, kernelWidth, outputs/groups, channels], channels a multiple of groups`,
+    );
+  }
+  const outputs = share * groups;
+  checkBias(who, bias, outputs);
+  const [strideY, strideX] = readPair(who, "strides", strides);
+  const [dilationY, dilationX] = readPair(who, "dilations", dilations);
+  const [moreY, moreX] = readPair(who, "outputPadding", outputPadding);
+  const sides = readPadding(who, padding);
+
+  /** How many pixels an axis of n has afterwards, and how many are cut off before the first. */
+  const grown = (n: number, k: number, stride: number, dilation: number, more: number, axis: 0 | 1): [number, number] => {
+    const span = spanOf(who, k, stride, dilation);
+    const side = sides[axis];
+    const same = Math.max(span - stride, 0);
+    const [before, after] =
+      side === "valid" ? [0, 0] : side === "same" ? [Math.floor(same / 2), Math.ceil(same / 2)] : readSides(who, side);
+    readCount(who, "outputPadding", more, 0, side === "same" ? 0 : stride - 1);
+    const whole = (n - 1) * stride + span;
+    checkExtent(who, whole + more + stride);
+    const out = side === "same" ? n * stride : whole - before - after + more;
+    if (n === 0 || out < 1) {
+      throw new ShapeError(
+        who,
+        `x ${show(x.shape)}: a window of ${span} with stride ${stride} and padding [${before}, ${after}] makes no pixel of ${n}`,
+      );
+    }
+    return [out, before];
+  };
+  const [outHeight, padTop] = grown(height, kernelHeight, strideY, dilationY, moreY, 0);
+  const [outWidth, padLeft] = grown(width, kernelWidth, strideX, dilationX, moreX, 1);
+  const shape = [batch, outHeight, outWidth, outputs];
+  checkSize(who, shape);
+  // The convolution that leads back: its image is y, its result has the shape of x.
+  const sizes = {
+    outChannels: channels,
+    groups,
+    batch,
+    height: outHeight,
+    width: outWidth,
+    channels: outputs,
+    outHeight: height,
+    outWidth: width,
+    kernelHeight,
+    kernelWidth,
+    strideY,
+    strideX,
+    dilationY,
+    dilationX,
+    padTop,
+    padLeft,
+  };
+  const y = alloc(sizeOf(shape));
+  if (bias !== undefined) kernels.sumGrad({ outer: 1, n: y.length / outputs, inner: outputs }, bias.data, y, 1, false);
+  kernels.conv2dInputGrad(sizes, x.data, kernel.data, y, bias !== undefined);
+  const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
+  const attributes = { strides, dilations, padding, outputPadding, groups };
+  return record(who, attributes, inputs, shape, y, (dy, into) => {
+    into(x, (dx, accumulate) => {
+      const to = accumulate ? alloc(dx.length) : dx;
+      kernels.conv2d(sizes, dy, kernel.data, null, to);
+      if (accumulate) kernels.axpy(1, to, dx, true);
+    });
+    into(kernel, (dkernel, accumulate) => kernels.conv2dKernelGrad(sizes, dy, x.data, dkernel, accumulate));
+    pushBias(bias, dy, into);
+  });
+}

@@ -1,0 +1,41 @@
+import { checkSize, readOptions, readTensor, ShapeError, show, type Tensor } from "../tensor/index.ts";
+import { reshape } from "./movement.ts";
+import { avgPool2d, maxPool2d } from "./pool2d.ts";
+import { axisWindows, checkFilled, type Padding1d, readPadding1d } from "./windows.ts";
+
+/** The stride (as large as the window) and padding ("valid"). */
+export type Pool1dOptions = { readonly strides?: number; readonly padding?: Padding1d };
+
+/** A pool over sequences: the pool over images of one row. */
+function pooled(
+  who: "maxPool1d" | "avgPool1d",
+  pool2d: typeof maxPool2d,
+  x: Tensor,
+  size: number,
+  options?: Pool1dOptions,
+): Tensor {
+  readTensor(who, "x", x);
+  const { strides = size, padding = "valid" } = readOptions(who, options, ["strides", "padding"]);
+  const [batch = 0, length = 0, channels = 0] = x.shape;
+  if (x.shape.length !== 3) throw new ShapeError(who, `x ${show(x.shape)}: need sequences [batch, length, channels]`);
+  const sides = readPadding1d(who, padding);
+  const { out, before } = axisWindows(who, x.shape, length, size, strides, 1, sides);
+  checkFilled(who, padding, length, size, out, strides, before);
+  checkSize(who, [batch, out, channels]);
+  const y = pool2d(reshape(x, [batch, 1, length, channels]), [1, size], {
+    strides: [1, strides],
+    padding: typeof sides === "string" ? sides : [[0, 0], sides],
+  });
+  return reshape(y, [batch, out, channels]);
+}
+
+/**
+ * The largest number under each window, per channel: x [batch, length, channels] → [batch, outLength, channels].
+ * Padding never wins, NaN does. At a tie the first position gets the gradient.
+ */
+export const maxPool1d = (x: Tensor, size: number, options?: Pool1dOptions): Tensor =>
+  pooled("maxPool1d", maxPool2d, x, size, options);
+
+/** The mean of the numbers under each window, per channel; padding is not counted. Shapes as `maxPool1d`. */
+export const avgPool1d = (x: Tensor, size: number, options?: Pool1dOptions): Tensor =>
+  pooled("avgPool1d", avgPool2d, x, size, options);
