@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { einsum } from "../../src/ops/index.ts";
 import { type Tensor, zeros } from "../../src/tensor/index.ts";
 import "../fixed-seed.ts";
-import { einsums } from "./laws.ts";
+import { einsums } from "./einsums.ts";
 import { whole } from "./naive.ts";
 
 /** One product for each assignment of all labels. */

@@ -103,3 +103,10 @@ export function alongAxis(f: (x: Tensor, axis: number) => Tensor | Tensor[], val
     ),
   );
 }
+
+export const pair = (min: number, max: number): fc.Arbitrary<readonly [number, number]> =>
+  fc.tuple(whole(min, max), whole(min, max));
+
+/** Numbers near whole ones against numbers near the halves between: never a tie. */
+export const nearWhole: ValueOptions = { awayFrom: [-1.5, -0.5, 0.5, 1.5], gap: 0.25 };
+export const nearHalf: ValueOptions = { awayFrom: [-2, -1, 0, 1, 2], gap: 0.35 };

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import * as ops from "../../src/ops/index.ts";
 import { broadcastShapes, Generator, gradients, sizeOf, type Tensor, tensor, variable } from "../../src/tensor/index.ts";
-import { broadcastablePairs, seeds, shapes, tensors, type ValueOptions } from "../../src/testing/arbitraries.ts";
-import type { Differentiable } from "../../src/testing/index.ts";
+import { broadcastablePairs, seeds, shapes, tensors } from "../../src/testing/arbitraries.ts";
 import { basicLaws } from "./basic-laws.ts";
+import { einsumLaw } from "./einsums.ts";
 import {
   all,
   alongAxis,
@@ -12,12 +12,17 @@ import {
   elementwise,
   gradientLaw,
   type Law,
+  nearHalf,
+  nearWhole,
   note,
   oneOf,
+  pair,
   pairwise,
   reduction,
   whole,
 } from "./law.ts";
+import { lossLaws } from "./loss-laws.ts";
+import { windowLaws } from "./window-laws.ts";
 
 type OpName = Exclude<
   { [K in keyof typeof ops]: (typeof ops)[K] extends (...args: never) => unknown ? K : never }[keyof typeof ops],
@@ -49,10 +54,6 @@ const scaledLaw: Law = gradientLaw(
     )
     .map(([x, scale, swapped]) => ({ f: (u, v) => (swapped ? ops.mul(v!, u!) : ops.mul(u!, v!)), xs: [x, scale] })),
 );
-
-/** Numbers near whole ones against numbers near the halves between: never a tie. */
-const nearWhole: ValueOptions = { awayFrom: [-1.5, -0.5, 0.5, 1.5], gap: 0.25 };
-const nearHalf: ValueOptions = { awayFrom: [-2, -1, 0, 1, 2], gap: 0.35 };
 
 const matmulLaw: Law = gradientLaw(
   fc
@@ -93,265 +94,6 @@ const vectorLaw: Law = gradientLaw(
         .tuple(tensors(a), tensors(b))
         .map((xs): Case => ({ f: (u, v) => ops.matmul(u!, v!, options), xs, note: note(options) }));
     }),
-);
-
-const pair = (min: number, max: number): fc.Arbitrary<readonly [number, number]> => fc.tuple(whole(min, max), whole(min, max));
-const single = (p: readonly [number, number], short: boolean): ops.Pair => (short && p[0] === p[1] ? p[0] : p);
-
-/** Windows and an image [height, width] that they fit into; padding outside is less than the window. */
-const windows = (maxDilation: number) =>
-  fc
-    .record({
-      size: pair(1, 3),
-      strides: pair(1, 3),
-      dilations: pair(1, maxDilation),
-      more: pair(0, 3),
-      kind: oneOf("valid", "same", "explicit", "number"),
-      sides: fc.tuple(pair(0, 2), pair(0, 2)),
-      short: fc.boolean(),
-    })
-    .map(({ size, strides, dilations, more, kind, sides: drawn, short }) => {
-      const image = size.map((k, i) => (kind === "same" ? 1 : (k - 1) * dilations[i]! + 1) + more[i]!);
-      const sides = drawn.map(([before, after], i) => [Math.min(before, size[i]! - 1), Math.min(after, size[i]! - 1)] as const);
-      const around = Math.min(...sides.flat());
-      const padding: ops.Padding =
-        kind === "explicit" ? [sides[0]!, sides[1]!] : kind === "number" ? around : kind === "same" ? "same" : "valid";
-      return { size, image, padding, strides: single(strides, short), dilations: single(dilations, short) };
-    });
-
-const convolutionLaw = (depthwise: boolean): Law =>
-  gradientLaw(
-    fc
-      .record({
-        windows: windows(2),
-        batch: whole(1, 2),
-        groups: whole(1, 3),
-        share: whole(1, 2),
-        outShare: whole(1, 3),
-        biased: fc.boolean(),
-      })
-      .chain(({ windows: { size, image, ...options }, batch, groups, share, outShare, biased }) => {
-        const channels = groups * share;
-        const outputs = depthwise ? channels * outShare : groups * outShare;
-        const kernel = depthwise ? [...size, channels, outShare] : [...size, share, outputs];
-        const f: Differentiable = (x, w, bias) => {
-          const o = bias === undefined ? options : { ...options, bias };
-          return depthwise ? ops.depthwiseConv2d(x!, w!, o) : ops.conv2d(x!, w!, { ...o, groups });
-        };
-        return fc
-          .tuple(tensors([batch, ...image, channels]), tensors(kernel), ...(biased ? [tensors([outputs])] : []))
-          .map((xs) => ({ f, xs, note: note({ ...options, groups }) }));
-      }),
-  );
-
-/** The first axis of random windows, as the one axis of a sequence. */
-const windows1d = (maxDilation: number) =>
-  windows(maxDilation).map(({ size, image, padding, strides, dilations }) => ({
-    size: size[0],
-    length: image[0]!,
-    padding: (typeof padding === "object" ? padding[0] : padding) as ops.Padding1d,
-    strides: typeof strides === "number" ? strides : strides[0],
-    dilations: typeof dilations === "number" ? dilations : dilations[0],
-  }));
-
-const conv1dLaw: Law = gradientLaw(
-  fc
-    .record({ windows: windows1d(2), batch: whole(1, 2), groups: whole(1, 2), share: whole(1, 2), biased: fc.boolean() })
-    .chain(({ windows: { size, length, ...options }, batch, groups, share, biased }) =>
-      fc
-        .tuple(
-          tensors([batch, length, groups * share]),
-          tensors([size, share, groups * 2]),
-          ...(biased ? [tensors([groups * 2])] : []),
-        )
-        .map(
-          (xs): Case => ({
-            f: (x, w, bias) => ops.conv1d(x!, w!, { ...options, groups, ...(bias === undefined ? {} : { bias }) }),
-            xs,
-            note: note({ ...options, groups }),
-          }),
-        ),
-    ),
-);
-
-const conv2dTransposeLaw: Law = gradientLaw(
-  fc
-    .record({
-      size: pair(1, 3),
-      image: pair(1, 4),
-      strides: pair(1, 3),
-      dilations: pair(1, 2),
-      more: pair(0, 2),
-      kind: oneOf<ops.Padding>("valid", "same", 1, [
-        [1, 0],
-        [0, 1],
-      ]),
-      batch: whole(1, 2),
-      groups: whole(1, 2),
-      share: whole(1, 2),
-      biased: fc.boolean(),
-    })
-    .map((o) => {
-      const outputPadding = o.more.map((n, i) => (o.kind === "same" ? 0 : Math.min(n, o.strides[i]! - 1))) as [number, number];
-      return { ...o, outputPadding, image: o.kind === 1 ? o.image.map((n) => n + 2) : o.image.map((n) => n + 1) };
-    })
-    .chain(({ size, image, strides, dilations, kind: padding, outputPadding, batch, groups, share, biased }) => {
-      const options = { strides, dilations, padding, outputPadding, groups };
-      return fc
-        .tuple(
-          tensors([batch, ...image, groups * 2]),
-          tensors([...size, share, groups * 2]),
-          ...(biased ? [tensors([groups * share])] : []),
-        )
-        .map(
-          (xs): Case => ({
-            f: (x, w, bias) => ops.conv2dTranspose(x!, w!, bias === undefined ? options : { ...options, bias }),
-            xs,
-            note: note(options),
-          }),
-        );
-    }),
-);
-
-type Pool1d = (x: Tensor, size: number, options: ops.Pool1dOptions) => Tensor;
-
-const pool1dLaw = (f: Pool1d, values: ValueOptions = {}): Law =>
-  gradientLaw(
-    fc
-      .record({ windows: windows1d(1), batch: whole(1, 2), channels: whole(1, 3), strided: fc.boolean() })
-      .chain(({ windows: { size, length, padding, strides }, batch, channels, strided }) => {
-        const options: ops.Pool1dOptions = strided ? { padding, strides } : { padding };
-        return tensors([batch, length, channels], values).map((x) => ({
-          f: (v: Tensor) => f(v, size, options),
-          xs: [x],
-          note: note({ size, ...options }),
-        }));
-      }),
-  );
-
-const resizeLaw: Law = gradientLaw(
-  fc
-    .tuple(
-      pair(1, 4),
-      pair(1, 6),
-      oneOf<ops.ResizeOptions>({}, { method: "bilinear" }, { method: "bilinear", alignCorners: true }),
-    )
-    .chain(([image, size, options]) =>
-      tensors([2, ...image, 2]).map((x) => ({
-        f: (v: Tensor) => ops.resize(v, size, options),
-        xs: [x],
-        note: note({ size, ...options }),
-      })),
-    ),
-);
-
-/** Two operands over up to four labels, and a result of any of their labels in any order. */
-export const einsums: fc.Arbitrary<{ equation: string; a: number[]; b: number[] }> = fc
-  .tuple(
-    fc.shuffledSubarray(["i", "j", "k", "l"], { maxLength: 3 }),
-    fc.shuffledSubarray(["i", "j", "k", "l"], { maxLength: 3 }),
-    fc.record({ i: whole(1, 3), j: whole(1, 3), k: whole(1, 3), l: whole(1, 3) }),
-  )
-  .chain(([inA, inB, lengths]) =>
-    fc.shuffledSubarray([...new Set([...inA, ...inB])]).map((result) => {
-      const shape = (labels: string[]): number[] => labels.map((label) => lengths[label as keyof typeof lengths]);
-      return { equation: `${inA.join("")},${inB.join("")}->${result.join("")}`, a: shape(inA), b: shape(inB) };
-    }),
-  );
-
-const einsumLaw: Law = gradientLaw(
-  einsums.chain(({ equation, a, b }) =>
-    fc.tuple(tensors(a), tensors(b)).map((xs): Case => ({ f: (u, v) => ops.einsum(equation, u!, v!), xs, note: equation })),
-  ),
-);
-
-type Pool = (x: Tensor, size: ops.Pair, options: ops.Pool2dOptions) => Tensor;
-
-const poolLaw = (f: Pool, values: ValueOptions = {}): Law =>
-  gradientLaw(
-    fc
-      .record({ windows: windows(1), batch: whole(1, 2), channels: whole(1, 3), strided: fc.boolean() })
-      .chain(({ windows: { size, image, padding, strides }, batch, channels, strided }) => {
-        const options: ops.Pool2dOptions = strided ? { padding, strides } : { padding };
-        return tensors([batch, ...image, channels], values).map((x) => ({
-          f: (v: Tensor) => f(v, size, options),
-          xs: [x],
-          note: note({ size, ...options }),
-        }));
-      }),
-  );
-
-const reductions = oneOf<ops.Reduction>("mean", "sum", "none");
-
-const crossEntropyLaw: Law = gradientLaw(
-  fc
-    .record({
-      front: shapes({ maxAxes: 2, maxLength: 3 }),
-      classes: whole(1, 5),
-      labelSmoothing: oneOf(0, 0.1, 1),
-      reduction: reductions,
-      kind: oneOf("list", "Int32Array", "tensor", "one-hot", "soft"),
-      ignored: fc.boolean(),
-      weighted: fc.boolean(),
-      seed: seeds(),
-    })
-    .chain(({ front, classes, kind, ignored, weighted, seed, ...rest }) => {
-      const random = new Generator(seed);
-      const labels = Array.from({ length: sizeOf(front) }, () => random.below(classes));
-      const soft = kind === "one-hot" || kind === "soft";
-      const options: ops.CrossEntropyOptions = {
-        ...rest,
-        ...(ignored && !soft ? { ignoreIndex: 0 } : {}),
-        ...(weighted
-          ? {
-              classWeights: labels
-                .concat(new Array(classes).fill(0))
-                .slice(0, classes)
-                .map((v) => v + 0.5),
-            }
-          : {}),
-      };
-      const target =
-        kind === "list"
-          ? labels
-          : kind === "tensor"
-            ? tensor(Float32Array.from(labels), front)
-            : kind === "one-hot"
-              ? ops.reshape(ops.oneHot(labels, classes), [...front, classes])
-              : Int32Array.from(labels);
-      const scores = tensors([...front, classes], { min: -4, max: 4 });
-      const probabilities = tensors([...front, classes], { min: 0, max: 1 });
-      const text = `${kind} ${labels} ${note(options)}`;
-      if (kind === "soft") {
-        return fc
-          .tuple(scores, probabilities)
-          .map((xs): Case => ({ f: (x, t) => ops.crossEntropy(x!, t!, options), xs, note: text }));
-      }
-      return scores.map((x): Case => ({ f: (v) => ops.crossEntropy(v!, target, options), xs: [x], note: text }));
-    }),
-);
-
-type Loss = (x: Tensor, target: Tensor, options: { readonly reduction?: ops.Reduction }) => Tensor;
-
-const lossLaw = (f: Loss, predicted: ValueOptions = { min: -4, max: 4 }, wanted: ValueOptions = { min: 0, max: 1 }): Law =>
-  gradientLaw(
-    fc
-      .tuple(shapes({ maxLength: 3 }), reductions)
-      .chain(([shape, reduction]) =>
-        fc
-          .tuple(tensors(shape, predicted), tensors(shape, wanted))
-          .map((xs) => ({ f: (x: Tensor, t: Tensor) => f(x, t, { reduction }), xs, note: reduction })),
-      ),
-  );
-
-const klDivergenceLaw: Law = gradientLaw(
-  fc
-    .tuple(shapes({ minAxes: 1, maxLength: 3 }), reductions)
-    .chain(([shape, reduction]) =>
-      fc
-        .tuple(tensors(shape, { min: -4, max: 0 }), tensors(shape, { min: 0.2, max: 1 }))
-        .map((xs): Case => ({ f: (x, t) => ops.klDivergence(x!, t!, { reduction }), xs, note: reduction })),
-    ),
 );
 
 /** x [..., channels], gamma and beta; enough rows and features that their variance is not next to nothing. */
@@ -558,22 +300,16 @@ const powLaw: Law = all(
 /** A law for every op that has a gradient. */
 export const laws: Readonly<Record<OpName, Law>> = {
   ...basicLaws,
+  ...lossLaws,
+  ...windowLaws,
   abs: elementwise(ops.abs, { awayFrom: [0] }),
   add: all(pairwise(ops.add), doubled(ops.add)),
-  avgPool1d: pool1dLaw(ops.avgPool1d),
-  avgPool2d: poolLaw(ops.avgPool2d),
   batchNormInference: batchNormInferenceLaw,
   batchNormTraining: batchNormTrainingLaw,
-  binaryCrossEntropyWithLogits: lossLaw(ops.binaryCrossEntropyWithLogits),
   broadcastTo: broadcastLaw,
   clip: elementwise((x) => ops.clip(x, -0.5, 0.7), { awayFrom: [-0.5, 0.7] }),
   concat: concatLaw,
-  conv1d: conv1dLaw,
-  conv2d: convolutionLaw(false),
-  conv2dTranspose: conv2dTransposeLaw,
-  crossEntropy: crossEntropyLaw,
   cyclicSlice: cyclicSliceLaw,
-  depthwiseConv2d: convolutionLaw(true),
   div: all(pairwise(ops.div, {}, { awayFrom: [0], gap: 0.5 }), doubled(ops.div, { awayFrom: [0], gap: 0.5 })),
   dropout: dropoutLaw,
   einsum: einsumLaw,
@@ -590,8 +326,6 @@ export const laws: Readonly<Record<OpName, Law>> = {
       .map((x) => ({ f: ops.globalAvgPool2d, xs: [x] })),
   ),
   hardSwish: elementwise(ops.hardSwish, { min: -5, max: 5, awayFrom: [-3, 3] }),
-  huber: lossLaw((x, t, o) => ops.huber(x, t, { ...o, delta: 1 }), nearWhole, nearHalf),
-  klDivergence: klDivergenceLaw,
   layerNorm: normalised(shapes({ maxAxes: 2 }), whole(4, 7), ops.layerNorm),
   leakyRelu: all(
     elementwise((x) => ops.leakyRelu(x), { awayFrom: [0] }),
@@ -601,12 +335,8 @@ export const laws: Readonly<Record<OpName, Law>> = {
   logSoftmax: alongAxis(ops.logSoftmax, { min: -5, max: 5 }),
   matmul: all(matmulLaw, vectorLaw),
   max: reduction(ops.max, { distinct: 0.04 }),
-  maxPool1d: pool1dLaw(ops.maxPool1d, { min: -6, max: 6, distinct: 0.04 }),
-  maxPool2d: poolLaw(ops.maxPool2d, { min: -6, max: 6, distinct: 0.04 }),
   maximum: pairwise(ops.maximum, nearWhole, nearHalf),
   mean: reduction(ops.mean),
-  meanAbsoluteError: lossLaw(ops.meanAbsoluteError, nearWhole, nearHalf),
-  meanSquaredError: lossLaw(ops.meanSquaredError),
   min: reduction(ops.min, { distinct: 0.04 }),
   minimum: pairwise(ops.minimum, nearWhole, nearHalf),
   mul: all(pairwise(ops.mul), doubled(ops.mul), scaledLaw),
@@ -616,7 +346,6 @@ export const laws: Readonly<Record<OpName, Law>> = {
   reciprocal: elementwise(ops.reciprocal, { awayFrom: [0], gap: 0.4 }),
   relu: elementwise(ops.relu, { awayFrom: [0] }),
   reshape: reshapeLaw,
-  resize: resizeLaw,
   sigmoid: elementwise(ops.sigmoid, { min: -5, max: 5 }),
   silu: elementwise(ops.silu, { min: -5, max: 5 }),
   slice: all(sliceLaw, basicLaws.slice),

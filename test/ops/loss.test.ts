@@ -1,6 +1,16 @@
 import { expect, test } from "vitest";
-import { binaryCrossEntropyWithLogits, crossEntropy, meanSquaredError, oneHot } from "../../src/ops/index.ts";
-import { gradients, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
+import {
+  binaryCrossEntropyWithLogits,
+  crossEntropy,
+  huber,
+  klDivergence,
+  logSoftmax,
+  meanAbsoluteError,
+  meanSquaredError,
+  oneHot,
+  softmax,
+} from "../../src/ops/index.ts";
+import { gradients, ones, type Tensor, tensor, variable, zeros } from "../../src/tensor/index.ts";
 
 const logits = tensor([
   [2, -1, 0.5],
@@ -156,4 +166,56 @@ test("binary cross entropy of a sure and right prediction is 0 with gradient 0, 
 
 test("a target that is not a number stays visible in the loss", () => {
   expect(crossEntropy(tensor([[Number.NaN, 0]]), tensor([[0, 1]])).item()).toBeNaN();
+});
+
+test("mean absolute error, by hand", () => {
+  const [p, t] = [tensor([1, -2, 3]), tensor([1, 2, 0])];
+  expect(meanAbsoluteError(p, t, { reduction: "none" }).toNested()).toEqual([0, 4, 3]);
+  expect(meanAbsoluteError(p, t, { reduction: "sum" }).item()).toBe(7);
+  close(meanAbsoluteError(p, t), [7 / 3]);
+});
+
+test("Huber's loss is quadratic near 0 and linear beyond delta, for PyTorch's formula", () => {
+  const d = [-3, -2, -1, -0.5, 0, 0.25, 1, 2, 4];
+  for (const delta of [0.5, 1, 2]) {
+    const want = d.map((v) => (Math.abs(v) <= delta ? v ** 2 / 2 : delta * (Math.abs(v) - delta / 2)));
+    const x = variable(tensor(d));
+    const loss = huber(x, zeros([d.length]), { delta, reduction: "none" });
+    close(loss, want);
+    const slopes = d.map((v) => Math.min(Math.max(v, -delta), delta));
+    close(gradients(loss, [x], ones([d.length]))[0]!, slopes);
+    close(huber(tensor(d), zeros([d.length]), { delta }), [want.reduce((a, b) => a + b) / d.length]);
+  }
+  expect(huber(tensor([1e30]), tensor([0])).item()).toBeCloseTo(1e30, -24);
+  expect(lossAndGradient((x) => huber(x, tensor([[0]])), [infinity])).toEqual([infinity, 1]);
+});
+
+test("the KL divergence of rows is Σ t·(log t − log p), their mean is per row, and 0 if both are equal", () => {
+  const [p, t] = [
+    softmax(logits),
+    tensor([
+      [0.2, 0.3, 0.5],
+      [0, 1, 0],
+      [0.1, 0, 0.9],
+    ]),
+  ];
+  const want = [0, 1, 2].map((row) =>
+    [0, 1, 2].reduce((sum, c) => {
+      const [q, w] = [p.data[3 * row + c]!, t.data[3 * row + c]!];
+      return sum + (w === 0 ? 0 : w * (Math.log(w) - Math.log(q)));
+    }, 0),
+  );
+  close(klDivergence(logSoftmax(logits), t, { reduction: "none" }), want);
+  close(klDivergence(logSoftmax(logits), t, { reduction: "sum" }), [want.reduce((a, b) => a + b)]);
+  close(klDivergence(logSoftmax(logits), t), [want.reduce((a, b) => a + b) / 3]);
+  close(klDivergence(logSoftmax(logits), p), [0]);
+});
+
+test("KL divergence has finite gradients where a target is 0, and shows a target that is no probability", () => {
+  const target = variable(tensor([[0, 1]]));
+  const x = variable(tensor([[-1, -2]]));
+  const [dx, dt] = gradients(klDivergence(x, target), [x, target]);
+  expect([...dx!.data].map((v) => v + 0)).toEqual([0, -1]);
+  expect(dt!.toArray().every(Number.isFinite)).toBe(true);
+  expect(klDivergence(tensor([[-1, -2]]), tensor([[-1, 2]])).item()).toBeNaN();
 });
