@@ -144,11 +144,30 @@ const layers: [string, Call][] = [
   ),
   call("nn.batchNorm", nn.batchNorm, () => [vars(), 2, { momentum: 0.9, epsilon: 1e-3 }]),
   call("nn.layerNorm", nn.layerNorm, () => [vars(), 2, { epsilon: 1e-3 }]),
+  call("nn.groupNorm", nn.groupNorm, () => [vars(), 2, 1, { epsilon: 1e-3 }]),
+  call("nn.rmsNorm", nn.rmsNorm, () => [vars(), 2, { epsilon: 1e-3 }]),
+  call("nn.embedding", nn.embedding, () => [vars(), 3, 2, { init: h.onesInit }], /^(embedding|create)/),
+  call(
+    "nn.multiHeadAttention",
+    nn.multiHeadAttention,
+    () => [vars(), 4, 2, { causal: true, bias: true, init: h.onesInit, biasInit: h.zerosInit }],
+    /^(multiHeadAttention|dense|create)/,
+  ),
+  call("nn.gru", nn.gru, () => [vars(), 2, 3, { returns: "all", init: h.onesInit, biasInit: h.zerosInit }], /^(gru|create)/),
+  call("nn.lstm", nn.lstm, () => [vars(), 2, 3, { returns: "last", init: h.onesInit, biasInit: h.zerosInit }], /^(lstm|create)/),
   call("nn.maxPool2d", nn.maxPool2d, () => [2, { strides: 1, padding: "same" }]),
   call("nn.avgPool2d", nn.avgPool2d, () => [2, { strides: 1, padding: "same" }]),
   call("nn.globalAvgPool2d", nn.globalAvgPool2d, () => []),
   call("nn.flatten", nn.flatten, () => []),
 ];
+/** What layers of several inputs, or of inputs of their own kind, are called with. */
+const layerInputs: Readonly<Record<string, () => unknown[]>> = {
+  "nn.toyNetwork": () => [t(1, 4, 4, 1)],
+  "nn.embedding": () => [h.tensor([0, 2])],
+  "nn.multiHeadAttention": () => [t(1, 2, 4), t(1, 3, 4), t(1, 3, 4), t(2, 3)],
+  "nn.gru": () => [t(1, 2, 2), t(1, 3)],
+  "nn.lstm": () => [t(1, 2, 2), t(1, 3), t(1, 3)],
+};
 const madeLayers: [string, Call][] = layers.map(([name, { run, args }]) =>
   call(
     `layer of ${name}`,
@@ -156,14 +175,7 @@ const madeLayers: [string, Call][] = layers.map(([name, { run, args }]) =>
       () => (run as (...args: unknown[]) => nn.Layer)(...args()),
       (layer, ...xs) => layer(...(xs as never as [h.Tensor])),
     ),
-    () => [
-      name.includes("toy")
-        ? t(1, 4, 4, 1)
-        : name.includes("conv") || name.includes("ool") || name.includes("flat")
-          ? image()
-          : t(3, 2),
-      "training",
-    ],
+    layerInputs[name] ?? (() => [/conv|ool|flat/.test(name) ? image() : t(3, 2), "training"]),
     name === "nn.sequential" || name === "nn.toyNetwork" ? /^(sequential|conv2d|relu|create)/ : undefined,
   ),
 );

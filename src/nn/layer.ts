@@ -9,7 +9,7 @@ export type Outputs = Tensor | readonly Tensor[];
  *
  * @example A layer of two inputs: const merge: Layer<[a: Tensor, b: Tensor]> = (a, b) => add(a, b);
  */
-export type Layer<Inputs extends readonly Tensor[] = [x: Tensor], Result extends Outputs = Tensor> = (
+export type Layer<Inputs extends readonly (Tensor | undefined)[] = [x: Tensor], Result extends Outputs = Tensor> = (
   ...inputs: Inputs
 ) => Result;
 

@@ -1,5 +1,28 @@
-import { add, batchNormInference, batchNormTraining, mul, layerNorm as normaliseRows } from "../ops/index.ts";
-import { isTraining, noGrad, readCount, readNumber, readOptions, readTensor } from "../tensor/index.ts";
+import {
+  add,
+  batchNormInference,
+  batchNormTraining,
+  mean as meanOf,
+  mul,
+  layerNorm as normaliseRows,
+  reshape,
+  rsqrt,
+  square,
+  transpose,
+} from "../ops/index.ts";
+import {
+  isTraining,
+  noGrad,
+  ones,
+  readCount,
+  readNumber,
+  readOptions,
+  readTensor,
+  ShapeError,
+  show,
+  sizeOf,
+  zeros,
+} from "../tensor/index.ts";
 import { onesInit, readCreator, type VariableCreator, zerosInit } from "../variables/index.ts";
 import type { Layer } from "./layer.ts";
 
@@ -44,4 +67,58 @@ export function layerNorm(vars: VariableCreator, features: number, options?: { r
   const gamma = vars.create("gamma", [features], { init: onesInit });
   const beta = vars.create("beta", [features], { init: zerosInit });
   return (x) => normaliseRows(x, gamma.read(), beta.read(), epsilon);
+}
+
+/**
+ * Group normalisation (Wu and He 2018): x [batch, ..., channels], channels in `groups` of neighbours; each group of each example is
+ * normalised by its own mean and biased variance over all positions. The batch plays no part. Epsilon 1e-5.
+ * Variables: `gamma` (ones), `beta` (zeros), both [channels].
+ *
+ * @throws ShapeError if `groups` does not divide `channels`.
+ */
+export function groupNorm(
+  vars: VariableCreator,
+  channels: number,
+  groups: number,
+  options?: { readonly epsilon?: number },
+): Layer {
+  readCreator("groupNorm", "vars", vars);
+  readCount("groupNorm", "channels", channels, 1);
+  readCount("groupNorm", "groups", groups, 1);
+  if (channels % groups !== 0)
+    throw new ShapeError("groupNorm", `${channels} channels in ${groups} groups: need a multiple of groups`);
+  const { epsilon = 1e-5 } = readOptions("groupNorm", options, ["epsilon"]);
+  readNumber("groupNorm", "epsilon", epsilon, { least: 0 });
+  const gamma = vars.create("gamma", [channels], { init: onesInit });
+  const beta = vars.create("beta", [channels], { init: zerosInit });
+  return (x) => {
+    const { shape } = readTensor("groupNorm", "x", x);
+    const positions = sizeOf(shape.slice(1, -1));
+    if (shape.length < 2 || shape.at(-1) !== channels || positions === 0)
+      throw new ShapeError("groupNorm", `x ${show(shape)}: need [batch, ..., ${channels}] with at least one position`);
+    const each = channels / groups;
+    const grouped = transpose(reshape(x, [shape[0]!, positions, groups, each]), [0, 2, 1, 3]);
+    const rows = reshape(grouped, [shape[0]!, groups, positions * each]);
+    const n = [positions * each];
+    const standard = reshape(normaliseRows(rows, ones(n), zeros(n), epsilon), grouped.shape);
+    return add(mul(reshape(transpose(standard, [0, 2, 1, 3]), shape), gamma.read()), beta.read());
+  };
+}
+
+/**
+ * Root mean square normalisation (Zhang and Sennrich 2019) over the last axis: x [..., features], y = gamma·x/√(mean(x²) + epsilon).
+ * Epsilon 1e-6. Variables: `gamma` [features] (ones).
+ */
+export function rmsNorm(vars: VariableCreator, features: number, options?: { readonly epsilon?: number }): Layer {
+  readCreator("rmsNorm", "vars", vars);
+  readCount("rmsNorm", "features", features, 1);
+  const { epsilon = 1e-6 } = readOptions("rmsNorm", options, ["epsilon"]);
+  readNumber("rmsNorm", "epsilon", epsilon, { least: 0 });
+  const gamma = vars.create("gamma", [features], { init: onesInit });
+  return (x) => {
+    const { shape } = readTensor("rmsNorm", "x", x);
+    if (shape.at(-1) !== features) throw new ShapeError("rmsNorm", `x ${show(shape)}: need [..., ${features}]`);
+    const size = add(meanOf(square(x), -1, { keepDims: true }), epsilon);
+    return mul(mul(x, rsqrt(size)), gamma.read());
+  };
 }

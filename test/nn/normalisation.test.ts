@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { batchNorm, layerNorm, sequential } from "../../src/nn/index.ts";
+import { batchNorm, groupNorm, layerNorm, rmsNorm, sequential } from "../../src/nn/index.ts";
 import * as ops from "../../src/ops/index.ts";
-import { backward, Generator, ones, randomNormal, step, type Tensor, training } from "../../src/tensor/index.ts";
-import { DenseVariables, survey, type Variable } from "../../src/variables/index.ts";
+import { backward, Generator, ones, randomNormal, step, type Tensor, training, zeros } from "../../src/tensor/index.ts";
+import { DenseVariables, survey, type Variable, type VariableCreator } from "../../src/variables/index.ts";
+import "../fixed-seed.ts";
 import { thrown } from "../thrown.ts";
+import { checkLayerLaw } from "./layer-law.ts";
 
 const input = (seed: number): Tensor => randomNormal([8, 3], new Generator(seed), 2, 3);
 const named = (vars: DenseVariables): Record<string, Variable> => Object.fromEntries(vars.variables().map((v) => [v.name, v]));
@@ -127,5 +129,116 @@ describe("layerNorm", () => {
       expect(row.reduce((a, b) => a + b) / 16).toBeCloseTo(0, 5);
       expect(row.reduce((a, b) => a + b * b, 0) / 16).toBeCloseTo(1, 4);
     }
+  });
+});
+
+/** Numbers other than ones and zeros in gamma and beta, so that each shows in the result. */
+function draw(vars: VariableCreator, random: Generator): void {
+  for (const v of vars.variables()) v.assign(randomNormal(v.shape, random));
+}
+
+describe("groupNorm", () => {
+  test("asks for gamma and beta", () => {
+    expect(survey((vars) => groupNorm(vars, 6, 3)).map(({ name, shape }) => [name, shape])).toEqual([
+      ["gamma", [6]],
+      ["beta", [6]],
+    ]);
+  });
+
+  test("normalises neighbouring channels of one example over all its positions, as plain loops do, in both modes", () => {
+    for (const groups of [1, 2, 3, 6]) {
+      for (const shape of [
+        [4, 6],
+        [2, 5, 6],
+        [3, 2, 4, 6],
+        [1, 1, 6],
+      ]) {
+        const vars = new DenseVariables();
+        const layer = groupNorm(vars, 6, groups, { epsilon: 0.01 });
+        draw(vars, new Generator(groups));
+        const [gamma, beta] = vars.variables().map((v) => v.read().data) as [Float32Array, Float32Array];
+        const x = randomNormal(shape, new Generator(1), 2, 3);
+        const example = x.size / shape[0]!;
+        const groupOf = (i: number): number => Math.floor(i / example) * groups + Math.floor((i % 6) / (6 / groups));
+        const want = [...x.data].map((v, i) => {
+          const members = [...x.data].filter((_, j) => groupOf(j) === groupOf(i));
+          const mean = members.reduce((a, b) => a + b) / members.length;
+          const variance = members.reduce((sum, m) => sum + (m - mean) ** 2, 0) / members.length;
+          return (gamma[i % 6]! * (v - mean)) / Math.sqrt(variance + 0.01) + beta[i % 6]!;
+        });
+        const y = layer(x);
+        expect(y.shape).toEqual(shape);
+        expect([...y.data]).toEqual(close(want));
+        expect(training(() => layer(x)).toArray()).toEqual(y.toArray());
+      }
+    }
+  });
+
+  test("has the gradients that central differences say, of x and of parameters", () => {
+    checkLayerLaw((vars, random) => {
+      const [groups, each, batch, positions] = [
+        1 + random.below(3),
+        2 + random.below(2),
+        1 + random.below(2),
+        1 + random.below(4),
+      ];
+      const layer = groupNorm(vars, groups * each, groups, { epsilon: 0.1 });
+      draw(vars, random);
+      return { run: (x) => layer(x!), inputs: [randomNormal([batch, positions, groups * each], random)] };
+    });
+  });
+
+  test("takes a batch of 0, and works in `sequential`", () => {
+    expect(sequential(groupNorm(new DenseVariables(), 4, 2), ops.relu)(zeros([0, 3, 4])).shape).toEqual([0, 3, 4]);
+  });
+
+  test("refuses groups that do not divide the channels, and x of other channels or without positions", () => {
+    expect(thrown(() => groupNorm(new DenseVariables(), 6, 4))).toBe(
+      "ShapeError: groupNorm: 6 channels in 4 groups: need a multiple of groups",
+    );
+    const layer = groupNorm(new DenseVariables(), 4, 2);
+    for (const shape of [[4], [2, 3], [2, 0, 4]])
+      expect(thrown(() => layer(ones(shape)))).toBe(
+        `ShapeError: groupNorm: x [${shape.join(", ")}]: need [batch, ..., 4] with at least one position`,
+      );
+  });
+});
+
+describe("rmsNorm", () => {
+  test("asks for gamma, and divides each row by the root of its mean square, in both modes", () => {
+    const vars = new DenseVariables();
+    const layer = rmsNorm(vars, 3, { epsilon: 0.5 });
+    expect(vars.variables().map((v) => [v.name, v.shape])).toEqual([["gamma", [3]]]);
+    draw(vars, new Generator(1));
+    const gamma = vars.variables()[0]!.read().data;
+    for (const x of [input(1), randomNormal([2, 4, 3], new Generator(2)), randomNormal([3], new Generator(3))]) {
+      const want = [...x.data].map((v, i) => {
+        const row = [...x.data].slice(i - (i % 3), i - (i % 3) + 3);
+        return (gamma[i % 3]! * v) / Math.sqrt(row.reduce((sum, r) => sum + r * r, 0) / 3 + 0.5);
+      });
+      expect([...layer(x).data]).toEqual(close(want));
+      expect(training(() => layer(x)).toArray()).toEqual(layer(x).toArray());
+    }
+  });
+
+  test("has an epsilon of 1e-6 if none is given; zeros stay zeros", () => {
+    const layer = rmsNorm(new DenseVariables(), 2);
+    expect([...layer(ops.mul(ones([1, 2]), 1e-3)).data]).toEqual(close([Math.SQRT1_2, Math.SQRT1_2]));
+    expect(layer(zeros([1, 2])).toNested()).toEqual([[0, 0]]);
+  });
+
+  test("has the gradients that central differences say, of x and of gamma", () => {
+    checkLayerLaw((vars, random) => {
+      const features = 1 + random.below(4);
+      const layer = rmsNorm(vars, features, { epsilon: 0.1 });
+      draw(vars, random);
+      return { run: (x) => layer(x!), inputs: [randomNormal([1 + random.below(4), features], random)] };
+    });
+  });
+
+  test("takes a batch of 0, and refuses x of other features", () => {
+    const layer = sequential(rmsNorm(new DenseVariables(), 4));
+    expect(layer(zeros([0, 4])).shape).toEqual([0, 4]);
+    expect(thrown(() => layer(ones([4, 3])))).toBe("ShapeError: rmsNorm: x [4, 3]: need [..., 4]");
   });
 });

@@ -1,0 +1,29 @@
+import { gather, reshape } from "../ops/index.ts";
+import { readCount, readIndices, readOptions, readTensor, type Tensor } from "../tensor/index.ts";
+import { type Initializer, normalInit, readCreator, readInitializer, type VariableCreator } from "../variables/index.ts";
+
+/**
+ * A learned row of numbers for each id from 0 to count − 1: ids [...] → [..., size]. The ids are a tensor of whole numbers, or an
+ * Int32Array of any length; a row that is used several times adds its gradients, the ids get none.
+ * Variables: `kernel` [count, size] (normal with deviation 1, as PyTorch).
+ *
+ * @throws ValueError for an id that is no whole number from 0 to count − 1.
+ */
+export function embedding(
+  vars: VariableCreator,
+  count: number,
+  size: number,
+  options?: { readonly init?: Initializer },
+): (ids: Tensor | Int32Array) => Tensor {
+  readCreator("embedding", "vars", vars);
+  readCount("embedding", "count", count, 1);
+  readCount("embedding", "size", size, 0);
+  const { init = normalInit(1) } = readOptions("embedding", options, ["init"]);
+  readInitializer("embedding", "init", init);
+  const kernel = vars.create("kernel", [count, size], { init });
+  return (ids) => {
+    const isTyped = ids instanceof Int32Array;
+    const found = readIndices("embedding", "ids", isTyped ? ids : readTensor("embedding", "ids", ids).data, count);
+    return reshape(gather(kernel.read(), found), [...(isTyped ? [ids.length] : ids.shape), size]);
+  };
+}
