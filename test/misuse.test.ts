@@ -157,6 +157,21 @@ const layers: [string, Call][] = [
   call("nn.lstm", nn.lstm, () => [vars(), 2, 3, { returns: "last", init: h.onesInit, biasInit: h.zerosInit }], /^(lstm|create)/),
   call("nn.maxPool2d", nn.maxPool2d, () => [2, { strides: 1, padding: "same" }]),
   call("nn.avgPool2d", nn.avgPool2d, () => [2, { strides: 1, padding: "same" }]),
+  call("nn.maxPool1d", nn.maxPool1d, () => [2, { strides: 1, padding: "same" }]),
+  call("nn.avgPool1d", nn.avgPool1d, () => [2, { strides: 1, padding: 1 }]),
+  call("nn.resize", nn.resize, () => [[3, 5], { method: "bilinear", alignCorners: false }]),
+  call(
+    "nn.conv1d",
+    nn.conv1d,
+    () => [vars(), 2, 3, 3, { strides: 1, dilations: 1, padding: [1, 1], bias: true, groups: 1 }],
+    /^(conv1d|create)/,
+  ),
+  call(
+    "nn.conv2dTranspose",
+    nn.conv2dTranspose,
+    () => [vars(), 2, 3, [3, 3], { strides: 2, dilations: 1, padding: 1, outputPadding: 1, bias: true, groups: 1 }],
+    /^(conv2dTranspose|create)/,
+  ),
   call("nn.globalAvgPool2d", nn.globalAvgPool2d, () => []),
   call("nn.flatten", nn.flatten, () => []),
 ];
@@ -175,7 +190,8 @@ const madeLayers: [string, Call][] = layers.map(([name, { run, args }]) =>
       () => (run as (...args: unknown[]) => nn.Layer)(...args()),
       (layer, ...xs) => layer(...(xs as never as [h.Tensor])),
     ),
-    layerInputs[name] ?? (() => [/conv|ool|flat/.test(name) ? image() : t(3, 2), "training"]),
+    layerInputs[name] ??
+      (() => [name.endsWith("1d") ? t(1, 4, 2) : /conv|ool|flat|resize/.test(name) ? image() : t(3, 2), "training"]),
     name === "nn.sequential" || name === "nn.toyNetwork" ? /^(sequential|conv2d|relu|create)/ : undefined,
   ),
 );

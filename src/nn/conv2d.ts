@@ -21,10 +21,10 @@ export type ConvLayerOptions = {
   readonly biasInit?: Initializer;
 };
 
-const OPTIONS = ["strides", "dilations", "padding", "bias", "init", "biasInit"] as const;
+export const OPTIONS = ["strides", "dilations", "padding", "bias", "init", "biasInit"] as const;
 
-/** Checks what both layers share; returns the height and the width of the kernel. */
-function readLayer(
+/** Checks what layers of convolutions share; returns the height and the width of the kernel. */
+export function readLayer(
   who: string,
   vars: VariableCreator,
   channels: number,

@@ -1,11 +1,13 @@
 export { type AttentionOptions, multiHeadAttention } from "./attention.ts";
+export { type Conv1dLayerOptions, conv1d } from "./conv1d.ts";
 export { type ConvLayerOptions, conv2d, depthwiseConv2d } from "./conv2d.ts";
+export { conv2dTranspose } from "./conv2d-transpose.ts";
 export { type DenseOptions, dense } from "./dense.ts";
 export { dropout } from "./dropout.ts";
 export { embedding } from "./embedding.ts";
 export { type Layer, type Outputs, sequential } from "./layer.ts";
 export { type ToyNetworkOptions, toyNetwork } from "./models.ts";
 export { batchNorm, groupNorm, layerNorm, rmsNorm } from "./normalization.ts";
-export { avgPool2d, flatten, globalAvgPool2d, maxPool2d } from "./pooling.ts";
+export { avgPool1d, avgPool2d, flatten, globalAvgPool2d, maxPool1d, maxPool2d, resize } from "./pooling.ts";
 export { gru, lstm, type RecurrentOptions, type RecurrentReturns } from "./recurrent.ts";
 export { residual } from "./residual.ts";

@@ -1,0 +1,40 @@
+import { conv1d as convolve, type Padding1d } from "../ops/index.ts";
+import { readCount, readOptions, ShapeError } from "../tensor/index.ts";
+import { glorotUniform, type Initializer, type VariableCreator, zerosInit } from "../variables/index.ts";
+import { readLayer } from "./conv2d.ts";
+import type { Layer } from "./layer.ts";
+
+/** Stride (1), dilation (1), padding ("valid"), groups (1), bias (true) and how the variables start. */
+export type Conv1dLayerOptions = {
+  readonly strides?: number;
+  readonly dilations?: number;
+  readonly padding?: Padding1d;
+  readonly groups?: number;
+  readonly bias?: boolean;
+  readonly init?: Initializer;
+  readonly biasInit?: Initializer;
+};
+
+/**
+ * Convolution of sequences: x [batch, length, channels] → [batch, outLength, filters].
+ * Variables: `kernel` [kernelSize, channels/groups, filters] (Glorot's uniform), `bias` [filters] (zeros).
+ */
+export function conv1d(
+  vars: VariableCreator,
+  channels: number,
+  filters: number,
+  kernelSize: number,
+  options?: Conv1dLayerOptions,
+): Layer {
+  const given = readOptions("conv1d", options, ["strides", "dilations", "padding", "groups", "bias", "init", "biasInit"]);
+  const { bias: biased = true, init = glorotUniform, biasInit = zerosInit, ...geometry } = given;
+  readCount("conv1d", "kernelSize", kernelSize, 1);
+  readLayer("conv1d", vars, channels, kernelSize, { biased, init, biasInit });
+  readCount("conv1d", "filters", filters, 0);
+  const groups = readCount("conv1d", "groups", geometry.groups ?? 1, 1);
+  if (channels % groups !== 0)
+    throw new ShapeError("conv1d", `${channels} channels in ${groups} groups: need a multiple of groups`);
+  const kernel = vars.create("kernel", [kernelSize, channels / groups, filters], { init });
+  const bias = biased ? vars.create("bias", [filters], { init: biasInit }) : null;
+  return (x) => convolve(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry });
+}

@@ -1,0 +1,33 @@
+import { conv2dTranspose as convolve, type Pair } from "../ops/index.ts";
+import { readCount, readOptions, ShapeError } from "../tensor/index.ts";
+import { glorotUniform, type VariableCreator, zerosInit } from "../variables/index.ts";
+import { type ConvLayerOptions, OPTIONS, readLayer } from "./conv2d.ts";
+import type { Layer } from "./layer.ts";
+
+/**
+ * Transposed convolution, which makes images larger: x [batch, height, width, channels] → [batch, outHeight, outWidth, filters]; for the
+ * sizes see the op of the same name.
+ * Variables: `kernel` [kernelHeight, kernelWidth, filters/groups, channels] (Glorot's uniform), `bias` [filters] (zeros).
+ */
+export function conv2dTranspose(
+  vars: VariableCreator,
+  channels: number,
+  filters: number,
+  kernelSize: Pair,
+  options?: ConvLayerOptions & { readonly groups?: number; readonly outputPadding?: Pair },
+): Layer {
+  const given = readOptions("conv2dTranspose", options, [...OPTIONS, "groups", "outputPadding"]);
+  const { bias: biased = true, init = glorotUniform, biasInit = zerosInit, ...geometry } = given;
+  const [height, width] = readLayer("conv2dTranspose", vars, channels, kernelSize, { biased, init, biasInit });
+  readCount("conv2dTranspose", "filters", filters, 0);
+  const groups = readCount("conv2dTranspose", "groups", geometry.groups ?? 1, 1);
+  if (channels % groups !== 0 || filters % groups !== 0) {
+    throw new ShapeError(
+      "conv2dTranspose",
+      `${channels} channels and ${filters} filters in ${groups} groups: need multiples of groups`,
+    );
+  }
+  const kernel = vars.create("kernel", [height, width, filters / groups, channels], { init });
+  const bias = biased ? vars.create("bias", [filters], { init: biasInit }) : null;
+  return (x) => convolve(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry });
+}
