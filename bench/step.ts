@@ -31,7 +31,7 @@ export function trainingStep(vars: VariableCreator, batchSize: number): () => nu
   const optimizer = adam(vars.parameters(), { learningRate: 1e-4 });
   return () =>
     step(() => {
-      const { inputs, labels } = batchOf(data, first(batchSize));
+      const { inputs, targets: labels } = batchOf(data, first(batchSize));
       const loss = crossEntropy(
         training(() => model(inputs)),
         labels,

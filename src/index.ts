@@ -18,6 +18,7 @@ export {
   keep,
   type Nested,
   noGrad,
+  type Outputs,
   ones,
   type Parameter,
   type Pullback,

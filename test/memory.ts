@@ -30,7 +30,7 @@ let first = read();
 let loss = 0;
 for (let i = 1; i <= steps; i++) {
   loss = step(() => {
-    const { inputs, labels } = batchOf(
+    const { inputs, targets: labels } = batchOf(
       data,
       Array.from({ length: 128 }, () => random.below(2048)),
     );

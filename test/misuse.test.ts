@@ -225,6 +225,13 @@ const datasets: [string, Call][] = [
   call("data.parseIdx", data.parseIdx, () => [data.encodeIdx([2], Uint8Array.of(1, 2)), "parseIdx"]),
   call("data.encodeIdx", data.encodeIdx, () => [[2], Uint8Array.of(1, 2)]),
   call("data.syntheticDigits", data.syntheticDigits, () => [3, random(), { height: 8, width: 8, classes: 4 }]),
+  call("data.sourceOf", data.sourceOf, () => [dataset()]),
+  call("data.subset", data.subset, () => [dataset(), [1, 0]]),
+  call("train.binaryAccuracy", train.binaryAccuracy, () => [t(2), t(2)]),
+  call("train.precision", train.precision, () => [{ average: "micro", threshold: 0 }]),
+  call("train.recall", train.recall, () => [{ average: "macro", threshold: 0 }]),
+  call("train.f1", train.f1, () => [{ average: "macro", threshold: 0 }]),
+  call("train.rSquared", train.rSquared, () => []),
   call("train.accuracy", train.accuracy, () => [logits(), [0, 1]]),
   call("train.correctCount", train.correctCount, () => [logits(), [0, 1]]),
   call("train.topKAccuracy", train.topKAccuracy, () => [logits(), [0, 1], 1]),
@@ -565,7 +572,7 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
 const exempt = /Error$|^hashgrad\.(Tensor|backend|memory)$|Init$|^hashgrad\.(glorot|he)|^smh\.PADDING$/;
 
 /** Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/data and test/train call them with hostile values. */
-const elsewhere = /^io\.|^train\.(train|evaluate)$|^data\.(readIdx|readMnist|mnistFolder)$/;
+const elsewhere = /^io\.|^train\.(train|evaluate|predict)$|^data\.(readIdx|readMnist|mnistFolder)$/;
 
 const doors = { hashgrad: h, nn, optim, smh, data, io, train, testing, arbitraries };
 

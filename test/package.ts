@@ -25,7 +25,7 @@ const optimizer = adam(vars.parameters());
 const data = syntheticDigits(64, new Generator(1));
 const losses: number[] = [0, 1, 2].map(() =>
   step((): number => {
-    const { inputs, labels } = batchOf(data, [...Array(64).keys()]);
+    const { inputs, targets: labels } = batchOf(data, [...Array(64).keys()]);
     const loss: Tensor = crossEntropy(training(() => model(inputs)), labels);
     backward(loss);
     optimizer.step();

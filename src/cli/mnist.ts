@@ -67,7 +67,7 @@ function imageShape({ inputShape: [height = 0, width = 0, channels = 0] }: Datas
 }
 
 function epochJson(p: Progress, { loss: testLoss, accuracy: testAccuracy }: Evaluation): string {
-  const { epoch, epochs, loss, accuracy, images, seconds } = p;
+  const { epoch, epochs, loss, accuracy, examples: images, seconds } = p;
   return JSON.stringify({ epoch, epochs, loss, accuracy, testLoss, testAccuracy, images, seconds, imagesPerSecond: rateOf(p) });
 }
 

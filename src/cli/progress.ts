@@ -16,11 +16,11 @@ export function clock(seconds: number): string {
 }
 
 /** Images per second of the epoch so far. */
-export const rateOf = ({ images, seconds }: Progress): number => images / seconds;
+export const rateOf = ({ examples, seconds }: Progress): number => examples / seconds;
 
 /** Loss, accuracy, speed and the time left, counted over all epochs, in one line. */
 export function progressLine(p: Progress, total: number): string {
-  const left = (total - p.images + (p.epochs - p.epoch) * total) / rateOf(p);
+  const left = (total - p.examples + (p.epochs - p.epoch) * total) / rateOf(p);
   const done = Math.round((8 * p.batch) / p.batches);
   const bar = "█".repeat(done) + "░".repeat(8 - done);
   return [

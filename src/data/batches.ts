@@ -13,12 +13,13 @@ import {
 import { checkOnce, type Dataset, isBytes } from "./dataset.ts";
 import { DataError } from "./errors.ts";
 
-/** Some examples of a dataset. */
-export type Batch = {
-  /** `[batch, ...inputShape]` */
-  readonly inputs: Tensor;
-  /** `[batch]` */
-  readonly labels: Int32Array;
+/** The targets of a batch: a tensor, class labels, or several of these. */
+export type Targets = Tensor | Int32Array | readonly (Tensor | Int32Array)[];
+
+/** Some examples. A model with several inputs gets a list of tensors. */
+export type Batch<T extends Targets = Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
+  readonly inputs: Inputs;
+  readonly targets: T;
 };
 
 /** How a dataset is cut into batches. */
@@ -31,7 +32,7 @@ export type BatchOptions = {
 };
 
 /** A dataset has fewer examples than this: their order is an Int32Array. */
-const MOST_EXAMPLES = 2 ** 31 - 1;
+export const MOST_EXAMPLES: number = 2 ** 31 - 1;
 
 /** The number of batches that `length` examples make. */
 export function batchCount(length: number, batchSize: number, dropLast = false): number {
@@ -62,7 +63,7 @@ function orderOf(who: string, length: number, options: BatchOptions): Int32Array
  * The examples at `indices`, copied. Inside `step()` the inputs lie in the memory of the step, and cost no new memory.
  * @throws DataError for a dataset that does not fit together, ValueError for an index outside the dataset.
  */
-export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch {
+export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch<Int32Array, Tensor> {
   checkOnce(dataset, "batchOf");
   const own = readIndices("batchOf", "indices", indices, dataset.labels.length);
   const { inputShape, classes } = dataset;
@@ -78,14 +79,14 @@ export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch {
   const numbers = alloc(own.length * size);
   const copy = copierOf(dataset);
   for (let i = 0; i < own.length; i++) copy(own[i]! * size, size, numbers, i * size);
-  return { inputs: fresh([own.length, ...inputShape], numbers), labels };
+  return { inputs: fresh([own.length, ...inputShape], numbers), targets: labels };
 }
 
 const SHARES = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
 /** A function that writes `length` inputs of the dataset from `at` on, scaled, to y from `to` on. The kind of inputs is asked once. */
 function copierOf({ inputs, scale }: Dataset): (at: number, length: number, y: Numbers, to: number) => void {
-  if (scale === undefined && isBytes(inputs)) {
+  if (scale === 1 / 255 && isBytes(inputs)) {
     return (at, length, y, to) => {
       for (let j = 0; j < length; j++) y[to + j] = SHARES[inputs[at + j]!]!;
     };
@@ -97,11 +98,11 @@ function copierOf({ inputs, scale }: Dataset): (at: number, length: number, y: N
 }
 
 /** One epoch: every example once, batch by batch. Each batch is made when it is asked for. */
-export function batches(dataset: Dataset, options: BatchOptions): Generator<Batch> {
+export function batches(dataset: Dataset, options: BatchOptions): Generator<Batch<Int32Array, Tensor>> {
   checkOnce(dataset, "batches");
   return eachBatch(dataset, orderOf("batches", dataset.labels.length, options));
 }
 
-function* eachBatch(dataset: Dataset, order: readonly Int32Array[]): Generator<Batch> {
+function* eachBatch(dataset: Dataset, order: readonly Int32Array[]): Generator<Batch<Int32Array, Tensor>> {
   for (const indices of order) yield batchOf(dataset, indices);
 }

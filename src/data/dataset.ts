@@ -16,15 +16,14 @@ export type InputNumbers =
 /** Labeled examples, one after another. */
 export type Dataset = {
   /**
-   * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) mean value / 255, unless `scale` is given.
-   * Numbers of every other kind mean themselves.
+   * `[length, ...inputShape]`, row-major.
    */
   readonly inputs: InputNumbers;
   readonly inputShape: Shape;
   /** `[length]`, each of 0 … classes - 1. */
   readonly labels: Int32Array;
   readonly classes: number;
-  /** Each input is multiplied by this number. Default 1 / 255 for bytes, else 1. Give 1 if the bytes are ids or levels. */
+  /** Each input is multiplied by this number (1). Bytes of an image want 1 / 255; `readMnist` says so of its images. */
   readonly scale?: number | undefined;
 };
 
@@ -51,12 +50,6 @@ export function arrayKind(value: unknown): string | null {
 export function isBytes(value: unknown): boolean {
   const kind = arrayKind(value);
   return kind === "Uint8Array" || kind === "Uint8ClampedArray";
-}
-
-/** The number of examples. */
-export function lengthOf(dataset: Dataset): number {
-  checkOnce(dataset, "lengthOf");
-  return dataset.labels.length;
 }
 
 /** The first n examples, or all examples if there are fewer. A view: nothing is copied. */

@@ -5,7 +5,7 @@ export { conv2dTranspose } from "./conv2d-transpose.ts";
 export { type DenseOptions, dense } from "./dense.ts";
 export { dropout } from "./dropout.ts";
 export { embedding } from "./embedding.ts";
-export { type Layer, type Outputs, sequential } from "./layer.ts";
+export { type Layer, sequential } from "./layer.ts";
 export { type ToyNetworkOptions, toyNetwork } from "./models.ts";
 export { batchNorm, groupNorm, layerNorm, rmsNorm } from "./normalization.ts";
 export { avgPool1d, avgPool2d, flatten, globalAvgPool2d, maxPool1d, maxPool2d, resize } from "./pooling.ts";

@@ -1,7 +1,4 @@
-import { readFunction, readTensor, readTensors, Tensor } from "../tensor/index.ts";
-
-/** What a layer returns: a tensor, or several. */
-export type Outputs = Tensor | readonly Tensor[];
+import { type Outputs, readFunction, readOutputs, readTensors, Tensor } from "../tensor/index.ts";
 
 /**
  * A part of a network: a function of tensors. Weights are captured variables, so ops such as `relu` are layers as they are.
@@ -29,11 +26,4 @@ export function sequential(...layers: readonly Layer<never[], Outputs>[]): Layer
     }
     return outputs instanceof Tensor || outputs.length !== 1 ? outputs : outputs[0]!;
   };
-}
-
-/** A tensor, or a list of tensors. */
-export function readOutputs<T extends Outputs>(who: string, name: string, outputs: T): T {
-  if (Array.isArray(outputs)) readTensors(who, name, outputs);
-  else readTensor(who, name, outputs as Tensor);
-  return outputs;
 }

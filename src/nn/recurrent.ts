@@ -1,5 +1,15 @@
 import { add, concat, matmul, mul, reshape, sigmoid, split, sub, tanh, transpose } from "../ops/index.ts";
-import { readCount, readName, readOptions, readTensor, ShapeError, show, type Tensor, zeros } from "../tensor/index.ts";
+import {
+  type Outputs,
+  readCount,
+  readName,
+  readOptions,
+  readTensor,
+  ShapeError,
+  show,
+  type Tensor,
+  zeros,
+} from "../tensor/index.ts";
 import {
   type Initializer,
   readCreator,
@@ -8,7 +18,7 @@ import {
   type VariableCreator,
   zerosInit,
 } from "../variables/index.ts";
-import type { Layer, Outputs } from "./layer.ts";
+import type { Layer } from "./layer.ts";
 
 /**
  * What a recurrent layer returns: "outputs", one state for each time, [batch, time, units]; "last", that of the last time only,

@@ -20,6 +20,16 @@ export function readTensors(who: string, name: string, xs: readonly Tensor[]): r
   return xs;
 }
 
+/** What a layer or a model returns: a tensor, or several. */
+export type Outputs = Tensor | readonly Tensor[];
+
+/** A tensor, or a list of tensors. */
+export function readOutputs<T extends Outputs>(who: string, name: string, outputs: T): T {
+  if (Array.isArray(outputs)) readTensors(who, name, outputs);
+  else readTensor(who, name, outputs as Tensor);
+  return outputs;
+}
+
 /** Throws the error for a value that is no tensor of this copy of the library. */
 export function refuseTensor(who: string, name: string, x: unknown): never {
   if (typeof x === "object" && x !== null && TENSOR_BRAND in x) {

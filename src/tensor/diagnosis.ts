@@ -50,6 +50,11 @@ export function dependsOn(x: Tensor, from: Tensor, watch: Watch | null): boolean
   return ancestors(x, watch, () => true).includes(from);
 }
 
+/** The variables that y was computed from, of its recorded history. */
+export function trainedLeaves(y: Tensor): Tensor[] {
+  return ancestors(y, null, () => true).filter(({ leaf, history }) => leaf !== null && history !== null);
+}
+
 /**
  * Why y is not finite: the variable or named input that holds the first such number, else the first op that made one of finite inputs,
  * else the first op that made NaN of ±∞, else any leaf. Only tensors on the way to y count: a mask of −∞ that softmax turned into zeros

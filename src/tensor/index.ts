@@ -20,7 +20,7 @@ export {
   ShapeError,
   ValueError,
 } from "../kernels/index.ts";
-export { readOperand, readTensor, readTensors, refuseTensor } from "./arguments.ts";
+export { type Outputs, readOperand, readOutputs, readTensor, readTensors, refuseTensor } from "./arguments.ts";
 export {
   backward,
   customGradient,
@@ -33,7 +33,7 @@ export {
   shareHistory,
   stopGradient,
 } from "./autograd.ts";
-export { areFinite, dependsOn, type Fault, firstFault, firstGradientFault, firstNonFinite } from "./diagnosis.ts";
+export { areFinite, dependsOn, type Fault, firstFault, firstGradientFault, firstNonFinite, trainedLeaves } from "./diagnosis.ts";
 export {
   applyGradient,
   assign,

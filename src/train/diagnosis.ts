@@ -11,7 +11,7 @@ import {
   type Parameter,
   show,
   sizeOf,
-  type Tensor,
+  Tensor,
   type Watch,
 } from "../tensor/index.ts";
 import { TrainingError } from "./options.ts";
@@ -23,10 +23,11 @@ export type Incident = {
   readonly who: "train" | "evaluate";
   /** Such as "in epoch 1, batch 3". */
   readonly where: string;
-  readonly data: Dataset;
+  /** Labeled examples in memory: the message then shows the number as it was given. null for data of another kind. */
+  readonly data: Dataset | null;
   /** The indices of the batch's examples in the dataset. */
   readonly indices: Int32Array;
-  readonly inputs: Tensor;
+  readonly inputs: Tensor | readonly Tensor[];
   readonly watch: Watch;
   /** Whether the model has been trained by earlier steps, so that the learning rate may be the cause. */
   readonly trained: boolean;
@@ -110,33 +111,53 @@ function attempt<T>(fn: () => T | null): T | null {
 /** Which example of the dataset the first bad number belongs to, if the fault's first axis runs over examples. */
 function exampleText({ tensor, numbers }: Fault, { indices, inputs, watch }: Incident): string {
   const [rows = 0] = tensor.shape;
-  if (rows === 0 || indices.length === 0 || rows % indices.length !== 0 || !dependsOn(tensor, inputs, watch)) return "";
+  if (
+    rows === 0 ||
+    indices.length === 0 ||
+    rows % indices.length !== 0 ||
+    !listOf(inputs).some((x) => dependsOn(tensor, x, watch))
+  )
+    return "";
   const each = numbers.length / indices.length;
   const bad = Array.from(indices, (_, row) => firstNonFinite(numbers.subarray(row * each, (row + 1) * each)) >= 0);
   if (bad.length > 1 && bad.every((is) => is)) return ` in all ${bad.length} examples of the batch`;
   return ` in example ${indices[bad.indexOf(true)]} of the data`;
 }
 
+const listOf = (inputs: Tensor | readonly Tensor[]): readonly Tensor[] => (inputs instanceof Tensor ? [inputs] : inputs);
+
+/** Where a number of a batch's input lies: the example, and the position inside the example. */
+function placeOf(x: Tensor, at: number, indices: Int32Array): { example: number; offset: number; shape: readonly number[] } {
+  const shape = x.shape.slice(1);
+  const size = sizeOf(shape);
+  return { example: indices[Math.floor(at / size)] ?? -1, offset: at % size, shape };
+}
+
 /** The first number of the batch's own inputs that is not finite; null if there is none. */
 function dataFault({ data, indices, inputs }: Incident): string | null {
-  const at = firstNonFinite(inputs.data);
-  if (at < 0) return null;
-  const size = sizeOf(data.inputShape);
-  const [row, offset] = [Math.floor(at / size), at % size];
-  const position = indices[row]! * size + offset;
-  const given = data.inputs[position]!;
-  const value = Number.isFinite(given) ? `${given}, which is ${inputs.data[at]} in float32` : `${given}`;
-  return `the data hold it: input ${show(axesOf(offset, data.inputShape))} of example ${indices[row]} (inputs[${position}]) is ${value}`;
+  for (const [i, x] of listOf(inputs).entries()) {
+    const at = firstNonFinite(x.data);
+    if (at < 0) continue;
+    if (x.shape[0] !== indices.length) return `the data hold it: input ${i} of the batch holds ${x.data[at]} at ${at}`;
+    const { example, offset, shape } = placeOf(x, at, indices);
+    const which = inputs instanceof Tensor ? "input" : `input ${i}`;
+    if (data === null) return `the data hold it: ${which} ${show(axesOf(offset, shape))} of example ${example} is ${x.data[at]}`;
+    const position = example * sizeOf(data.inputShape) + offset;
+    const given = data.inputs[position]!;
+    const value = Number.isFinite(given) ? `${given}, which is ${x.data[at]} in float32` : `${given}`;
+    return `the data hold it: input ${show(axesOf(offset, shape))} of example ${example} (inputs[${position}]) is ${value}`;
+  }
+  return null;
 }
 
 /** The input of the largest size, which is where to look when statistics overflow. */
-function largestInput({ data, indices, inputs }: Incident): string {
-  const numbers = inputs.data;
+function largestInput({ indices, inputs }: Incident): string {
+  const x = listOf(inputs)[0];
+  if (x === undefined || x.size === 0 || x.shape[0] !== indices.length) return REMEDY;
+  const numbers = x.data;
   let at = 0;
   for (let i = 1; i < numbers.length; i++) if (Math.abs(numbers[i]!) > Math.abs(numbers[at]!)) at = i;
-  if (numbers.length === 0) return REMEDY;
-  const example = indices[Math.floor(at / sizeOf(data.inputShape))];
-  return `the largest input of the batch is ${numbers[at]}, in example ${example} of the data`;
+  return `the largest input of the batch is ${numbers[at]}, in example ${placeOf(x, at, indices).example} of the data`;
 }
 
 /** The position along each axis of a number in row-major order. */

@@ -1,54 +1,70 @@
-import { batchOf, batchOrder, checkDataset, lengthOf } from "../data/index.ts";
-import { noGrad, step, watched } from "../tensor/index.ts";
+import { type Batch, batchOrder, type Data, type Dataset, sourceOf } from "../data/index.ts";
+import { inference, noGrad, type Outputs, step, type Tensor, watched } from "../tensor/index.ts";
 import { breathe } from "./breathe.ts";
 import { lossError } from "./diagnosis.ts";
-import { confusionMatrix, correctCount, MOST_COUNTED } from "./metrics.ts";
-import { type EvaluateOptions, readEvaluateOptions, readLogits, readLoss } from "./options.ts";
+import { datasetOf, forward, lossOf, readBatch } from "./forward.ts";
+import type { Scores } from "./metric.ts";
+import { confusionMatrix, MOST_COUNTED } from "./metrics.ts";
+import { type EvaluateOptions, readEvaluateOptions, type Scored } from "./options.ts";
+import { areClassified, tallyOf } from "./tally.ts";
 
 /**
- * Means over all examples (NaN if there are none), and confusion[label][prediction]: how often each class was taken for each. Above
- * 4096 classes `confusion` is empty.
+ * Means over all examples (NaN if there are none), and confusion[label][prediction]: how often each class was taken for each. `confusion`
+ * is empty above 4096 classes, and unless targets are labels and outputs [batch, classes].
  */
-export type Evaluation = {
-  readonly loss: number;
-  readonly accuracy: number;
+export type Evaluation = Scores & {
+  /** The number of examples. */
   readonly count: number;
   readonly confusion: readonly (readonly number[])[];
 };
 
 /**
- * Loss and accuracy of a model in inference mode. Records no history; a pool's product is formed once for all batches. An empty dataset
- * gives a count of 0 and means of NaN.
+ * Loss and metrics of a model in inference mode. Records no history; a pool's product is formed once for all batches. Empty data give a
+ * count of 0 and means of NaN.
  *
- * @throws TrainingError if a loss is NaN, which names the first op whose numbers are not finite; DataError for a dataset that does not
- * fit together; ValueError for options of the wrong kind.
+ * @throws TrainingError if a loss is NaN, which names the first op whose numbers are not finite; DataError for data that do not fit
+ * together; ValueError for options of the wrong kind.
  */
-export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { model, data, batchSize, loss, signal } = readEvaluateOptions(options);
-  checkDataset(data, "evaluate");
-  let confusion: number[][] | undefined; // as wide as the logits, which may have more classes than the data
-  let [count, lossSum, correct] = [0, 0, 0];
-  for (const [i, indices] of batchOrder(lengthOf(data), { batchSize }).entries()) {
+export async function evaluate<D extends Data = Dataset, R extends Outputs = Tensor>(
+  options: EvaluateOptions<D, R>,
+): Promise<Evaluation> {
+  const { data, ...run } = readEvaluateOptions(options as EvaluateOptions<Data, Outputs>);
+  return evaluateOn("evaluate", run, data, "batch");
+}
+
+/** The same for checked options. `what`: the word for a batch in messages. */
+export async function evaluateOn(who: "train" | "evaluate", run: Scored, data: Data, what: string): Promise<Evaluation> {
+  const { model, batchSize, loss, metrics, signal } = run;
+  const source = sourceOf(data, who);
+  const dataset = datasetOf(data);
+  const tally = tallyOf(who, metrics);
+  let confusion: number[][] | undefined; // as wide as the outputs, which may have more classes than the data
+  let count = 0;
+  for (const [i, indices] of batchOrder(source.length, { batchSize }).entries()) {
     if (signal?.aborted) break;
+    const made = source.isInMemory ? null : await source.batch(indices);
     step(() =>
       watched((watch) =>
         noGrad(() => {
-          const { inputs, labels } = batchOf(data, indices);
-          const logits = readLogits("evaluate", model(inputs), labels);
-          const value = readLoss("evaluate", loss(logits, labels));
-          const where = `in batch ${i + 1}`;
+          const { inputs, targets } = readBatch(who, "the batch", made ?? (source.batch(indices) as Batch));
+          const outputs: { now?: Outputs } = {};
+          inference(() => {
+            outputs.now = forward(who, model, inputs);
+          });
+          const value = lossOf(who, loss, outputs.now!, targets);
+          const where = `in ${what} ${i + 1}`;
           if (Number.isNaN(value.item()))
-            throw lossError(value, { who: "evaluate", where, trained: true, data, indices, inputs, watch });
-          lossSum += value.item() * labels.length;
-          correct += correctCount(logits, labels);
-          if (logits.shape[1]! <= MOST_COUNTED) confusion = confusionMatrix(logits, labels, confusion);
+            throw lossError(value, { who, where, trained: true, data: dataset, indices, inputs, watch });
+          tally.add(outputs.now!, targets, value.item(), indices.length);
+          if (areClassified(outputs.now!, targets) && outputs.now.shape[1]! <= MOST_COUNTED)
+            confusion = confusionMatrix(outputs.now, targets as Int32Array, confusion);
         }),
       ),
     );
     count += indices.length;
     await breathe();
   }
-  const classes = data.classes <= MOST_COUNTED ? data.classes : 0;
-  confusion ??= count > 0 ? [] : Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  return { loss: lossSum / count, accuracy: correct / count, count, confusion };
+  const classes = count === 0 && dataset !== null && dataset.classes <= MOST_COUNTED ? dataset.classes : 0;
+  confusion ??= Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  return { ...tally.scores(), count, confusion };
 }

@@ -1,6 +1,10 @@
 export { type Evaluation, evaluate } from "./evaluate.ts";
-export { accuracy, confusionMatrix, correctCount, topKAccuracy, topKCount } from "./metrics.ts";
+export type { Accumulator, Metric, Scores } from "./metric.ts";
+export { accuracy, binaryAccuracy, confusionMatrix, correctCount, topKAccuracy, topKCount } from "./metrics.ts";
 export {
+  type AnyModel,
+  type BatchOf,
+  type EarlyStopping,
   type EvaluateOptions,
   type Loss,
   type Progress,
@@ -8,5 +12,8 @@ export {
   type StopSignal,
   TrainingError,
   type TrainOptions,
+  type Transform,
 } from "./options.ts";
+export { type PredictOptions, predict } from "./predict.ts";
+export { type CountedOptions, f1, precision, recall, rSquared } from "./scores.ts";
 export { type History, train } from "./train.ts";

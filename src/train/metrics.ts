@@ -1,5 +1,16 @@
 import { argMax } from "../ops/index.ts";
-import { readCount, readIndices, readList, readTensor, ShapeError, show, type Tensor, ValueError } from "../tensor/index.ts";
+import {
+  readCount,
+  readIndices,
+  readList,
+  readNumber,
+  readTensor,
+  ShapeError,
+  sameShape,
+  show,
+  type Tensor,
+  ValueError,
+} from "../tensor/index.ts";
 
 /** A confusion matrix has at most so many rows: 128 MiB of counts. */
 export const MOST_COUNTED = 4096;
@@ -50,6 +61,17 @@ function countWithin(who: string, logits: Tensor, labels: ArrayLike<number>, k: 
 /** The share of rows that are right, 0…1; NaN for no rows. */
 export function accuracy(logits: Tensor, labels: ArrayLike<number>): number {
   return countWithin("accuracy", logits, labels, 1) / labels.length;
+}
+
+/** The share of numbers on the right side: output above `threshold` (0, for logits) where the target is above 0.5. NaN for none. */
+export function binaryAccuracy(outputs: Tensor, targets: Tensor, threshold = 0): number {
+  const [y, t] = [readTensor("binaryAccuracy", "outputs", outputs), readTensor("binaryAccuracy", "targets", targets)];
+  readNumber("binaryAccuracy", "threshold", threshold);
+  if (!sameShape(y.shape, t.shape))
+    throw new ShapeError("binaryAccuracy", `outputs ${show(y.shape)} and targets ${show(t.shape)} must have the same shape`);
+  let right = 0;
+  for (let i = 0; i < y.size; i++) if (y.data[i]! > threshold === t.data[i]! > 0.5) right++;
+  return right / y.size;
 }
 
 /** The share of rows with the label among their k largest numbers, 0…1; NaN for no rows. */

@@ -1,21 +1,22 @@
-import type { Dataset } from "../data/index.ts";
+import type { Data, Dataset, Targets, TargetsOf } from "../data/index.ts";
 import type { Layer } from "../nn/index.ts";
-import { crossEntropy } from "../ops/index.ts";
 import type { Optimizer } from "../optim/index.ts";
 import {
   describe,
+  type Generator,
   HashgradError,
+  type Outputs,
   readCount,
   readFunction,
+  readName,
+  readNumber,
   readObject,
   readOptions,
-  readTensor,
-  ShapeError,
-  show,
   type Tensor,
   ValueError,
 } from "../tensor/index.ts";
-import type { VariableCreator } from "../variables/index.ts";
+import { type VariableCreator, weightsOf } from "../variables/index.ts";
+import type { Metric, Scores } from "./metric.ts";
 
 /** Training that cannot go on. */
 export class TrainingError extends HashgradError {}
@@ -23,63 +24,101 @@ export class TrainingError extends HashgradError {}
 /** The part of an `AbortSignal` that is read: an `AbortController`'s `signal` fits. Spelled out, because its type needs DOM or Node types. */
 export type StopSignal = { readonly aborted: boolean };
 
-/** The mean loss of a batch: logits [batch, classes] and one label per row. */
-export type Loss = (logits: Tensor, labels: Int32Array) => Tensor;
+/** The loss of a batch, a single number: the mean over its examples. */
+export type Loss<R extends Outputs = Tensor, T extends Targets = Int32Array> = {
+  call(outputs: R, targets: T): Tensor; // a method, so that a loss of some outputs and targets fits where any are expected
+}["call"];
 
-/** Softmax cross entropy. */
-export const defaultLoss: Loss = (logits, labels) => crossEntropy(logits, labels);
+/** Any model: its layers decide how many tensors it takes. */
+export type AnyModel<R extends Outputs> = Layer<never[], R>;
 
-/** Where training stands after a batch; loss and accuracy are means over the epoch so far. */
-export type Progress = {
+/** Where training stands after a batch; scores are those of the epoch so far, measured while the model changed. */
+export type Progress = Scores & {
   /** From 1. */
   readonly epoch: number;
   readonly epochs: number;
   /** From 1, within the epoch. */
   readonly batch: number;
   readonly batches: number;
-  readonly loss: number;
-  readonly accuracy: number;
-  readonly images: number;
+  /** Examples seen in the epoch. */
+  readonly examples: number;
   /** Since the epoch began. */
   readonly seconds: number;
+  /** Scores on the validation data, in inference mode, at the end of the epoch; null before, and without validation data. */
+  readonly validation: Scores | null;
 };
 
-export type TrainOptions = RunState & {
-  readonly model: Layer;
+/** When training ends before its last epoch. The weights of the best epoch are restored. */
+export type EarlyStopping = {
+  /** Epochs without improvement before training ends (3). */
+  readonly patience?: number;
+  /** "loss" (the default), "accuracy", or the name of a metric; of the validation data if there are any. */
+  readonly monitor?: string;
+  /** Whether less or more is better: "min" for the loss, "max" for everything else. */
+  readonly mode?: "min" | "max";
+  /** A smaller change is no improvement (0). */
+  readonly minDelta?: number;
+};
+
+/** The batch that a model learns from, made of the batch that the data hold. */
+export type BatchOf<T extends Targets> = { readonly inputs: Tensor | readonly Tensor[]; readonly targets: T };
+
+/** Changes a batch, such as by flipping images. `random` is seeded. */
+export type Transform<T extends Targets> = { call(batch: BatchOf<T>, random: Generator): BatchOf<T> }["call"];
+
+export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> = RunState & {
+  readonly model: AnyModel<R>;
   readonly optimizer: Optimizer;
-  readonly data: Dataset;
-  /** How often all examples are seen (1), in epochs that were done before, too. */
+  readonly data: D;
+  /** Total number of epochs, including those completed before a resume (1). */
   readonly epochs?: number;
   /**
-   * Where a run goes on that `loadCheckpoint` brought back: one above the epochs that were done (1). Above `epochs` nothing is left to do.
-   * The bits are those of a run without interruption where data, seed, batch size, schedule and the optimizer's options are the same.
+   * The first epoch to run (1). After `loadCheckpoint`: the epochs completed, plus 1. The run ends with exactly the same weights as an
+   * uninterrupted one if data, seed, batch size, schedule and the optimizer's options are the same.
    */
   readonly firstEpoch?: number;
-  /** Examples per step (128); the last batch of an epoch may be smaller. */
+  /** Examples per batch (128). The last batch of an epoch may be smaller. */
   readonly batchSize?: number;
-  /** Decides the order of the examples, a new one each epoch (0). */
+  /** Batches per update (1). The update is that of one batch with all their examples, except for batch statistics. */
+  readonly accumulate?: number;
+  /** Decides the order of the examples, a new one each epoch, and what `transform` draws (0). */
   readonly seed?: number;
-  /** Softmax cross entropy where left out. */
-  readonly loss?: Loss;
-  /** Runs between backward and the optimizer's step, for clipping. Must not be async. */
-  readonly beforeStep?: () => void;
-  /** Awaited where it is asynchronous. */
-  readonly onBatch?: (progress: Progress) => void;
-  /** Awaited: may evaluate, or save a checkpoint. Not called for an epoch that is ended in its middle, from which no run can go on. */
-  readonly onEpoch?: (progress: Progress) => void | Promise<void>;
-  /** Ends training after the batch in hand. */
+  /** Softmax cross entropy by default if the targets are labels. Other targets need a loss, such as `meanSquaredError`. */
+  readonly loss?: Loss<R, TargetsOf<D>>;
+  readonly metrics?: Readonly<Record<string, Metric<R, TargetsOf<D>>>>;
+  /** Data that are evaluated after each epoch. */
+  readonly validation?: Data;
+  readonly earlyStopping?: EarlyStopping;
+  /** Changes each training batch, for augmentation. `random` depends on seed, epoch and batch only, so a resumed run draws the same. */
+  readonly transform?: Transform<TargetsOf<D>>;
+  /** Runs between backward and the optimizer's step, for clipping or exchange of gradients. Awaited if it is async. */
+  readonly beforeStep?: () => unknown;
+  /** Runs after each batch. Awaited if it is async. */
+  readonly onBatch?: (progress: Progress) => unknown;
+  /** Runs after each complete epoch: may evaluate, or save a checkpoint. Awaited if it is async. */
+  readonly onEpoch?: (progress: Progress) => unknown;
+  /** Ends training after the current batch. */
   readonly signal?: StopSignal;
 };
 
-export type EvaluateOptions = {
-  readonly model: Layer;
-  readonly data: Dataset;
+export type EvaluateOptions<D extends Data = Dataset, R extends Outputs = Tensor> = {
+  readonly model: AnyModel<R>;
+  readonly data: D;
   /** Examples at a time (256). */
   readonly batchSize?: number;
-  /** Softmax cross entropy where left out. */
-  readonly loss?: Loss;
+  /** As for `train`. */
+  readonly loss?: Loss<R, TargetsOf<D>>;
+  readonly metrics?: Readonly<Record<string, Metric<R, TargetsOf<D>>>>;
   /** Ends after the current batch; the result covers the batches so far. */
   readonly signal?: StopSignal;
+};
+
+/** Fields of a TrainingState, which may be spread into the options of `train`. */
+export type RunState = {
+  /** The model's variables. If given, all of them are checked for numbers that are not finite after each epoch. */
+  readonly vars?: VariableCreator;
+  /** Not read: `loadCheckpoint` and `saveCheckpoint` use it. */
+  readonly generators?: object;
 };
 
 /** More epochs than this never end. */
@@ -94,8 +133,13 @@ const TRAIN_OPTIONS = [
   "epochs",
   "firstEpoch",
   "batchSize",
+  "accumulate",
   "seed",
   "loss",
+  "metrics",
+  "validation",
+  "earlyStopping",
+  "transform",
   "beforeStep",
   "onBatch",
   "onEpoch",
@@ -104,46 +148,75 @@ const TRAIN_OPTIONS = [
 
 type WithDefaults<T, K extends keyof T> = T & { readonly [P in K]-?: NonNullable<T[P]> };
 /** The options of `train` with their defaults. */
-export type TrainRun = WithDefaults<TrainOptions, "epochs" | "firstEpoch" | "batchSize" | "seed" | "loss">;
-export type EvaluateRun = WithDefaults<EvaluateOptions, "batchSize" | "loss">;
+export type TrainRun = WithDefaults<
+  TrainOptions<Data, Outputs>,
+  "epochs" | "firstEpoch" | "batchSize" | "accumulate" | "seed" | "metrics"
+>;
+/** What `train` and `evaluate` share. */
+export type Scored = Pick<TrainRun, "model" | "loss" | "metrics" | "batchSize" | "signal">;
+export type EvaluateRun = Scored & { readonly data: Data };
 
 /** The options of `train`, checked. */
-export function readTrainOptions(given: TrainOptions): TrainRun {
+export function readTrainOptions(given: TrainOptions<Data, Outputs>): TrainRun {
   const who = "train";
   const options = readOptions(who, given, TRAIN_OPTIONS);
-  const { epochs = 1, firstEpoch = 1, batchSize = 128, seed = 0, beforeStep, onBatch, onEpoch } = options;
+  const { epochs = 1, firstEpoch = 1, batchSize = 128, accumulate = 1, seed = 0, earlyStopping } = options;
   readCount(who, "epochs", epochs, 0, MOST_EPOCHS);
   readCount(who, "firstEpoch", firstEpoch, 1);
+  readCount(who, "accumulate", accumulate, 1);
   readCount(who, "seed", seed, Number.MIN_SAFE_INTEGER);
   readOptimizer(options.optimizer);
-  for (const [name, callback] of Object.entries({ beforeStep, onBatch, onEpoch }))
-    if (callback !== undefined) readFunction(who, name, callback);
-  const loss = readRun(who, options, batchSize);
-  return { ...options, loss, epochs, firstEpoch, batchSize, seed };
+  if (options.vars !== undefined) weightsOf(options.vars);
+  for (const name of ["transform", "beforeStep", "onBatch", "onEpoch"] as const)
+    if (options[name] !== undefined) readFunction(who, name, options[name]);
+  const metrics = readScored(who, options, batchSize);
+  if (earlyStopping !== undefined) readEarlyStopping(earlyStopping, metrics);
+  return { ...options, epochs, firstEpoch, batchSize, accumulate, seed, metrics };
 }
 
 /** Fields of a training run that `evaluate` does not read: the options of a run may be spread into its options. */
-const EVALUATE_OPTIONS = ["model", "data", "batchSize", "loss", "signal", "vars", "optimizer", "generators"] as const;
+const EVALUATE_OPTIONS = ["model", "data", "batchSize", "loss", "metrics", "signal", "vars", "optimizer", "generators"] as const;
 
 /** The options of `evaluate`, checked, with their defaults. */
-export function readEvaluateOptions(given: EvaluateOptions): EvaluateRun {
+export function readEvaluateOptions(given: EvaluateOptions<Data, Outputs>): EvaluateRun {
   const known: readonly string[] = EVALUATE_OPTIONS;
   const options = readOptions("evaluate", given, known as readonly (keyof EvaluateOptions)[]);
   const { batchSize = 256 } = options;
-  return { ...options, loss: readRun("evaluate", options, batchSize), batchSize };
+  return { ...options, metrics: readScored("evaluate", options, batchSize), batchSize };
 }
 
-/** Checks what both functions take; returns the loss. */
-type Run = { readonly model: Layer; readonly data: Dataset; readonly loss?: Loss; readonly signal?: StopSignal };
-
-function readRun(who: string, { model, data, loss = defaultLoss, signal }: Run, batchSize: number): Loss {
+/** Checks what both functions take; returns the metrics. */
+function readScored(
+  who: string,
+  { model, data, loss, metrics = {}, signal }: EvaluateOptions<Data, Outputs>,
+  batchSize: number,
+): TrainRun["metrics"] {
   readFunction(who, "model", model);
   readObject(who, "data", data);
-  readFunction(who, "loss", loss);
+  if (loss !== undefined) readFunction(who, "loss", loss);
   readCount(who, "batchSize", batchSize, 1);
+  readSignal(who, signal);
+  for (const [name, metric] of Object.entries(readObject(who, "metrics", metrics))) {
+    if (typeof metric === "function") continue;
+    readFunction(who, `metrics.${name}.start`, readObject(who, `metrics.${name}`, metric).start);
+  }
+  return metrics;
+}
+
+/** Throws unless the signal is an AbortSignal, or left out. */
+export function readSignal(who: string, signal: StopSignal | undefined): void {
   if (signal !== undefined && typeof signal?.aborted !== "boolean")
     throw new ValueError(who, `signal must be an AbortSignal, got ${describe(signal)}`);
-  return loss;
+}
+
+function readEarlyStopping(given: EarlyStopping, metrics: TrainRun["metrics"]): void {
+  const who = "train";
+  const options = readOptions(who, readObject(who, "earlyStopping", given), ["patience", "monitor", "mode", "minDelta"]);
+  const { patience = 3, monitor = "loss", mode = "min", minDelta = 0 } = options;
+  readCount(who, "patience", patience, 1);
+  readNumber(who, "minDelta", minDelta, { least: 0 });
+  readName(who, "mode", mode, ["min", "max"]);
+  readName(who, "monitor", monitor, ["loss", "accuracy", ...Object.keys(metrics)]);
 }
 
 function readOptimizer(optimizer: Optimizer): void {
@@ -155,36 +228,12 @@ function readOptimizer(optimizer: Optimizer): void {
 
 /** A result of a function of the user's that must be ready when the function returns. */
 export function refuseAsync<T>(who: string, name: string, result: T): T {
-  const then: unknown = typeof result === "object" && result !== null && "then" in result ? result.then : null;
-  if (typeof then !== "function") return result;
+  if (!isThenable(result)) return result;
   Promise.resolve(result).catch(() => undefined);
   throw new ValueError(who, `${name} must not be async: it returned a promise, and nobody awaits it`);
 }
 
-/** The logits of a batch: [batch, classes], with a class for every label. */
-export function readLogits(who: string, logits: Tensor, labels: Int32Array): Tensor {
-  readTensor(who, "what the model returns", refuseAsync(who, "model", logits));
-  const [rows, classes = 0] = logits.shape;
-  if (logits.shape.length !== 2 || rows !== labels.length)
-    throw new ShapeError(who, `the model returned ${show(logits.shape)} for ${labels.length} examples: need [batch, classes]`);
-  const wrong = labels.find((label) => label >= classes);
-  if (wrong !== undefined)
-    throw new ShapeError(who, `the model returned ${show(logits.shape)}, so there is no class for the label ${wrong}`);
-  return logits;
+/** Whether a value is a promise, or anything that `await` waits for. */
+export function isThenable(result: unknown): boolean {
+  return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
 }
-
-/** The loss of a batch: a single number. */
-export function readLoss(who: string, loss: Tensor): Tensor {
-  readTensor(who, "what loss returns", refuseAsync(who, "loss", loss));
-  if (loss.size !== 1)
-    throw new ShapeError(who, `loss returned ${show(loss.shape)}: need a single number; reduce it with mean()`);
-  return loss;
-}
-
-/** Fields of a TrainingState, which may be spread into the options of `train`. */
-export type RunState = {
-  /** The model's variables. If given, all of them are checked for numbers that are not finite after each epoch. */
-  readonly vars?: VariableCreator;
-  /** Not read: `loadCheckpoint` and `saveCheckpoint` use it. */
-  readonly generators?: object;
-};

@@ -1,106 +1,236 @@
-import { batchOf, batchOrder, checkDataset, DataError, lengthOf } from "../data/index.ts";
-import { areFinite, backward, Generator, gradientOf, step, type Tensor, training, type Watch, watched } from "../tensor/index.ts";
-import { weightsOf } from "../variables/index.ts";
+import { type Batch, batchOrder, type Data, DataError, type Dataset, type Source, sourceOf } from "../data/index.ts";
+import { mul } from "../ops/index.ts";
+import {
+  areFinite,
+  backward,
+  Generator,
+  gradientOf,
+  noGrad,
+  type Outputs,
+  step,
+  type Tensor,
+  trainedLeaves,
+  training,
+  type Watch,
+  watched,
+} from "../tensor/index.ts";
+import { seedFor, weightsOf } from "../variables/index.ts";
 import { breathe } from "./breathe.ts";
 import { assignedError, gradientError, type Incident, lossError, restoreAssigned, variableError } from "./diagnosis.ts";
-import { correctCount } from "./metrics.ts";
-import {
-  type Progress,
-  readLogits,
-  readLoss,
-  readTrainOptions,
-  refuseAsync,
-  TrainingError,
-  type TrainOptions,
-  type TrainRun,
-} from "./options.ts";
+import { type Stopper, stopperOf } from "./early-stopping.ts";
+import { evaluateOn } from "./evaluate.ts";
+import { datasetOf, forward, lossOf, readBatch } from "./forward.ts";
+import type { Scores } from "./metric.ts";
+import { isThenable, type Progress, readTrainOptions, TrainingError, type TrainOptions, type TrainRun } from "./options.ts";
+import { type Tally, tallyOf } from "./tally.ts";
 
-/** What was reached: one entry per epoch, from `firstEpoch` on. `aborted`: something was left undone, the rest of the last entry's epoch or those after it. */
-export type History = { readonly epochs: readonly Progress[]; readonly aborted: boolean };
+/** What was reached. */
+export type History = {
+  /** One entry per epoch, from `firstEpoch` on. */
+  readonly epochs: readonly Progress[];
+  /** The signal ended the run: the rest of the last entry's epoch, or the epochs after it, were left undone. */
+  readonly aborted: boolean;
+  /** The epoch whose weights the model has now; null without `earlyStopping`. */
+  readonly bestEpoch: number | null;
+};
 
 /**
- * Trains a model on labelled data. Every batch is one `step()`, so memory stays flat; the event loop runs between batches. Same seed,
- * same bits.
+ * Trains a model on data of any kind. Runs the model in training mode, and validation in inference mode. Every batch is one `step()`, so
+ * memory stays flat; the event loop runs between batches. Same seed, same bits.
  *
  * If a loss or a gradient is not finite, the step changes nothing: neither parameters nor running statistics. The error names the
  * first op whose numbers are not finite, its layer, the batch, and the example.
  *
- * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is no longer finite, or if no gradient reaches the
- * optimizer; DataError for a dataset that is empty or does not fit together; ValueError for options of the wrong kind.
+ * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is no longer finite, if no gradient reaches the
+ * optimizer, or if a gradient reaches a variable that the optimizer does not have; DataError for data that are empty or do not fit
+ * together; ValueError for options of the wrong kind.
  */
-export async function train(options: TrainOptions): Promise<History> {
-  const run = readTrainOptions(options);
-  const { data, epochs, firstEpoch, batchSize, onBatch, onEpoch, signal } = run;
-  checkDataset(data, "train");
-  if (lengthOf(data) === 0) throw new DataError("train", "the dataset has no examples");
+export async function train<D extends Data = Dataset, R extends Outputs = Tensor>(options: TrainOptions<D, R>): Promise<History> {
+  const run = readTrainOptions(options as TrainOptions<Data, Outputs>);
+  const { epochs, firstEpoch, onEpoch, signal } = run;
+  const source = sourceOf(run.data, "train");
+  if (source.length === 0) throw new DataError("train", "the dataset has no examples");
+  const { validation = null } = run;
+  if (validation !== null && sourceOf(validation, "train").length === 0)
+    throw new DataError("train", "the validation data have no examples");
+  const stopper = run.earlyStopping === undefined ? null : stopperOf(run.earlyStopping);
   const random = new Generator(run.seed);
   const finished: Progress[] = [];
-  if (firstEpoch > epochs) return { epochs: finished, aborted: false };
-  for (let epoch = 1; epoch <= epochs; epoch++) {
-    const order = batchOrder(lengthOf(data), { batchSize, random });
+  const assigned = new Set<Tensor>();
+  const history = (aborted: boolean): History => ({ epochs: finished, aborted, bestEpoch: stopper?.best() ?? null });
+  for (let epoch = 1; epoch <= epochs && firstEpoch <= epochs; epoch++) {
+    const order = batchOrder(source.length, { batchSize: run.batchSize, random });
     if (epoch < firstEpoch) continue; // its order is drawn, so that those of later epochs are the same
-    const began = performance.now();
-    let [images, lossSum, correct] = [0, 0, 0];
-    let progress: Progress | null = null;
-    for (const [i, indices] of order.entries()) {
-      if (signal?.aborted) break;
-      const place: Place = { where: `in epoch ${epoch}, batch ${i + 1}`, trained: epoch > firstEpoch || i > 0 };
-      const result = step(() => watched((watch) => trainOn(run, indices, place, watch)));
-      images += indices.length;
-      lossSum += result.number * indices.length;
-      correct += result.correct;
-      const seconds = (performance.now() - began) / 1000;
-      const [loss, accuracy, batches] = [lossSum / images, correct / images, order.length];
-      progress = { epoch, epochs, batch: i + 1, batches, loss, accuracy, images, seconds };
-      await onBatch?.(progress);
-      await breathe();
-    }
-    if (progress !== null) finished.push(progress);
+    const progress = await trainEpoch(run, source, epoch, order, assigned);
     checkSaved(run, `after epoch ${epoch}`);
-    if (signal?.aborted && progress?.batch !== order.length) return { epochs: finished, aborted: true };
-    if (progress !== null) await onEpoch?.(progress);
+    if (progress === null || (signal?.aborted && progress.batch !== order.length)) {
+      if (progress !== null) finished.push(progress);
+      return history(true);
+    }
+    const scores = validation === null ? null : await evaluateOn("train", run, validation, "validation batch");
+    const done: Progress = { ...progress, validation: scores && scoresIn(scores) };
+    finished.push(done);
+    const isLast = stopper !== null && isOver(stopper, run, done, assigned);
+    await onEpoch?.(done);
+    if (isLast) break;
   }
-  return { epochs: finished, aborted: false };
+  stopper?.restore();
+  return history(false);
 }
 
-type Place = Pick<Incident, "where" | "trained">;
+const scoresIn = ({ loss, accuracy, metrics }: Scores): Scores => ({ loss, accuracy, metrics });
 
-/** One batch: forward, backward, update. Whatever fails before the update leaves parameters and statistics as they were. */
-function trainOn(run: TrainRun, indices: Int32Array, place: Place, watch: Watch): { number: number; correct: number } {
-  const { model, optimizer, data, loss } = run;
-  const { inputs, labels } = batchOf(data, indices);
-  const incident: Incident = { who: "train", ...place, data, indices, inputs, watch };
+/** Whether early stopping ends the run. Its weights: parameters, what layers assigned, and the variables given. */
+function isOver(stopper: Stopper, { optimizer, vars }: TrainRun, done: Progress, assigned: ReadonlySet<Tensor>): boolean {
+  return stopper.note(done.epoch, done.validation ?? done, () => {
+    const weights = new Set(assigned);
+    for (const { tensor } of optimizer.parameters) weights.add(tensor);
+    if (vars !== undefined) for (const tensor of weightsOf(vars).values()) weights.add(tensor);
+    return weights;
+  });
+}
+
+/** One epoch; null if the signal ended it before its first batch. */
+async function trainEpoch(
+  run: TrainRun,
+  source: Source,
+  epoch: number,
+  order: readonly Int32Array[],
+  assigned: Set<Tensor>,
+): Promise<Progress | null> {
+  const { epochs, firstEpoch, accumulate, optimizer, onBatch, signal } = run;
+  const began = performance.now();
+  const tally = tallyOf("train", run.metrics);
+  let examples = 0;
+  let progress: Progress | null = null;
+  for (const [i, indices] of order.entries()) {
+    if (signal?.aborted) break;
+    const group = order.slice(i - (i % accumulate), i - (i % accumulate) + accumulate);
+    const place: Place = {
+      epoch,
+      index: i,
+      where: `in epoch ${epoch}, batch ${i + 1}`,
+      trained: epoch > firstEpoch || i >= accumulate,
+      isFirst: epoch === firstEpoch && i === 0,
+      share: indices.length / group.reduce((sum, part) => sum + part.length, 0),
+    };
+    if (i % accumulate === 0) optimizer.zeroGrad(); // of a step that failed, or of somebody else's backward
+    const made = source.isInMemory ? null : await source.batch(indices);
+    const learned = step(() => watched((watch) => new Learned(learn(run, source, made, indices, place, watch, tally))));
+    for (const tensor of learned.of.incident.watch.assigned.keys()) assigned.add(tensor);
+    if (i % accumulate === group.length - 1) await update(run, learned.of);
+    examples += indices.length;
+    const seconds = (performance.now() - began) / 1000;
+    progress = { epoch, epochs, batch: i + 1, batches: order.length, examples, seconds, ...tally.scores(), validation: null };
+    await onBatch?.(progress);
+    await breathe();
+  }
+  if (signal?.aborted) optimizer.zeroGrad(); // of batches that wait for their update
+  return progress;
+}
+
+type Place = Pick<Incident, "where" | "trained"> & {
+  readonly epoch: number;
+  readonly index: number;
+  /** The first batch of the run. */
+  readonly isFirst: boolean;
+  /** The share of this batch's examples among those of its update. */
+  readonly share: number;
+};
+
+/** A batch that was learned from: its gradients wait for the update. */
+type Lesson = { readonly loss: Tensor; readonly incident: Incident };
+
+/** Not a plain object, so that `step` returns it as it is: the tensors inside are read before the next step only. */
+class Learned {
+  readonly of: Lesson;
+  constructor(of: Lesson) {
+    this.of = of;
+  }
+}
+
+/** One batch, forward and backward. If anything fails, parameters and statistics are as they were. */
+function learn(
+  run: TrainRun,
+  source: Source,
+  made: Batch | null,
+  indices: Int32Array,
+  place: Place,
+  watch: Watch,
+  tally: Tally,
+): Lesson {
+  const { model, optimizer, loss } = run;
   try {
-    const made: { logits?: Tensor } = {};
+    const { inputs, targets } = transformed(
+      run,
+      readBatch("train", "the batch", made ?? (source.batch(indices) as Batch)),
+      place,
+    );
+    const { where, trained } = place;
+    const incident: Incident = { who: "train", where, trained, data: datasetOf(run.data), indices, inputs, watch };
+    const outputs: { now?: Outputs } = {};
     training(() => {
-      made.logits = model(inputs);
+      outputs.now = forward("train", model, inputs);
     });
-    const logits = readLogits("train", made.logits!, labels);
-    const value = readLoss("train", loss(logits, labels));
+    const value = lossOf("train", loss, outputs.now!, targets);
     const number = value.item();
     if (!Number.isFinite(number)) throw lossError(value, incident);
     const error = assignedError(incident);
     if (error !== null) throw error;
-    optimizer.zeroGrad(); // of a step that failed, or of somebody else's backward
-    if (value.tracked) backward(value, undefined, { retain: true }); // the history is walked again if a gradient is not finite
+    const scaled = place.share === 1 ? value : mul(value, place.share);
+    if (scaled.tracked) backward(scaled, undefined, { retain: true }); // the history is walked again if a gradient is not finite
     if (optimizer.parameters.every(({ tensor }) => gradientOf(tensor) === null))
       throw new TrainingError("train", "no gradient reached the optimizer's parameters; is it the optimizer of this model?");
-    changeGradients(run, value, incident);
-    optimizer.step();
-    return { number, correct: correctCount(logits, labels) };
+    if (place.isFirst) checkCoverage(run, scaled);
+    checkGradients(run, scaled, incident);
+    noGrad(() => tally.add(outputs.now!, targets, number, indices.length));
+    return { loss: scaled, incident };
   } catch (error) {
     restoreAssigned(watch);
     throw error;
   }
 }
 
-/** Runs `beforeStep`. Throws if a gradient is not finite then, or if `beforeStep` fails because one was not finite. */
-function changeGradients({ optimizer, beforeStep }: TrainRun, loss: Tensor, incident: Incident): void {
+/** The batch after the run's transform. */
+function transformed({ transform, seed }: TrainRun, batch: Batch, { epoch, index }: Place): Batch {
+  if (transform === undefined) return batch;
+  const random = new Generator(seedFor(seed, `batch ${epoch}/${index}`));
+  return noGrad(() => readBatch("train", "what transform returns", transform(batch, random)));
+}
+
+/** Throws if a gradient reached a variable that the optimizer does not have: it would silently stay untrained. */
+function checkCoverage({ optimizer }: TrainRun, loss: Tensor): void {
+  const known = new Set(optimizer.parameters.map(({ tensor }) => tensor));
+  const missing = trainedLeaves(loss).filter((x) => gradientOf(x) !== null && !known.has(x));
+  if (missing.length === 0) return;
+  for (const x of missing) x.leaf!.filled = false;
+  const [first] = missing;
+  const name = first!.name === null ? "a variable without a name" : `"${first!.name}"`;
+  const more = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
+  throw new TrainingError(
+    "train",
+    `the optimizer does not have ${name}${more}, which got gradients: make the optimizer after the model, such as adam(vars.parameters()), or freeze() what must not change`,
+  );
+}
+
+/** The hook, then the optimizer's step. Runs after the step of the batch, so that an async hook may wait. */
+async function update(run: TrainRun, { loss, incident }: Lesson): Promise<void> {
+  const { optimizer, beforeStep } = run;
   try {
-    refuseAsync("train", "beforeStep", beforeStep?.());
+    if (beforeStep !== undefined) {
+      const hook = beforeStep();
+      if (isThenable(hook)) await hook;
+      checkGradients(run, loss, incident);
+    }
+    optimizer.step();
   } catch (error) {
-    throw gradientError(loss, optimizer.parameters, incident) ?? error;
+    restoreAssigned(incident.watch);
+    throw error;
   }
+}
+
+/** Throws if a gradient is not finite. */
+function checkGradients({ optimizer }: TrainRun, loss: Tensor, incident: Incident): void {
   const finite = optimizer.parameters.every(({ tensor }) => {
     const gradient = gradientOf(tensor);
     return gradient === null || areFinite(gradient);

@@ -8,7 +8,8 @@ test("numbers are shown as people read them", () => {
 });
 
 test("the time left covers this epoch and those to come", () => {
-  const progress = { epoch: 2, epochs: 3, batch: 1, batches: 4, loss: 1.5, accuracy: 0.25, images: 100, seconds: 2 };
+  const scores = { loss: 1.5, accuracy: 0.25, metrics: {}, validation: null };
+  const progress = { epoch: 2, epochs: 3, batch: 1, batches: 4, examples: 100, seconds: 2, ...scores };
   expect(progressLine(progress, 400)).toBe("epoch 2/3 ██░░░░░░  loss 1.5000  accuracy 25.00 %  50 images/s  0:14 left");
 });
 

@@ -18,7 +18,7 @@ test("an epoch shows every example exactly once, shuffled or not, inputs beside 
     fc.property(lengths, batchSizes, fc.option(fc.integer(), { nil: undefined }), (length, batchSize, seed) => {
       const random = seed === undefined ? undefined : new Generator(seed);
       const seen: number[] = [];
-      for (const { inputs, labels } of batches(numbered(length), { batchSize, random })) {
+      for (const { inputs, targets: labels } of batches(numbered(length), { batchSize, random })) {
         expect(inputs.shape).toEqual([labels.length, 2, 1]);
         expect([...inputs.toArray()]).toEqual([...labels].flatMap((i) => [i, i + 0.5]));
         seen.push(...labels);
@@ -60,15 +60,15 @@ test("an empty dataset yields nothing", () => {
   expect(batchOrder(0, { batchSize: 4, random: new Generator(1) })).toEqual([]);
 });
 
-test("bytes stand for value / 255, all 256 of them", () => {
+test("with scale 1 / 255 bytes stand for value / 255, all 256 of them", () => {
   const inputs = Uint8Array.from({ length: 256 }, (_, i) => i);
-  const { inputs: x } = batchOf({ inputs, inputShape: [256], labels: Int32Array.of(0), classes: 1 }, [0]);
+  const { inputs: x } = batchOf({ inputs, inputShape: [256], labels: Int32Array.of(0), classes: 1, scale: 1 / 255 }, [0]);
   expect(x.toArray()).toEqual(Float32Array.from(inputs, (byte) => byte / 255));
 });
 
 test("scalar inputs make a vector", () => {
   const dataset = { inputs: Float32Array.of(5, 6, 7), inputShape: [], labels: Int32Array.of(0, 1, 0), classes: 2 };
-  const { inputs, labels } = batchOf(dataset, [2, 1]);
+  const { inputs, targets: labels } = batchOf(dataset, [2, 1]);
   expect(inputs.toNested()).toEqual([7, 6]);
   expect(labels).toEqual(Int32Array.of(0, 1));
 });

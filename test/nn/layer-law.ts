@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { Outputs } from "../../src/nn/index.ts";
+
 import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
-import { Generator, type Tensor, variable } from "../../src/tensor/index.ts";
+import { Generator, type Outputs, type Tensor, variable } from "../../src/tensor/index.ts";
 import { compareLeafGradient } from "../../src/testing/index.ts";
 import { DenseVariables, type Initializer, normalInit, type VariableCreator } from "../../src/variables/index.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { dense, gru, lstm, type Outputs, sequential } from "../../src/nn/index.ts";
+import { dense, gru, lstm, sequential } from "../../src/nn/index.ts";
 import { split } from "../../src/ops/index.ts";
 import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
-import { Generator, ones, randomNormal, type Tensor, zeros } from "../../src/tensor/index.ts";
+import { Generator, type Outputs, ones, randomNormal, type Tensor, zeros } from "../../src/tensor/index.ts";
 import { DenseVariables, scope, survey, type VariableCreator } from "../../src/variables/index.ts";
 import "../fixed-seed.ts";
 import { thrown } from "../thrown.ts";

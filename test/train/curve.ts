@@ -19,7 +19,7 @@ export function curve(kind: Kind): number[] {
   const model = build(vars);
   const optimizer = sgd(vars.parameters(), { learningRate: kind === "dense" ? 0.02 : 0.5, momentum: 0.9 });
   const data = syntheticDigits(640, new Generator(1));
-  return [...batches(data, { batchSize: 64, random: new Generator(2) })].map(({ inputs, labels }) =>
+  return [...batches(data, { batchSize: 64, random: new Generator(2) })].map(({ inputs, targets: labels }) =>
     step(() => {
       const loss = crossEntropy(
         training(() => model(inputs)),

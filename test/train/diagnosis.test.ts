@@ -148,9 +148,8 @@ test("evaluate names the first op whose result is not finite", async () => {
 
 describe("train and evaluate refuse", () => {
   const go = (options: object): Promise<unknown> => train({ ...built(), data: digits(8), batchSize: 4, ...options });
-  const wrong = <T>(value: unknown): T => value as T;
+  const wrong = (value: unknown): TrainOptions => value as TrainOptions;
   test.each([
-    [{ beforeStep: async () => null }, ValueError, /^train: beforeStep must not be async: it returned a promise/],
     [{ loss: async () => null }, ValueError, /^train: loss must not be async/],
     [{ model: async () => null }, ValueError, /^train: model must not be async/],
     [{ model: () => 3 }, ValueError, /^train: what the model returns must be a tensor, got 3/],
@@ -187,7 +186,7 @@ describe("train and evaluate refuse", () => {
 
 test("a run that resumes above its last epoch ends at once", async () => {
   const history = await train({ ...built(), data: digits(8), epochs: 2 ** 31, firstEpoch: 2 ** 31 + 1 });
-  expect(history).toEqual({ epochs: [], aborted: false });
+  expect(history).toEqual({ epochs: [], aborted: false, bestEpoch: null });
 });
 
 test("a convolution is named with its layer and the example whose pixel overflows", async () => {

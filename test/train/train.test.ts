@@ -82,7 +82,7 @@ test("progress counts every image, the short last batch included, and means are 
     },
     onBatch: (p) => seen.push(p),
   });
-  expect(seen.map(({ epoch, batch, images }) => [epoch, batch, images])).toEqual(
+  expect(seen.map(({ epoch, batch, examples }) => [epoch, batch, examples])).toEqual(
     [1, 2].flatMap((epoch) => [16, 32, 48, 50].map((images, i) => [epoch, i + 1, images])),
   );
   expect(seen.every((p) => p.epochs === 2 && p.batches === 4 && p.seconds >= 0)).toBe(true);
@@ -109,7 +109,7 @@ test("an abort in mid-epoch ends after the batch in hand, and says what was reac
     onEpoch: ({ epoch }) => void ended.push(epoch),
   });
   expect(history.aborted).toBe(true);
-  expect(history.epochs.map(({ epoch, batch, images }) => [epoch, batch, images])).toEqual([
+  expect(history.epochs.map(({ epoch, batch, examples }) => [epoch, batch, examples])).toEqual([
     [1, 4, 50],
     [2, 2, 32],
   ]);
@@ -134,7 +134,11 @@ test.each([1, 3])("an abort in the last batch of epoch %i leaves that epoch whol
 test("an abort before the start trains nothing", async () => {
   const { vars, model, optimizer } = built("dense");
   const before = bits(vars);
-  expect(await train({ model, optimizer, data: few, signal: AbortSignal.abort() })).toEqual({ epochs: [], aborted: true });
+  expect(await train({ model, optimizer, data: few, signal: AbortSignal.abort() })).toEqual({
+    epochs: [],
+    aborted: true,
+    bestEpoch: null,
+  });
   expect(bits(vars)).toEqual(before);
   expect(optimizer.steps).toBe(0);
 });
@@ -253,7 +257,7 @@ test("beforeStep runs between backward and the optimizer's step", async () => {
 });
 
 test("no epochs are nothing to do, and no examples are refused", async () => {
-  expect(await run({ epochs: 0 })).toEqual({ epochs: [], aborted: false });
+  expect(await run({ epochs: 0 })).toEqual({ epochs: [], aborted: false, bestEpoch: null });
   await expect(run({ data: takeFirst(few, 0) })).rejects.toThrow(new DataError("train", "the dataset has no examples"));
 });
 
@@ -272,7 +276,7 @@ test("a loop of one's own with two optimizers makes the same bits as one optimiz
     const model = toy(vars);
     const [kernels, biases] = [true, false].map((decay) => vars.parameters().filter((p) => p.decay === decay));
     const optimizers = split ? [adam(kernels!), adam(biases!)] : [adam(vars.parameters())];
-    for (const { inputs, labels } of batches(few, { batchSize: 16, random: new Generator(1) })) {
+    for (const { inputs, targets: labels } of batches(few, { batchSize: 16, random: new Generator(1) })) {
       step(() => {
         backward(
           crossEntropy(

@@ -1,0 +1,74 @@
+import { readCount, readFunction, readIndices, readObject, readText } from "../tensor/index.ts";
+import { type Arrays, arraysLength, type ColumnBatch, checkIds, inputsAt, targetsAt } from "./arrays.ts";
+import { type Batch, batchOf, MOST_EXAMPLES, type Targets } from "./batches.ts";
+import { checkOnce, type Dataset } from "./dataset.ts";
+
+/** Examples that are made when they are asked for: from files, a database, a generator. */
+export type Source<T extends Targets = Targets> = {
+  /** The number of examples. */
+  readonly length: number;
+  /** The examples at `indices`, in this order. May be async, for data that do not fit into memory. */
+  readonly batch: (indices: Int32Array) => Batch<T> | Promise<Batch<T>>;
+  /** `batch` is not async, so `train` may call it inside `step`, where tensors cost no new memory (false). */
+  readonly isInMemory?: boolean;
+};
+
+/** What `train` and `evaluate` learn from: labeled examples, columns in memory, or a source. */
+export type Data = Dataset | Arrays | Source;
+
+/** The targets of the batches of data. */
+export type TargetsOf<D> = D extends { readonly labels: unknown }
+  ? Int32Array
+  : D extends Source<infer T>
+    ? T
+    : D extends { readonly targets: infer C }
+      ? Extract<ColumnBatch<C>, Targets>
+      : never;
+
+/**
+ * Any data as a source, for a training loop of your own. Nothing is copied before a batch is asked for.
+ * @throws DataError for data that do not fit together, ValueError for anything else; `who` begins the message.
+ */
+export function sourceOf<D extends Data>(data: D, who = "sourceOf"): Source<TargetsOf<D>> {
+  readText("sourceOf", "who", who);
+  return readSource(who, data) as Source<TargetsOf<D>>;
+}
+
+function readSource(who: string, data: Data): Source {
+  readObject(who, "data", data);
+  if ("batch" in data) {
+    readFunction(who, "data.batch", data.batch);
+    readCount(who, "data.length", data.length, 0, MOST_EXAMPLES);
+    return data;
+  }
+  if (!("inputs" in data) || "labels" in data || "inputShape" in data) {
+    const dataset = data as Dataset;
+    checkOnce(dataset, who);
+    return { length: dataset.labels.length, batch: (indices) => batchOf(dataset, indices), isInMemory: true };
+  }
+  const { inputs, targets } = data;
+  const length = arraysLength(who, data);
+  checkIds(who, inputs);
+  const batch = (indices: Int32Array): Batch => {
+    const own = readIndices(who, "indices", indices, length);
+    return { inputs: inputsAt(inputs, own), targets: targets === undefined ? [] : targetsAt(targets, own) };
+  };
+  return { length, batch, isInMemory: true };
+}
+
+/**
+ * The examples of data at `indices`, in this order, as data: to split examples for training and validation. Nothing is copied.
+ * @example const order = new Generator(1).permutation(lengthOf(data)); const validation = subset(data, order.subarray(0, 100));
+ */
+export function subset<D extends Data>(data: D, indices: ArrayLike<number>): Source<TargetsOf<D>> {
+  const { length, batch, isInMemory = false } = sourceOf(data, "subset");
+  const own = readIndices("subset", "indices", indices, length).slice();
+  const chosen = (positions: ArrayLike<number>): Int32Array =>
+    Int32Array.from(readIndices("subset", "indices", positions, own.length), (i) => own[i]!);
+  return { length: own.length, batch: (positions) => batch(chosen(positions)), isInMemory };
+}
+
+/** The number of examples. */
+export function lengthOf(data: Data): number {
+  return readSource("lengthOf", data).length;
+}

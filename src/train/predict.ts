@@ -1,0 +1,63 @@
+import { batchOrder, type Column, type Data, sourceOf } from "../data/index.ts";
+import { concat } from "../ops/index.ts";
+import {
+  inference,
+  keep,
+  noGrad,
+  type Outputs,
+  readCount,
+  readFunction,
+  readObject,
+  readOptions,
+  step,
+  Tensor,
+} from "../tensor/index.ts";
+import { breathe } from "./breathe.ts";
+import { forward, readBatch } from "./forward.ts";
+import { type AnyModel, readSignal, type StopSignal } from "./options.ts";
+
+export type PredictOptions<R extends Outputs = Tensor> = {
+  readonly model: AnyModel<R>;
+  /** Inputs alone, such as `{ inputs: tensor }`, or data with targets, which are not read. */
+  readonly data: Data | { readonly inputs: Column | readonly Column[] };
+  /** Examples at a time (256). */
+  readonly batchSize?: number;
+  /** Ends after the current batch; the result covers the batches so far. */
+  readonly signal?: StopSignal;
+};
+
+/**
+ * What a model returns for all examples, batch by batch, in inference mode and in the order of the data: a tensor
+ * `[examples, ...]`, or a list of tensors if the model returns several.
+ *
+ * @throws DataError for data that do not fit together; ValueError for options of the wrong kind.
+ * @example const logits = await predict({ model, data: { inputs: images } }); const classes = argMax(logits);
+ */
+export async function predict<R extends Outputs = Tensor>(
+  options: PredictOptions<R>,
+): Promise<R extends Tensor ? Tensor : Tensor[]>;
+export async function predict(options: PredictOptions<Outputs>): Promise<Tensor | Tensor[]> {
+  const who = "predict";
+  const given = readOptions(who, readObject(who, "options", options), ["model", "data", "batchSize", "signal"]);
+  const { model, data, batchSize = 256, signal } = given;
+  readFunction(who, "model", model);
+  readCount(who, "batchSize", batchSize, 1);
+  readSignal(who, signal);
+  const source = sourceOf(data as Data, who);
+  const parts: (readonly Tensor[])[] = [];
+  let isList = false;
+  // Without examples the model runs once on an empty batch, which tells the shape of its outputs.
+  const order = source.length === 0 ? [new Int32Array(0)] : batchOrder(source.length, { batchSize });
+  for (const indices of order) {
+    if (signal?.aborted && parts.length > 0) break;
+    const { inputs } = readBatch(who, "the batch", { ...(await source.batch(indices)), targets: [] });
+    step(() => {
+      const outputs = noGrad(() => inference(() => forward(who, model, inputs)));
+      isList = !(outputs instanceof Tensor);
+      parts.push((outputs instanceof Tensor ? [outputs] : outputs).map(keep));
+    });
+    await breathe();
+  }
+  const joined = parts[0]!.map((_, i) => concat(parts.map((outputs) => outputs[i]!)));
+  return isList ? joined : joined[0]!;
+}

@@ -1,0 +1,139 @@
+import type { Targets } from "../data/index.ts";
+import { argMax } from "../ops/index.ts";
+import {
+  describe,
+  type Outputs,
+  readName,
+  readNumber,
+  readOptions,
+  ShapeError,
+  sameShape,
+  show,
+  Tensor,
+  ValueError,
+} from "../tensor/index.ts";
+import type { Accumulator, Metric } from "./metric.ts";
+
+// Scores of a whole epoch that are no means over batches.
+
+/** A metric that is counted over an epoch. */
+type Counted = Exclude<Metric, (...args: never[]) => unknown>;
+
+/**
+ * The coefficient of determination, 1 − Σ(target − output)² / Σ(target − mean of the targets)², over all numbers: 1 is perfect, 0 is as
+ * good as the mean. NaN if the targets are all equal.
+ */
+export function rSquared(): Counted {
+  return {
+    start: () => {
+      let [n, mean, spread, error] = [0, 0, 0, 0];
+      return {
+        add: (outputs, targets) => {
+          const [y, t] = readPair("rSquared", outputs, targets);
+          for (let i = 0; i < t.length; i++) {
+            n++;
+            const delta = t[i]! - mean;
+            mean += delta / n; // Welford 1962: a large mean loses no digits
+            spread += delta * (t[i]! - mean);
+            error += (t[i]! - y[i]!) ** 2;
+          }
+        },
+        value: () => (spread === 0 ? Number.NaN : 1 - error / spread),
+      };
+    },
+  };
+}
+
+export type CountedOptions = {
+  /** "macro" (the default): the mean of the classes' scores. "micro": the score of all counts together. */
+  readonly average?: "macro" | "micro";
+  /** An output above this counts as 1, if targets are tensors of 0 and 1 (0, for logits; 0.5 suits probabilities). */
+  readonly threshold?: number;
+};
+
+/**
+ * Of the examples taken for a class, the share that belongs to it. Targets: labels with outputs [batch, classes], or a tensor of 0 and 1
+ * with the shape of the outputs, whose last axis are the classes. A class that is never predicted scores 0.
+ */
+export function precision(options?: CountedOptions): Counted {
+  return countedBy("precision", options, ({ hits, predicted }) => (predicted === 0 ? 0 : hits / predicted));
+}
+
+/** Of the examples of a class, the share that is taken for it. A class without examples scores 0. Targets as for `precision`. */
+export function recall(options?: CountedOptions): Counted {
+  return countedBy("recall", options, ({ hits, actual }) => (actual === 0 ? 0 : hits / actual));
+}
+
+/** The harmonic mean of precision and recall, 2·hits / (predicted + actual). Targets as for `precision`. */
+export function f1(options?: CountedOptions): Counted {
+  return countedBy("f1", options, ({ hits, predicted, actual }) => {
+    const total = predicted + actual;
+    return total === 0 ? 0 : (2 * hits) / total;
+  });
+}
+
+/** Counts of a class. */
+type Counts = { hits: number; predicted: number; actual: number };
+
+function countedBy(who: string, options: CountedOptions | undefined, score: (counts: Counts) => number): Counted {
+  const { average = "macro", threshold = 0 } = readOptions(who, options, ["average", "threshold"]);
+  readName(who, "average", average, ["macro", "micro"]);
+  readNumber(who, "threshold", threshold);
+  return {
+    start: (): Accumulator => {
+      const classes: Counts[] = [];
+      const countsOf = (c: number): Counts => {
+        while (classes.length <= c) classes.push({ hits: 0, predicted: 0, actual: 0 });
+        return classes[c]!;
+      };
+      const note = (c: number, predicted: boolean, actual: boolean): void => {
+        const counts = countsOf(c);
+        if (predicted) counts.predicted++;
+        if (actual) counts.actual++;
+        if (predicted && actual) counts.hits++;
+      };
+      return {
+        add: (outputs, targets) => {
+          if (targets instanceof Int32Array) {
+            const logits = readLogits(who, outputs, targets);
+            countsOf(logits.shape[1]! - 1);
+            for (const [i, c] of (targets.length === 0 ? new Int32Array(0) : argMax(logits, -1)).entries()) {
+              note(c, true, targets[i] === c);
+              if (targets[i] !== c) note(targets[i]!, false, true);
+            }
+            return;
+          }
+          const [y, t] = readPair(who, outputs, targets);
+          const width = (targets as Tensor).shape.at(-1) ?? 1;
+          for (let i = 0; i < t.length; i++) note(i % width, y[i]! > threshold, t[i]! > 0.5);
+        },
+        value: () => {
+          if (classes.length === 0) return Number.NaN;
+          if (average === "macro") return classes.reduce((sum, counts) => sum + score(counts), 0) / classes.length;
+          const total: Counts = { hits: 0, predicted: 0, actual: 0 };
+          for (const counts of classes) for (const key of ["hits", "predicted", "actual"] as const) total[key] += counts[key];
+          return score(total);
+        },
+      };
+    },
+  };
+}
+
+function readLogits(who: string, outputs: Outputs, labels: Int32Array): Tensor {
+  if (!(outputs instanceof Tensor)) throw new ValueError(who, `outputs must be a tensor, got ${describe(outputs)}`);
+  if (outputs.shape.length !== 2 || outputs.shape[0] !== labels.length)
+    throw new ShapeError(
+      who,
+      `outputs ${show(outputs.shape)} and ${labels.length} labels: need [batch, classes] and one label per row`,
+    );
+  return outputs;
+}
+
+/** The numbers of outputs and targets of one shape. */
+function readPair(who: string, outputs: Outputs, targets: Targets): [Float32Array, Float32Array] {
+  if (!(outputs instanceof Tensor && targets instanceof Tensor))
+    throw new ValueError(who, `outputs and targets must be tensors, got ${describe(outputs)} and ${describe(targets)}`);
+  if (!sameShape(outputs.shape, targets.shape))
+    throw new ShapeError(who, `outputs ${show(outputs.shape)} and targets ${show(targets.shape)} must have the same shape`);
+  return [outputs.data, targets.data];
+}
