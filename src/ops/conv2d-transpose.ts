@@ -113,7 +113,13 @@ export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTrans
   if (bias !== undefined) kernels.sumGrad({ outer: 1, n: y.length / outputs, inner: outputs }, bias.data, y, 1, false);
   kernels.conv2dInputGrad(sizes, x.data, kernel.data, y, bias !== undefined);
   const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
-  const attributes = { strides, dilations, padding, outputPadding, groups };
+  const attributes = {
+    strides: [strideY, strideX],
+    dilations: [dilationY, dilationX],
+    padding,
+    outputPadding: [moreY, moreX],
+    groups,
+  };
   return record(who, attributes, inputs, shape, y, (dy, into) => {
     into(x, (dx, accumulate) => {
       const to = accumulate ? alloc(dx.length) : dx;

@@ -154,7 +154,7 @@ function labelLosses(logits: Tensor, labels: Int32Array, labelSmoothing: number,
   if (weights !== null && labelSmoothing > 0) return softLosses(logits, oneHot(labels, classes), labelSmoothing, weights);
   const losses = alloc(labels.length);
   kernels.crossEntropy(classes, labelSmoothing, labels, logits.data, losses);
-  const attributes = { target: labels, labelSmoothing, reduction: "none" };
+  const attributes = { labels, labelSmoothing, reduction: "none" };
   const y = record("crossEntropy", attributes, [logits], [labels.length], losses, (dy, into) =>
     into(logits, (dx, accumulate) => kernels.crossEntropyGrad(classes, labelSmoothing, labels, logits.data, dy, dx, accumulate)),
   );
