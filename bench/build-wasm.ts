@@ -19,7 +19,7 @@ export async function compiled(): Promise<string> {
   return [
     "// Written by `npm run build:wasm` from assembly/*.ts. Do not edit.",
     "",
-    "/** The WebAssembly module, in hexadecimal digits: gzip makes less of them than of base64, where repeated bytes look different. */",
+    "/** The WebAssembly module, as `decoded` reads it. */",
     `export const binary: string = ${text(plain)};`,
     "",
     "/** What makes of it the module with fused multiply-add (relaxed SIMD): see `patched`. */",
@@ -28,12 +28,20 @@ export async function compiled(): Promise<string> {
   ].join("\n");
 }
 
-/** Bytes in hexadecimal digits, as the text of an expression; in lines of 120 digits what lies between lines costs 2.6 kB after gzip. */
+/**
+ * Bytes as the text of an expression, in long lines: what lies between lines of 120 characters costs 2.6 kB after gzip.
+ *
+ * The characters from "#" to "~" are 92 digits, with "!" for the backslash. The 90 bytes from 252 to 85, the most frequent in a module, are
+ * one digit each, and all others two digits, of which the first is at least 90. gzip makes 12 % less of this text than of hexadecimal
+ * digits, and 28 % less than of base64, where repeated bytes look different.
+ */
 function text(bytes: Uint8Array): string {
-  const lines =
-    Buffer.from(bytes)
-      .toString("hex")
-      .match(/.{1,4096}/g) ?? [];
+  const digit = (value: number): string => (value === 57 ? "!" : String.fromCharCode(35 + value));
+  const characters = Array.from(bytes, (byte) => {
+    const rank = (byte + 4) & 255;
+    return rank < 90 ? digit(rank) : digit(90 + Math.floor((rank - 90) / 92)) + digit((rank - 90) % 92);
+  });
+  const lines = characters.join("").match(/.{1,4096}/g) ?? [];
   return `[\n${lines.map((line) => `  "${line}",`).join("\n")}\n].join("")`;
 }
 
