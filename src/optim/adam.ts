@@ -6,8 +6,7 @@ import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOption
 export type AdamOptions = OptimizerOptions & { readonly beta1?: number; readonly beta2?: number; readonly epsilon?: number };
 
 /**
- * Adam (Kingma and Ba 2015). Default rate: 0.001, but for a pool's factors what suits them (0.02: they want a larger one than dense weights
- * do). A given `learningRate` holds for all. Weight decay joins the gradient; see `adamW`.
+ * Adam (Kingma and Ba 2015). Default rate 0.001. Weight decay joins the gradient; see `adamW`.
  */
 export function adam(parameters: Trained, options?: AdamOptions): Optimizer {
   return adamOf("adam", parameters, readOptimizerOptions("adam", options, OWN), false);
@@ -27,7 +26,7 @@ function adamOf(who: string, parameters: Trained, options: AdamOptions, decouple
   readNumber(who, "beta2", beta2, { least: 0, below: 1 });
   readNumber(who, "epsilon", epsilon, { least: 0 });
   return optimizerOf(who, parameters, options, {
-    rateOf: (parameter) => parameter.learningRate ?? 0.001,
+    learningRate: 0.001,
     remembers: ["mean", "meanSquare"],
     decoupled,
     update: (p, g, [m, v], rate, step) =>

@@ -1,7 +1,6 @@
 import { allocLasting, kernels, type Numbers } from "../kernels/index.ts";
 import {
   applyGradient,
-  type Bounds,
   describe,
   type Parameter,
   readBoolean,
@@ -19,6 +18,7 @@ import {
   ValueError,
   zeroGrad,
 } from "../tensor/index.ts";
+import { ABOVE_0, AT_LEAST_0, type ParameterGroup, settingsOf } from "./groups.ts";
 import { constant, type Schedule } from "./schedules.ts";
 
 /** Changes parameters by their gradients. */
@@ -37,12 +37,14 @@ export type Optimizer = {
 
 /** What all optimizers take. */
 export type OptimizerOptions = {
-  /** Of every parameter, or of each. Left out: what suits each (see the optimizer). */
-  readonly learningRate?: number | ((parameter: Parameter) => number);
+  /** The rate of dense weights. Numbers of a pool take it times their `rateFactor`. The default is the optimizer's. */
+  readonly learningRate?: number;
   /** Multiplies the rate; see schedules (constant). */
   readonly schedule?: Schedule;
   /** λ: pulls weights towards 0; biases, norms and scales are spared (0). */
   readonly weightDecay?: number;
+  /** Parameters with a rate or a decay of their own. The first group that matches a parameter decides. */
+  readonly groups?: readonly ParameterGroup[];
 };
 
 /** What an optimizer changes: parameters, as `vars.parameters()` lists them, or variables, as `variable()` makes them. */
@@ -67,14 +69,12 @@ function readParameter(who: string, name: string, one: Parameter): Parameter {
   readText(who, `${name}.name`, one.name);
   readTensor(who, `${name}.tensor`, one.tensor);
   readBoolean(who, `${name}.decay`, one.decay);
-  if (one.learningRate !== undefined) readNumber(who, `${name}.learningRate`, one.learningRate, AT_LEAST_0);
+  if (one.rateFactor !== undefined) readNumber(who, `${name}.rateFactor`, one.rateFactor, ABOVE_0);
   return one;
 }
 
-const AT_LEAST_0: Bounds = { least: 0 };
-
 /** The options of every optimizer, and an optimizer's own. */
-const COMMON = ["learningRate", "schedule", "weightDecay"] as const;
+const COMMON = ["learningRate", "schedule", "weightDecay", "groups"] as const;
 
 /** The options of an optimizer; `own` are those that only it has. */
 export function readOptimizerOptions<T extends OptimizerOptions>(
@@ -92,14 +92,15 @@ export type Update = (numbers: Numbers, gradient: Numbers, state: readonly Numbe
 export function optimizerOf(
   who: string,
   trained: Trained,
-  { learningRate, schedule = constant, weightDecay = 0 }: OptimizerOptions,
+  options: OptimizerOptions,
   {
-    rateOf,
+    learningRate,
     remembers,
     decoupled,
     update,
   }: {
-    readonly rateOf: (parameter: Parameter) => number;
+    /** The default. */
+    readonly learningRate: number;
     readonly remembers: readonly string[];
     /** Weight decay shrinks the weights themselves (AdamW) rather than joining the gradient. */
     readonly decoupled: boolean;
@@ -107,11 +108,8 @@ export function optimizerOf(
   },
 ): Optimizer {
   const parameters = parametersOf(who, trained);
-  const rates = parameters.map((parameter) => {
-    const rate = typeof learningRate === "function" ? learningRate(parameter) : (learningRate ?? rateOf(parameter));
-    return readNumber(who, "learningRate", rate, AT_LEAST_0);
-  });
-  readNumber(who, "weightDecay", weightDecay, AT_LEAST_0);
+  const { schedule = constant, weightDecay = 0, groups = [] } = options;
+  const settings = settingsOf(who, parameters, { learningRate: options.learningRate ?? learningRate, weightDecay, groups });
   readFunction(who, "schedule", schedule);
   checkNames(who, parameters);
   const memory = new Map(parameters.map(({ tensor }) => [tensor, remembers.map(() => allocLasting(tensor.size))]));
@@ -127,8 +125,8 @@ export function optimizerOf(
       const factor = readFactor(who, steps, schedule(steps));
       steps++;
       for (const [i, parameter] of parameters.entries()) {
-        const rate = factor * rates[i]!;
-        const lambda = parameter.decay ? weightDecay : 0;
+        const rate = factor * settings[i]!.rate;
+        const lambda = settings[i]!.decay;
         applyGradient(parameter.tensor, (numbers, gradient) => {
           if (lambda > 0 && decoupled) kernels.axpy(1 - rate * lambda, numbers, numbers, false);
           if (lambda > 0 && !decoupled) kernels.axpy(lambda, numbers, gradient, true);

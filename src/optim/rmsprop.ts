@@ -3,7 +3,7 @@ import { readNumber } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
 /**
- * RMSprop (Hinton): s = ρ·s + (1 − ρ)·g², v = momentum·v + g/(√s + ε), p −= rate·v, with ρ 0.9, momentum 0, ε 1e-8. Default rates as Adam's.
+ * RMSprop (Hinton): s = ρ·s + (1 − ρ)·g², v = momentum·v + g/(√s + ε), p −= rate·v, with ρ 0.9, momentum 0, ε 1e-8. Default rate 0.001.
  */
 export function rmsprop(
   parameters: Trained,
@@ -15,7 +15,7 @@ export function rmsprop(
   readNumber("rmsprop", "momentum", momentum, { least: 0, below: 1 });
   readNumber("rmsprop", "epsilon", epsilon, { least: 0 });
   return optimizerOf("rmsprop", parameters, options, {
-    rateOf: (parameter) => parameter.learningRate ?? 0.001,
+    learningRate: 0.001,
     remembers: ["meanSquare", "momentum"],
     decoupled: false,
     update: (p, g, [s, v], rate) => kernels.rmsprop(p, g, s!, v!, rate, rho, momentum, epsilon),

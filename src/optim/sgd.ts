@@ -4,7 +4,7 @@ import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOption
 
 /**
  * Stochastic gradient descent: p −= rate·g. With `momentum` (0): v = momentum·v + g, p −= rate·v; with `nesterov` (false)
- * p −= rate·(g + momentum·v). Default rate 0.01.
+ * p −= rate·(g + momentum·v). Default rate 0.1·(1 − momentum): 0.01 with momentum 0.9.
  */
 export function sgd(
   parameters: Trained,
@@ -15,7 +15,7 @@ export function sgd(
   readBoolean("sgd", "nesterov", nesterov);
   if (nesterov && momentum === 0) throw new ValueError("sgd", "nesterov needs momentum above 0, such as 0.9");
   return optimizerOf("sgd", parameters, options, {
-    rateOf: () => 0.01,
+    learningRate: 0.1 * (1 - momentum),
     remembers: momentum === 0 ? [] : ["momentum"],
     decoupled: false,
     update: (p, g, [v], rate) => {

@@ -87,10 +87,10 @@ export type PoolOptions = {
 };
 
 /**
- * The learning rate under Adam for numbers which many weights share. Adam moves every number by about its rate; a factor is around 0.4
- * where a dense weight is around 0.02, so it wants a larger one. On the toy network up to 0.1 is better still, see docs/smh.md.
+ * The rate factor of a pool's numbers, measured on the toy network (docs/smh.md). A number of a pool is around 0.4 or 1 where a dense weight
+ * of the last layer is around 0.02, so it needs larger steps.
  */
-export const CORE_LEARNING_RATE = 0.02;
+export const CORE_RATE_FACTOR = 15;
 
 /** A trained part of a pool, its numbers drawn by its name. */
 export function coreParameter(
@@ -108,7 +108,7 @@ export function coreParameter(
   const tensor = variable(drawn);
   tensor.name = path;
   if (!trainable) tensor.history = null;
-  return { name: path, tensor, decay: true, learningRate: CORE_LEARNING_RATE };
+  return { name: path, tensor, decay: true, rateFactor: CORE_RATE_FACTOR };
 }
 
 /** The options of every pool. */

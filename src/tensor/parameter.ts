@@ -6,6 +6,6 @@ export type Parameter = {
   readonly tensor: Tensor;
   /** Whether weight decay applies: to weights, not to biases, norms and scales. */
   readonly decay: boolean;
-  /** The learning rate that suits it under Adam when the user gives none, where that is not the optimizer's own default. */
-  readonly learningRate?: number;
+  /** Scales the learning rate, which means the rate of dense weights: above 1 for the numbers of a pool. Left out: 1. */
+  readonly rateFactor?: number;
 };

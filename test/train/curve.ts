@@ -17,7 +17,8 @@ export function curve(kind: Kind): number[] {
   const pool = (): ProductVariablePool => new ProductVariablePool({ poolSize: poolSizeFor(build), fraction: 0.4, seed: 1 });
   const vars = kind === "dense" ? new DenseVariables({ seed: 1 }) : new VariableFactory({ pool: pool(), seed: 1 });
   const model = build(vars);
-  const optimizer = sgd(vars.parameters(), { learningRate: kind === "dense" ? 0.02 : 0.5, momentum: 0.9 });
+  const groups = [{ match: "", rateFactor: 1 }]; // one rate for the pool's numbers and all others
+  const optimizer = sgd(vars.parameters(), { learningRate: kind === "dense" ? 0.02 : 0.5, momentum: 0.9, groups });
   const data = syntheticDigits(640, new Generator(1));
   return [...batches(data, { batchSize: 64, random: new Generator(2) })].map(({ inputs, targets: labels }) =>
     step(() => {

@@ -34,8 +34,7 @@ function built(
   const pool = new ProductVariablePool({ poolSize: poolSizeFor(build), fraction: 0.4, seed: 1 });
   const vars = kind === "dense" ? new DenseVariables({ seed: 1 }) : new VariableFactory({ pool, seed: 1 });
   const model = build(vars);
-  const rate = { learningRate: ({ learningRate }: Parameter) => (learningRate === undefined ? 0.01 : 0.05) };
-  return { vars, model, optimizer: optimizerOf(vars.parameters(), rate) };
+  return { vars, model, optimizer: optimizerOf(vars.parameters(), { learningRate: 0.005 }) };
 }
 const bits = (vars: VariableCreator): Map<string, Float32Array> =>
   new Map([...weightsOf(vars)].map(([name, x]) => [name, x.toArray()]));
