@@ -86,7 +86,7 @@ const SHARES = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
 /** A function that writes `length` inputs of the dataset from `at` on, scaled, to y from `to` on. The kind of inputs is asked once. */
 function copierOf({ inputs, scale }: Dataset): (at: number, length: number, y: Numbers, to: number) => void {
-  if (scale === 1 / 255 && isBytes(inputs)) {
+  if (scale === undefined && isBytes(inputs)) {
     return (at, length, y, to) => {
       for (let j = 0; j < length; j++) y[to + j] = SHARES[inputs[at + j]!]!;
     };

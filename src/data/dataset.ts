@@ -16,14 +16,15 @@ export type InputNumbers =
 /** Labeled examples, one after another. */
 export type Dataset = {
   /**
-   * `[length, ...inputShape]`, row-major.
+   * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) are pixels and mean value / 255, unless `scale` is given.
+   * Numbers of every other kind mean themselves. Columns of integers, `{ inputs, targets }`, are never scaled.
    */
   readonly inputs: InputNumbers;
   readonly inputShape: Shape;
   /** `[length]`, each of 0 … classes - 1. */
   readonly labels: Int32Array;
   readonly classes: number;
-  /** Each input is multiplied by this number (1). Bytes of an image want 1 / 255; `readMnist` says so of its images. */
+  /** Each input is multiplied by this number. Default 1 / 255 for bytes, else 1. Give 1 if the bytes are ids or levels. */
   readonly scale?: number | undefined;
 };
 

@@ -65,8 +65,7 @@ function readPart(folder: string, part: { readonly images: string; readonly labe
   if (labels.data.length !== count) {
     throw new DataError(labelsFile, `${labels.data.length} labels for the ${count} images of ${part.images}: need as many`);
   }
-  const inputShape = [height, width, 1];
-  const dataset = { inputs: images.data, inputShape, labels: Int32Array.from(labels.data), classes: 10, scale: 1 / 255 };
+  const dataset = { inputs: images.data, inputShape: [height, width, 1], labels: Int32Array.from(labels.data), classes: 10 };
   checkDataset(dataset, labelsFile);
   return dataset;
 }

@@ -1,10 +1,13 @@
 import { dropout as drop } from "../ops/index.ts";
-import { type Generator, isTraining, readGenerator, readNumber, readTensor } from "../tensor/index.ts";
-import type { Layer } from "./layer.ts";
+import { type Generator, isTraining, readGenerator, readNumber, readTensor, type Tensor } from "../tensor/index.ts";
+import { type Layer, refuseMore } from "./layer.ts";
 
 /** In training mode a share `rate` of the numbers becomes 0 and the rest grows by 1/(1 − rate). In inference mode returns x. */
 export function dropout(rate: number, random: Generator): Layer {
   readNumber("dropout", "rate", rate, { least: 0, below: 1 });
   readGenerator("dropout", "random", random);
-  return (x) => (isTraining() && rate > 0 ? drop(x, rate, () => random.uniform()) : readTensor("dropout", "x", x));
+  return (x: Tensor, ...more: never[]) => {
+    refuseMore("dropout", more);
+    return isTraining() && rate > 0 ? drop(x, rate, () => random.uniform()) : readTensor("dropout", "x", x);
+  };
 }

@@ -1,4 +1,4 @@
-import { type Outputs, readFunction, readOutputs, readTensors, Tensor } from "../tensor/index.ts";
+import { describe, type Outputs, readFunction, readOutputs, readTensors, Tensor, ValueError } from "../tensor/index.ts";
 
 /**
  * A part of a network: a function of tensors. Weights are captured variables, so ops such as `relu` are layers as they are.
@@ -9,6 +9,12 @@ import { type Outputs, readFunction, readOutputs, readTensors, Tensor } from "..
 export type Layer<Inputs extends readonly (Tensor | undefined)[] = [x: Tensor], Result extends Outputs = Tensor> = (
   ...inputs: Inputs
 ) => Result;
+
+/** @internal Throws if a layer of one tensor was called with more, such as a mode: the mode is a property of the run. */
+export function refuseMore(who: string, more: readonly unknown[]): void {
+  if (more.length > 0)
+    throw new ValueError(who, `takes one tensor, got ${describe(more[0])} after it; training(() => model(x)) sets the mode`);
+}
 
 /** Layers one after another. A layer that returns several tensors gives them to the next layer as its arguments. */
 export function sequential(...layers: readonly Layer[]): Layer;

@@ -21,10 +21,11 @@ import {
   ShapeError,
   show,
   sizeOf,
+  type Tensor,
   zeros,
 } from "../tensor/index.ts";
 import { onesInit, readCreator, type VariableCreator, zerosInit } from "../variables/index.ts";
-import type { Layer } from "./layer.ts";
+import { type Layer, refuseMore } from "./layer.ts";
 
 /**
  * Batch normalization over all axes but the last: x [..., channels]. In training mode (`training`) it uses the batch's own statistics and
@@ -46,7 +47,8 @@ export function batchNorm(
   const beta = vars.create("beta", [channels], { init: zerosInit });
   const movingMean = vars.create("moving_mean", [channels], { init: zerosInit, trainable: false });
   const movingVariance = vars.create("moving_variance", [channels], { init: onesInit, trainable: false });
-  return (x) => {
+  return (x: Tensor, ...more: never[]) => {
+    refuseMore("batchNorm", more);
     readTensor("batchNorm", "x", x);
     if (!isTraining()) return batchNormInference(x, gamma.read(), beta.read(), movingMean.read(), movingVariance.read(), epsilon);
     const { y, mean, variance } = batchNormTraining(x, gamma.read(), beta.read(), epsilon);

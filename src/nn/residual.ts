@@ -1,12 +1,13 @@
 import { add } from "../ops/index.ts";
-import { readFunction, readTensor, ShapeError, sameShape, show } from "../tensor/index.ts";
-import type { Layer } from "./layer.ts";
+import { readFunction, readTensor, ShapeError, sameShape, show, type Tensor } from "../tensor/index.ts";
+import { type Layer, refuseMore } from "./layer.ts";
 
 /** y = layer(x) + shortcut(x); without a shortcut x itself is added (He et al. 2016). */
 export function residual(layer: Layer, shortcut: Layer = (x) => x): Layer {
   readFunction("residual", "layer", layer);
   readFunction("residual", "shortcut", shortcut);
-  return (x) => {
+  return (x: Tensor, ...more: never[]) => {
+    refuseMore("residual", more);
     readTensor("residual", "x", x);
     const y = readTensor("residual", "the result of the layer", layer(x));
     const short = readTensor("residual", "the result of the shortcut", shortcut(x));

@@ -82,7 +82,7 @@ function cause(incident: Incident, search: () => Fault | null, of: "result" | "g
   if (input !== null) return input;
   const fault = attempt(search);
   const remedy = incident.trained ? REMEDY : FIRST_REMEDY;
-  if (fault === null) return of === "gradient" ? `beforeStep changed it; ${remedy}` : remedy;
+  if (fault === null) return of === "gradient" ? `beforeUpdate changed it; ${remedy}` : remedy;
   const value = fault.numbers[firstNonFinite(fault.numbers)]!;
   if (fault.kind === "leaf") {
     const reader = `${fault.op}${layerText(fault)} reads`;

@@ -92,7 +92,7 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> =
   /** Changes each training batch, for augmentation. `random` depends on seed, epoch and batch only, so a resumed run draws the same. */
   readonly transform?: Transform<TargetsOf<D>>;
   /** Runs between backward and the optimizer's step, for clipping or exchange of gradients. Awaited if it is async. */
-  readonly beforeStep?: () => unknown;
+  readonly beforeUpdate?: () => unknown;
   /** Runs after each batch. Awaited if it is async. */
   readonly onBatch?: (progress: Progress) => unknown;
   /** Runs after each complete epoch: may evaluate, or save a checkpoint. Awaited if it is async. */
@@ -140,7 +140,7 @@ const TRAIN_OPTIONS = [
   "validation",
   "earlyStopping",
   "transform",
-  "beforeStep",
+  "beforeUpdate",
   "onBatch",
   "onEpoch",
   "signal",
@@ -167,7 +167,7 @@ export function readTrainOptions(given: TrainOptions<Data, Outputs>): TrainRun {
   readCount(who, "seed", seed, Number.MIN_SAFE_INTEGER);
   readOptimizer(options.optimizer);
   if (options.vars !== undefined) weightsOf(options.vars);
-  for (const name of ["transform", "beforeStep", "onBatch", "onEpoch"] as const)
+  for (const name of ["transform", "beforeUpdate", "onBatch", "onEpoch"] as const)
     if (options[name] !== undefined) readFunction(who, name, options[name]);
   const metrics = readScored(who, options, batchSize);
   if (earlyStopping !== undefined) readEarlyStopping(earlyStopping, metrics);

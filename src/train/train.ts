@@ -215,10 +215,10 @@ function checkCoverage({ optimizer }: TrainRun, loss: Tensor): void {
 
 /** The hook, then the optimizer's step. Runs after the step of the batch, so that an async hook may wait. */
 async function update(run: TrainRun, { loss, incident }: Lesson): Promise<void> {
-  const { optimizer, beforeStep } = run;
+  const { optimizer, beforeUpdate } = run;
   try {
-    if (beforeStep !== undefined) {
-      const hook = beforeStep();
+    if (beforeUpdate !== undefined) {
+      const hook = beforeUpdate();
       if (isThenable(hook)) await hook;
       checkGradients(run, loss, incident);
     }

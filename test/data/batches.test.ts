@@ -60,9 +60,9 @@ test("an empty dataset yields nothing", () => {
   expect(batchOrder(0, { batchSize: 4, random: new Generator(1) })).toEqual([]);
 });
 
-test("with scale 1 / 255 bytes stand for value / 255, all 256 of them", () => {
+test("bytes stand for value / 255, all 256 of them", () => {
   const inputs = Uint8Array.from({ length: 256 }, (_, i) => i);
-  const { inputs: x } = batchOf({ inputs, inputShape: [256], labels: Int32Array.of(0), classes: 1, scale: 1 / 255 }, [0]);
+  const { inputs: x } = batchOf({ inputs, inputShape: [256], labels: Int32Array.of(0), classes: 1 }, [0]);
   expect(x.toArray()).toEqual(Float32Array.from(inputs, (byte) => byte / 255));
 });
 

@@ -64,15 +64,15 @@ const inputsOf = (inputs: unknown, more: Partial<Dataset> = {}): number[] => {
 };
 
 test.each(["Uint8Array", "Uint8ClampedArray"])(
-  "the bytes of a %s are used as they are in every realm, and divided by 255 if scale says so",
+  "the bytes of a %s mean value / 255 in every realm, unless scale says otherwise",
   (kind) => {
     for (const realm of [
       (code: string): unknown => runInNewContext(code),
       (code: string): unknown => new Function(`return ${code}`)(),
     ]) {
       const bytes = realm(`new ${kind}([51, 255])`);
-      expect(inputsOf(bytes)).toEqual([51, 255]);
-      expect(inputsOf(bytes, { scale: 1 / 255 })).toEqual([Math.fround(0.2), 1]);
+      expect(inputsOf(bytes)).toEqual([Math.fround(0.2), 1]);
+      expect(inputsOf(bytes, { scale: 1 })).toEqual([51, 255]);
     }
   },
 );

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   avgPool2d,
+  batchNorm,
   conv2d,
   dense,
   depthwiseConv2d,
@@ -243,6 +244,17 @@ describe("sequential", () => {
     expect(modes.splice(0)).toEqual([true, true, true, true]);
     training(() => inference(() => model(ones([1]))));
     expect(modes).toEqual([false, false, false, false]);
+  });
+
+  test("and layers refuse a mode as an argument, as they took it before", () => {
+    const x = ones([2, 2]);
+    const norm = batchNorm(new DenseVariables(), 2);
+    const old = (layer: Layer, mode: string): string => thrown(() => (layer as (x: Tensor, mode?: string) => Tensor)(x, mode));
+    expect(old(dropout(0.5, new Generator(1)), "train")).toBe(
+      'ValueError: dropout: takes one tensor, got "train" after it; training(() => model(x)) sets the mode',
+    );
+    for (const layer of [norm, residual(norm), sequential(norm)])
+      expect(old(layer, "training")).toMatch(/^ValueError: (batchNorm|residual|sequential): .* got "training"/);
   });
 
   test("passes no more than tensors, so that an op with a second argument is a layer", () => {

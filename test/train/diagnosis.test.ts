@@ -119,16 +119,18 @@ describe("a gradient that is not finite", () => {
     expect(text).toMatch(/; nothing was changed$/);
   });
 
-  test("is named, too, if beforeStep complains of it", async () => {
+  test("is named, too, if beforeUpdate complains of it", async () => {
     const model = rooted();
-    const beforeStep = (): void => void clipByGlobalNorm(model.vars.parameters(), 1);
-    expect(await failure(model, { beforeStep })).toMatch(/: sqrt after layer "a" is the first op whose gradient/);
+    const beforeUpdate = (): void => void clipByGlobalNorm(model.vars.parameters(), 1);
+    expect(await failure(model, { beforeUpdate })).toMatch(/: sqrt after layer "a" is the first op whose gradient/);
   });
 
-  test("is blamed on beforeStep if only beforeStep made it", async () => {
+  test("is blamed on beforeUpdate if only beforeUpdate made it", async () => {
     const model = built();
-    const beforeStep = (): void => void model.vars.parameters()[0]!.tensor.leaf!.buffer!.fill(Number.NaN);
-    expect(await failure(model, { beforeStep })).toMatch(/"a\/kernel" holds NaN in epoch 1, batch 1: beforeStep changed it; /);
+    const beforeUpdate = (): void => void model.vars.parameters()[0]!.tensor.leaf!.buffer!.fill(Number.NaN);
+    expect(await failure(model, { beforeUpdate })).toMatch(
+      /"a\/kernel" holds NaN in epoch 1, batch 1: beforeUpdate changed it; /,
+    );
   });
 });
 

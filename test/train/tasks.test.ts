@@ -294,7 +294,7 @@ test("the hook between backward and update is awaited, and the gradients it leav
     loss: squared,
     optimizer: sgd(vars.parameters(), { learningRate: 0.5 }),
     batchSize: 200,
-    beforeStep: async () => {
+    beforeUpdate: async () => {
       const other = vars.parameters().map(({ tensor: x }) => mul(x.grad!, 0)); // as if another process had sent zeros
       await new Promise((resolve) => setTimeout(resolve, 5));
       await predict({ model, data: { inputs } }); // other steps may run meanwhile
@@ -313,10 +313,10 @@ test("a hook that fails or leaves a gradient that is not finite changes nothing"
   const { inputs, targets } = line();
   const run = { model: mlp(vars, 2, 1), data: { inputs, targets }, loss: squared, optimizer: adam(vars.parameters()) };
   const before = bits(vars);
-  await expect(train({ ...run, beforeStep: () => Promise.reject(new Error("lost")) })).rejects.toThrow("lost");
+  await expect(train({ ...run, beforeUpdate: () => Promise.reject(new Error("lost")) })).rejects.toThrow("lost");
   const spoil = async (): Promise<void> => assignGradient(vars.parameters()[1]!.tensor, new Float32Array(16).fill(Number.NaN));
-  await expect(train({ ...run, beforeStep: spoil })).rejects.toThrow(
-    /^train: the gradient of "hidden\/bias" holds NaN in epoch 1, batch 1: beforeStep changed it; .*; nothing was changed$/,
+  await expect(train({ ...run, beforeUpdate: spoil })).rejects.toThrow(
+    /^train: the gradient of "hidden\/bias" holds NaN in epoch 1, batch 1: beforeUpdate changed it; .*; nothing was changed$/,
   );
   expect(bits(vars)).toEqual(before);
 });

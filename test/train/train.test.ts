@@ -234,7 +234,7 @@ test("training that diverges ends with a TrainingError", async () => {
   await expect(trained).rejects.toThrow(/^train: the loss is (NaN|Infinity) in epoch 1, batch \d/);
 });
 
-test("beforeStep runs between backward and the optimizer's step", async () => {
+test("beforeUpdate runs between backward and the optimizer's step", async () => {
   const { vars, model, optimizer } = built("dense", toy, (parameters) => sgd(parameters, { learningRate: 1 }));
   const norms: number[] = [];
   let last = bits(vars);
@@ -243,7 +243,7 @@ test("beforeStep runs between backward and the optimizer's step", async () => {
     optimizer,
     data: few,
     batchSize: 25,
-    beforeStep: () => void norms.push(clipByGlobalNorm(vars.parameters(), 1e-3)),
+    beforeUpdate: () => void norms.push(clipByGlobalNorm(vars.parameters(), 1e-3)),
     onBatch: () => {
       const now = bits(vars);
       const moved = Math.hypot(...[...now].flatMap(([name, x]) => Array.from(x, (v, i) => v - last.get(name)![i]!)));
@@ -406,7 +406,13 @@ test("a last step that ruins the parameters is told, although its loss was finit
   const vars = new DenseVariables({ seed: 1 });
   const model = toy(vars);
   const optimizer = sgd(vars.parameters(), { learningRate: 1e38 });
-  const run = train({ model, optimizer, data: takeFirst(few, 10), batchSize: 10, beforeStep: () => gradientsTimes(1e30, vars) });
+  const run = train({
+    model,
+    optimizer,
+    data: takeFirst(few, 10),
+    batchSize: 10,
+    beforeUpdate: () => gradientsTimes(1e30, vars),
+  });
   await expect(run).rejects.toThrow(
     /^train: "conv\/kernel" of layer "conv" is no longer finite after epoch 1: element 0 is -?Infinity; a smaller learning rate/,
   );
