@@ -100,6 +100,7 @@ const on =
 
 const pairs = [
   "add",
+  "mulUnlessZero",
   "sub",
   "mul",
   "div",
@@ -392,6 +393,7 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   call("hashgrad.assignGradient", h.assignGradient, () => [leaf(), [1, 2]]),
   call("hashgrad.shared", h.shared, () => [new h.DenseVariables()]),
   call("smh.compress", smh.compress, () => [(vars: h.VariableCreator) => nn.dense(vars, 4, 4), { fraction: 0.5 }]),
+  call("hashgrad.trace", h.trace, () => [(x: h.Tensor) => [x], [t(2)]]),
   call("hashgrad.step", h.step, () => [() => t(2)]),
   call("hashgrad.assign", h.assign, () => [leaf(), [1, 2]]),
   call("hashgrad.zeroGrad", h.zeroGrad, () => [[leaf()]]),

@@ -8,8 +8,9 @@ import {
   mishGrad,
   mish as mishKernel,
 } from "../kernels/index.ts";
-import { readName, readNumber, readOptions, readTensor, record, type Tensor } from "../tensor/index.ts";
+import { readName, readNumber, readOptions, readTensor, type Tensor } from "../tensor/index.ts";
 import { add, clip, mul, relu } from "./elementwise.ts";
+import { record } from "./record.ts";
 import { special } from "./special.ts";
 
 /** `approximate` ("tanh"): "none" computes Φ by the error function, "tanh" by the formula of Hendrycks and Gimpel (2016). */

@@ -6,14 +6,17 @@ import {
   lessEqual as areLessOrEqual,
   notEqual as areUnequal,
 } from "../kernels/index.ts";
-import { record, type Tensor } from "../tensor/index.ts";
+import type { Tensor } from "../tensor/index.ts";
 import { aligned } from "./elementwise.ts";
+import { record } from "./record.ts";
 
 type Operand = Tensor | number;
 type Kernel = (a: Numbers, b: Numbers, y: Numbers) => void;
 
+type Comparison = "equal" | "greater" | "greaterEqual" | "less" | "lessEqual" | "notEqual";
+
 /** The graph records a comparison, but no gradient passes: the result is constant between its jumps. */
-function compare(op: string, a: Operand, b: Operand, kernel: Kernel, swapped = false): Tensor {
+function compare(op: Comparison, a: Operand, b: Operand, kernel: Kernel, swapped = false): Tensor {
   const [x, z] = aligned(op, a, b);
   const y = alloc(x.size);
   if (swapped) kernel(z.data, x.data, y);

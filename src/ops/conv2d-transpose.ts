@@ -6,14 +6,14 @@ import {
   readOptions,
   readPair,
   readTensor,
-  record,
   ShapeError,
   show,
   sizeOf,
   type Tensor,
 } from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
-import { checkExtent, type Padding, type Pair, readPadding, readSides, spanOf } from "./windows.ts";
+import { record } from "./record.ts";
+import { checkExtent, exactPadding, type Padding, type Pair, readPadding, readSides, spanOf } from "./windows.ts";
 
 /** Strides (1), dilations (1), padding ("valid"), output padding (0), groups (1), and a bias [outputs] that is added to every pixel. */
 export type Conv2dTransposeOptions = {
@@ -39,10 +39,10 @@ export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTrans
   readTensor(who, "x", x);
   readTensor(who, "kernel", kernel);
   const {
-    strides = 1,
-    dilations = 1,
-    padding = "valid",
-    outputPadding = 0,
+    strides: stride = 1,
+    dilations: dilation = 1,
+    padding: given = "valid",
+    outputPadding: more = 0,
     groups = 1,
     bias,
   } = readOptions(who, options, ["strides", "dilations", "padding", "outputPadding", "groups", "bias"]);
@@ -62,9 +62,11 @@ export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTrans
   }
   const outputs = share * groups;
   checkBias(who, bias, outputs);
-  const [strideY, strideX] = readPair(who, "strides", strides);
-  const [dilationY, dilationX] = readPair(who, "dilations", dilations);
-  const [moreY, moreX] = readPair(who, "outputPadding", outputPadding);
+  const strides = readPair(who, "strides", stride);
+  const dilations = readPair(who, "dilations", dilation);
+  const outputPadding = readPair(who, "outputPadding", more);
+  const [[strideY, strideX], [dilationY, dilationX], [moreY, moreX]] = [strides, dilations, outputPadding];
+  const padding = exactPadding(who, given);
   const sides = readPadding(who, padding);
 
   /** How many pixels an axis of n has afterwards, and how many are cut off before the first. */
@@ -113,13 +115,7 @@ export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTrans
   if (bias !== undefined) kernels.sumGrad({ outer: 1, n: y.length / outputs, inner: outputs }, bias.data, y, 1, false);
   kernels.conv2dInputGrad(sizes, x.data, kernel.data, y, bias !== undefined);
   const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
-  const attributes = {
-    strides: [strideY, strideX],
-    dilations: [dilationY, dilationX],
-    padding,
-    outputPadding: [moreY, moreX],
-    groups,
-  };
+  const attributes = { strides, dilations, padding, outputPadding, groups };
   return record(who, attributes, inputs, shape, y, (dy, into) => {
     into(x, (dx, accumulate) => {
       const to = accumulate ? alloc(dx.length) : dx;

@@ -1,7 +1,18 @@
 import { alloc, kernels } from "../kernels/index.ts";
-import { checkSize, describe, readOptions, readTensor, record, ShapeError, show, sizeOf, type Tensor } from "../tensor/index.ts";
+import {
+  checkSize,
+  describe,
+  readOptions,
+  readPair,
+  readTensor,
+  ShapeError,
+  show,
+  sizeOf,
+  type Tensor,
+} from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
-import { type Padding, type Pair, windowsOf } from "./windows.ts";
+import { record } from "./record.ts";
+import { exactPadding, type Padding, type Pair, windowsOf } from "./windows.ts";
 
 const OPTIONS = ["strides", "dilations", "padding", "bias"] as const;
 
@@ -22,12 +33,13 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions & { re
   readTensor("conv2d", "x", x);
   readTensor("conv2d", "kernel", kernel);
   const {
-    strides = 1,
-    dilations = 1,
-    padding = "valid",
+    strides: stride = 1,
+    dilations: dilation = 1,
+    padding: given = "valid",
     groups = 1,
     bias,
   } = readOptions("conv2d", options, [...OPTIONS, "groups"]);
+  const [strides, dilations] = [readPair("conv2d", "strides", stride), readPair("conv2d", "dilations", dilation)];
   const [kernelHeight = 0, kernelWidth = 0, share = 0, outChannels = 0] = kernel.shape;
   if (
     x.shape.length !== 4 ||
@@ -42,6 +54,7 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions & { re
     );
   }
   checkBias("conv2d", bias, outChannels);
+  const padding = exactPadding("conv2d", given);
   const windows = windowsOf("conv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
   const sizes = { outChannels, groups, ...windows }; // in this order: Node 20 gives every { ...windows, groups } a hidden class of its own
   const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outChannels];
@@ -63,7 +76,14 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions & { re
 export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tensor {
   readTensor("depthwiseConv2d", "x", x);
   readTensor("depthwiseConv2d", "kernel", kernel);
-  const { strides = 1, dilations = 1, padding = "valid", bias } = readOptions("depthwiseConv2d", options, OPTIONS);
+  const {
+    strides: stride = 1,
+    dilations: dilation = 1,
+    padding: given = "valid",
+    bias,
+  } = readOptions("depthwiseConv2d", options, OPTIONS);
+  const strides = readPair("depthwiseConv2d", "strides", stride);
+  const dilations = readPair("depthwiseConv2d", "dilations", dilation);
   const [kernelHeight = 0, kernelWidth = 0, channels = 0, multiplier = 0] = kernel.shape;
   if (x.shape.length !== 4 || kernel.shape.length !== 4 || channels !== x.shape[3]) {
     throw new ShapeError(
@@ -73,6 +93,7 @@ export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptio
   }
   const outputs = channels * multiplier;
   checkBias("depthwiseConv2d", bias, outputs);
+  const padding = exactPadding("depthwiseConv2d", given);
   const windows = windowsOf("depthwiseConv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
   const sizes = { multiplier, ...windows };
   const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outputs];

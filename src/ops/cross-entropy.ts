@@ -8,7 +8,6 @@ import {
   readNumbers,
   readOptions,
   readTensor,
-  record,
   ShapeError,
   sameShape,
   show,
@@ -18,11 +17,12 @@ import {
   ValueError,
   zeros,
 } from "../tensor/index.ts";
-import { add, mul, neg } from "./elementwise.ts";
+import { add, mul, mulUnlessZero, neg } from "./elementwise.ts";
 import { concat, gather, reshape } from "./movement.ts";
 import { logSoftmax } from "./normalise.ts";
+import { record } from "./record.ts";
 import { mean, sum } from "./reduce.ts";
-import { type Reduction, readReduction, reduced, weighted } from "./reduction.ts";
+import { type Reduction, readReduction, reduced } from "./reduction.ts";
 
 /** Rows of zeros with a 1 at each label: [labels] → [labels, classes]. */
 export function oneHot(labels: Int32Array | readonly number[], classes: number): Tensor {
@@ -145,7 +145,7 @@ function readLabels(
 function softLosses(logits: Tensor, target: Tensor, labelSmoothing: number, weights: Tensor | null): Tensor {
   const classes = logits.shape.at(-1)!;
   const smooth = labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes);
-  return neg(sum(weighted(weights === null ? smooth : mul(smooth, weights), logSoftmax(logits)), -1));
+  return neg(sum(mulUnlessZero(weights === null ? smooth : mul(smooth, weights), logSoftmax(logits)), -1));
 }
 
 /** One loss per row, from labels; in one kernel unless smoothed losses are weighted. */
@@ -154,9 +154,9 @@ function labelLosses(logits: Tensor, labels: Int32Array, labelSmoothing: number,
   if (weights !== null && labelSmoothing > 0) return softLosses(logits, oneHot(labels, classes), labelSmoothing, weights);
   const losses = alloc(labels.length);
   kernels.crossEntropy(classes, labelSmoothing, labels, logits.data, losses);
-  const attributes = { labels, labelSmoothing, reduction: "none" };
+  const attributes = { labels, labelSmoothing, reduction: "none" } as const;
   const y = record("crossEntropy", attributes, [logits], [labels.length], losses, (dy, into) =>
     into(logits, (dx, accumulate) => kernels.crossEntropyGrad(classes, labelSmoothing, labels, logits.data, dy, dx, accumulate)),
   );
-  return weights === null ? y : weighted(tensor(Float32Array.from(labels, (label) => weights.data[label]!)), y);
+  return weights === null ? y : mulUnlessZero(tensor(Float32Array.from(labels, (label) => weights.data[label]!)), y);
 }

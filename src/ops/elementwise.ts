@@ -6,13 +6,13 @@ import {
   readNumber,
   readOperand,
   readTensor,
-  record,
   sameShape,
   sizeOf,
   type Tensor,
   ValueError,
 } from "../tensor/index.ts";
 import { broadcastTo } from "./movement.ts";
+import { record } from "./record.ts";
 
 /** Kernels `f(x, y)` that have a gradient `fGrad(x, y, dy, dx, accumulate)` beside them. */
 type Unary =
@@ -124,11 +124,11 @@ export function sub(a: Tensor | number, b: Tensor | number): Tensor {
   });
 }
 
-/** x times a tensor of one number, which need not be broadcast. */
-function scaled(x: Tensor, scale: Tensor): Tensor {
+/** x times a tensor of one number, which need not be broadcast. `operands` are both, in the order in which they were given. */
+function scaled(x: Tensor, scale: Tensor, operands: readonly Tensor[]): Tensor {
   const y = alloc(x.size);
   kernels.axpy(scale.item(), x.data, y, false);
-  return record("mul", {}, [x, scale], x.shape, y, (dy, into) => {
+  return record("mul", {}, operands, x.shape, y, (dy, into) => {
     into(x, (dx, accumulate) => kernels.axpy(scale.item(), dy, dx, accumulate)); // dx (+)= scale·dy
     into(scale, (dscale, accumulate) => kernels.dot(dy, x.data, dscale, accumulate)); // dscale (+)= Σ dy·x
   });
@@ -137,14 +137,28 @@ function scaled(x: Tensor, scale: Tensor): Tensor {
 /** a·b element by element, broadcast. */
 export function mul(a: Tensor | number, b: Tensor | number): Tensor {
   const [u, v] = [readOperand("mul", "a", a), readOperand("mul", "b", b)];
-  if (v.size === 1 && u.size > 1 && v.shape.length <= u.shape.length) return scaled(u, v);
-  if (u.size === 1 && v.size > 1 && u.shape.length <= v.shape.length) return scaled(v, u);
+  if (v.size === 1 && u.size > 1 && v.shape.length <= u.shape.length) return scaled(u, v, [u, v]);
+  if (u.size === 1 && v.size > 1 && u.shape.length <= v.shape.length) return scaled(v, u, [u, v]);
   const [x, z] = aligned("mul", u, v);
   const y = alloc(x.size);
   kernels.mul(x.data, z.data, y, false);
   return record("mul", {}, [x, z], x.shape, y, (dy, into) => {
     into(x, (dx, accumulate) => kernels.mul(dy, z.data, dx, accumulate)); // dx (+)= dy·z
     into(z, (dz, accumulate) => kernels.mul(dy, x.data, dz, accumulate)); // dz (+)= dy·x
+  });
+}
+
+/**
+ * weight·x element by element, broadcast, and 0 where the weight is 0, even if x is infinite or NaN: an outcome of probability 0 adds
+ * nothing to a loss.
+ */
+export function mulUnlessZero(weight: Tensor | number, x: Tensor | number): Tensor {
+  const [w, z] = aligned("mulUnlessZero", weight, x);
+  const y = alloc(w.size);
+  kernels.mulUnlessZero(w.data, z.data, y);
+  return record("mulUnlessZero", {}, [w, z], w.shape, y, (dy, into) => {
+    into(w, (dw, accumulate) => kernels.mul(dy, z.data, dw, accumulate)); // dw (+)= dy·x
+    into(z, (dz, accumulate) => kernels.mul(dy, w.data, dz, accumulate)); // dx (+)= dy·weight
   });
 }
 
@@ -209,7 +223,7 @@ export function straightThroughSign(x: Tensor): Tensor {
 
 /**
  * x with a share `rate` of its elements, drawn at random, set to 0 and the rest divided by 1 − rate, so that the expected value stays.
- * `draw` returns numbers of at least 0 and below 1; pass `() => generator.uniform()`.
+ * Recorded as `mul` by the mask that was drawn. `draw` returns numbers of at least 0 and below 1; pass `() => generator.uniform()`.
  */
 export function dropout(x: Tensor, rate: number, draw: () => number): Tensor {
   readTensor("dropout", "x", x);
@@ -217,9 +231,5 @@ export function dropout(x: Tensor, rate: number, draw: () => number): Tensor {
   readFunction("dropout", "draw", draw);
   const mask: Numbers = alloc(sizeOf(x.shape));
   kernels.dropoutMask(rate, draw, mask);
-  const y = alloc(x.size);
-  kernels.mul(x.data, mask, y, false);
-  return record("dropout", { rate }, [x, fresh(x.shape, mask)], x.shape, y, (dy, into) =>
-    into(x, (dx, accumulate) => kernels.mul(dy, mask, dx, accumulate)),
-  );
+  return mul(x, fresh(x.shape, mask));
 }

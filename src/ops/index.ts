@@ -18,6 +18,7 @@ export {
   maximum,
   minimum,
   mul,
+  mulUnlessZero,
   neg,
   pow,
   reciprocal,
@@ -32,6 +33,7 @@ export {
   tanh,
   where,
 } from "./elementwise.ts";
+export type { Graph, GraphNode, OpAttributes } from "./graph.ts";
 export {
   binaryCrossEntropyWithLogits,
   huber,
@@ -64,4 +66,5 @@ export { expandDims, eye, flip, squeeze, tile, tril, triu } from "./shaping.ts";
 export { type TopK, topK } from "./sorting.ts";
 export { cos, erf, floor, round, rsqrt, sin } from "./special.ts";
 export { cumsum, logSumExp, norm, prod, standardDeviation, type VarianceOptions, variance } from "./statistics.ts";
+export { type Traced, trace } from "./trace.ts";
 export type { Padding, Padding1d, Pair } from "./windows.ts";

@@ -1,7 +1,7 @@
 import { readNumber, readOptions, readTensor, ShapeError, sameShape, show, type Tensor } from "../tensor/index.ts";
-import { abs, add, clip, log, mul, neg, softplus, square, sub, where } from "./elementwise.ts";
+import { abs, add, clip, log, mul, mulUnlessZero, neg, softplus, square, sub, where } from "./elementwise.ts";
 import { sum } from "./reduce.ts";
-import { type Reduction, readReduction, reduced, weighted } from "./reduction.ts";
+import { type Reduction, readReduction, reduced } from "./reduction.ts";
 
 /** The reduction ("mean"). */
 export type LossOptions = { readonly reduction?: Reduction };
@@ -56,7 +56,7 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options?:
   const reduction = readLoss("klDivergence", { logProbabilities, target }, options, ["reduction"]);
   if (target.shape.length === 0) throw new ShapeError("klDivergence", "logProbabilities []: need [..., classes]");
   const logTarget = log(where(target, target, 1)); // log 1 in place of log 0: no infinite gradient
-  return reduced(sum(weighted(target, sub(logTarget, logProbabilities)), -1), reduction);
+  return reduced(sum(mulUnlessZero(target, sub(logTarget, logProbabilities)), -1), reduction);
 }
 
 /**
@@ -67,5 +67,5 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options?:
 export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("binaryCrossEntropyWithLogits", { logits, target }, options, ["reduction"]);
   const [ifOne, ifZero] = [softplus(neg(logits)), softplus(logits)];
-  return reduced(add(weighted(target, ifOne), weighted(sub(1, target), ifZero)), reduction);
+  return reduced(add(mulUnlessZero(target, ifOne), mulUnlessZero(sub(1, target), ifZero)), reduction);
 }

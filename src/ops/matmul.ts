@@ -5,7 +5,6 @@ import {
   readBoolean,
   readOptions,
   readTensor,
-  record,
   type Shape,
   ShapeError,
   show,
@@ -16,6 +15,7 @@ import {
 } from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
 import { reshaped } from "./movement.ts";
+import { record } from "./record.ts";
 
 /**
  * `transposeA`: a holds [k, m] instead of [m, k]; `transposeB`: b holds [n, k] instead of [k, n]. No copy is made. `bias` [n] is added to

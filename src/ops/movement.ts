@@ -14,7 +14,6 @@ import {
   readOptions,
   readTensor,
   readTensors,
-  record,
   type Shape,
   ShapeError,
   sameShape,
@@ -24,9 +23,16 @@ import {
   type Tensor,
   ValueError,
 } from "../tensor/index.ts";
+import type { OpAttributes } from "./graph.ts";
+import { record } from "./record.ts";
 
 /** The elements of x that a view names, as a new array; their gradient goes back to where they came from. */
-export function viewed(op: string, attributes: Record<string, unknown>, x: Tensor, view: View): Tensor {
+export function viewed<Op extends "flip" | "slice" | "transpose">(
+  op: Op,
+  attributes: OpAttributes[Op],
+  x: Tensor,
+  view: View,
+): Tensor {
   checkSize(op, view.shape);
   const y = alloc(sizeOf(view.shape));
   kernels.readView(view, x.data, y);
@@ -94,7 +100,8 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   const sizes = { outer: sizeOf(shape.slice(0, first)), n: sizeOf(shape.slice(first, end)), inner: sizeOf(shape.slice(end)) };
   const y = alloc(sizeOf(shape));
   kernels.sumGrad(sizes, x.data, y, 1, false);
-  return record("broadcastTo", { shape }, [x], [...shape], y, (dy, into) =>
+  const own = [...shape];
+  return record("broadcastTo", { shape: own }, [x], own, y, (dy, into) =>
     into(x, (dx, accumulate) => kernels.sum(sizes, dy, dx, 1, accumulate)),
   );
 }
@@ -302,7 +309,8 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
   const view = { shape: x.shape, strides, offset: padding.reduce((sum, [before], axis) => sum + before * strides[axis]!, 0) };
   const y = alloc(sizeOf(shape)).fill(value);
   kernels.writeView(view, x.data, y, false);
-  return record("pad", { padding, value }, [x], shape, y, (dy, into) =>
+  const own = padding.map(([before, after]) => [before, after] as const);
+  return record("pad", { padding: own, value }, [x], shape, y, (dy, into) =>
     into(x, (dx, accumulate) => takeView(view, dy, dx, accumulate)),
   );
 }
@@ -322,7 +330,7 @@ export function gather(x: Tensor, indices: Int32Array | readonly number[], axis 
   checkSize("gather", [found.length, width]);
   const y = alloc(found.length * width);
   kernels.readRows(found, width, x.data, y);
-  return record("gather", { indices: found, axis: 0 }, [x], [found.length, ...x.shape.slice(1)], y, (dy, into) =>
+  return record("gather", { axis: 0, indices: found }, [x], [found.length, ...x.shape.slice(1)], y, (dy, into) =>
     into.partly(x, (dx) => kernels.addRows(found, width, dy, dx)),
   );
 }

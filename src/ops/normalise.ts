@@ -1,6 +1,17 @@
 import { alloc, kernels } from "../kernels/index.ts";
-import { fresh, readNumber, readTensor, record, ShapeError, show, stopGradient, type Tensor } from "../tensor/index.ts";
+import {
+  fresh,
+  noteSource,
+  readNumber,
+  readTensor,
+  ShapeError,
+  show,
+  stopGradient,
+  type Tensor,
+  traceNow,
+} from "../tensor/index.ts";
 import { add, mul } from "./elementwise.ts";
+import { record } from "./record.ts";
 import { alongLast } from "./reduce.ts";
 
 /** eˣ/Σeˣ along an axis (the last). Large x do not overflow. */
@@ -9,7 +20,7 @@ export function softmax(x: Tensor, axis = -1): Tensor {
     const classes = rows.shape.at(-1)!;
     const y = alloc(rows.size);
     kernels.softmax(classes, rows.data, y);
-    return record("softmax", { axis }, [rows], rows.shape, y, (dy, into) =>
+    return record("softmax", { axis: rows.shape.length - 1 }, [rows], rows.shape, y, (dy, into) =>
       into(rows, (dx, accumulate) => kernels.softmaxGrad(classes, y, dy, dx, accumulate)),
     );
   });
@@ -21,7 +32,7 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
     const classes = rows.shape.at(-1)!;
     const y = alloc(rows.size);
     kernels.logSoftmax(classes, rows.data, y);
-    return record("logSoftmax", { axis }, [rows], rows.shape, y, (dy, into) =>
+    return record("logSoftmax", { axis: rows.shape.length - 1 }, [rows], rows.shape, y, (dy, into) =>
       into(rows, (dx, accumulate) => kernels.logSoftmaxGrad(classes, y, dy, dx, accumulate)),
     );
   });
@@ -35,41 +46,50 @@ export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; reado
 
 /**
  * Batch normalisation while training (Ioffe and Szegedy 2015): x [..., channels], gamma and beta [channels];
- * y = gamma·(x − mean)/√(variance + epsilon) + beta with the mean and the biased variance of each channel over all other axes.
+ * y = gamma·(x − mean)/√(variance + epsilon) + beta with the mean and the biased variance of each channel over all other axes. gamma and beta
+ * left out: no scale, no shift.
  */
-export function batchNormTraining(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-3): BatchNormResult {
+export function batchNormTraining(x: Tensor, gamma?: Tensor, beta?: Tensor, epsilon = 1e-3): BatchNormResult {
   const channels = checkChannels("batchNormTraining", x, { gamma, beta }, epsilon);
   if (x.size === 0)
     throw new ShapeError("batchNormTraining", `x ${show(x.shape)} is empty: there are no statistics of no numbers`);
   const [means, variances, z] = [new Float64Array(channels), new Float64Array(channels), alloc(x.size)];
   kernels.columnMoments(channels, x.data, means, variances);
   kernels.standardiseColumns(channels, x.data, means, variances, epsilon, z);
-  const standard = record("batchNorm", { epsilon }, [x], x.shape, z, (dz, into) =>
+  const standard = record("batchNormTraining", { epsilon, output: "y" }, [x], x.shape, z, (dz, into) =>
     into(x, (dx, accumulate) => kernels.standardiseColumnsGrad(channels, z, variances, epsilon, dz, dx, accumulate)),
   );
-  const [mean, variance] = [means, variances].map((found) => {
+  const statistic = (output: "mean" | "variance", found: Float64Array): Tensor => {
     const rounded = alloc(channels);
     rounded.set(found);
-    return fresh([channels], rounded);
-  }) as [Tensor, Tensor];
+    const result = fresh([channels], rounded);
+    if (traceNow() > 0) noteSource(result, "batchNormTraining", { epsilon, output }, [x]);
+    return result;
+  };
+  const [mean, variance] = [statistic("mean", means), statistic("variance", variances)];
   return { y: scaleAndShift(standard, gamma, beta), mean, variance };
 }
 
-/** Batch normalisation with given statistics: y = gamma·(x − mean)/√(variance + epsilon) + beta. No gradient reaches the statistics. */
+/**
+ * Batch normalisation with given statistics: y = gamma·(x − mean)/√(variance + epsilon) + beta. No gradient reaches
+ * the statistics. gamma and beta may be undefined: no scale, no shift.
+ */
 export function batchNormInference(
   x: Tensor,
-  gamma: Tensor,
-  beta: Tensor,
+  gamma: Tensor | undefined,
+  beta: Tensor | undefined,
   mean: Tensor,
   variance: Tensor,
   epsilon = 1e-3,
 ): Tensor {
+  readTensor("batchNormInference", "mean", mean); // checkChannels takes undefined for "left out"
+  readTensor("batchNormInference", "variance", variance);
   const channels = checkChannels("batchNormInference", x, { gamma, beta, mean, variance }, epsilon);
   const [centre, spread] = [stopGradient(mean), stopGradient(variance)];
   const [means, variances] = [Float64Array.from(centre.data), Float64Array.from(spread.data)];
   const z = alloc(x.size);
   kernels.standardiseColumns(channels, x.data, means, variances, epsilon, z);
-  const standard = record("standardise", { epsilon }, [x, centre, spread], x.shape, z, (dz, into) =>
+  const standard = record("batchNormInference", { epsilon }, [x, centre, spread], x.shape, z, (dz, into) =>
     into(x, (dx, accumulate) => kernels.standardiseColumnsLinearGrad(channels, variances, epsilon, dz, dx, accumulate)),
   );
   return scaleAndShift(standard, gamma, beta);
@@ -77,9 +97,9 @@ export function batchNormInference(
 
 /**
  * Layer normalisation (Ba et al. 2016) over the last axis: x [..., features], gamma and beta [features];
- * y = gamma·(x − mean)/√(variance + epsilon) + beta with the statistics of each row.
+ * y = gamma·(x − mean)/√(variance + epsilon) + beta with the statistics of each row. gamma and beta left out: no scale, no shift.
  */
-export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5): Tensor {
+export function layerNorm(x: Tensor, gamma?: Tensor, beta?: Tensor, epsilon = 1e-5): Tensor {
   const features = checkChannels("layerNorm", x, { gamma, beta }, epsilon);
   const [z, rates] = [alloc(x.size), new Float64Array(x.size / features)];
   kernels.standardiseRows(features, x.data, epsilon, z, rates);
@@ -89,15 +109,19 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
   return scaleAndShift(standard, gamma, beta);
 }
 
-const scaleAndShift = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => add(mul(x, gamma), beta);
+function scaleAndShift(x: Tensor, gamma: Tensor | undefined, beta: Tensor | undefined): Tensor {
+  const scaled = gamma === undefined ? x : mul(x, gamma);
+  return beta === undefined ? scaled : add(scaled, beta);
+}
 
-function checkChannels(who: string, x: Tensor, vectors: Readonly<Record<string, Tensor>>, epsilon: number): number {
+function checkChannels(who: string, x: Tensor, vectors: Readonly<Record<string, Tensor | undefined>>, epsilon: number): number {
   readTensor(who, "x", x);
   readNumber(who, "epsilon", epsilon, { least: 0 });
   const channels = x.shape.at(-1);
   if (channels === undefined || channels === 0)
     throw new ShapeError(who, `x ${show(x.shape)} needs a last axis that is not empty`);
   for (const [name, vector] of Object.entries(vectors)) {
+    if (vector === undefined) continue;
     const { shape } = readTensor(who, name, vector);
     if (shape.length !== 1 || shape[0] !== channels) {
       throw new ShapeError(who, `${name} ${show(shape)} must be [${channels}], the last axis of x ${show(x.shape)}`);

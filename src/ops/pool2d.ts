@@ -1,19 +1,29 @@
 import { alloc, kernels, type Windows } from "../kernels/index.ts";
-import { checkSize, readOptions, readTensor, record, ShapeError, type Tensor } from "../tensor/index.ts";
+import { checkSize, readOptions, readPair, readTensor, ShapeError, type Tensor } from "../tensor/index.ts";
+import type { OpAttributes } from "./graph.ts";
+import { record } from "./record.ts";
 import { mean } from "./reduce.ts";
-import { checkFilled, type Padding, type Pair, windowsOf } from "./windows.ts";
+import { checkFilled, exactPadding, type Padding, type Pair, windowsOf } from "./windows.ts";
 
 /** Strides (as large as the window) and padding ("valid"). */
 export type Pool2dOptions = { readonly strides?: Pair; readonly padding?: Padding };
 
-function poolWindows(who: string, x: Tensor, size: Pair, options: Pool2dOptions | undefined): Windows {
+function poolWindows(
+  who: string,
+  x: Tensor,
+  window: Pair,
+  options: Pool2dOptions | undefined,
+): { w: Windows; attributes: OpAttributes["maxPool2d"] } {
   readTensor(who, "x", x);
-  const { strides = size, padding = "valid" } = readOptions(who, options, ["strides", "padding"]);
+  const size = readPair(who, "window", window);
+  const { strides: stride = size, padding: given = "valid" } = readOptions(who, options, ["strides", "padding"]);
+  const strides = readPair(who, "strides", stride);
+  const padding = exactPadding(who, given);
   const w = windowsOf(who, x.shape, size, strides, 1, padding);
   checkSize(who, outShape(w));
-  checkFilled(who, padding, w.height, w.kernelHeight, w.outHeight, w.strideY, w.padTop);
-  checkFilled(who, padding, w.width, w.kernelWidth, w.outWidth, w.strideX, w.padLeft);
-  return w;
+  checkFilled(who, given, w.height, w.kernelHeight, w.outHeight, w.strideY, w.padTop);
+  checkFilled(who, given, w.width, w.kernelWidth, w.outWidth, w.strideX, w.padLeft);
+  return { w, attributes: { size, strides, padding } };
 }
 
 const outShape = (w: Windows): number[] => [w.batch, w.outHeight, w.outWidth, w.channels];
@@ -23,22 +33,22 @@ const outShape = (w: Windows): number[] => [w.batch, w.outHeight, w.outWidth, w.
  * Padding never wins, NaN does. At a tie the first pixel in row-major order gets the gradient.
  */
 export function maxPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
-  const w = poolWindows("maxPool2d", x, size, options);
+  const { w, attributes } = poolWindows("maxPool2d", x, size, options);
   const shape = outShape(w);
   const y = alloc(shape.reduce((a, b) => a * b));
   kernels.maxPool(w, x.data, y);
-  return record("maxPool2d", { size, ...options }, [x], shape, y, (dy, into) =>
+  return record("maxPool2d", attributes, [x], shape, y, (dy, into) =>
     into(x, (dx, accumulate) => kernels.maxPoolGrad(w, x.data, y, dy, dx, accumulate)),
   );
 }
 
 /** The mean of the pixels under each window, per channel; padding is not counted. Shapes as `maxPool2d`. */
 export function avgPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
-  const w = poolWindows("avgPool2d", x, size, options);
+  const { w, attributes } = poolWindows("avgPool2d", x, size, options);
   const shape = outShape(w);
   const y = alloc(shape.reduce((a, b) => a * b));
   kernels.avgPool(w, x.data, y);
-  return record("avgPool2d", { size, ...options }, [x], shape, y, (dy, into) =>
+  return record("avgPool2d", attributes, [x], shape, y, (dy, into) =>
     into(x, (dx, accumulate) => kernels.avgPoolGrad(w, dy, dx, accumulate)),
   );
 }

@@ -5,14 +5,15 @@ import {
   readBoolean,
   readOptions,
   readTensor,
-  record,
   type Shape,
   ShapeError,
   show,
   sizeOf,
   type Tensor,
 } from "../tensor/index.ts";
+import type { OpAttributes } from "./graph.ts";
 import { reshape, transpose } from "./movement.ts";
+import { record } from "./record.ts";
 
 /** The axes to reduce: one, or a list. Negative numbers count from the end. Left out: all axes. */
 export type Axis = number | readonly number[];
@@ -20,36 +21,39 @@ export type Axis = number | readonly number[];
 /** `keepDims` (false): whether reduced axes stay as axes of length 1. */
 export type ReduceOptions = { readonly keepDims?: boolean };
 
-/** x with the axes to reduce side by side, so that it reads as [outer, n, inner]; and the shapes of the result. */
-function plan(
-  who: string,
-  x: Tensor,
-  axis: Axis | undefined,
-  options: ReduceOptions | undefined,
-): { x: Tensor; sizes: Reduced; shape: Shape } {
+/** How x is reduced. */
+type Plan = {
+  /** x read as [outer, n, inner], n being reduced. Only if the axes lie side by side. */
+  readonly sizes: Reduced;
+  readonly attributes: OpAttributes["sum"];
+  readonly shape: Shape;
+  /** If the axes do not lie side by side: an order of axes that has them at the end. */
+  readonly order: readonly number[] | null;
+};
+
+function plan(who: string, x: Tensor, given: Axis | undefined, options: ReduceOptions | undefined): Plan {
   readTensor(who, "x", x);
   const { keepDims = false } = readOptions(who, options, ["keepDims"]);
   readBoolean(who, "keepDims", keepDims);
-  const reduced = axesOf(who, axis, x.shape);
-  const rest = x.shape.map((_, i) => i).filter((i) => !reduced.includes(i));
-  const shape = keepDims ? x.shape.map((n, i) => (reduced.includes(i) ? 1 : n)) : rest.map((i) => x.shape[i]!);
-  const [first, last] = [reduced[0] ?? 0, reduced.at(-1) ?? -1];
-  const adjacent = last - first + 1 === reduced.length;
-  const moved = adjacent ? x : transpose(x, [...rest, ...reduced]);
-  const n = sizeOf(reduced.map((i) => x.shape[i]!));
-  const outer = adjacent ? sizeOf(x.shape.slice(0, first)) : sizeOf(shape);
-  const inner = adjacent ? sizeOf(x.shape.slice(last + 1)) : 1;
-  return { x: moved, sizes: { outer, n, inner }, shape };
+  const axis = axesOf(who, given, x.shape);
+  const rest = x.shape.map((_, i) => i).filter((i) => !axis.includes(i));
+  const shape = keepDims ? x.shape.map((n, i) => (axis.includes(i) ? 1 : n)) : rest.map((i) => x.shape[i]!);
+  const [first, last] = [axis[0] ?? 0, axis.at(-1) ?? -1];
+  const outer = sizeOf(x.shape.slice(0, first));
+  const sizes = { outer, n: sizeOf(axis.map((i) => x.shape[i]!)), inner: sizeOf(x.shape.slice(last + 1)) };
+  const order = last - first + 1 === axis.length ? null : [...rest, ...axis];
+  return { sizes, attributes: { axis, keepDims }, shape, order };
 }
 
-function scaledSum(op: "sum" | "mean", input: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
-  const { x, sizes, shape } = plan(op, input, axis, options);
-  const scale = op === "mean" ? 1 / sizes.n : 1;
-  const y = alloc(sizeOf(shape));
-  kernels.sum(sizes, x.data, y, scale, false);
-  return record(op, { axis, keepDims: options?.keepDims ?? false }, [x], shape, y, (dy, into) =>
-    into(x, (dx, accumulate) => kernels.sumGrad(sizes, dy, dx, scale, accumulate)),
+/** The reduction of axes that do not lie side by side: of x with these axes at its end. */
+function reduceApart(op: (x: Tensor, axis: Axis) => Tensor, x: Tensor, { attributes, shape, order }: Plan): Tensor {
+  const { axis, keepDims } = attributes;
+  const first = x.shape.length - axis.length;
+  const y = op(
+    transpose(x, order!),
+    axis.map((_, i) => first + i),
   );
+  return keepDims ? reshape(y, shape) : y;
 }
 
 /** The sum over axes; 0 where there is nothing to add. */
@@ -57,19 +61,15 @@ export const sum = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => 
 /** The mean over axes; NaN where there is nothing to average, as in NumPy. */
 export const mean = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => scaledSum("mean", x, axis, options);
 
-function extreme(op: "max" | "min", input: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
-  const { x, sizes, shape } = plan(op, input, axis, options);
-  if (sizes.n === 0)
-    throw new ShapeError(
-      op,
-      `x ${show(input.shape)} has nothing along axis ${show(axesOf(op, axis, input.shape))}: there is no ${op} of no numbers`,
-    );
-  const winners = new Int32Array(sizeOf(shape));
-  kernels.argExtreme(sizes, op === "min", x.data, winners);
+function scaledSum(op: "sum" | "mean", x: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
+  const planned = plan(op, x, axis, options);
+  const { sizes, attributes, shape, order } = planned;
+  if (order !== null) return reduceApart(op === "sum" ? sum : mean, x, planned);
+  const scale = op === "mean" ? 1 / sizes.n : 1;
   const y = alloc(sizeOf(shape));
-  kernels.readWinners(sizes, winners, x.data, y);
-  return record(op, { axis, keepDims: options?.keepDims ?? false }, [x], shape, y, (dy, into) =>
-    into.partly(x, (dx) => kernels.addWinners(sizes, winners, dy, dx)),
+  kernels.sum(sizes, x.data, y, scale, false);
+  return record(op, attributes, [x], shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => kernels.sumGrad(sizes, dy, dx, scale, accumulate)),
   );
 }
 
@@ -77,6 +77,21 @@ function extreme(op: "max" | "min", input: Tensor, axis: Axis | undefined, optio
 export const max = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("max", x, axis, options);
 /** The smallest number over axes; NaN wins. At a tie the first in row-major order gets the gradient. */
 export const min = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("min", x, axis, options);
+
+function extreme(op: "max" | "min", x: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
+  const planned = plan(op, x, axis, options);
+  const { sizes, attributes, shape, order } = planned;
+  if (sizes.n === 0) {
+    const along = `axis ${show(attributes.axis)}`;
+    throw new ShapeError(op, `x ${show(x.shape)} has nothing along ${along}: there is no ${op} of no numbers`);
+  }
+  if (order !== null) return reduceApart(op === "max" ? max : min, x, planned);
+  const winners = new Int32Array(sizeOf(shape));
+  kernels.argExtreme(sizes, op === "min", x.data, winners);
+  const y = alloc(sizeOf(shape));
+  kernels.readWinners(sizes, winners, x.data, y);
+  return record(op, attributes, [x], shape, y, (dy, into) => into.partly(x, (dx) => kernels.addWinners(sizes, winners, dy, dx)));
+}
 
 function argExtreme(op: "argMax" | "argMin", x: Tensor, axis: number): Int32Array {
   readTensor(op, "x", x);

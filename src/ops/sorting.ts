@@ -1,5 +1,6 @@
 import { alloc, kernels, largest } from "../kernels/index.ts";
-import { axisOf, readCount, readTensor, record, sizeOf, type Tensor } from "../tensor/index.ts";
+import { axisOf, readCount, readTensor, sizeOf, type Tensor } from "../tensor/index.ts";
+import { record } from "./record.ts";
 
 /** What `topK` returns: the values, and the position of each along the axis, row by row in the shape of the values. */
 export type TopK = { readonly values: Tensor; readonly indices: Int32Array };

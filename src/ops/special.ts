@@ -11,11 +11,18 @@ import {
   sinGrad,
   sin as sinKernel,
 } from "../kernels/index.ts";
-import { type Attributes, readTensor, record, type Tensor } from "../tensor/index.ts";
+import { readTensor, type Tensor } from "../tensor/index.ts";
 import { reciprocal, sqrt } from "./elementwise.ts";
+import type { OpAttributes } from "./graph.ts";
+import { record } from "./record.ts";
 
 /** An elementwise op whose kernels are not in the table. */
-export function special(op: string, attributes: Attributes, x: Tensor, { forward, gradient }: Special): Tensor {
+export function special<Op extends "cos" | "elu" | "erf" | "floor" | "gelu" | "mish" | "round" | "sin">(
+  op: Op,
+  attributes: OpAttributes[Op],
+  x: Tensor,
+  { forward, gradient }: Special,
+): Tensor {
   readTensor(op, "x", x);
   const y = alloc(x.size);
   forward(x.data, y);

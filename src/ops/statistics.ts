@@ -10,19 +10,10 @@ import {
   prod as prodKernel,
   type Reduced,
 } from "../kernels/index.ts";
-import {
-  axesOf,
-  axisOf,
-  readBoolean,
-  readNumber,
-  readOptions,
-  readTensor,
-  record,
-  sizeOf,
-  type Tensor,
-} from "../tensor/index.ts";
+import { axesOf, axisOf, readBoolean, readNumber, readOptions, readTensor, sizeOf, type Tensor } from "../tensor/index.ts";
 import { mul, square, sub } from "./elementwise.ts";
 import { reshape, transpose } from "./movement.ts";
+import { record } from "./record.ts";
 import { type Axis, mean, type ReduceOptions, sum } from "./reduce.ts";
 
 type Kernels = {
@@ -31,7 +22,13 @@ type Kernels = {
 };
 
 /** A reduction whose kernels are not in the table. Axes that are not neighbors are moved to the end first. */
-function reduced(op: string, x: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined, kernels: Kernels): Tensor {
+function reduced(
+  op: "logSumExp" | "norm" | "prod",
+  x: Tensor,
+  axis: Axis | undefined,
+  options: ReduceOptions | undefined,
+  kernels: Kernels,
+): Tensor {
   readTensor(op, "x", x);
   const { keepDims = false } = readOptions(op, options, ["keepDims"]);
   readBoolean(op, "keepDims", keepDims);

@@ -101,6 +101,18 @@ export function readPadding(who: string, padding: Padding): readonly [Sides, Sid
   return refusePadding(who, padding, "[[top, bottom], [left, right]]");
 }
 
+/** A padding that does not change with the caller's lists: a word, or the zeros on each side. */
+export type ExactPadding = Exclude<Padding, number>;
+
+export function exactPadding(who: string, padding: Padding): ExactPadding {
+  if (padding === "same" || padding === "valid") return padding;
+  const [[top, bottom], [left, right]] = readPadding(who, padding) as Exclude<ExactPadding, string>;
+  return [
+    [top, bottom],
+    [left, right],
+  ];
+}
+
 /** The padding of the one axis of a sequence. */
 export function readPadding1d(who: string, padding: Padding1d): Sides {
   if (padding === "same" || padding === "valid") return padding;

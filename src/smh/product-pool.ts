@@ -9,6 +9,7 @@ import {
   type Shape,
   shareHistory,
   type Tensor,
+  traceNow,
 } from "../tensor/index.ts";
 import { type Description, type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
 import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
@@ -60,7 +61,7 @@ export class ProductVariablePool implements VariablePool {
   readonly #store: IndexStore;
   #used = 0;
   #product: { vector: Tensor; rows: number; versions: number } | null = null;
-  #kept: { vector: Tensor; rows: number; versions: number } | null = null;
+  #kept: { vector: Tensor; rows: number; versions: number; trace: number } | null = null;
 
   constructor(given: ProductPoolOptions) {
     const options = readPoolOptions("ProductVariablePool", given, ["initializer", "useKroneckerProduct"]);
@@ -131,10 +132,10 @@ export class ProductVariablePool implements VariablePool {
     const versions = this.#left.version + this.#right.version;
     const recording = isRecording() && this.#left.tracked;
     if (!recording) {
-      if (this.#kept?.rows !== rows || this.#kept.versions !== versions) {
-        this.#kept = { vector: keep(noGrad(() => this.#multiply(rows))), rows, versions };
-      }
-      return this.#kept.vector;
+      const [kept, trace] = [this.#kept, traceNow()]; // a graph needs to know how the product is made: once in each trace
+      if (kept === null || kept.rows !== rows || kept.versions !== versions || kept.trace !== trace)
+        this.#kept = { vector: keep(noGrad(() => this.#multiply(rows))), rows, versions, trace };
+      return this.#kept!.vector;
     }
     const last = this.#product;
     if (last === null || last.rows !== rows || last.versions !== versions || !isOfNow(last.vector)) {

@@ -75,11 +75,13 @@ export function recordOp(
   readFunction("record", "pullback", pullback);
   if (typeof readObject("record", "lifetime", lifetime).version !== "number")
     throw new ValueError("record", "lifetime must be left out, or the lifetime of an input whose numbers are shared");
-  return record(op, attributes, inputs, [...shape], numbers, pullback, lifetime);
+  const y = record(op, attributes, inputs, [...shape], numbers, pullback, lifetime);
+  watching.now?.users?.set(y, null);
+  return y;
 }
 
-/** Tells the watch how an untracked tensor was made. */
-function noteSource(y: Tensor, op: string, attributes: Attributes, inputs: readonly Tensor[]): void {
+/** @internal Tells the watch how an untracked tensor was made. */
+export function noteSource(y: Tensor, op: string, attributes: Attributes, inputs: readonly Tensor[]): void {
   watching.now?.sources.set(y, { order: order++, op, attributes, inputs: inputs.slice() });
 }
 
@@ -106,7 +108,9 @@ export function stopGradient(x: Tensor): Tensor {
 /** A copy that stays readable after its step, without history. */
 export function keep(x: Tensor): Tensor {
   readTensor("keep", "x", x);
-  return new Tensor(x.shape, Float32Array.from(x.data), lasting());
+  const y = new Tensor(x.shape, Float32Array.from(x.data), lasting());
+  if (watching.now?.users) noteSource(y, "keep", {}, [x]);
+  return y;
 }
 
 /**
@@ -325,7 +329,7 @@ export function customGradient(
     "the result of forward",
     noGrad(() => forward(...inputs.map(stopGradient))),
   );
-  return record(
+  const wrapped = record(
     name,
     {},
     inputs,
@@ -357,4 +361,6 @@ export function customGradient(
     },
     y.lifetime,
   );
+  watching.now?.users?.set(wrapped, y);
+  return wrapped;
 }

@@ -28,8 +28,10 @@ export {
   isRecording,
   keep,
   noGrad,
+  noteSource,
   record,
   recordOp,
+  refusePromise,
   shareHistory,
   stopGradient,
 } from "./autograd.ts";
@@ -77,4 +79,4 @@ export {
   tensor,
   zeros,
 } from "./tensor.ts";
-export { type Watch, watched } from "./watch.ts";
+export { type Source, traceNow, type Watch, watched } from "./watch.ts";

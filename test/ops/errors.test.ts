@@ -11,7 +11,16 @@ type Failure = readonly [call: () => unknown, error: typeof ShapeError | typeof 
 const failures: Readonly<Record<string, readonly Failure[]>> = {
   add: [[() => ops.add(z(2, 3), z(2)), ShapeError, pairText]],
   sub: [[() => ops.sub(z(2, 3), z(2)), ShapeError, pairText]],
+  trace: [
+    [
+      () => Reflect.apply(ops.trace, null, [async () => z(1), []]),
+      ValueError,
+      "the function must not be async; await outside, and call trace with what was awaited",
+    ],
+    [() => ops.trace(() => null as never, []), ValueError, "the result of fn must be a list, got null"],
+  ],
   mul: [[() => ops.mul(z(2, 3), z(2)), ShapeError, pairText]],
+  mulUnlessZero: [[() => ops.mulUnlessZero(z(2, 3), z(2)), ShapeError, pairText]],
   div: [[() => ops.div(z(2, 3), z(2)), ShapeError, pairText]],
   pow: [[() => ops.pow(z(2, 3), z(2)), ShapeError, pairText]],
   maximum: [[() => ops.maximum(z(2, 3), z(2)), ShapeError, pairText]],

@@ -4,6 +4,7 @@ import { Generator, Tensor } from "../../src/tensor/index.ts";
 import { broadcastablePairs, seeds, shapes, tensors, type ValueOptions } from "../../src/testing/arbitraries.ts";
 import { type Differentiable, gradientError } from "../../src/testing/index.ts";
 import "../fixed-seed.ts";
+import { checkReplay } from "./replay.ts";
 
 /** One thing to differentiate, and where. */
 export type Case = { readonly f: Differentiable; readonly xs: readonly Tensor[]; readonly note?: string };
@@ -13,7 +14,10 @@ export type Law = () => void;
 
 const TOLERANCE = 2e-3;
 
-/** In every case the gradient agrees with central differences, along a random direction with a random upstream. */
+/**
+ * In every case the gradient agrees with central differences, along a random direction with a random upstream, and the recorded graph
+ * gives the same numbers as f.
+ */
 export function gradientLaw(cases: fc.Arbitrary<Case>): Law {
   return () =>
     fc.assert(
@@ -24,6 +28,7 @@ export function gradientLaw(cases: fc.Arbitrary<Case>): Law {
           const random = new Generator(seed);
           const error = gradientError(f, xs, () => random.uniform());
           if (!(error < TOLERANCE)) throw new Error(`relative error ${error} is not below ${TOLERANCE}`);
+          checkReplay(f, xs);
         },
       ),
     );

@@ -26,7 +26,7 @@ import { windowLaws } from "./window-laws.ts";
 
 type OpName = Exclude<
   { [K in keyof typeof ops]: (typeof ops)[K] extends (...args: never) => unknown ? K : never }[keyof typeof ops],
-  Without
+  Without | "trace"
 >;
 
 /** Ops with a result that has no gradient. */
@@ -340,6 +340,7 @@ export const laws: Readonly<Record<OpName, Law>> = {
   min: reduction(ops.min, { distinct: 0.04 }),
   minimum: pairwise(ops.minimum, nearWhole, nearHalf),
   mul: all(pairwise(ops.mul), doubled(ops.mul), scaledLaw),
+  mulUnlessZero: pairwise(ops.mulUnlessZero, { awayFrom: [0], gap: 0.02 }),
   neg: elementwise(ops.neg),
   pad: padLaw,
   pow: powLaw,

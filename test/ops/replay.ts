@@ -1,0 +1,145 @@
+import * as ops from "../../src/ops/index.ts";
+import { show, type Tensor, tensor } from "../../src/tensor/index.ts";
+
+type Op = keyof ops.OpAttributes;
+type Calls = {
+  readonly [K in Op]: (attributes: ops.OpAttributes[K], x: Tensor, y: Tensor, z: Tensor) => Tensor;
+};
+
+/** How the public function of each op is called with recorded attributes and inputs. docs/graph.md says the same in a table. */
+export const calls: Calls = {
+  abs: (_, x) => ops.abs(x),
+  add: (_, a, b) => ops.add(a, b),
+  avgPool2d: ({ size, ...options }, x) => ops.avgPool2d(x, size, options),
+  batchNormInference: ({ epsilon }, x, mean, variance) =>
+    ops.batchNormInference(x, undefined, undefined, mean, variance, epsilon),
+  batchNormTraining: ({ epsilon, output }, x) => ops.batchNormTraining(x, undefined, undefined, epsilon)[output],
+  broadcastTo: ({ shape }, x) => ops.broadcastTo(x, shape),
+  clip: ({ low, high }, x) => ops.clip(x, low, high),
+  concat: ({ axis }, ...xs) => ops.concat(xs, axis),
+  conv2dTranspose: (options, x, kernel, bias) => ops.conv2dTranspose(x, kernel, { ...options, ...optional(bias) }),
+  cos: (_, x) => ops.cos(x),
+  conv2d: (options, x, kernel, bias) => ops.conv2d(x, kernel, { ...options, ...optional(bias) }),
+  crossEntropy: ({ labels, ...options }, logits) => ops.crossEntropy(logits, labels, options),
+  cumsum: ({ axis }, x) => ops.cumsum(x, axis),
+  cyclicSlice: ({ begin, length }, x) => ops.cyclicSlice(x, begin, length),
+  depthwiseConv2d: (options, x, kernel, bias) => ops.depthwiseConv2d(x, kernel, { ...options, ...optional(bias) }),
+  div: (_, a, b) => ops.div(a, b),
+  elu: ({ alpha }, x) => ops.elu(x, alpha),
+  equal: (_, a, b) => ops.equal(a, b),
+  erf: (_, x) => ops.erf(x),
+  exp: (_, x) => ops.exp(x),
+  flip: ({ axis }, x) => ops.flip(x, axis),
+  floor: (_, x) => ops.floor(x),
+  gather: ({ indices, axis }, x) => ops.gather(x, indices, axis),
+  gelu: (options, x) => ops.gelu(x, options),
+  greater: (_, a, b) => ops.greater(a, b),
+  greaterEqual: (_, a, b) => ops.greaterEqual(a, b),
+  hardSwish: (_, x) => ops.hardSwish(x),
+  layerNorm: ({ epsilon }, x) => ops.layerNorm(x, undefined, undefined, epsilon),
+  leakyRelu: ({ alpha }, x) => ops.leakyRelu(x, alpha),
+  less: (_, a, b) => ops.less(a, b),
+  lessEqual: (_, a, b) => ops.lessEqual(a, b),
+  log: (_, x) => ops.log(x),
+  logSoftmax: ({ axis }, x) => ops.logSoftmax(x, axis),
+  logSumExp: ({ axis, ...options }, x) => ops.logSumExp(x, axis, options),
+  matmul: (options, a, b, bias) => ops.matmul(a, b, { ...options, ...optional(bias) }),
+  max: ({ axis, ...options }, x) => ops.max(x, axis, options),
+  maxPool2d: ({ size, ...options }, x) => ops.maxPool2d(x, size, options),
+  maximum: (_, a, b) => ops.maximum(a, b),
+  mean: ({ axis, ...options }, x) => ops.mean(x, axis, options),
+  min: ({ axis, ...options }, x) => ops.min(x, axis, options),
+  minimum: (_, a, b) => ops.minimum(a, b),
+  mish: (_, x) => ops.mish(x),
+  mul: (_, a, b) => ops.mul(a, b),
+  mulUnlessZero: (_, weight, x) => ops.mulUnlessZero(weight, x),
+  neg: (_, x) => ops.neg(x),
+  norm: ({ axis, ...options }, x) => ops.norm(x, axis, options),
+  notEqual: (_, a, b) => ops.notEqual(a, b),
+  pad: ({ padding, value }, x) => ops.pad(x, padding, value),
+  pow: (_, a, b) => ops.pow(a, b),
+  prod: ({ axis, ...options }, x) => ops.prod(x, axis, options),
+  reciprocal: (_, x) => ops.reciprocal(x),
+  relu: (_, x) => ops.relu(x),
+  reshape: ({ shape }, x) => ops.reshape(x, shape),
+  round: (_, x) => ops.round(x),
+  sigmoid: (_, x) => ops.sigmoid(x),
+  silu: (_, x) => ops.silu(x),
+  sin: (_, x) => ops.sin(x),
+  slice: ({ begin, size, ...options }, x) => ops.slice(x, begin, size, options),
+  softmax: ({ axis }, x) => ops.softmax(x, axis),
+  softplus: (_, x) => ops.softplus(x),
+  sqrt: (_, x) => ops.sqrt(x),
+  square: (_, x) => ops.square(x),
+  straightThroughSign: (_, x) => ops.straightThroughSign(x),
+  sub: (_, a, b) => ops.sub(a, b),
+  sum: ({ axis, ...options }, x) => ops.sum(x, axis, options),
+  tanh: (_, x) => ops.tanh(x),
+  topK: ({ k, axis }, x) => ops.topK(x, k, axis).values,
+  transpose: ({ order }, x) => ops.transpose(x, order),
+  where: (_, condition, a, b) => ops.where(condition, a, b),
+};
+
+const optional = (bias: Tensor | undefined): { readonly bias?: Tensor } => (bias === undefined ? {} : { bias });
+
+type OpNode = Extract<ops.GraphNode, { readonly kind: "op" }>;
+
+function callOf<K extends Op>(
+  { op, attributes }: { readonly op: K; readonly attributes: ops.OpAttributes[K] },
+  xs: Tensor[],
+): Tensor {
+  if (!(op in calls)) throw new Error(`${op} is not an op of the table`);
+  return calls[op](attributes, ...(xs as [Tensor, Tensor, Tensor]));
+}
+
+/** The tensor of every node of a graph, for other inputs too. */
+export function replay(graph: ops.Graph, inputs: readonly Tensor[]): Tensor[] {
+  const values: Tensor[] = [];
+  for (const [i, node] of graph.nodes.entries()) values.push(tensorOf(node, i));
+  return values;
+
+  function tensorOf(node: ops.GraphNode, i: number): Tensor {
+    if (node.kind === "input") return inputs[graph.inputs.indexOf(i)]!;
+    if (node.kind === "constant" || node.kind === "parameter") return node.tensor;
+    if (node.kind === "custom") throw new Error(`${node.op} is a user's op`);
+    return callOf(
+      node as OpNode,
+      node.inputs.map((at) => values[at]!),
+    );
+  }
+}
+
+/** Throws unless two tensors have the same shape and the same bits; all NaN are equal. */
+function compare(what: string, got: Tensor, want: Tensor): void {
+  if (show(got.shape) !== show(want.shape))
+    throw new Error(`${what}: replayed shape ${show(got.shape)}, not ${show(want.shape)}`);
+  for (let i = 0; i < want.size; i++) {
+    if (!Object.is(got.data[i], want.data[i])) throw new Error(`${what}: element ${i} is ${got.data[i]}, not ${want.data[i]}`);
+  }
+}
+
+/** The ops that `checkReplay` has met. */
+export const met: Set<string> = new Set();
+
+/**
+ * Throws unless calling each op of f's graph by its name and attributes gives the numbers of f bit for bit: those of every node for `xs`,
+ * and those of the results for other inputs.
+ */
+export function checkReplay(f: (...xs: Tensor[]) => Tensor | readonly Tensor[], xs: readonly Tensor[]): void {
+  const { graph, outputs, values } = ops.trace(f, xs);
+  for (const node of graph.nodes) if (node.kind === "op") met.add(node.op);
+  for (const [i, value] of replay(graph, xs).entries()) compare(nameOf(graph.nodes[i]!), value, values[i]!);
+  for (const [i, at] of graph.outputs.entries()) compare(`result ${i}`, values[at]!, outputs[i]!);
+  const others = xs.map((x) =>
+    tensor(
+      Float32Array.from(x.data, (v) => 0.75 * v),
+      x.shape,
+    ),
+  );
+  const result = f(...others);
+  const replayed = replay(graph, others);
+  const wanted = Array.isArray(result) ? result : [result];
+  for (const [i, want] of wanted.entries()) compare(`result ${i} of other inputs`, replayed[graph.outputs[i]!]!, want);
+}
+
+const nameOf = (node: ops.GraphNode): string => ("op" in node ? `${node.op} ${JSON.stringify(node.attributes)}` : node.kind);
