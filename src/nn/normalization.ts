@@ -13,7 +13,6 @@ import {
 import {
   isTraining,
   noGrad,
-  ones,
   readCount,
   readNumber,
   readOptions,
@@ -22,7 +21,6 @@ import {
   show,
   sizeOf,
   type Tensor,
-  zeros,
 } from "../tensor/index.ts";
 import { onesInit, readCreator, type VariableCreator, zerosInit } from "../variables/index.ts";
 import { type Layer, refuseMore } from "./layer.ts";
@@ -101,8 +99,7 @@ export function groupNorm(
     const each = channels / groups;
     const grouped = transpose(reshape(x, [shape[0]!, positions, groups, each]), [0, 2, 1, 3]);
     const rows = reshape(grouped, [shape[0]!, groups, positions * each]);
-    const n = [positions * each];
-    const standard = reshape(normaliseRows(rows, ones(n), zeros(n), epsilon), grouped.shape);
+    const standard = reshape(normaliseRows(rows, undefined, undefined, epsilon), grouped.shape);
     return add(mul(reshape(transpose(standard, [0, 2, 1, 3]), shape), gamma.read()), beta.read());
   };
 }

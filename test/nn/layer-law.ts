@@ -5,6 +5,7 @@ import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh
 import { Generator, type Outputs, type Tensor, variable } from "../../src/tensor/index.ts";
 import { compareLeafGradient } from "../../src/testing/index.ts";
 import { DenseVariables, type Initializer, normalInit, type VariableCreator } from "../../src/variables/index.ts";
+import { checkReplay } from "../ops/replay.ts";
 
 /** A layer as the law calls it, and the inputs that it moves together with the parameters. */
 export type LayerCase = { readonly run: (...inputs: Tensor[]) => Outputs; readonly inputs: readonly Tensor[] };
@@ -20,7 +21,7 @@ const LEAST_POOL = 16;
 
 /**
  * The gradients of all parameters and inputs of a layer are what central differences say, with weights of its own and with kernels in a
- * pool, for drawn shapes.
+ * pool, for drawn shapes; and the recorded graph computes the layer, for other inputs, too.
  */
 export function checkLayerLaw(build: (vars: VariableCreator, random: Generator) => LayerCase): void {
   fc.assert(
@@ -37,6 +38,7 @@ export function checkLayerLaw(build: (vars: VariableCreator, random: Generator) 
         () => random.uniform(),
       );
       expect(error).toBeLessThan(2e-3);
+      checkReplay(run, inputs);
     }),
   );
 }
