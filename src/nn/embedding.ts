@@ -1,4 +1,4 @@
-import { gather, reshape } from "../ops/index.ts";
+import { gather } from "../ops/index.ts";
 import { readCount, readIndices, readOptions, readTensor, type Tensor } from "../tensor/index.ts";
 import { type Initializer, normalInit, readCreator, readInitializer, type VariableCreator } from "../variables/index.ts";
 
@@ -22,8 +22,7 @@ export function embedding(
   readInitializer("embedding", "init", init);
   const kernel = vars.create("kernel", [count, size], { init });
   return (ids) => {
-    const isTyped = ids instanceof Int32Array;
-    const found = readIndices("embedding", "ids", isTyped ? ids : readTensor("embedding", "ids", ids).data, count);
-    return reshape(gather(kernel.read(), found), [...(isTyped ? [ids.length] : ids.shape), size]);
+    readIndices("embedding", "ids", ids instanceof Int32Array ? ids : readTensor("embedding", "ids", ids).data, count);
+    return gather(kernel.read(), ids);
   };
 }

@@ -72,7 +72,8 @@ export type OpAttributes = Readonly<Record<Plain, Readonly<Record<string, never>
   readonly depthwiseConv2d: Convolution;
   readonly elu: { readonly alpha: number };
   readonly flip: { readonly axis: readonly number[] };
-  readonly gather: AlongAxis & { readonly indices: Int32Array };
+  /** Input [x] and the indices given as a list, or inputs [x, indices]. */
+  readonly gather: AlongAxis & { readonly indices?: Int32Array };
   readonly gelu: { readonly approximate: "tanh" | "none" };
   /** Input [x]: gamma and beta are a `mul` and an `add` that follow. */
   readonly layerNorm: Epsilon;

@@ -19,8 +19,9 @@ import {
   sameShape,
   show,
   sizeOf,
+  stopGradient,
   stridesOf,
-  type Tensor,
+  Tensor,
   ValueError,
 } from "../tensor/index.ts";
 import type { OpAttributes } from "./graph.ts";
@@ -315,22 +316,32 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
   );
 }
 
-/** Rows of x along an axis (0), in the order of `indices`; a row may be taken more than once and then adds its gradients. */
-export function gather(x: Tensor, indices: Int32Array | readonly number[], axis = 0): Tensor {
+/**
+ * Rows of x along an axis (0), in the order of `indices`; a row may be taken more than once and then adds its gradients. A list of n
+ * indices makes the axis n long. A tensor of indices puts its own axes in place of the axis, as NumPy's take: x [5, 3] by indices
+ * [2, 4] is [2, 4, 3]. Indices get no gradient; as a tensor, float32, they are exact up to 2²⁴.
+ */
+export function gather(x: Tensor, indices: Tensor | Int32Array | readonly number[], axis = 0): Tensor {
   readTensor("gather", "x", x);
   const along = axisOf("gather", axis, x.shape);
+  const ids = indices instanceof Tensor ? stopGradient(indices) : null;
+  const read = readIndices("gather", "indices", ids?.data ?? (indices as Int32Array | readonly number[]), x.shape[along]!);
+  const shape = ids?.shape ?? [read.length];
   if (along > 0) {
-    const order = [along, ...x.shape.map((_, i) => i).filter((i) => i !== along)];
-    const back = order.map((_, i) => order.indexOf(i));
-    readIndices("gather", "indices", indices, x.shape[along]!);
-    return transpose(gather(transpose(x, order), indices), back);
+    const axes = x.shape.map((_, i) => i);
+    const gathered = gather(transpose(x, [along, ...axes.filter((i) => i !== along)]), indices);
+    const own = shape.map((_, i) => i);
+    const rest = axes.slice(1).map((i) => shape.length + i - 1);
+    return transpose(gathered, [...rest.slice(0, along), ...own, ...rest.slice(along)]);
   }
-  const found = readIndices("gather", "indices", indices, x.shape[0]!).slice();
+  const found = read.slice();
   const width = sizeOf(x.shape.slice(1));
-  checkSize("gather", [found.length, width]);
+  const result = [...shape, ...x.shape.slice(1)];
+  checkShape("gather", result);
   const y = alloc(found.length * width);
   kernels.readRows(found, width, x.data, y);
-  return record("gather", { axis: 0, indices: found }, [x], [found.length, ...x.shape.slice(1)], y, (dy, into) =>
+  const attributes = ids === null ? { axis: 0, indices: found } : { axis: 0 };
+  return record("gather", attributes, ids === null ? [x] : [x, ids], result, y, (dy, into) =>
     into.partly(x, (dx) => kernels.addRows(found, width, dy, dx)),
   );
 }

@@ -351,6 +351,7 @@ const failures: Readonly<Record<string, readonly Failure[]>> = {
     [() => ops.pad(z(2), [[-1, 0]]), ShapeError, "padding [[-1, 0]] of x [2]: need [before, after] of at least 0 for each axis"],
   ],
   gather: [
+    [() => ops.gather(z(3, 2), tensor([[0, 3]])), ValueError, "indices[1] must be a whole number from 0 to 2, got 3"],
     [() => ops.gather(z(3, 2), [0, 3]), ValueError, "indices[1] must be a whole number from 0 to 2, got 3"],
     [() => ops.gather(z(3, 2), [-1], 1), ValueError, "indices[0] must be a whole number from 0 to 1, got -1"],
     [() => ops.gather(z(3), [0.5]), ValueError, "indices[0] must be a whole number from 0 to 2, got 0.5"],

@@ -77,6 +77,17 @@ describe("the replay of a graph", () => {
     checkReplay((v) => ops.maxPool2d(v, 2, { padding: "same" }), [zeros([1, 0, 3, 2])]);
   });
 
+  test("keeps the order of operands", () => {
+    for (const op of [ops.mul, ops.mulUnlessZero, ops.sub, ops.greater]) {
+      const { graph } = trace((x) => [op(2, x), op(x, 2)], [ones([])]);
+      const made = graph.nodes.flatMap((node) => (node.kind === "op" ? [node.inputs.map((i) => graph.nodes[i]!.kind)] : []));
+      expect(made).toEqual([
+        ["constant", "input"],
+        ["input", "constant"],
+      ]);
+    }
+  });
+
   test("is right at infinity, NaN and minus zero", () => {
     const x = tensor([0, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e30]);
     checkReplay((v) => [ops.softmax(v), ops.relu(v), ops.mul(2, v), ops.sub(0, v), ops.mulUnlessZero(v, 1 / 0)], [x]);
@@ -156,6 +167,13 @@ describe("the graph of a compressed network", () => {
     const products = described(graph).filter((op) => op === "matmul").length;
     expect(products).toBe(2); // the pool's, formed once, and the dense layer's
     checkReplay(model, [images]);
+  });
+
+  test("of an embedding reads the ids that it is given", () => {
+    const model = nn.embedding(new DenseVariables(), 5, 3);
+    const { graph } = trace(model, [tensor([[0, 4]])]);
+    const others = tensor([[3, 1]]);
+    expect(replay(graph, [others]).at(-1)!.toArray()).toEqual(model(others).toArray());
   });
 
   test("gives the model's numbers also after its parameters changed", () => {

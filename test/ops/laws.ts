@@ -128,11 +128,20 @@ const gatherLaw: Law = gradientLaw(
   shapes({ minAxes: 1, maxAxes: 3, maxLength: 3 }).chain((shape) =>
     whole(-shape.length, shape.length - 1).chain((axis) =>
       fc
-        .tuple(tensors(shape), fc.array(fc.nat({ max: shape.at(axis < 0 ? axis : axis)! - 1 }), { maxLength: 6 }), fc.boolean())
-        .map(([x, indices, typed]) => ({
-          f: (v: Tensor) => ops.gather(v, typed ? Int32Array.from(indices) : indices, axis),
+        .tuple(
+          tensors(shape),
+          fc.array(fc.nat({ max: shape.at(axis < 0 ? axis : axis)! - 1 }), { maxLength: 6 }),
+          oneOf("list", "typed", "tensor"),
+        )
+        .map(([x, indices, kind]) => ({
+          f: (v: Tensor) =>
+            ops.gather(
+              v,
+              kind === "list" ? indices : kind === "typed" ? Int32Array.from(indices) : tensor(indices, [indices.length, 1]),
+              axis,
+            ),
           xs: [x],
-          note: note({ indices, axis }),
+          note: note({ indices, axis, kind }),
         })),
     ),
   ),
