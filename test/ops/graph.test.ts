@@ -189,6 +189,31 @@ describe("the graph of a compressed network", () => {
   });
 });
 
+describe("the graph of a layer", () => {
+  const v = (): DenseVariables => new DenseVariables();
+  const [images, sequences] = [
+    [2, 6, 6, 4],
+    [2, 5, 4],
+  ];
+  test.each<[string, number[], () => nn.Layer]>([
+    ["conv1d", sequences, () => nn.conv1d(v(), 4, 3, 3, { padding: 1 })],
+    ["conv2d", images, () => nn.conv2d(v(), 4, 6, 3, { padding: 1, strides: 2, groups: 2 })],
+    ["depthwiseConv2d", images, () => nn.depthwiseConv2d(v(), 4, [3, 2], { padding: "same" })],
+    ["conv2dTranspose", images, () => nn.conv2dTranspose(v(), 4, 3, 3, { strides: 2 })],
+    ["multiHeadAttention", sequences, () => nn.multiHeadAttention(v(), 4, 2, { causal: true })],
+    ["gru", sequences, () => nn.gru(v(), 4, 3) as nn.Layer],
+    ["lstm", sequences, () => nn.lstm(v(), 4, 3) as nn.Layer],
+    ["groupNorm", images, () => nn.groupNorm(v(), 4, 2)],
+    ["rmsNorm", sequences, () => nn.rmsNorm(v(), 4)],
+    ["layerNorm", sequences, () => nn.layerNorm(v(), 4)],
+    ["batchNorm", images, () => nn.batchNorm(v(), 4)],
+    ["resize", images, () => nn.resize([9, 4], { method: "bilinear" })],
+    ["globalAvgPool2d", images, () => nn.globalAvgPool2d()],
+  ])("%s gives its numbers when replayed", (_, shape, make) => {
+    checkReplay(make(), [randomNormal(shape, random(5))]);
+  });
+});
+
 describe("trace", () => {
   test("tells inputs, constants and parameters apart, and names the parameters", () => {
     const vars = new DenseVariables();

@@ -5,7 +5,10 @@ import { shapes, tensors } from "../../src/testing/arbitraries.ts";
 import { type Case, gradientLaw, type Law } from "./law.ts";
 import { laws, withoutGradient } from "./laws.ts";
 
-test.each(Object.entries(laws))("the gradient of %s agrees with central differences", (_, law) => law());
+test.each(Object.entries(laws))(
+  "the gradient of %s agrees with central differences, and its graph gives the same numbers",
+  (_, law) => law(),
+);
 
 test("every public op has a law or stands among those without gradient", () => {
   const functions = Object.entries(ops).flatMap(([name, value]) => (typeof value === "function" ? [name] : []));
