@@ -9,7 +9,7 @@ import { doors, oneFile } from "../bench/bundle.ts";
 import { installPacked, type Packed, root } from "./packed.ts";
 
 const program = `
-import { backward, crossEntropy, Generator, randomUniform, step, tensor, type Tensor } from "hashgrad";
+import { backward, crossEntropy, Generator, randomUniform, step, tensor, type Tensor, training } from "hashgrad";
 import { syntheticDigits, batchOf } from "hashgrad/data";
 import { decodeSafetensors } from "hashgrad/io";
 import { toyNetwork } from "hashgrad/nn";
@@ -46,6 +46,9 @@ console.log("trained from the installed package, losses " + losses.map((l) => l.
 const misuse = 'import { matmul, ones } from "hashgrad";\nmatmul(ones([2, 3]), ones([2, 3]));\n';
 const multiply = (from: string): string => `import { matmul, tensor } from "${from}";
 console.log(matmul(tensor([[1, 2]]), tensor([[3], [4]])).item());`;
+
+/** "asm", which begins a module, in the digits of binary.ts. */
+const WEBASSEMBLY = "}.}@}:";
 
 function must(holds: boolean, otherwise: string): void {
   if (!holds) throw new Error(otherwise);
@@ -128,13 +131,10 @@ function checkErrors({ folder }: Packed): void {
   must(Buffer.byteLength(stderr) < 2000, `an uncaught error prints ${Buffer.byteLength(stderr)} bytes`);
   const message = stderr.indexOf("ShapeError: matmul: a [2, 3] · b [2, 3]: need");
   must(message > 0 && message < 300, `the message of an uncaught error comes late: ${stderr}`);
-  const frame = /at matmul \((?:file:\/\/)?(.*?dist\/ops\/index\.js):(\d+):\d+\)/.exec(stderr.replaceAll("\\", "/"));
+  const frame = /at \w+ \((?:file:\/\/)?(.*?dist\/ops\/index\.js):(\d+):\d+\)/.exec(stderr.replaceAll("\\", "/"));
   const line = readFileSync(join(folder, "node_modules/hashgrad/dist/ops/index.js"), "utf8").split("\n")[Number(frame?.[2]) - 1];
-  must(
-    line?.includes("throw new ShapeError") === true,
-    `the first frame of an uncaught error is not where it is thrown: ${stderr}`,
-  );
-  must(!stderr.includes("00000000"), "an uncaught error prints WebAssembly text");
+  must(/new ShapeError\d*\("matmul"/.test(line ?? ""), `the first frame of an uncaught error is not where it is made: ${stderr}`);
+  must(!stderr.includes(WEBASSEMBLY), "an uncaught error prints WebAssembly text");
   const mapped = node(folder, ["--enable-source-maps", "misuse.js"]).stderr.replaceAll("\\", "/");
   must(/at matmul \(.*hashgrad\/src\/ops\/matmul\.ts:\d+:\d+\)/.test(mapped), `source maps do not lead to src: ${mapped}`);
 }
@@ -157,7 +157,7 @@ async function checkBundles({ folder }: Packed): Promise<void> {
     const limit = most[name as keyof typeof most];
     must(size <= limit, `${name} is more than ${limit} kB`);
     must(!text.includes("import.meta") && !text.includes(folder), `${name} depends on where it was built`);
-    if (name.endsWith("plain")) must(!text.includes("}.}@}:"), "hashgrad/plain holds a WebAssembly module"); // "asm" in binary.ts
+    if (name.endsWith("plain")) must(!text.includes(WEBASSEMBLY), "hashgrad/plain holds a WebAssembly module");
   }
 }
 

@@ -10,7 +10,7 @@ export type Layer<Inputs extends readonly (Tensor | undefined)[] = [x: Tensor], 
   ...inputs: Inputs
 ) => Result;
 
-/** @internal Throws if a layer of one tensor was called with more, such as a mode: the mode is a property of the run. */
+/** Throws if a layer of one tensor was called with more, such as a mode: the mode is a property of the run. */
 export function refuseMore(who: string, more: readonly unknown[]): void {
   if (more.length > 0)
     throw new ValueError(who, `takes one tensor, got ${describe(more[0])} after it; training(() => model(x)) sets the mode`);

@@ -80,7 +80,7 @@ export function recordOp(
   return y;
 }
 
-/** @internal Tells the watch how an untracked tensor was made. */
+/** Tells the watch how an untracked tensor was made. */
 export function noteSource(y: Tensor, op: string, attributes: Attributes, inputs: readonly Tensor[]): void {
   watching.now?.sources.set(y, { order: order++, op, attributes, inputs: inputs.slice() });
 }
@@ -127,7 +127,7 @@ export function noGrad<T>(fn: () => T): T {
   }
 }
 
-/** @internal Throws where a function that must end at once returned a promise. */
+/** Throws if a function that must end at once returned a promise. */
 export function refusePromise<T>(who: string, result: T): T {
   const then: unknown = typeof result === "object" && result !== null && "then" in result ? result.then : null;
   if (typeof then === "function") {
@@ -221,7 +221,7 @@ function walk(
 }
 
 /**
- * @internal Walks back from y without collecting gradients in leaves, and keeps the history. After the pullback of each tensor x,
+ * Walks back from y without collecting gradients in leaves, and keeps the history. After the pullback of each tensor x,
  * `visit` may read the gradients that x's inputs have by then. The walk ends when `visit` returns true.
  */
 export function walkBack(y: Tensor, visit: (x: Tensor, gradientOf: (input: Tensor) => Numbers | null) => boolean): void {
