@@ -16,6 +16,7 @@ function watched(run: () => void): Called {
   const called: Called = { forward: new Set(), gradient: new Set() };
   const watch = <F extends (...args: never[]) => unknown>(name: string, fn: F): F =>
     ((...args: Parameters<F>) => {
+      if (called.forward.has(name) && called.gradient.has(name)) return fn(...args);
       const stack = new Error().stack ?? "";
       const [op, walk] = [stack.indexOf("/src/ops/"), stack.search(/\bwalk\b/)];
       if (op >= 0) called[walk >= 0 && op < walk ? "gradient" : "forward"].add(name);
@@ -24,10 +25,14 @@ function watched(run: () => void): Called {
   const undo = installAround(watch);
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 40;
+  const prepare = Error.prepareStackTrace;
+  // Names and files only: source maps take most of the time.
+  Error.prepareStackTrace = (_, sites) => sites.map((site) => `${site.getFunctionName()} ${site.getFileName()}`).join("\n");
   try {
     run();
   } finally {
     Error.stackTraceLimit = limit;
+    Error.prepareStackTrace = prepare;
     undo();
   }
   return called;
