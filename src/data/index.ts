@@ -4,5 +4,5 @@ export { checkDataset, type Dataset, type InputNumbers, takeFirst } from "./data
 export { DataError } from "./errors.ts";
 export { encodeIdx, type Idx, parseIdx, readIdx } from "./idx.ts";
 export { mnistFolder, readMnist } from "./mnist.ts";
-export { type Data, lengthOf, type Source, sourceOf, subset, type TargetsOf } from "./source.ts";
+export { type Data, type InputsOf, lengthOf, type Source, sourceOf, subset, type TargetsOf } from "./source.ts";
 export { type SyntheticOptions, syntheticDigits } from "./synthetic.ts";

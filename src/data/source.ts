@@ -1,14 +1,14 @@
-import { readCount, readFunction, readIndices, readObject, readText } from "../tensor/index.ts";
-import { type Arrays, arraysLength, type ColumnBatch, checkIds, inputsAt, targetsAt } from "./arrays.ts";
+import { readCount, readFunction, readIndices, readObject, readText, type Tensor } from "../tensor/index.ts";
+import { type Arrays, arraysLength, type Column, type ColumnBatch, checkIds, inputsAt, targetsAt } from "./arrays.ts";
 import { type Batch, batchOf, MOST_EXAMPLES, type Targets } from "./batches.ts";
 import { checkOnce, type Dataset } from "./dataset.ts";
 
 /** Examples that are made when they are asked for: from files, a database, a generator. */
-export type Source<T extends Targets = Targets> = {
+export type Source<T extends Targets = Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
   /** The number of examples. */
   readonly length: number;
   /** The examples at `indices`, in this order. May be async, for data that do not fit into memory. */
-  readonly batch: (indices: Int32Array) => Batch<T> | Promise<Batch<T>>;
+  readonly batch: (indices: Int32Array) => Batch<T, Inputs> | Promise<Batch<T, Inputs>>;
   /** `batch` is not async, so `train` may call it inside `step`, where tensors cost no new memory (false). */
   readonly isInMemory?: boolean;
 };
@@ -25,13 +25,24 @@ export type TargetsOf<D> = D extends { readonly labels: unknown }
       ? Extract<ColumnBatch<C>, Targets>
       : never;
 
+/** The inputs of the batches of data: a tensor, or a list of tensors if there are several columns. */
+export type InputsOf<D> = D extends { readonly labels: unknown }
+  ? Tensor
+  : D extends Source<Targets, infer Inputs>
+    ? Inputs
+    : D extends { readonly inputs: infer C }
+      ? C extends readonly Column[]
+        ? readonly Tensor[]
+        : Tensor
+      : never;
+
 /**
  * Any data as a source, for a training loop of your own. Nothing is copied before a batch is asked for.
  * @throws DataError for data that do not fit together, ValueError for anything else; `who` begins the message.
  */
-export function sourceOf<D extends Data>(data: D, who = "sourceOf"): Source<TargetsOf<D>> {
+export function sourceOf<D extends Data>(data: D, who = "sourceOf"): Source<TargetsOf<D>, InputsOf<D>> {
   readText("sourceOf", "who", who);
-  return readSource(who, data) as Source<TargetsOf<D>>;
+  return readSource(who, data) as Source<TargetsOf<D>, InputsOf<D>>;
 }
 
 function readSource(who: string, data: Data): Source {
@@ -60,7 +71,7 @@ function readSource(who: string, data: Data): Source {
  * The examples of data at `indices`, in this order, as data: to split examples for training and validation. Nothing is copied.
  * @example const order = new Generator(1).permutation(lengthOf(data)); const validation = subset(data, order.subarray(0, 100));
  */
-export function subset<D extends Data>(data: D, indices: ArrayLike<number>): Source<TargetsOf<D>> {
+export function subset<D extends Data>(data: D, indices: ArrayLike<number>): Source<TargetsOf<D>, InputsOf<D>> {
   const { length, batch, isInMemory = false } = sourceOf(data, "subset");
   const own = readIndices("subset", "indices", indices, length).slice();
   const chosen = (positions: ArrayLike<number>): Int32Array =>

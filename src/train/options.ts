@@ -1,4 +1,4 @@
-import type { Data, Dataset, Targets, TargetsOf } from "../data/index.ts";
+import type { Data, Dataset, InputsOf, Targets, TargetsOf } from "../data/index.ts";
 import type { Layer } from "../nn/index.ts";
 import type { Optimizer } from "../optim/index.ts";
 import {
@@ -61,10 +61,15 @@ export type EarlyStopping = {
 };
 
 /** The batch that a model learns from, made of the batch that the data hold. */
-export type BatchOf<T extends Targets> = { readonly inputs: Tensor | readonly Tensor[]; readonly targets: T };
+export type BatchOf<T extends Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
+  readonly inputs: Inputs;
+  readonly targets: T;
+};
 
 /** Changes a batch, such as by flipping images. `random` is seeded. */
-export type Transform<T extends Targets> = { call(batch: BatchOf<T>, random: Generator): BatchOf<T> }["call"];
+export type Transform<T extends Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
+  call(batch: BatchOf<T, Inputs>, random: Generator): BatchOf<T, Inputs>;
+}["call"];
 
 export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> = RunState & {
   readonly model: AnyModel<R>;
@@ -90,7 +95,7 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> =
   readonly validation?: Data;
   readonly earlyStopping?: EarlyStopping;
   /** Changes each training batch, for augmentation. `random` depends on seed, epoch and batch only, so a resumed run draws the same. */
-  readonly transform?: Transform<TargetsOf<D>>;
+  readonly transform?: Transform<TargetsOf<D>, InputsOf<D>>;
   /** Runs between backward and the optimizer's step, for clipping or exchange of gradients. Awaited if it is async. */
   readonly beforeUpdate?: () => unknown;
   /** Runs after each batch. Awaited if it is async. */
