@@ -37,7 +37,7 @@ export function columnLength(who: string, name: string, column: Column): number 
     if (Array.isArray(column) || typeof column !== "object" || column === null)
       throw new DataError(
         who,
-        `${name} must be a tensor or a typed array, got ${describe(column)}; Int32Array.from(list) makes labels, Float32Array.from(list) numbers`,
+        `${name} must be a tensor or a typed array, got ${describe(column)}; Int32Array.from(list) makes labels, Float32Array.from(list) numbers, tensor(list) rows`,
       );
     const { shape } = readTensor(who, name, column as Tensor);
     if (shape.length === 0) throw new DataError(who, `${name} is a single number: need a first axis of examples`);

@@ -28,7 +28,10 @@ export function sequential(...layers: readonly Layer<never[], Outputs>[]): Layer
     let outputs: Outputs = readTensors("sequential", "the inputs", inputs);
     for (const [i, layer] of (layers as readonly Layer<Tensor[], Outputs>[]).entries()) {
       const given: readonly Tensor[] = outputs instanceof Tensor ? [outputs] : outputs;
-      outputs = readOutputs("sequential", `the result of layer ${i}`, layer(...given));
+      const result: Outputs = layer(...given);
+      if (typeof result === "function")
+        throw new ValueError("sequential", `layer ${i} returned a function: call what makes the layer, such as flatten()`);
+      outputs = readOutputs("sequential", `the result of layer ${i}`, result);
     }
     return outputs instanceof Tensor || outputs.length !== 1 ? outputs : outputs[0]!;
   };

@@ -1,4 +1,4 @@
-import { readNumber, readOptions, readTensor, ShapeError, sameShape, show, type Tensor } from "../tensor/index.ts";
+import { readNumber, readOptions, readTensor, ShapeError, sameShape, show, type Tensor, ValueError } from "../tensor/index.ts";
 import { abs, add, clip, log, mul, mulUnlessZero, neg, softplus, square, sub, where } from "./elementwise.ts";
 import { sum } from "./reduce.ts";
 import { type Reduction, readReduction, reduced } from "./reduction.ts";
@@ -15,6 +15,8 @@ function readLoss<T extends LossOptions>(
 ): Reduction {
   const [[aName, a], [bName, b]] = Object.entries(pair) as [[string, Tensor], [string, Tensor]];
   readTensor(who, aName, a);
+  if (ArrayBuffer.isView(b))
+    throw new ValueError(who, `${bName} must be a tensor; train gives labels for integers: give it a Float32Array for numbers`);
   readTensor(who, bName, b);
   const { reduction = "mean" } = readOptions(who, options, known);
   if (!sameShape(a.shape, b.shape))

@@ -53,7 +53,7 @@ export type Trained = readonly (Parameter | Tensor)[];
 /** The parameters, each variable once. A variable by itself is a parameter named by its number, with weight decay. */
 export function parametersOf(who: string, trained: Trained): Parameter[] {
   const found = new Map<Tensor, Parameter>();
-  for (const [i, one] of readList(who, "parameters", trained).entries()) {
+  for (const [i, one] of readList(who, "parameters, such as vars.parameters(),", trained).entries()) {
     const parameter =
       one instanceof Tensor ? { name: String(i), tensor: one, decay: true } : readParameter(who, `parameters[${i}]`, one);
     if (parameter.tensor.leaf === null)
@@ -65,7 +65,14 @@ export function parametersOf(who: string, trained: Trained): Parameter[] {
 
 function readParameter(who: string, name: string, one: Parameter): Parameter {
   const isObject = typeof one === "object" && one !== null && "tensor" in one;
-  if (!isObject) readTensor(who, name, one as never);
+  if (!isObject) {
+    if (typeof one === "object" && one !== null && "read" in one)
+      throw new ValueError(
+        who,
+        `${name} is a variable of a model, which may lie in a pool; pass vars.parameters() in place of vars.variables()`,
+      );
+    readTensor(who, name, one as never);
+  }
   readText(who, `${name}.name`, one.name);
   readTensor(who, `${name}.tensor`, one.tensor);
   readBoolean(who, `${name}.decay`, one.decay);

@@ -78,9 +78,13 @@ export function unfreeze(variables: readonly (Tensor | Parameter)[]): void {
 type Leaf = Tensor & { leaf: LeafGradient };
 
 function leavesOf(who: string, variables: readonly (Tensor | Parameter)[]): Leaf[] {
-  return readList(who, "variables", variables).map((one) =>
-    readLeaf(who, one instanceof Tensor ? one : readObject(who, "each variable", one).tensor),
-  );
+  const list = readList(who, "variables, such as vars.parameters(),", variables);
+  return list.map((one) => readLeaf(who, one instanceof Tensor ? one : readParameter(who, one).tensor));
+}
+
+function readParameter(who: string, one: Parameter): Parameter {
+  if ("tensor" in readObject(who, "each variable", one)) return one;
+  throw new ValueError(who, `each variable must be a tensor or a parameter, got ${describe(one)}; pass vars.parameters()`);
 }
 
 function readLeaf(who: string, x: Tensor): Leaf {

@@ -40,16 +40,24 @@ function readLogits(who: string, outputs: Outputs, targets: Targets): [Tensor, I
   if (!(targets instanceof Int32Array))
     throw new ValueError(
       who,
-      "the targets are no class labels, so there is no default loss; give one, such as loss: meanSquaredError",
+      "the targets are no class labels, so there is no default loss; give one, such as loss: meanSquaredError, or crossEntropy if they are labels in a tensor",
     );
   if (!(outputs instanceof Tensor))
     throw new ValueError(who, `the model returned ${outputs.length} tensors: give a loss that takes them and the targets`);
   const [rows, classes = 0] = outputs.shape;
   if (outputs.shape.length !== 2 || rows !== targets.length)
     throw new ShapeError(who, `the model returned ${show(outputs.shape)} for ${targets.length} examples: need [batch, classes]`);
+  if (classes === 1)
+    throw new ShapeError(
+      who,
+      `the model returned ${show(outputs.shape)}, one number per example, and the default loss needs one per class; for two classes by one logit give targets as a Float32Array and loss: binaryCrossEntropyWithLogits`,
+    );
   const wrong = targets.find((label) => label < 0 || label >= classes);
   if (wrong !== undefined)
-    throw new ShapeError(who, `the model returned ${show(outputs.shape)}, so there is no class for the label ${wrong}`);
+    throw new ShapeError(
+      who,
+      `the model returned ${show(outputs.shape)}, so there is no class for the label ${wrong}; labels begin at 0`,
+    );
   return [outputs, targets];
 }
 

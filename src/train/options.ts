@@ -1,4 +1,4 @@
-import type { Data, Dataset, InputsOf, Targets, TargetsOf } from "../data/index.ts";
+import { type Arrays, type Data, DataError, type Dataset, type InputsOf, type Targets, type TargetsOf } from "../data/index.ts";
 import type { Layer } from "../nn/index.ts";
 import type { Optimizer } from "../optim/index.ts";
 import {
@@ -54,7 +54,7 @@ export type EarlyStopping = {
   readonly patience?: number;
   /** "loss" (the default), "accuracy", or the name of a metric; of the validation data if there are any. */
   readonly monitor?: string;
-  /** Whether less or more is better: "min" for the loss, "max" for everything else. */
+  /** Whether less or more is better: "min" for the loss, "max" for the accuracy and for metrics that are counted, such as `f1()`. To be given for any other metric. */
   readonly mode?: "min" | "max";
   /** A smaller change is no improvement (0). */
   readonly minDelta?: number;
@@ -175,6 +175,7 @@ export function readTrainOptions(given: TrainOptions<Data, Outputs>): TrainRun {
   for (const name of ["transform", "beforeUpdate", "onBatch", "onEpoch"] as const)
     if (options[name] !== undefined) readFunction(who, name, options[name]);
   const metrics = readScored(who, options, batchSize);
+  if (options.validation !== undefined) readTargets(who, "validation", options.validation);
   if (earlyStopping !== undefined) readEarlyStopping(earlyStopping, metrics);
   return { ...options, epochs, firstEpoch, batchSize, accumulate, seed, metrics };
 }
@@ -197,7 +198,7 @@ function readScored(
   batchSize: number,
 ): TrainRun["metrics"] {
   readFunction(who, "model", model);
-  readObject(who, "data", data);
+  readTargets(who, "data", data);
   if (loss !== undefined) readFunction(who, "loss", loss);
   readCount(who, "batchSize", batchSize, 1);
   readSignal(who, signal);
@@ -206,6 +207,15 @@ function readScored(
     readFunction(who, `metrics.${name}.start`, readObject(who, `metrics.${name}`, metric).start);
   }
   return metrics;
+}
+
+/** Throws if columns in memory lack their targets, such as for a misspelled name. */
+function readTargets(who: string, name: string, data: Data): void {
+  const keys = Object.keys(readObject(who, name, data));
+  const { targets } = data as Arrays;
+  if (targets !== undefined || !keys.includes("inputs") || ["batch", "labels", "inputShape"].some((key) => keys.includes(key)))
+    return;
+  throw new DataError(who, `${name} must have targets, it has ${keys.join(", ")}`);
 }
 
 /** Throws unless the signal is an AbortSignal, or left out. */
@@ -217,11 +227,13 @@ export function readSignal(who: string, signal: StopSignal | undefined): void {
 function readEarlyStopping(given: EarlyStopping, metrics: TrainRun["metrics"]): void {
   const who = "train";
   const options = readOptions(who, readObject(who, "earlyStopping", given), ["patience", "monitor", "mode", "minDelta"]);
-  const { patience = 3, monitor = "loss", mode = "min", minDelta = 0 } = options;
+  const { patience = 3, monitor = "loss", mode, minDelta = 0 } = options;
   readCount(who, "patience", patience, 1);
   readNumber(who, "minDelta", minDelta, { least: 0 });
-  readName(who, "mode", mode, ["min", "max"]);
+  if (mode !== undefined) readName(who, "mode", mode, ["min", "max"]);
   readName(who, "monitor", monitor, ["loss", "accuracy", ...Object.keys(metrics)]);
+  if (mode === undefined && monitor !== "loss" && monitor !== "accuracy" && typeof metrics[monitor] === "function")
+    throw new ValueError(who, `earlyStopping monitors "${monitor}": mode must say which values are better, "min" or "max"`);
 }
 
 function readOptimizer(optimizer: Optimizer): void {

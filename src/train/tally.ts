@@ -66,5 +66,7 @@ function numberOf(who: string, name: string, value: number | Tensor): number {
   refuseAsync(who, `metrics.${name}`, value);
   if (typeof value === "number") return value;
   if (value instanceof Tensor && value.size === 1) return value.item();
-  throw new ValueError(who, `metrics.${name} must return a number or a tensor of one number, got ${describe(value)}`);
+  const isMaker = typeof value === "object" && value !== null && "start" in value;
+  const remedy = isMaker ? "; call the function that makes the metric, such as rSquared()" : "";
+  throw new ValueError(who, `metrics.${name} must return a number or a tensor of one number, got ${describe(value)}${remedy}`);
 }

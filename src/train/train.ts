@@ -195,7 +195,7 @@ function learn(
 function transformed({ transform, seed }: TrainRun, batch: Batch, { epoch, index }: Place): Batch {
   if (transform === undefined) return batch;
   const random = new Generator(seedFor(seed, `batch ${epoch}/${index}`));
-  return noGrad(() => readBatch("train", "what transform returns", transform(batch, random)));
+  return noGrad(() => readBatch("train", "what transform returns, { inputs, targets },", transform(batch, random)));
 }
 
 /** Throws if a gradient reached a variable that the optimizer does not have: it would silently stay untrained. */

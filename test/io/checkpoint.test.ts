@@ -116,7 +116,7 @@ test.each(Object.entries(makes))(
 test("a run that has done its epochs trains no more", async () => {
   const run = start(makes["dense, by sgd"]!, 1);
   const before = everything(run);
-  expect(await go(run, 5, 4)).toEqual({ epochs: [], aborted: false });
+  expect(await go(run, 5, 4)).toEqual({ epochs: [], aborted: false, bestEpoch: null });
   expect(everything(run)).toEqual(before);
 });
 

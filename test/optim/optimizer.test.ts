@@ -259,6 +259,6 @@ test("variables by themselves are parameters named by their numbers; anything el
   expect([...w.data, ...b.data]).toEqual([0.5, 1.5, 2.5]);
   const message = "sgd: parameter 1 is not a variable; make it with variable(), or take vars.parameters()";
   expect(() => sgd([w, tensor([1])], { learningRate: 0.5 })).toThrow(message);
-  const text = "ValueError: sgd: parameters must be a list, got a tensor";
+  const text = "ValueError: sgd: parameters, such as vars.parameters(), must be a list, got a tensor";
   expect(thrown(() => sgd(w as never, { learningRate: 0.5 }))).toBe(text);
 });
