@@ -11,8 +11,8 @@ const source = join(root, "src");
 /** What users import as `hashgrad/<name>`, beside "hashgrad" itself and the tests' helpers. */
 export const doors: readonly string[] = ["nn", "optim", "smh", "data", "io", "train"];
 /** Modules of `src` that only other modules import. */
-const inner = ["kernels", "tensor", "ops", "variables"];
-const binary = "kernels/wasm/binary.ts";
+const inner = ["kernels", "backends", "tensor", "ops", "variables"];
+const binary = "backends/wasm/binary.ts";
 /** The files of `src` that become a file of `dist` each. */
 const outputs: readonly string[] = [
   "index.ts",
@@ -54,7 +54,7 @@ const oneFileEach: Plugin = {
 const withoutWebAssembly: Plugin = {
   name: "without WebAssembly",
   setup: (build) => {
-    build.onResolve({ filter: /\/wasm\/backend\.ts$/ }, () => ({ path: join(source, "kernels/wasm/absent.ts") }));
+    build.onResolve({ filter: /\/wasm\/backend\.ts$/ }, () => ({ path: join(source, "backends/wasm/absent.ts") }));
   },
 };
 

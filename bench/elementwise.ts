@@ -1,4 +1,5 @@
-import { alloc, inArena, type Kernels, kernels, type Numbers } from "../src/kernels/index.ts";
+import { kernels } from "../src/backends/index.ts";
+import { alloc, inArena, type Kernels, type Numbers } from "../src/kernels/index.ts";
 import * as reference from "../src/kernels/reference.ts";
 import { Generator } from "../src/tensor/index.ts";
 import { type Budget, bench, type Measurement } from "./harness.ts";

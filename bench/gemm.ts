@@ -1,4 +1,5 @@
-import { backend, blocked, type Gemm, kernels } from "../src/kernels/index.ts";
+import { backend, blocked, kernels } from "../src/backends/index.ts";
+import type { Gemm } from "../src/kernels/index.ts";
 import * as reference from "../src/kernels/reference.ts";
 import { type Budget, bench, type Measurement, whole } from "./harness.ts";
 

@@ -1,7 +1,7 @@
 // `npm run profile`: where a training step of the toy network spends its time, kernel by kernel; options: --dense, --batch-size 128.
 import { parseArgs } from "node:util";
+import { backend, installAround } from "../src/backends/index.ts";
 import { DenseVariables } from "../src/index.ts";
-import { backend, installAround } from "../src/kernels/index.ts";
 import { table } from "../src/variables/index.ts";
 import { machine, median } from "./harness.ts";
 import { pooledToy, trainingStep } from "./step.ts";

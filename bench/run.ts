@@ -1,7 +1,7 @@
 // `npm run bench`: a table; `npm run bench -- --json`: a line of JSON each; `npm run bench -- --seconds 0.05` for a quick look;
 // `npm run bench -- --check`: what must hold, with figure and bound; exit code 1 where one does not.
 import { parseArgs } from "node:util";
-import { backend } from "../src/kernels/index.ts";
+import { backend } from "../src/backends/index.ts";
 import { table } from "../src/variables/index.ts";
 import { check, holds } from "./check.ts";
 import { convBenches } from "./conv.ts";

@@ -1,4 +1,5 @@
-export { type Backend, BackendError, backend, configure, MemoryError, memory, type Numbers } from "./kernels/index.ts";
+export { type Backend, backend, configure } from "./backends/index.ts";
+export { BackendError, MemoryError, memory, type Numbers } from "./kernels/index.ts";
 export * from "./ops/index.ts";
 export {
   type Attributes,

@@ -4,9 +4,10 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { expect, test } from "vitest";
 
-/** From the ground up. A room sees itself and the rooms below; rooms of one floor do not see each other. */
-const floors = [
+/** From the lowest layer up. A module imports from itself and from lower layers; modules of one layer do not import each other. */
+const layers = [
   ["kernels"],
+  ["backends"],
   ["tensor"],
   ["ops"],
   ["variables", "optim"],
@@ -16,17 +17,17 @@ const floors = [
   ["cli", "testing"],
   [""], // src/index.ts
 ];
-/** The rooms that may import Node's own modules: the others are followed in a browser, too, and ask for them when they need them. */
+/** The modules that may import Node's own modules: the others are followed in a browser, too, and ask for them when they need them. */
 const onNode = ["cli"];
 
 const root = fileURLToPath(new URL("../src", import.meta.url));
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .map((file) => file.split(sep).join("/"))
-  .filter((file) => file.endsWith(".ts") && !file.startsWith("kernels/wasm/assembly/"))
+  .filter((file) => file.endsWith(".ts") && file !== "backends/wasm/build.ts") // the build script is not part of the library
   .sort();
 
-const roomOf = (file: string): string => (file.includes("/") ? file.slice(0, file.indexOf("/")) : "");
-const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.includes(room));
+const moduleOf = (file: string): string => (file.includes("/") ? file.slice(0, file.indexOf("/")) : "");
+const layerOf = (module: string): number => layers.findIndex((modules) => modules.includes(module));
 
 /** What a file imports or exports from, types and dynamic imports included, as it is written. */
 function importsOf(file: string): string[] {
@@ -48,33 +49,35 @@ function importsOf(file: string): string[] {
 const imports = new Map(files.map((file) => [file, importsOf(file)]));
 const inside = (target: string): boolean => target.startsWith(".");
 /** The file that a relative import means, from src. */
-const targetOf = (file: string, target: string): string =>
-  relative(root, resolve(root, dirname(file), target))
+const targetOf = (file: string, target: string): string => {
+  const path = relative(root, resolve(root, dirname(file), target))
     .split(sep)
     .join("/");
+  return path.endsWith(".ts") ? path : `${path}.ts`; // AssemblyScript names files without their ending
+};
 const pairs = [...imports].flatMap(([file, targets]) => targets.map((target): [string, string] => [file, target]));
 
-test("every room has its floor, and every import within src is of a file that is there", () => {
-  expect(files.map(roomOf).filter((room) => floorOf(room) < 0)).toEqual([]);
+test("every module has its layer, and every import within src is of a file that is there", () => {
+  expect(files.map(moduleOf).filter((module) => layerOf(module) < 0)).toEqual([]);
   const missing = pairs.filter(([file, target]) => inside(target) && !files.includes(targetOf(file, target)));
   expect(missing.map(([file, target]) => `${file} imports ${target}: there is no such file`)).toEqual([]);
   expect(pairs.length).toBeGreaterThan(files.length);
 });
 
-test("a file imports from its own room and from lower floors only", () => {
+test("a file imports from its own module and from lower layers only", () => {
   const wrong = pairs.flatMap(([file, target]) => {
     if (!inside(target)) return [];
-    const [from, to] = [roomOf(file), roomOf(targetOf(file, target))];
-    return from === to || floorOf(to) < floorOf(from) ? [] : [`${file} imports ${target}: ${to} is not below ${from}`];
+    const [from, to] = [moduleOf(file), moduleOf(targetOf(file, target))];
+    return from === to || layerOf(to) < layerOf(from) ? [] : [`${file} imports ${target}: ${to} is not below ${from}`];
   });
   expect(wrong).toEqual([]);
 });
 
-test("other rooms are entered through their index.ts only", () => {
+test("other modules are entered through their index.ts only", () => {
   const wrong = pairs.filter(([file, target]) => {
     if (!inside(target)) return false;
     const to = targetOf(file, target);
-    return roomOf(to) !== roomOf(file) && to !== `${roomOf(to)}/index.ts`;
+    return moduleOf(to) !== moduleOf(file) && to !== `${moduleOf(to)}/index.ts`;
   });
   expect(wrong.map(([file, target]) => `${file} imports ${target}: enter through index.ts`)).toEqual([]);
 });
@@ -82,8 +85,8 @@ test("other rooms are entered through their index.ts only", () => {
 test("only cli imports Node's modules, and no one uses packages, but for fast-check in testing", () => {
   const wrong = pairs.filter(([file, target]) => {
     if (inside(target)) return false;
-    if (target.startsWith("node:")) return !onNode.includes(roomOf(file));
-    return !(target === "fast-check" && roomOf(file) === "testing");
+    if (target.startsWith("node:")) return !onNode.includes(moduleOf(file));
+    return !(target === "fast-check" && moduleOf(file) === "testing");
   });
   expect(wrong.map(([file, target]) => `${file} imports ${target}`)).toEqual([]);
 });

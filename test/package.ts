@@ -67,17 +67,22 @@ function mustBeSame(what: string, got: readonly string[], want: readonly string[
 function checkFiles({ files }: Packed): void {
   const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
     .map((file) => file.replaceAll("\\", "/"))
-    .filter((file) => file.endsWith(".ts") && !file.startsWith("cli/") && !file.includes("/assembly/"));
+    .filter(
+      (file) =>
+        file.endsWith(".ts") && !file.startsWith("cli/") && !file.includes("/assembly/") && file !== "backends/wasm/build.ts",
+    );
   const declared = sources.filter((file) => !file.endsWith(".d.ts")).map((file) => file.replace(/\.ts$/, ".d.ts"));
-  const modules = ["kernels", "tensor", "ops", "variables", ...doors, "testing"].map((module) => `${module}/index.js`);
+  const modules = ["kernels", "backends", "tensor", "ops", "variables", ...doors, "testing"].map(
+    (module) => `${module}/index.js`,
+  );
   const mapped = ["index.js", ...modules, "testing/arbitraries.js"];
   const plain = mapped.filter((file) => !file.startsWith("testing/")).map((file) => `plain/${file}`);
   const code = [...mapped, ...plain, "plain/plain.js"];
-  const built = [...declared, ...code, ...code.map((file) => `${file}.map`), "kernels/wasm/binary.js"];
+  const built = [...declared, ...code, ...code.map((file) => `${file}.map`), "backends/wasm/binary.js"];
   mustBeSame("tarball", files, [
     ...["CHANGELOG.md", "LICENSE", "README.md", "package.json", "dist/cjs/package.json"],
     ...built.flatMap((file) => [`dist/${file}`, `dist/cjs/${file}`]),
-    ...sources.filter((file) => file !== "kernels/wasm/binary.ts").map((file) => `src/${file}`),
+    ...sources.filter((file) => file !== "backends/wasm/binary.ts").map((file) => `src/${file}`),
   ]);
 }
 

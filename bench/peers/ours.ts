@@ -1,4 +1,6 @@
 // This library: see tasks.ts. Threads and fused multiply-add come from HASHGRAD_THREADS and HASHGRAD_FMA.
+
+import { kernels } from "../../src/backends/index.ts";
 import {
   add,
   backward,
@@ -13,7 +15,7 @@ import {
   type VariableCreator,
   variable,
 } from "../../src/index.ts";
-import { alloc, type Convolution, inArena, kernels, type Numbers } from "../../src/kernels/index.ts";
+import { alloc, type Convolution, inArena, type Numbers } from "../../src/kernels/index.ts";
 import { toyNetwork } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { ProductVariablePool, VariableFactory } from "../../src/smh/index.ts";

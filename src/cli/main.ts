@@ -1,4 +1,5 @@
-import { backend, MemoryError } from "../kernels/index.ts";
+import { backend } from "../backends/index.ts";
+import { MemoryError } from "../kernels/index.ts";
 import { HashgradError } from "../tensor/index.ts";
 import { TrainingError } from "../train/index.ts";
 import { mnist } from "./mnist.ts";

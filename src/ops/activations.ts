@@ -1,13 +1,5 @@
-import {
-  alloc,
-  eluGrad,
-  elu as eluKernel,
-  exactGelu,
-  exactGeluGrad,
-  kernels,
-  mishGrad,
-  mish as mishKernel,
-} from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import { alloc, eluGrad, elu as eluKernel, exactGelu, exactGeluGrad, mishGrad, mish as mishKernel } from "../kernels/index.ts";
 import { readName, readNumber, readOptions, readTensor, type Tensor } from "../tensor/index.ts";
 import { add, clip, mul, relu } from "./elementwise.ts";
 import { record } from "./record.ts";

@@ -1,4 +1,5 @@
-import { kernels, type Numbers } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import type { Numbers } from "../kernels/index.ts";
 import { type Into, readTensor, ShapeError, show, type Tensor } from "../tensor/index.ts";
 
 /** A bias has one number per output. */

@@ -1,4 +1,5 @@
-import { alloc, type Bounds, kernels, type Numbers } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import { alloc, type Bounds, type Numbers } from "../kernels/index.ts";
 import {
   broadcastShapes,
   fresh,

@@ -1,4 +1,5 @@
-import { alloc, kernels, type Numbers } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import { alloc, type Numbers } from "../kernels/index.ts";
 import {
   broadcastShapes,
   checkSize,

@@ -1,4 +1,5 @@
-import { alloc, kernels, type View } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import { alloc, type View } from "../kernels/index.ts";
 import {
   axisOf,
   broadcastShapes,

@@ -1,4 +1,5 @@
-import { alloc, kernels } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import { alloc } from "../kernels/index.ts";
 import {
   fresh,
   noteSource,

@@ -1,4 +1,5 @@
-import { alloc, kernels, type Windows } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import { alloc, type Windows } from "../kernels/index.ts";
 import { checkSize, readOptions, readPair, readTensor, ShapeError, type Tensor } from "../tensor/index.ts";
 import type { OpAttributes } from "./graph.ts";
 import { record } from "./record.ts";

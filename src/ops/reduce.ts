@@ -1,4 +1,5 @@
-import { alloc, kernels, type Reduced } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import { alloc, type Reduced } from "../kernels/index.ts";
 import {
   axesOf,
   axisOf,

@@ -1,4 +1,5 @@
-import { alloc, kernels, largest } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import { alloc, largest } from "../kernels/index.ts";
 import { axisOf, readCount, readTensor, sizeOf, type Tensor } from "../tensor/index.ts";
 import { record } from "./record.ts";
 

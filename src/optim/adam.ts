@@ -1,4 +1,4 @@
-import { kernels } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
 import { readNumber } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 

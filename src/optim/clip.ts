@@ -1,4 +1,5 @@
-import { kernels, type Numbers } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import type { Numbers } from "../kernels/index.ts";
 import { type Bounds, gradientOf, readNumber, ValueError } from "../tensor/index.ts";
 import { parametersOf, type Trained } from "./optimizer.ts";
 

@@ -1,4 +1,5 @@
-import { allocLasting, kernels, type Numbers } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import { allocLasting, type Numbers } from "../kernels/index.ts";
 import {
   applyGradient,
   describe,

@@ -1,4 +1,4 @@
-import { kernels } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
 import { readBoolean, readNumber, ValueError } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 

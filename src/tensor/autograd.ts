@@ -1,9 +1,9 @@
+import { kernels } from "../backends/index.ts";
 import {
   alloc,
   allocLasting,
   describe,
   GradientError,
-  kernels,
   type Lifetime,
   lasting,
   lifetimeNow,

@@ -1,4 +1,5 @@
-import { kernels, type Numbers } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import type { Numbers } from "../kernels/index.ts";
 import { walkBack } from "./autograd.ts";
 import type { Tensor } from "./tensor.ts";
 import type { Source, Watch } from "./watch.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { blocked, type Convolution, type Kernels, type Numbers, type Windows } from "../../src/kernels/index.ts";
+import { blocked } from "../../src/backends/index.ts";
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import type { Convolution, Kernels, Numbers, Windows } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { Generator } from "../../src/tensor/index.ts";
 
 /** Writes into `out`, of `length` numbers, over them or, when `accumulate`, on top of them. */

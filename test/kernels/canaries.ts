@@ -1,5 +1,5 @@
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import type { Kernels, Numbers } from "../../src/kernels/index.ts";
-import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
 
 /** Numbers of known value before and behind each array: a cache line. */
 const GUARD = 16;

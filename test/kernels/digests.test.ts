@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { expect, test } from "vitest";
-import { blocked, type Kernels } from "../../src/kernels/index.ts";
+import { blocked } from "../../src/backends/index.ts";
+import { canFuse, type WasmBackend, wasmBackend } from "../../src/backends/wasm/backend.ts";
+import type { Kernels } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { canFuse, type WasmBackend, wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { cases, drawOf } from "./cases.ts";
 
 // Digests of all kernels' results, recorded: a change of their code that is meant to leave every bit alone is held to that.

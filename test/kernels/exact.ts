@@ -1,7 +1,8 @@
 import { setFlagsFromString } from "node:v8";
-import { blocked, type Kernels, type Numbers } from "../../src/kernels/index.ts";
+import { blocked } from "../../src/backends/index.ts";
+import { canFuse, wasmBackend } from "../../src/backends/wasm/backend.ts";
+import type { Kernels, Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { canFuse, wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { Generator } from "../../src/tensor/index.ts";
 import { betweenCanaries } from "./canaries.ts";
 

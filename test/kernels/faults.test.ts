@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import { BackendError, type Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { firstDifference, wholeNumbers } from "./exact.ts";
 
 // What assembly/threads.ts calls the faults.

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { expect, test } from "vitest";
+import { installAround } from "../../src/backends/index.ts";
 import { backward, Generator, randomUniform, step, sum, training } from "../../src/index.ts";
-import { installAround } from "../../src/kernels/index.ts";
 import * as nn from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { DenseVariables, scope } from "../../src/variables/index.ts";

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import { alloc, backend, blocked, install, kernels } from "../../src/kernels/index.ts";
+import { backend, blocked, install, kernels } from "../../src/backends/index.ts";
+import { canFuse } from "../../src/backends/wasm/backend.ts";
+import { alloc } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { canFuse } from "../../src/kernels/wasm/backend.ts";
 import { relu } from "../../src/ops/index.ts";
 import { tensor } from "../../src/tensor/index.ts";
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { blocked, type Convolution, type Numbers } from "../../src/kernels/index.ts";
+import { blocked } from "../../src/backends/index.ts";
+import type { Convolution, Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
 import "../fixed-seed.ts";
 import { abs, firstDifference, kernelOf, reals, type Table, tables, wholeNumbers } from "./exact.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ADDRESSES, createSpace, type Growable, type Space } from "../../src/backends/wasm/space.ts";
 import { MemoryError } from "../../src/kernels/index.ts";
-import { ADDRESSES, createSpace, type Growable, type Space } from "../../src/kernels/wasm/space.ts";
 import "../fixed-seed.ts";
 
 const PAGE = 65536;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { blocked, type Kernels, type Numbers } from "../../src/kernels/index.ts";
+import { blocked } from "../../src/backends/index.ts";
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import type { Kernels, Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { Generator } from "../../src/tensor/index.ts";
 import { firstDifference, fused } from "./exact.ts";
 import { cases, type Draw, type Sums } from "./sum-cases.ts";

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { oneFile } from "../../bench/bundle.ts";
-import { backend, type Convolution, configure, type Kernels, type Numbers } from "../../src/kernels/index.ts";
+import { backend, configure } from "../../src/backends/index.ts";
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import type { Convolution, Kernels, Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import { firstDifference, reals, wholeNumbers } from "./exact.ts";
 import { loopCases } from "./loop-cases.ts";
 

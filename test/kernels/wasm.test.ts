@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { alloc, inArena, type Kernels, kernels, MemoryError, type Numbers, type Windows } from "../../src/kernels/index.ts";
+import { kernels } from "../../src/backends/index.ts";
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import { alloc, inArena, type Kernels, MemoryError, type Numbers, type Windows } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
 import "../fixed-seed.ts";
 import { firstDifference, kernelOf, tables, wholeNumbers } from "./exact.ts";
 import { loopCases } from "./loop-cases.ts";

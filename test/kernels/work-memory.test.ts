@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { binary } from "../../src/kernels/wasm/binary.ts";
-import { createInstance } from "../../src/kernels/wasm/instance.ts";
+import { binary } from "../../src/backends/wasm/binary.ts";
+import { createInstance } from "../../src/backends/wasm/instance.ts";
 import "../fixed-seed.ts";
 
 type Sizes = {

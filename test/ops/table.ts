@@ -3,8 +3,8 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { blocked, installAround } from "../../src/kernels/index.ts";
-import { wasmBackend } from "../../src/kernels/wasm/backend.ts";
+import { blocked, installAround } from "../../src/backends/index.ts";
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import * as ops from "../../src/ops/index.ts";
 import { tensor } from "../../src/tensor/index.ts";
 import { laws, type withoutGradient } from "./laws.ts";

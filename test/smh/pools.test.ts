@@ -25,7 +25,7 @@ import {
 } from "hashgrad/smh";
 import { compareLeafGradient } from "hashgrad/testing";
 import { describe, expect, test } from "vitest";
-import { install, kernels } from "../../src/kernels/index.ts";
+import { install, kernels } from "../../src/backends/index.ts";
 import { rootAbove } from "../../src/smh/product-pool.ts";
 import "../fixed-seed.ts";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { backend, install, kernels } from "../../src/kernels/index.ts";
+import { backend, install, kernels } from "../../src/backends/index.ts";
 import { curve, type Kind } from "./curve.ts";
 
 const golden: Readonly<Record<Kind, number[]>> = JSON.parse(readFileSync(new URL("curve.json", import.meta.url), "utf8"));

@@ -1,7 +1,7 @@
 import { MessageChannel } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
+import { backend, install, kernels } from "../../src/backends/index.ts";
 import { batches, DataError, type Dataset, syntheticDigits, takeFirst } from "../../src/data/index.ts";
-import { backend, install, kernels } from "../../src/kernels/index.ts";
 import { batchNorm, conv2d, dense, dropout, flatten, type Layer, maxPool2d, sequential, toyNetwork } from "../../src/nn/index.ts";
 import { add, crossEntropy, mul, relu } from "../../src/ops/index.ts";
 import { adam, clipByGlobalNorm, type Optimizer, type OptimizerOptions, sgd } from "../../src/optim/index.ts";

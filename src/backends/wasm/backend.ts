@@ -1,9 +1,5 @@
-import type { Convolution } from "../conv.ts";
-import type { Gemm } from "../gemm.ts";
-import * as im2col from "../im2col.ts";
-import type { SlabSource } from "../memory.ts";
-import * as reference from "../reference.ts";
-import type { Windows } from "../windows.ts";
+import { type Convolution, type Gemm, reference, type SlabSource, type Windows } from "../../kernels/index.ts";
+import * as im2col from "../plain/conv.ts";
 import { binary, fusedPatch } from "./binary.ts";
 import { createInstance, type InstanceOptions } from "./instance.ts";
 import { type LoopExports, type Loops, loops } from "./loops.ts";

@@ -1,10 +1,10 @@
-// Compiles src/kernels/wasm/assembly/*.ts to WebAssembly and writes the bytes as text into binary.ts beside it, so that the library is
+// Compiles assembly/*.ts to WebAssembly and writes the bytes as text into binary.ts beside it, so that the library is
 // one piece of JavaScript. A test compiles again and compares.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 
-const folder = fileURLToPath(new URL("../src/kernels/wasm/", import.meta.url));
+const folder = fileURLToPath(new URL("./", import.meta.url));
 const flags = [
   ["-O3", "--converge", "--noAssert"],
   ["--runtime", "stub"],

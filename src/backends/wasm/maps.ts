@@ -1,5 +1,4 @@
-import type { Numbers } from "../memory.ts";
-import * as reference from "../reference.ts";
+import { type Numbers, reference } from "../../kernels/index.ts";
 
 /** The functions of assembly/map.ts, in its order. */
 const ops = [

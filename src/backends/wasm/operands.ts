@@ -1,5 +1,4 @@
-import { BackendError } from "../errors.ts";
-import { type Numbers, trimArenas } from "../memory.ts";
+import { BackendError, type Numbers, trimArenas } from "../../kernels/index.ts";
 import { type Space, takeOrTrim } from "./space.ts";
 
 /** Where the operands of a kernel lie, and its work memory. */

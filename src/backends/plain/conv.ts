@@ -1,9 +1,5 @@
-import { gemm, gemmPacked, type Pack, packMatrix } from "./blocked.ts";
-import type { Convolution } from "./conv.ts";
-import { inTotals, type Totals } from "./doubles.ts";
-import { fillRows } from "./gemm.ts";
-import type { Numbers } from "./memory.ts";
-import { overlap } from "./windows.ts";
+import { type Convolution, fillRows, inTotals, type Numbers, overlap, type Totals } from "../../kernels/index.ts";
+import { gemm, gemmPacked, type Pack, packMatrix } from "./gemm.ts";
 
 /**
  * Convolution as a matrix product: one row per window, one column per number under it (im2col), times the kernel as a matrix. The matrix

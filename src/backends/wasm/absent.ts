@@ -1,4 +1,4 @@
-import { BackendError } from "../errors.ts";
+import { BackendError } from "../../kernels/index.ts";
 import type * as backend from "./backend.ts";
 
 // Stands for backend.ts in `hashgrad/plain`, whose bundles hold no WebAssembly.

@@ -1,5 +1,4 @@
-import { fillRows, type Gemm } from "./gemm.ts";
-import type { Numbers } from "./memory.ts";
+import { fillRows, type Gemm, type Numbers } from "../../kernels/index.ts";
 
 /**
  * The loops of Goto and BLIS around one 2×2 register tile: a block of `op(b)` and a block of `op(a)` are copied into panels that the

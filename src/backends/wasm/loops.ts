@@ -1,6 +1,4 @@
-import type { Numbers } from "../memory.ts";
-import * as reference from "../reference.ts";
-import type { Windows } from "../windows.ts";
+import { type Numbers, reference, type Windows } from "../../kernels/index.ts";
 import { FEW, maps } from "./maps.ts";
 import type { Operands } from "./operands.ts";
 

@@ -1,4 +1,4 @@
-import { MemoryError } from "../errors.ts";
+import { MemoryError } from "../../kernels/index.ts";
 
 /** What holds the bytes: WebAssembly's memory, or a model of it in tests. */
 export type Growable = {

@@ -1,5 +1,4 @@
-import { BackendError } from "../errors.ts";
-import type { Numbers } from "../memory.ts";
+import { BackendError, type Numbers } from "../../kernels/index.ts";
 import { createSpace, type Space } from "./space.ts";
 import { startWorker, stopWorkers, type Worker } from "./workers.ts";
 
