@@ -81,6 +81,9 @@ function checkFiles({ files }: Packed): void {
   const built = [...declared, ...code, ...code.map((file) => `${file}.map`), "backends/wasm/binary.js"];
   mustBeSame("tarball", files, [
     ...["CHANGELOG.md", "LICENSE", "README.md", "package.json", "dist/cjs/package.json"],
+    ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+      .map((file) => `docs/${file.replaceAll("\\", "/")}`)
+      .filter((file) => /\.\w+$/.test(file)),
     ...built.flatMap((file) => [`dist/${file}`, `dist/cjs/${file}`]),
     ...sources.filter((file) => file !== "backends/wasm/binary.ts").map((file) => `src/${file}`),
   ]);

@@ -96,6 +96,8 @@ export class VariableFactory implements VariableCreator {
   readonly #takes: (name: string, shape: Shape) => boolean;
   readonly #modifier: Modifier | null;
   readonly #own: VariableCreator;
+  /** The pool's factors, unless the pool is not trained. Those that are frozen later stay listed, so that `unfreeze` finds them. */
+  readonly #core: readonly Parameter[];
   readonly #made = new Map<string, Variable>();
   /** Names of what modifiers asked for. */
   readonly #helpers = new Set<string>();
@@ -111,6 +113,7 @@ export class VariableFactory implements VariableCreator {
     if (variables !== undefined) readCreator("VariableFactory", "variables", variables);
     readSeed("VariableFactory", seed);
     this.pool = pool;
+    this.#core = pool?.coreVariables.filter((core) => core.tensor.tracked) ?? [];
     this.#takes = selectorOf("VariableFactory", applyTo);
     this.#modifier = modifier === undefined ? initializerScaleModifier : modifier;
     this.#own = variables ?? new DenseVariables({ seed: seed ?? 0 });
@@ -216,7 +219,7 @@ export class VariableFactory implements VariableCreator {
   }
 
   #trained(): readonly Parameter[] {
-    return [...(this.pool?.coreVariables.filter((core) => core.tensor.tracked) ?? []), ...this.#own.parameters()];
+    return [...this.#core, ...this.#own.parameters()];
   }
 
   /** Where in the pool each variable lies. Creation order decides it: files store it, and it is compared when they are read. */

@@ -39,5 +39,7 @@ export function refuseTensor(who: string, name: string, x: unknown): never {
         "`npm ls hashgrad` lists the copies, and a bundler must not include two",
     );
   }
-  throw new ValueError(who, `${name} must be a tensor, got ${describe(x)}; make one with tensor(...)`);
+  const isCreator = typeof x === "object" && x !== null && "create" in x && "parameters" in x;
+  const remedy = isCreator ? "a model is built by a function, (vars) => layer, not by a layer" : "make one with tensor(...)";
+  throw new ValueError(who, `${name} must be a tensor, got ${describe(x)}; ${remedy}`);
 }

@@ -180,7 +180,10 @@ function learn(
     const scaled = place.share === 1 ? value : mul(value, place.share);
     if (scaled.tracked) backward(scaled, undefined, { retain: true }); // the history is walked again if a gradient is not finite
     if (optimizer.parameters.every(({ tensor }) => gradientOf(tensor) === null))
-      throw new TrainingError("train", "no gradient reached the optimizer's parameters; is it the optimizer of this model?");
+      throw new TrainingError(
+        "train",
+        "no gradient reached the optimizer's parameters; is it the optimizer of this model, and is not everything frozen?",
+      );
     if (place.isFirst) checkCoverage(run, scaled);
     checkGradients(run, scaled, incident);
     noGrad(() => tally.add(outputs.now!, targets, number, indices.length));

@@ -67,5 +67,6 @@ const whole = await evaluate({ model, data: test });
 console.log(
   `${few.labels.length} images: accuracy ${head.accuracy.toFixed(3)} with the head alone, ${whole.accuracy.toFixed(3)} with the whole network`,
 );
+assert.notDeepEqual(bodyNow(), before, "the body trains again");
 assert.ok(head.accuracy > 0.85, `head: ${head.accuracy}`);
 assert.ok(whole.accuracy > 0.85, `whole: ${whole.accuracy}`);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { batchNorm, dense, sequential, toyNetwork } from "../../src/nn/index.ts";
 import { compress, HashVariablePool, ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
-import { Generator, randomUniform } from "../../src/tensor/index.ts";
+import { freeze, Generator, randomUniform, unfreeze } from "../../src/tensor/index.ts";
 import { type Model, scope, weightsOf } from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
 
@@ -70,4 +70,13 @@ test("the state of nested factories holds the numbers of every pool, and refuses
   });
   net(twice);
   expect(() => twice.state()).toThrow('variable "hash" is in two pools; give each pool its own name');
+});
+
+test("the factors of a pool that are frozen stay listed, so that unfreeze finds them", () => {
+  const { vars } = compress((vars) => dense(vars, 8, 8), { fraction: 0.5 });
+  const names = vars.parameters().map(({ name }) => name);
+  freeze(vars.parameters());
+  expect(vars.parameters().map(({ name }) => name)).toEqual(names);
+  unfreeze(vars.parameters());
+  expect(vars.parameters().every(({ tensor }) => tensor.tracked)).toBe(true);
 });

@@ -385,7 +385,10 @@ test("an optimizer of another model is refused, and so is a dataset that does no
   const { model, optimizer } = built("dense");
   const other = built("dense").optimizer;
   await expect(train({ model, optimizer: other, data: few })).rejects.toThrow(
-    new TrainingError("train", "no gradient reached the optimizer's parameters; is it the optimizer of this model?"),
+    new TrainingError(
+      "train",
+      "no gradient reached the optimizer's parameters; is it the optimizer of this model, and is not everything frozen?",
+    ),
   );
   const cut = { ...few, inputs: few.inputs.subarray(0, 100) };
   await expect(train({ model, optimizer, data: cut })).rejects.toThrow(

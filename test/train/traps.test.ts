@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { type Dataset, syntheticDigits } from "../../src/data/index.ts";
-import { dense, flatten, type Layer, sequential } from "../../src/nn/index.ts";
+import { batchNorm, dense, flatten, type Layer, sequential } from "../../src/nn/index.ts";
 import { binaryCrossEntropyWithLogits, meanAbsoluteError, meanSquaredError } from "../../src/ops/index.ts";
 import { adam } from "../../src/optim/index.ts";
-import { freeze, Generator, randomUniform, type Tensor, zeros } from "../../src/tensor/index.ts";
+import { freeze, Generator, inference, randomUniform, type Tensor, zeros } from "../../src/tensor/index.ts";
 import { evaluate, f1, rSquared, type Transform, train } from "../../src/train/index.ts";
 import { DenseVariables, scope } from "../../src/variables/index.ts";
 
@@ -97,4 +97,27 @@ test("a transform gets inputs of the kind that the data have", async () => {
   await train({ model, optimizer: adam(vars.parameters()), data, transform: ({ inputs, targets }) => ({ inputs, targets }) });
   expect(shapes).toEqual([[20, 8, 8, 1]]);
   expect((await evaluate({ model, data })).count).toBe(20);
+});
+
+test.each([
+  ["moves in training mode", (body: Layer): Layer => body, false],
+  [
+    "stays as it is in inference mode",
+    (body: Layer): Layer =>
+      (x) =>
+        inference(() => body(x)),
+    true,
+  ],
+])("the running mean of a frozen body %s", async (_, wrapped, same) => {
+  const vars = new DenseVariables({ seed: 1 });
+  const body = batchNorm(scope(vars, "body"), 4);
+  freeze(scope(vars, "body").parameters());
+  const model = sequential(wrapped(body), dense(scope(vars, "head"), 4, 1));
+  const numbers = (): Float32Array[] =>
+    scope(vars, "body")
+      .variables()
+      .map((v) => v.read().toArray());
+  const before = numbers();
+  await train({ model, optimizer: adam(vars.parameters()), data: { inputs, targets }, loss: meanSquaredError });
+  expect(numbers().every((now, i) => now.every((value, k) => value === before[i]![k]))).toBe(same);
 });
