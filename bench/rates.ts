@@ -1,7 +1,8 @@
 // The table of learning rates in docs/smh.md: test accuracy of the toy network on MNIST after a short run (the first 10,000 images, 3 epochs,
 // batches of 64, rates that fall to 0 along a cosine), for optimizers, rates and fractions, three seeds each. A fraction of 1 is the dense network. Results go to
 // bench/results/rates.jsonl, one line per run; the script skips runs that the file holds, so it can be stopped and started at will:
-// `npm run rates`, or `npm run rates -- --optimizers sgd --factors 10,30 --seeds 1 --out <file>`.
+// `npm run rates`, or `npm run rates -- --optimizers sgd --factors 10,30 --seeds 1 --out <file>`. With `--constant` the rate does not fall, and
+// the results are those of bench/results/rates-constant.jsonl.
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +10,7 @@ import { parseArgs } from "node:util";
 import { buildToy } from "../src/cli/recipe.ts";
 import { batchCount, readMnist, takeFirst } from "../src/data/index.ts";
 import { configure, type Parameter } from "../src/index.ts";
-import { adam, adamW, cosineDecay, type Optimizer, type OptimizerOptions, rmsprop, sgd } from "../src/optim/index.ts";
+import { adam, adamW, constant, cosineDecay, type Optimizer, type OptimizerOptions, rmsprop, sgd } from "../src/optim/index.ts";
 import { evaluate, TrainingError, train } from "../src/train/index.ts";
 import { table } from "../src/variables/index.ts";
 
@@ -22,19 +23,20 @@ const { values } = parseArgs({
     factors: { type: "string" },
     images: { type: "string", default: "10000" },
     epochs: { type: "string", default: "3" },
-    out: { type: "string", default: fileURLToPath(new URL("results/rates.jsonl", import.meta.url)) },
+    constant: { type: "boolean", default: false },
+    out: { type: "string" },
     print: { type: "boolean", default: false },
   },
 });
 
 type Make = (parameters: readonly Parameter[], options: OptimizerOptions) => Optimizer;
 type Optimizers = Readonly<Record<string, { readonly make: Make; readonly rates: readonly number[] }>>;
-const ADAPTIVE = [0.001, 0.003, 0.006, 0.01];
+const ADAPTIVE = [0.001, 0.003, 0.006, 0.01, 0.02];
 const optimizers: Optimizers = {
   adam: { make: adam, rates: ADAPTIVE },
   adamW: { make: adamW, rates: ADAPTIVE },
   rmsprop: { make: rmsprop, rates: ADAPTIVE },
-  sgd: { make: (parameters, options) => sgd(parameters, { ...options, momentum: 0.9 }), rates: [0.01, 0.03, 0.06, 0.1] },
+  sgd: { make: (parameters, options) => sgd(parameters, { ...options, momentum: 0.9 }), rates: [0.01, 0.03, 0.06, 0.1, 0.2] },
 };
 
 /** One run. `factor` is the pool's; null: the library's own. */
@@ -47,13 +49,15 @@ type Asked = {
 };
 type Run = Asked & { readonly images: number; readonly epochs: number; readonly accuracy: number };
 
+const file = `results/rates${values.constant ? "-constant" : ""}.jsonl`;
+const out = values.out ?? fileURLToPath(new URL(file, import.meta.url));
 const list = (text: string): string[] => text.split(",");
 const numbers = (text: string): number[] => list(text).map(Number);
 const [images, epochs] = [Number(values.images), Number(values.epochs)];
 const runsOf = (): Run[] =>
-  !existsSync(values.out)
+  !existsSync(out)
     ? []
-    : readFileSync(values.out, "utf8")
+    : readFileSync(out, "utf8")
         .split("\n")
         .filter((line) => line !== "")
         .map((line) => JSON.parse(line) as Run)
@@ -75,7 +79,7 @@ const isSame = (a: Asked, b: Asked): boolean =>
 const { train: all, test } = readMnist();
 const data = takeFirst(all, images);
 const BATCH = 64;
-const schedule = cosineDecay({ steps: epochs * batchCount(images, BATCH) });
+const schedule = values.constant ? constant : cosineDecay({ steps: epochs * batchCount(images, BATCH) });
 
 /** Test accuracy after a run; 0 if training diverged. */
 async function accuracyOf({ optimizer, fraction, rate, factor, seed }: Asked): Promise<number> {
@@ -93,11 +97,11 @@ async function accuracyOf({ optimizer, fraction, rate, factor, seed }: Asked): P
 
 if (!values.print) {
   configure({ threads: 1 });
-  mkdirSync(dirname(values.out), { recursive: true });
+  mkdirSync(dirname(out), { recursive: true });
   for (const asked of wanted) {
     if (runsOf().some((run) => isSame(run, asked))) continue;
     const accuracy = await accuracyOf(asked);
-    appendFileSync(values.out, `${JSON.stringify({ ...asked, images, epochs, accuracy })}\n`);
+    appendFileSync(out, `${JSON.stringify({ ...asked, images, epochs, accuracy })}\n`);
     console.log(`${JSON.stringify(asked)} ${(100 * accuracy).toFixed(2)} %`);
   }
 }
