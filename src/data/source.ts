@@ -2,6 +2,7 @@ import { readCount, readFunction, readIndices, readObject, readText, type Tensor
 import { type Arrays, arraysLength, type Column, type ColumnBatch, checkIds, inputsAt, targetsAt } from "./arrays.ts";
 import { type Batch, batchOf, MOST_EXAMPLES, type Targets } from "./batches.ts";
 import { checkOnce, type Dataset } from "./dataset.ts";
+import { DataError } from "./errors.ts";
 
 /** Examples that are made when they are asked for: from files, a database, a generator. */
 export type Source<T extends Targets = Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
@@ -57,6 +58,8 @@ function readSource(who: string, data: Data): Source {
     checkOnce(dataset, who);
     return { length: dataset.labels.length, batch: (indices) => batchOf(dataset, indices), isInMemory: true };
   }
+  const unknown = Object.keys(data).find((key) => key !== "inputs" && key !== "targets");
+  if (unknown !== undefined) throw new DataError(who, `data have a field "${unknown}"; columns are { inputs, targets } only`);
   const { inputs, targets } = data;
   const length = arraysLength(who, data);
   checkIds(who, inputs);
