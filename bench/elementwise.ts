@@ -31,7 +31,7 @@ export function elementwiseBenches(budget: Budget): Measurement[] {
       gelu: (t) => t.gelu(x, y),
       geluGrad: (t) => t.geluGrad(x, z, dy, y, false),
       softmax: (t) => t.softmax(columns, x, y),
-      crossEntropyGrad: (t) => t.crossEntropyGrad(columns, 0, labels, x, dy, y, false),
+      crossEntropyGrad: (t) => t.crossEntropyGrad(columns, 0, x, labels, dy, y, false),
       columnMoments: (t) => t.columnMoments(columns, x, mean, variance),
       standardiseColumnsGrad: (t) => t.standardiseColumnsGrad(columns, x, variance, 0.1, dy, y, false),
       adam: (t) => t.adam(y, x, m, v, 1e-6, 0.9, 0.999, 1e-8, 0.1, 0.001),

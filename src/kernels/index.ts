@@ -51,6 +51,7 @@ export {
 export type { Reduced } from "./reduce.ts";
 export * as reference from "./reference.ts";
 export { cumsum, largest, logSumExp, logSumExpGrad, norm, normGrad, prod, prodGrad } from "./scans.ts";
+export { signatures } from "./signatures.ts";
 export {
   cos,
   cosGrad,

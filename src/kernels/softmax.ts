@@ -44,7 +44,7 @@ export function logSoftmaxGrad(classes: number, y: Numbers, dy: Numbers, dx: Num
 /**
  * losses [rows] = −Σ target·log softmax(x), where the target puts 1 − smoothing on `labels[row]` and smoothing/classes on every class.
  */
-export function crossEntropy(classes: number, smoothing: number, labels: Int32Array, x: Numbers, losses: Numbers): void {
+export function crossEntropy(classes: number, smoothing: number, x: Numbers, labels: Int32Array, losses: Numbers): void {
   for (let r = 0; r < labels.length; r++) {
     const row = r * classes;
     const [top, total] = exponentials(classes, x, row);
@@ -59,8 +59,8 @@ export function crossEntropy(classes: number, smoothing: number, labels: Int32Ar
 export function crossEntropyGrad(
   classes: number,
   smoothing: number,
-  labels: Int32Array,
   x: Numbers,
+  labels: Int32Array,
   dlosses: Numbers,
   dx: Numbers,
   accumulate: boolean,

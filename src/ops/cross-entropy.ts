@@ -154,10 +154,10 @@ function labelLosses(logits: Tensor, labels: Int32Array, labelSmoothing: number,
   const classes = logits.shape[1]!;
   if (weights !== null && labelSmoothing > 0) return softLosses(logits, oneHot(labels, classes), labelSmoothing, weights);
   const losses = alloc(labels.length);
-  kernels.crossEntropy(classes, labelSmoothing, labels, logits.data, losses);
+  kernels.crossEntropy(classes, labelSmoothing, logits.data, labels, losses);
   const attributes = { labels, labelSmoothing, reduction: "none" } as const;
   const y = record("crossEntropy", attributes, [logits], [labels.length], losses, (dy, into) =>
-    into(logits, (dx, accumulate) => kernels.crossEntropyGrad(classes, labelSmoothing, labels, logits.data, dy, dx, accumulate)),
+    into(logits, (dx, accumulate) => kernels.crossEntropyGrad(classes, labelSmoothing, logits.data, labels, dy, dx, accumulate)),
   );
   return weights === null ? y : mulUnlessZero(tensor(Float32Array.from(labels, (label) => weights.data[label]!)), y);
 }

@@ -64,7 +64,7 @@ const writers: Readonly<Record<string, Writer>> = {
   clipGrad: { length: N, write: (t, out, acc) => t.clipGrad(x, y, dy, out, acc, 0.7, 1.2) },
   conv2dInputGrad: { length: 240, write: (t, out, acc) => t.conv2dInputGrad(convolution, outputs, kernel, out, acc) },
   conv2dKernelGrad: { length: 420, write: (t, out, acc) => t.conv2dKernelGrad(convolution, image, outputs, out, acc) },
-  crossEntropyGrad: { length: N, write: (t, out, acc) => t.crossEntropyGrad(3, 0.1, labels, x, dy.subarray(0, rows), out, acc) },
+  crossEntropyGrad: { length: N, write: (t, out, acc) => t.crossEntropyGrad(3, 0.1, x, labels, dy.subarray(0, rows), out, acc) },
   depthwiseConv2d: { length: 480, write: (t, out, acc) => t.depthwiseConv2d(depthwise, image, kernel, out, acc) },
   depthwiseConv2dInputGrad: {
     length: 240,

@@ -167,8 +167,14 @@ export const cases: Cases = {
   softmaxGrad: (d, r, c, accumulate) => [c, d.positive(r * c), d.some(r * c), d.some(r * c), accumulate],
   logSoftmax: (d, r, c) => [c, ...unary(d, r, c)],
   logSoftmaxGrad: (d, r, c, accumulate) => [c, d.positive(r * c).map((v) => -v), d.some(r * c), d.some(r * c), accumulate],
-  crossEntropy: (d, r, c) => [c, 0.1, d.below(c, r), d.some(r * c), d.some(r)],
-  crossEntropyGrad: (d, r, c, accumulate) => [c, 0.1, d.below(c, r), d.some(r * c), d.some(r), d.some(r * c), accumulate],
+  crossEntropy: (d, r, c) => {
+    const labels = d.below(c, r);
+    return [c, 0.1, d.some(r * c), labels, d.some(r)];
+  },
+  crossEntropyGrad: (d, r, c, accumulate) => {
+    const labels = d.below(c, r);
+    return [c, 0.1, d.some(r * c), labels, d.some(r), d.some(r * c), accumulate];
+  },
   columnMoments: (d, r, c) => [c, d.some(r * c), doubles(d.some(c)), doubles(d.some(c))],
   standardiseColumns: (d, r, c) => [c, d.some(r * c), doubles(d.some(c)), doubles(d.positive(c)), 1e-3, d.some(r * c)],
   standardiseColumnsGrad: (d, r, c, accumulate) => [

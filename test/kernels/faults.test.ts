@@ -25,7 +25,7 @@ function started() {
   const [input, output] = [wasm.slabs.take(n), wasm.slabs.take(n)];
   input.set(x);
   const relu = (): Numbers => {
-    wasm.kernels.relu(input, output.fill(Number.NaN));
+    wasm.kernels.relu!(input, output.fill(Number.NaN));
     return output;
   };
   expect(firstDifference(relu(), want)).toBe(-1);
@@ -128,7 +128,7 @@ test("workers that are terminated while jobs run do not block: results are right
 
 test("after a worker stopped, the library goes on in one thread and with new memory; what was kept can be read", () => {
   const program = `
-    const { injectFault } = await import("./src/kernels/index.ts");
+    const { injectFault } = await import("./src/backends/index.ts");
     const { backend, BackendError, configure, full, relu, step } = await import("./src/index.ts");
     configure({ threads: 2 });
     const kept = step(() => full([1000], 7));

@@ -107,13 +107,13 @@ export const loopCases: Readonly<Record<string, LoopCase>> = {
   },
   crossEntropy: {
     outputs: rowOf,
-    run: (t, [losses], { at, draw }, r, c) => t.crossEntropy(c, 0.1, labelsOf(r, c), at(draw(r * c)), losses!),
+    run: (t, [losses], { at, draw }, r, c) => t.crossEntropy(c, 0.1, at(draw(r * c)), labelsOf(r, c), losses!),
     slack: ORDER,
   },
   crossEntropyGrad: {
     outputs: all,
     run: (t, [dx], { at, draw }, r, c, accumulate) =>
-      t.crossEntropyGrad(c, 0.1, labelsOf(r, c), at(draw(r * c)), at(draw(r)), dx!, accumulate),
+      t.crossEntropyGrad(c, 0.1, at(draw(r * c)), labelsOf(r, c), at(draw(r)), dx!, accumulate),
     slack: POLYNOMIAL,
   },
   div: binary((t, a, b, y, accumulate) => t.div(a, b, y, accumulate), 0),

@@ -108,7 +108,7 @@ const crossEntropy =
     const [x, labels] = [wide(draw(rows * classes)), labelsOf(rows, classes)];
     return {
       length: rows,
-      write: (t, losses) => t.crossEntropy(classes, smoothing, labels, x, losses),
+      write: (t, losses) => t.crossEntropy(classes, smoothing, x, labels, losses),
       overwrites: true,
       terms: (add) => {
         for (const [r, row] of rowsOf(x, classes).entries()) {
@@ -128,7 +128,7 @@ const crossEntropyGrad =
     const sums = rowsOf(x, classes).map(exponentials);
     return {
       length: x.length,
-      write: (t, dx) => t.crossEntropyGrad(classes, smoothing, labels, x, dlosses, dx, true),
+      write: (t, dx) => t.crossEntropyGrad(classes, smoothing, x, labels, dlosses, dx, true),
       terms: (add) =>
         eachElement(rows, classes, (at, r, j) => {
           add(at, (dlosses[r]! * Math.exp(x[at]! - sums[r]!.top)) / sums[r]!.total);

@@ -170,7 +170,7 @@ describe("kernels cut into parts", () => {
     x.set(reals(7)(n));
     const want = into(n, (out) => reference.relu(x, out));
     for (let round = 0; round < 20; round++) {
-      for (let i = 0; i < 100; i++) wasm.kernels.relu(x, y.fill(Number.NaN, 0, 1));
+      for (let i = 0; i < 100; i++) wasm.kernels.relu!(x, y.fill(Number.NaN, 0, 1));
       expect(firstDifference(y, want)).toBe(-1);
       await new Promise((done) => setTimeout(done, round));
     }
@@ -211,7 +211,7 @@ describe("configure", () => {
   });
 });
 
-const kernelsFile = JSON.stringify(new URL("../../src/kernels/index.ts", import.meta.url).href);
+const kernelsFile = JSON.stringify(new URL("../../src/backends/index.ts", import.meta.url).href);
 /** What a process of its own prints. */
 function printed(code: string, env: Record<string, string>): string {
   const script = `import { backend, kernels } from ${kernelsFile}; ${code}`;

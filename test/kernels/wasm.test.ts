@@ -241,7 +241,7 @@ test("arrays made before the memory grew are still read and written in place", (
   const [x, y] = [slabs.take(1000), slabs.take(1000)];
   x.fill(-1);
   slabs.take(10_000_000);
-  wasm.relu(x, y.fill(7));
+  wasm.relu!(x, y.fill(7));
   expect(y.every((v) => v === 0)).toBe(true);
 });
 
@@ -249,9 +249,9 @@ test("work memory that cannot be had is a MemoryError, and what lies beside stay
   const { kernels: wasm, slabs } = wasmBackend();
   const beside = slabs.take(1000).fill(7);
   const elsewhere = { length: 2 ** 30, byteLength: 2 ** 32, buffer: new ArrayBuffer(0) } as Numbers; // an array of 4 GiB, to be copied here
-  expect(() => wasm.relu(elsewhere, elsewhere)).toThrow(MemoryError);
+  expect(() => wasm.relu!(elsewhere, elsewhere)).toThrow(MemoryError);
   const [input, output] = [slabs.take(300_000).fill(1), slabs.take(3)];
-  wasm.sum({ outer: 1, n: 100_000, inner: 3 }, input, output, 1, false);
+  wasm.sum!({ outer: 1, n: 100_000, inner: 3 }, input, output, 1, false);
   expect([...output]).toEqual([100_000, 100_000, 100_000]);
   expect(beside.every((v) => v === 7)).toBe(true);
 });

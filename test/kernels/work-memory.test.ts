@@ -1,33 +1,50 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { binary } from "../../src/backends/wasm/binary.ts";
+import { bytes } from "../../src/backends/wasm/backend.ts";
 import { createInstance } from "../../src/backends/wasm/instance.ts";
 import "../fixed-seed.ts";
 
-type Sizes = {
-  readonly sizesAt: () => number;
-  readonly gemmWork: (m: number, n: number, k: number) => number;
-  readonly columnsWork: (rows: number, columns: number) => number;
-  readonly middleWork: (outer: number, n: number, inner: number) => number;
-  readonly rowsWork: (count: number, columns: number) => number;
-  readonly sumRowsWork: (outer: number, n: number) => number;
-  readonly conv2dShared: (turned: boolean) => number;
-  readonly conv2dOwn: (turned: boolean) => number;
-  readonly conv2dKernelGradShared: () => number;
-  readonly conv2dKernelGradOwn: () => number;
-  readonly conv2dInputGradShared: () => number;
-  readonly conv2dInputGradOwn: () => number;
-  readonly depthwiseOwn: (turned: boolean) => number;
-  readonly depthwiseInputGradOwn: () => number;
-  readonly depthwiseKernelGradOwn: () => number;
-  readonly depthwiseKernelGradShared: () => number;
-  readonly avgPoolGradWork: () => number;
-  readonly maxPoolGradWork: () => number;
-};
-const module = new WebAssembly.Module(Uint8Array.from(Buffer.from(binary, "hex")));
-const { exports: wasm, memory } = createInstance<Sizes>(module, { pages: 16 });
+type Kernel = (...values: readonly (number | boolean)[]) => void;
+type Exports = { readonly sizesAt: () => number } & Readonly<Record<string, Kernel>>;
+
+/** What a kernel asked for: bytes that all threads share, and bytes of all slots. */
+type Asked = { shared: number; slots: number };
+let asked: Asked = { shared: 0, slots: 0 };
+
+const { exports: wasm, memory } = createInstance<Exports>(new WebAssembly.Module(bytes(false)), {
+  pages: 16,
+  workMemory: (region, size) => {
+    if (region === 0) asked.shared = size;
+    else asked.slots = size;
+    if (region === 1 || stopsAtShared) throw new Error("asked"); // before the kernel touches arrays, of which there are none
+    return 0;
+  },
+});
+let stopsAtShared = false;
 const THREADS = 16;
 wasm.setThreads(THREADS, true);
+
+/** The work memory that a kernel asks for. All arrays are at address 0: the kernel ends before it reads them. */
+function askedBy(kernel: Kernel, ...values: readonly (number | boolean)[]): Asked {
+  asked = { shared: 0, slots: 0 };
+  try {
+    kernel(...values);
+    throw new RangeError("the kernel asked for no work memory, and ran");
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+  }
+  return asked;
+}
+
+/** The same for a kernel that fills its shared memory before it asks for slots. */
+function sharedBy(kernel: Kernel, ...values: readonly (number | boolean)[]): number {
+  stopsAtShared = true;
+  try {
+    return askedBy(kernel, ...values).shared;
+  } finally {
+    stopsAtShared = false;
+  }
+}
 
 /** batch, height, width, channels, outHeight, outWidth, kernelHeight, kernelWidth, strides, dilations, padTop, padLeft, outputs, groups. */
 const write = (numbers: readonly number[]): void => new Int32Array(memory.buffer, wasm.sizesAt(), 16).set(numbers);
@@ -43,11 +60,11 @@ test("work memory of sums, rows and products is bounded for sizes of any magnitu
   fc.assert(
     fc.property(size, size, size, (a, b, c) => {
       const bounds: readonly (readonly [bytes: number, most: number])[] = [
-        [wasm.columnsWork(a, b), 2 * MiB],
-        [wasm.middleWork(a, b, c), THREADS * MiB],
-        [wasm.rowsWork(a, b), THREADS * MiB],
-        [wasm.sumRowsWork(a, b), 4096],
-        [wasm.gemmWork(a, b, c), THREADS * 3 * MiB],
+        [sharedBy(wasm.columnMoments!, a, Math.max(1, b), 0, 0, 0), 2 * MiB],
+        [askedBy(wasm.sum!, 0, Math.max(2, a), b, Math.max(2, c), 0, 0, 1, false).slots, THREADS * MiB],
+        [askedBy(wasm.softmax!, a, Math.max(1, b), 0, 0).slots, THREADS * MiB],
+        [sharedBy(wasm.sumOfSquares!, a, 0), 4096],
+        [askedBy(wasm.gemm!, a, b, c, 0, 1, 1, 0, 1, 1, 0, 1, false, 0).slots, THREADS * 3 * MiB],
       ];
       for (const [bytes, most] of bounds) {
         expect(bytes).toBeGreaterThanOrEqual(0);
@@ -84,19 +101,30 @@ test("work memory of convolutions and pooling never wraps: at least what a model
       const big = (...numbers: readonly number[]): bigint => numbers.reduce((product, n) => product * BigInt(n), 1n);
       const kernel = big(kernelHeight, kernelWidth, share, outputs);
       const frame = padTop + padLeft > 0 ? big(kernelHeight, (outWidth - 1) * stride + kernelWidth, channels) : 0n;
+      const forward = askedBy(wasm.conv2d!, 0, 0, 0, 0, 0);
+      const isPointwise = kernelHeight * kernelWidth * stride * groups === 1; // a product of matrices
+      const towardsKernel = askedBy(wasm.conv2dKernelGrad!, 0, 0, 0, 0, false);
+      const towardsImage = askedBy(wasm.conv2dInputGrad!, 0, 0, 0, 0, false);
+      const depthwise = askedBy(wasm.depthwiseConv2dKernelGrad!, 0, 0, 0, 0, false);
       const least: readonly (readonly [bytes: number, model: bigint])[] = [
-        [wasm.conv2dShared(false), 4n * kernel],
-        [wasm.conv2dOwn(false), 4n * frame],
-        [wasm.conv2dKernelGradShared(), 12n * kernel],
-        [wasm.conv2dKernelGradOwn(), 4n * frame],
-        [wasm.conv2dInputGradShared(), stride === 1 ? 4n * kernel : 0n],
-        [wasm.conv2dInputGradOwn(), stride === 1 ? 0n : 16n * big(kernelHeight, kernelWidth, share)],
-        [wasm.depthwiseKernelGradShared(), 12n * big(kernelHeight, kernelWidth, channels)],
-        [wasm.depthwiseOwn(false), 0n],
-        [wasm.depthwiseInputGradOwn(), 0n],
-        [wasm.depthwiseKernelGradOwn(), 0n],
-        [wasm.avgPoolGradWork(), 0n],
-        [wasm.maxPoolGradWork(), kernelHeight * kernelWidth > 4 * 48 * stride ** 2 ? 8n * big(height, width, channels) : 0n],
+        [forward.shared, isPointwise ? 0n : 4n * kernel],
+        [forward.slots, isPointwise ? 0n : 4n * frame],
+        [towardsKernel.shared, 12n * kernel],
+        [towardsKernel.slots, 4n * frame],
+        [towardsImage.shared, stride === 1 && !isPointwise ? 4n * kernel : 0n],
+        [towardsImage.slots, stride === 1 ? 0n : 16n * big(kernelHeight, kernelWidth, share)],
+        [depthwise.shared, 12n * big(kernelHeight, kernelWidth, channels)],
+        [depthwise.slots, 0n],
+        [askedBy(wasm.depthwiseConv2d!, 0, 0, 0, 0, false).slots, 0n],
+        [
+          stride === 1 ? sharedBy(wasm.depthwiseConv2dInputGrad!, 0, 0, 0, 0, false) : 0,
+          stride === 1 ? 4n * big(kernelHeight, kernelWidth, channels) : 0n,
+        ],
+        [askedBy(wasm.avgPoolGrad!, 0, 0, 0, false).slots, 0n],
+        [
+          kernelHeight * kernelWidth > 4 * 48 * stride ** 2 ? askedBy(wasm.maxPoolGrad!, 0, 0, 0, 0, 0, false).slots : 0,
+          kernelHeight * kernelWidth > 4 * 48 * stride ** 2 ? 8n * big(height, width, channels) : 0n,
+        ],
       ];
       for (const [i, [bytes, model]] of least.entries()) {
         expect(Number.isFinite(bytes)).toBe(true);
@@ -110,11 +138,12 @@ test("work memory of convolutions and pooling never wraps: at least what a model
 
 test("a convolution over one row of 4,200,000 pixels needs one frame with 16 threads, since it is one part", () => {
   write([1, 1, 4_200_000, 16, 1, 4_200_000, 1, 3, 1, 1, 1, 1, 0, 1, 16, 1]);
-  expect(wasm.conv2dOwn(false)).toBeGreaterThanOrEqual(4 * 4_200_002 * 16);
-  expect(wasm.conv2dOwn(false)).toBeLessThan(4 * 4_200_002 * 16 + 65_536);
+  const { slots } = askedBy(wasm.conv2d!, 0, 0, 0, 0, 0);
+  expect(slots).toBeGreaterThanOrEqual(4 * 4_200_002 * 16);
+  expect(slots).toBeLessThan(4 * 4_200_002 * 16 + 65_536);
 });
 
 test("the sum of 16 rows of 15,400,000 columns and softmax over 34,000,000 classes need less than 2 MiB", () => {
-  expect(wasm.columnsWork(16, 15_400_000)).toBeLessThan(2 * MiB);
-  expect(wasm.rowsWork(3, 34_000_000)).toBeLessThan(2 * MiB);
+  expect(sharedBy(wasm.sum!, 0, 1, 16, 15_400_000, 0, 0, 1, false)).toBeLessThan(2 * MiB);
+  expect(askedBy(wasm.softmax!, 3 * 34_000_000, 34_000_000, 0, 0).slots).toBeLessThan(2 * MiB);
 });

@@ -1,4 +1,4 @@
-import { BackendError, type Numbers } from "../../kernels/index.ts";
+import { BackendError, HashgradError, type Numbers } from "../../kernels/index.ts";
 import { createSpace, type Space } from "./space.ts";
 import { startWorker, stopWorkers, type Worker } from "./workers.ts";
 
@@ -34,10 +34,13 @@ export type Instance<E> = {
 /** `pages`: how much memory to reserve. `onLost` runs before the error is thrown that a worker no longer answers: the instance is not used again. */
 export type InstanceOptions = { readonly pages?: number | undefined; readonly onLost?: (() => void) | undefined };
 
+/** Work memory for the kernel that runs: of all threads together (region 0), or a slot for each (1). Returns its address. */
+export type WorkMemory = (region: number, bytes: number) => number;
+
 /** Throws if WebAssembly, its SIMD or shared memory is missing. */
 export function createInstance<E extends object>(
   module: WebAssembly.Module,
-  { pages, onLost }: InstanceOptions = {},
+  { pages, onLost, workMemory }: InstanceOptions & { readonly workMemory: WorkMemory },
 ): Instance<E & ThreadExports> {
   const memory = newMemory(pages);
   let buffer = memory.buffer; // growing makes a new object for the same memory
@@ -48,6 +51,7 @@ export function createInstance<E extends object>(
     memory,
     startHelper: (thread: number, generation: number): void => startWorker(workers, { module, memory, thread, generation }),
     now: (): number => performance.now(),
+    workMemory,
     lost: (): void => {
       stopWorkers(workers);
       onLost?.();
@@ -132,7 +136,7 @@ type Call = (
  */
 function guarded<E extends object>(exports: E & ThreadExports): E & ThreadExports {
   const failed = (error: unknown): never => {
-    if (error instanceof BackendError) throw error;
+    if (error instanceof HashgradError) throw error; // also a MemoryError of work memory: no worker had begun
     exports.settle();
     const said = error instanceof Error ? error.message : String(error);
     throw new BackendError("backend", `a kernel failed, so the result is incomplete: ${said}`, { cause: error });

@@ -5,20 +5,29 @@ import {
   batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
   readSizes, strideX, strideY, width,
 } from "./sizes";
-import { addPair, hasManyWindows, imageNumbers, imageTotals, imageTotalsOwn, roundImage, widenImage } from "./doubles";
+import { addPair, hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";
 import { read, write } from "./pairs";
-import { argument, cut, partsFor, run, setArgument } from "./threads";
+import { ARGUMENTS, cut, partsFor, run, runWith } from "./threads";
 
 /** Numbers worth a part. */
 const PART: i32 = 1 << 14;
 const MOST_PARTS: i32 = 64;
 
+/** x: the images or their gradient; y: the means or theirs. */
+@unmanaged
+class Arguments {
+  x: usize;
+  y: usize;
+  accumulate: bool;
+}
+const args = changetype<Arguments>(ARGUMENTS);
+
 /** y = the mean under each window. */
-export function avgPool(x: usize, y: usize): void {
+export function avgPool(_n: i32, x: usize, y: usize): void {
   readSizes();
-  setArgument(0, <i32>x);
-  setArgument(1, <i32>y);
-  setArgument(2, false);
+  args.x = x;
+  args.y = y;
+  args.accumulate = false;
   const rows = batch * outHeight;
   run(avgPoolPart, max(1, min(rows, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS))), 0, 0);
 }
@@ -33,27 +42,21 @@ function gradParts(): i32 {
   return max(1, min(batch, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS)));
 }
 
-/** Bytes of work memory that `avgPoolGrad` needs for all threads. */
-export function avgPoolGradWork(): f64 {
-  readSizes();
-  return imageTotalsOwn(gradParts());
-}
-
 /** dx (+)= dy/count at every tap. */
-export function avgPoolGrad(dy: usize, dx: usize, accumulate: bool, work: usize): void {
+export function avgPoolGrad(_n: i32, dy: usize, dx: usize, accumulate: bool): void {
   readSizes();
-  setArgument(0, <i32>dx);
-  setArgument(1, <i32>dy);
-  setArgument(2, accumulate);
-  run(avgPoolGradPart, gradParts(), work, hasManyWindows() ? <usize>imageTotals() : 0);
+  args.x = dx;
+  args.y = dy;
+  args.accumulate = accumulate;
+  runWith(avgPoolGradPart, gradParts(), hasManyWindows() ? imageTotals() : 0);
 }
 
 function avgPoolGradPart(part: i32, parts: i32, work: usize): void {
   readSizes();
-  const numbers = <usize>imageNumbers(), accumulate = argument(2) != 0, many = hasManyWindows();
+  const numbers = <usize>imageNumbers(), accumulate = args.accumulate, many = hasManyWindows();
   const end = cut(batch, part + 1, parts, 1);
   for (let b = cut(batch, part, parts, 1); b < end; b++) {
-    const dx = <usize>argument(0) + 4 * <usize>b * numbers;
+    const dx = args.x + 4 * <usize>b * numbers;
     if (many) widenImage(dx, numbers, work, accumulate);
     else if (!accumulate) memory.fill(dx, 0, 4 * numbers);
     for (let row = b * outHeight; row < (b + 1) * outHeight; row++) {
@@ -70,8 +73,8 @@ function poolRow(row: i32): void {
   const line: usize = <usize>width * pixel, down: usize = <usize>dilationY * line;
   const top = (row % outHeight) * strideY - padTop;
   const ky = firstTap(top, dilationY), lines = endTap(top, dilationY, kernelHeight, height) - ky;
-  const image = <usize>argument(0) + <usize>(row / outHeight) * <usize>height * line;
-  let y = <usize>argument(1) + <usize>row * <usize>outWidth * pixel;
+  const image = args.x + <usize>(row / outHeight) * <usize>height * line;
+  let y = args.y + <usize>row * <usize>outWidth * pixel;
   for (let ox = 0; ox < outWidth; ox++, y += pixel) {
     const left = ox * strideX - padLeft;
     const kx = firstTap(left, dilationX), taps = endTap(left, dilationX, kernelWidth, width) - kx;
@@ -86,8 +89,8 @@ function shareRow(row: i32): void {
   const line: usize = <usize>width * pixel, down: usize = <usize>dilationY * line;
   const top = (row % outHeight) * strideY - padTop;
   const ky = firstTap(top, dilationY), lines = endTap(top, dilationY, kernelHeight, height) - ky;
-  const image = <usize>argument(0) + <usize>(row / outHeight) * <usize>height * line;
-  let dy = <usize>argument(1) + <usize>row * <usize>outWidth * pixel;
+  const image = args.x + <usize>(row / outHeight) * <usize>height * line;
+  let dy = args.y + <usize>row * <usize>outWidth * pixel;
   for (let ox = 0; ox < outWidth; ox++, dy += pixel) {
     const left = ox * strideX - padLeft;
     const kx = firstTap(left, dilationX), taps = endTap(left, dilationX, kernelWidth, width) - kx;
@@ -122,7 +125,7 @@ function spreadRow(row: i32, totals: usize): void {
   const pixel: usize = 4 * <usize>channels;
   const top = (row % outHeight) * strideY - padTop;
   const ky = firstTap(top, dilationY), lines = endTap(top, dilationY, kernelHeight, height) - ky;
-  let dy = <usize>argument(1) + <usize>row * <usize>outWidth * pixel;
+  let dy = args.y + <usize>row * <usize>outWidth * pixel;
   for (let ox = 0; ox < outWidth; ox++, dy += pixel) {
     const left = ox * strideX - padLeft;
     const kx = firstTap(left, dilationX), taps = endTap(left, dilationX, kernelWidth, width) - kx;

@@ -4,7 +4,7 @@
 // Columns are taken in blocks of at most 4,096, so that work memory is at most 1.2 MB for any number of columns.
 
 import { read, write } from "./pairs";
-import { argument, cut, numberArgument, partsFor, run, setArgument, setNumberArgument, slots } from "./threads";
+import { ARGUMENTS, cut, partsFor, run, runWith, sharedMemory } from "./threads";
 
 /** Numbers worth a part: of sums, each of which costs a row of totals, and of what is written. */
 const SUM_PART: i32 = 1 << 15;
@@ -94,28 +94,38 @@ function stride(columns: i32): usize {
   return 8 * <usize>(columns + 2);
 }
 
-/** Bytes of work memory for a block of columns: three rows of constants, and two of totals for each part. */
-export function columnsWork(rows: i32, columns: i32): f64 {
+/** Work memory for a block of columns, at most 1.2 MB: three rows of constants, and two of totals for each part. */
+function blockMemory(rows: i32, columns: i32): usize {
   const most = min(columns, MOST_COLUMNS);
-  return <f64>(stride(most) * (3 + 2 * sumParts(rows, most)));
+  return sharedMemory(<f64>(stride(most) * (3 + 2 * sumParts(rows, most))));
 }
 
-const SUM: i32 = 0;
-const SQUARED_DISTANCES: i32 = 1;
-const SUM_AND_PRODUCTS: i32 = 2;
+/** A block of `columns` columns of rows that lie `row` bytes apart; for `sumMiddle`: rows is outer, row is n. */
+@unmanaged
+class Arguments {
+  rows: i32;
+  columns: i32;
+  row: usize;
+  a: usize;
+  b: usize;
+  work: usize;
+  y: usize;
+  accumulate: bool;
+  scale: f64;
+}
+const args = changetype<Arguments>(ARGUMENTS);
 
-/** Σ of all rows in the first part's totals, of the `columns` columns that begin at a and b; rows lie `row` bytes apart. */
-function sums(kind: i32, rows: i32, columns: i32, row: usize, a: usize, b: usize, work: usize): usize {
-  setArgument(0, rows);
-  setArgument(1, columns);
-  setArgument(2, <i32>a);
-  setArgument(3, <i32>b);
-  setArgument(4, <i32>work);
-  setArgument(5, kind);
-  setArgument(7, <i32>row);
+/** Σ (T) of all rows in the first part's totals, of the `columns` columns that begin at a and b; rows lie `row` bytes apart. */
+function sums<T>(rows: i32, columns: i32, row: usize, a: usize, b: usize, work: usize): usize {
+  args.rows = rows;
+  args.columns = columns;
+  args.row = row;
+  args.a = a;
+  args.b = b;
+  args.work = work;
   const totals = work + 3 * stride(columns), parts = sumParts(rows, columns);
   memory.fill(totals, 0, 2 * stride(columns) * parts);
-  run(sumsPart, parts, 0, 0);
+  run((part: i32, parts: i32, _work: usize): void => sumsPart<T>(part, parts), parts, 0, 0);
   const numbers = 2 * (columns + 2);
   for (let part = 1; part < parts; part++) {
     for (let j = 0; j < numbers; j += 2) {
@@ -126,14 +136,11 @@ function sums(kind: i32, rows: i32, columns: i32, row: usize, a: usize, b: usize
   return totals;
 }
 
-function sumsPart(part: i32, parts: i32, _work: usize): void {
-  const columns = argument(1), first = cut(argument(0), part, parts, 1), end = cut(argument(0), part + 1, parts, 1);
-  const row = <usize>argument(7), at = <usize>first * row;
-  const means = <usize>argument(4), totals = means + (3 + 2 * part) * stride(columns);
-  const a = <usize>argument(2) + at, b = <usize>argument(3) + at;
-  if (argument(5) == SUM) addColumns<Sum>(end - first, columns, row, a, b, means, totals);
-  else if (argument(5) == SQUARED_DISTANCES) addColumns<SquaredDistances>(end - first, columns, row, a, b, means, totals);
-  else addColumns<SumAndProducts>(end - first, columns, row, a, b, means, totals);
+function sumsPart<T>(part: i32, parts: i32): void {
+  const columns = args.columns, first = cut(args.rows, part, parts, 1), end = cut(args.rows, part + 1, parts, 1);
+  const row = args.row, at = <usize>first * row;
+  const means = args.work, totals = means + (3 + 2 * part) * stride(columns);
+  addColumns<T>(end - first, columns, row, args.a + at, args.b + at, means, totals);
 }
 
 // @ts-ignore: decorator
@@ -143,38 +150,58 @@ function storeTotal(to: usize, total: f64, accumulate: bool): void {
 }
 
 /** y [inner] (+)= scale·Σₙ x [n, inner]. */
-export function sumColumns(n: i32, inner: i32, x: usize, y: usize, scale: f64, accumulate: bool, work: usize): void {
+export function sumColumns(n: i32, inner: i32, x: usize, y: usize, scale: f64, accumulate: bool): void {
+  const work = blockMemory(n, inner);
   for (let first = 0; first < inner; first += MOST_COLUMNS) {
     const count = min(MOST_COLUMNS, inner - first), at: usize = 4 * <usize>first;
-    const totals = sums(SUM, n, count, 4 * <usize>inner, x + at, x + at, work);
+    const totals = sums<Sum>(n, count, 4 * <usize>inner, x + at, x + at, work);
     for (let j: usize = 0; j < <usize>count; j++) storeTotal(y + at + 4 * j, load<f64>(totals + 8 * j) * scale, accumulate);
   }
 }
 
 /** mean and variance (f64) of each column. */
-export function columnMoments(rows: i32, columns: i32, x: usize, mean: usize, variance: usize, work: usize): void {
-  const row: usize = 4 * <usize>columns;
+export function columnMoments(n: i32, columns: i32, x: usize, mean: usize, variance: usize): void {
+  const rows = n / columns, row: usize = 4 * <usize>columns, work = blockMemory(rows, columns);
   for (let first = 0; first < columns; first += MOST_COLUMNS) {
     const count = min(MOST_COLUMNS, columns - first), from = x + 4 * <usize>first, at: usize = 8 * <usize>first;
     const bytes: usize = 8 * <usize>count;
-    let totals = sums(SUM, rows, count, row, from, from, work);
+    let totals = sums<Sum>(rows, count, row, from, from, work);
     for (let j: usize = 0; j < bytes; j += 8) {
       const m = load<f64>(totals + j) / rows;
       store<f64>(work + j, m);
       store<f64>(mean + at + j, m);
     }
-    totals = sums(SQUARED_DISTANCES, rows, count, row, from, from, work);
+    totals = sums<SquaredDistances>(rows, count, row, from, from, work);
     for (let j: usize = 0; j < bytes; j += 8) store<f64>(variance + at + j, load<f64>(totals + j) / rows);
   }
 }
 
+export function standardiseColumns(
+  n: i32, columns: i32, x: usize, mean: usize, variance: usize, epsilon: f64, y: usize,
+): void {
+  standardise(n / columns, columns, x, 0, mean, variance, epsilon, y, false);
+}
+
+export function standardiseColumnsGrad(
+  n: i32, columns: i32, y: usize, variance: usize, epsilon: f64, dy: usize, dx: usize, accumulate: bool,
+): void {
+  standardise(n / columns, columns, dy, y, 0, variance, epsilon, dx, accumulate);
+}
+
+export function standardiseColumnsLinearGrad(
+  n: i32, columns: i32, variance: usize, epsilon: f64, dy: usize, dx: usize, accumulate: bool,
+): void {
+  standardise(n / columns, columns, dy, 0, 0, variance, epsilon, dx, accumulate);
+}
+
 /**
- * y (+)= (a − mean − b·slope)·rate with rate = 1/√(variance + epsilon). mean: given, [columns] (f64), or 0 for none. Where b is given mean
+ * y (+)= (a − mean − b·slope)·rate with rate = 1/√(variance + epsilon). mean: given, [columns] (f64), or 0 for none. If b is given, mean
  * and slope are those of a and of a·b. variance: [columns] (f64).
  */
-export function standardise(
-  rows: i32, columns: i32, a: usize, b: usize, mean: usize, variance: usize, epsilon: f64, y: usize, accumulate: bool, work: usize,
+function standardise(
+  rows: i32, columns: i32, a: usize, b: usize, mean: usize, variance: usize, epsilon: f64, y: usize, accumulate: bool,
 ): void {
+  const work = blockMemory(rows, columns);
   for (let first = 0; first < columns; first += MOST_COLUMNS) {
     const at: usize = 4 * <usize>first, sloped = b != 0;
     standardiseBlock(
@@ -190,32 +217,32 @@ function standardiseBlock(
   work: usize,
 ): void {
   const next = stride(columns);
-  const totals = b != 0 ? sums(SUM_AND_PRODUCTS, rows, columns, row, a, b, work) : 0;
+  const totals = b != 0 ? sums<SumAndProducts>(rows, columns, row, a, b, work) : 0;
   for (let j: usize = 0; j < 8 * <usize>columns; j += 8) {
     const to = work + j;
     store<f64>(to, 1 / sqrt(load<f64>(variance + j) + epsilon));
     store<f64>(to + next, totals ? load<f64>(totals + j) / rows : mean ? load<f64>(mean + j) : 0);
     if (totals) store<f64>(to + 2 * next, load<f64>(totals + next + j) / rows);
   }
-  setArgument(0, rows);
-  setArgument(1, columns);
-  setArgument(2, <i32>a);
-  setArgument(3, <i32>b);
-  setArgument(4, <i32>work);
-  setArgument(5, <i32>y);
-  setArgument(6, accumulate);
-  setArgument(7, <i32>row);
+  args.rows = rows;
+  args.columns = columns;
+  args.row = row;
+  args.a = a;
+  args.b = b;
+  args.work = work;
+  args.y = y;
+  args.accumulate = accumulate;
   run(standardisePart, min(max(1, rows), partsFor(numbersOf(rows, columns), PART, MOST_PARTS)), 0, 0);
 }
 
 function standardisePart(part: i32, parts: i32, _work: usize): void {
-  const columns = argument(1), first = cut(argument(0), part, parts, 1), end = cut(argument(0), part + 1, parts, 1);
-  const row = <usize>argument(7), next = stride(columns), bytes: usize = 4 * <usize>columns;
-  const sloped = argument(3) != 0, accumulate = argument(6) != 0;
+  const columns = args.columns, first = cut(args.rows, part, parts, 1), end = cut(args.rows, part + 1, parts, 1);
+  const row = args.row, next = stride(columns), bytes: usize = 4 * <usize>columns;
+  const sloped = args.b != 0, accumulate = args.accumulate;
   for (let r = first; r < end; r++) {
     const at = <usize>r * row;
-    let a = <usize>argument(2) + at, b = <usize>argument(3) + at, y = <usize>argument(5) + at;
-    let rate = <usize>argument(4);
+    let a = args.a + at, b = args.b + at, y = args.y + at;
+    let rate = args.work;
     for (let left = bytes; <isize>left > 0; left -= 8, a += 8, b += 8, y += 8, rate += 16) {
       let v = f64x2.sub(read(a), v128.load(rate + next));
       if (sloped) v = f64x2.sub(v, f64x2.mul(read(b), v128.load(rate + 2 * next)));
@@ -230,40 +257,33 @@ function middleParts(outer: i32, n: i32, inner: i32): i32 {
 }
 
 /** Bytes of one slot: a row of totals for a block of columns, in whole cache lines. */
-function middleSlot(inner: i32): usize {
-  return (stride(min(inner, MOST_COLUMNS)) + 63) & -64;
-}
-
-/** Bytes of work memory that `sumMiddle` needs for all threads. */
-export function middleWork(outer: i32, n: i32, inner: i32): f64 {
-  return <f64>middleSlot(inner) * <f64>slots(middleParts(outer, n, inner));
+function middleSlot(inner: i32): f64 {
+  return <f64>((stride(min(inner, MOST_COLUMNS)) + 63) & -64);
 }
 
 /** y [outer, inner] (+)= scale·Σₙ x [outer, n, inner], cut along outer only. */
-export function sumMiddle(outer: i32, n: i32, inner: i32, x: usize, y: usize, scale: f64, accumulate: bool, work: usize): void {
-  setArgument(0, outer);
-  setArgument(1, n);
-  setArgument(2, inner);
-  setArgument(3, <i32>x);
-  setArgument(4, <i32>y);
-  setArgument(5, accumulate);
-  setNumberArgument(8, scale);
-  run(sumMiddlePart, middleParts(outer, n, inner), work, middleSlot(inner));
+export function sumMiddle(outer: i32, n: i32, inner: i32, x: usize, y: usize, scale: f64, accumulate: bool): void {
+  args.rows = outer;
+  args.row = <usize>n;
+  args.columns = inner;
+  args.a = x;
+  args.y = y;
+  args.accumulate = accumulate;
+  args.scale = scale;
+  runWith(sumMiddlePart, middleParts(outer, n, inner), middleSlot(inner));
 }
 
 function sumMiddlePart(part: i32, parts: i32, work: usize): void {
-  const n = argument(1), inner = argument(2), end = cut(argument(0), part + 1, parts, 1);
+  const n = <i32>args.row, inner = args.columns, end = cut(args.rows, part + 1, parts, 1);
   const row: usize = 4 * <usize>inner;
-  for (let o = cut(argument(0), part, parts, 1); o < end; o++) {
+  for (let o = cut(args.rows, part, parts, 1); o < end; o++) {
     for (let first = 0; first < inner; first += MOST_COLUMNS) {
       const count = min(MOST_COLUMNS, inner - first), at: usize = 4 * <usize>first;
       memory.fill(work, 0, stride(count));
-      const x = <usize>argument(3) + <usize>o * <usize>n * row + at;
+      const x = args.a + <usize>o * <usize>n * row + at;
       addColumns<Sum>(n, count, row, x, x, 0, work);
-      const y = <usize>argument(4) + <usize>o * row + at;
-      for (let j: usize = 0; j < <usize>count; j++) {
-        storeTotal(y + 4 * j, load<f64>(work + 8 * j) * numberArgument(8), argument(5) != 0);
-      }
+      const y = args.y + <usize>o * row + at;
+      for (let j: usize = 0; j < <usize>count; j++) storeTotal(y + 4 * j, load<f64>(work + 8 * j) * args.scale, args.accumulate);
     }
   }
 }

@@ -2,14 +2,14 @@
 // numbers, which the register tile reads in place.
 
 import { collect, hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";
-import { product, productWork } from "./gemm";
+import { gemm, product, productWork } from "./gemm";
 import { madd } from "./madd";
 import {
   batch, channels, dilationX, dilationY, groups, height, kernelHeight, kernelWidth, outHeight, outputs, outWidth, padLeft, padTop,
   readSizes, readTurnedSizes, strideX, strideY, width,
 } from "./sizes";
 import { BLOCK, firstWindow, frameNumbers, pitch, planStrips, rowsHere, strip, stripRows, strips } from "./strips";
-import { argument, cut, partsFor, run, setArgument, slots } from "./threads";
+import { ARGUMENTS, cut, partsFor, run, runWith, sharedMemory, slotMemory } from "./threads";
 import { copyEdge, EDGE, FOLD, MR, NR, tile, tileOffsets, tileOffsetsHere } from "./tile";
 import {
   transformPanel, winogradGradBegin, winogradGradCollect, winogradGradOwn, winogradGradStrip, winogradKernelGrad, winogradOwn, winogradStrip, winogradSums,
@@ -39,6 +39,23 @@ const MOST_PARTS: i64 = 64;
 const SUMS: i32 = 1 << 21;
 /** Winograd's sums are not worth their size where fewer parts can have them. */
 const LEAST_PARTS: i32 = 4;
+
+/**
+ * Where the parts find their arrays; each of x, kernel and y is the array of that name or its gradient. panels: the kernel in panels; sums:
+ * partial sums of the kernel's gradient.
+ */
+@unmanaged
+class Arguments {
+  turned: bool;
+  accumulate: bool;
+  x: usize;
+  kernel: usize;
+  bias: usize;
+  y: usize;
+  panels: usize;
+  sums: usize;
+}
+const args = changetype<Arguments>(ARGUMENTS);
 
 let share: i32, outShare: i32, depth: i32, panels: i32, winograd: bool;
 
@@ -74,8 +91,7 @@ function panelNumbers(): f64 {
 }
 
 /** Bytes of work memory that all threads share, for the kernel in panels. */
-export function conv2dShared(turned: bool): f64 {
-  planConv2d(turned);
+function panelBytes(): f64 {
   return 4 * (panelNumbers() + (winograd ? <f64>(16 * panels * channels * NR) : 0));
 }
 
@@ -93,38 +109,41 @@ function convSlot(): f64 {
   return Math.ceil((bytes + 4 * frameNumbers()) / 64) * 64;
 }
 
-/** Bytes of work memory that a convolution needs for all threads. */
-export function conv2dOwn(turned: bool): f64 {
-  planConv2d(turned);
-  return convSlot() * slots(convParts());
+/** A 1×1 kernel that looks at every pixel once: the images are one matrix [pixels, channels]. */
+function isPointwise(): bool {
+  return kernelHeight == 1 && kernelWidth == 1 && groups == 1 && outHeight == height && outWidth == width && strideY == 1 && strideX == 1
+    && padTop == 0 && padLeft == 0;
 }
 
 /** y = x ∗ kernel + bias; `bias` may be 0. */
-export function conv2d(x: usize, kernel: usize, bias: usize, y: usize, shared: usize, work: usize): void {
-  convolve(false, x, kernel, bias, y, false, shared, work);
+export function conv2d(_n: i32, x: usize, kernel: usize, bias: usize, y: usize): void {
+  readSizes();
+  if (!isPointwise()) return convolve(false, x, kernel, bias, y, false);
+  gemm(batch * height * width, outputs, channels, x, channels, 1, kernel, outputs, 1, y, outputs, false, bias);
 }
 
 function convolve(
-  turned: bool, x: usize, kernel: usize, bias: usize, y: usize, accumulate: bool, shared: usize, work: usize,
+  turned: bool, x: usize, kernel: usize, bias: usize, y: usize, accumulate: bool,
 ): void {
   planConv2d(turned);
-  setArgument(0, turned);
-  setArgument(1, <i32>x);
-  setArgument(2, <i32>kernel);
-  setArgument(3, <i32>bias);
-  setArgument(4, <i32>y);
-  setArgument(5, accumulate);
-  setArgument(6, <i32>shared);
+  args.turned = turned;
+  args.x = x;
+  args.kernel = kernel;
+  args.bias = bias;
+  args.y = y;
+  args.accumulate = accumulate;
+  args.panels = sharedMemory(panelBytes());
+  const parts = convParts(), slot = convSlot(), work = slotMemory(parts, slot); // before anything runs: there may be too little
   const all = groups * panels;
   run(panelPart, partsFor(all * depth * NR, 1 << 15, all), 0, 0);
-  run(winograd ? winogradPart : conv2dPart, convParts(), work, <usize>convSlot());
+  run(winograd ? winogradPart : conv2dPart, parts, work, <usize>slot);
 }
 
 /** Panels of 8 outputs: for each number under a window the weights of the 8; those beyond the last are zeros. With their transforms. */
 function panelPart(part: i32, parts: i32, _work: usize): void {
-  const turned = argument(0) != 0;
+  const turned = args.turned;
   planConv2d(turned);
-  const kernel = <usize>argument(2);
+  const kernel = args.kernel;
   const all = groups * panels;
   const end = cut(all, part + 1, parts, 1);
   const taps = kernelHeight * kernelWidth;
@@ -132,7 +151,7 @@ function panelPart(part: i32, parts: i32, _work: usize): void {
     const group = i / panels;
     const first = (i % panels) * NR;
     const count = min(NR, outShare - first);
-    let to = <usize>argument(6) + 4 * NR * <usize>i * <usize>depth;
+    let to = args.panels + 4 * NR * <usize>i * <usize>depth;
     for (let tap = 0; tap < taps; tap++) {
       for (let c = 0; c < share; c++, to += 4 * NR) {
         if (turned) {
@@ -152,22 +171,22 @@ function panelPart(part: i32, parts: i32, _work: usize): void {
         }
       }
     }
-    if (winograd) transformPanel(i, panels, <usize>argument(6), transformed());
+    if (winograd) transformPanel(i, panels, args.panels, transformed());
   }
 }
 
 /** Where Winograd's transforms of the panels are: behind them. */
 function transformed(): usize {
-  return <usize>argument(6) + 4 * <usize>(panels * depth * NR);
+  return args.panels + 4 * <usize>(panels * depth * NR);
 }
 
 function winogradPart(part: i32, parts: i32, work: usize): void {
-  planConv2d(argument(0) != 0);
+  planConv2d(args.turned);
   const u = transformed();
   const frame = work + winogradOwn();
   const end = cut(strips, part + 1, parts, 1);
   for (let index = cut(strips, part, parts, 1); index < end; index++) {
-    winogradStrip(index, <usize>argument(1), u, panels, <usize>argument(3), <usize>argument(4), argument(5) != 0, frame, work);
+    winogradStrip(index, args.x, u, panels, args.bias, args.y, args.accumulate, frame, work);
   }
 }
 
@@ -177,15 +196,15 @@ class FewTerms {}
 class ManyTerms {}
 
 function conv2dPart(part: i32, parts: i32, work: usize): void {
-  planConv2d(argument(0) != 0);
+  planConv2d(args.turned);
   if (depth > FOLD) convolveStrips<ManyTerms>(part, parts, work);
   else convolveStrips<FewTerms>(part, parts, work);
 }
 
 function convolveStrips<T>(part: i32, parts: i32, work: usize): void {
-  const x = <usize>argument(1);
-  const bias = <usize>argument(3);
-  const accumulate = argument(5) != 0;
+  const x = args.x;
+  const bias = args.bias;
+  const accumulate = args.accumulate;
   const edge = work;
   const pixel: usize = 4 * <usize>channels;
   const across: usize = <usize>strideX * pixel;
@@ -203,12 +222,12 @@ function convolveStrips<T>(part: i32, parts: i32, work: usize): void {
     if (short && index == first) writeOffsets(offsets);
     const count = rowsHere * outWidth;
     const down: usize = <usize>strideY * pitch;
-    const out = <usize>argument(4) + <usize>firstWindow(index) * outStep;
+    const out = args.y + <usize>firstWindow(index) * outStep;
     for (let i = 0; i < groups * panels; i++) {
       const group = i / panels;
       const output = group * outShare + (i % panels) * NR;
       const columns = min(NR, outShare - (i % panels) * NR);
-      const panel = <usize>argument(6) + 4 * NR * <usize>i * <usize>depth;
+      const panel = args.panels + 4 * NR * <usize>i * <usize>depth;
       let row = source + 4 * <usize>(group * share);
       let column = 0;
       let to = out + 4 * <usize>output;
@@ -381,8 +400,7 @@ function planKernelGrad(): void {
 }
 
 /** Bytes that all threads share: for each part of the windows the totals of its sums (f64) and, behind them, sums of few windows (f32). */
-export function conv2dKernelGradShared(): f64 {
-  planKernelGrad();
+function sumsBytes(): f64 {
   return 12 * <f64>windowParts() * partSums();
 }
 
@@ -392,38 +410,30 @@ function kernelGradSlot(): f64 {
   return Math.ceil((4 * frameNumbers() + bytes) / 64) * 64;
 }
 
-/** Bytes of work memory that `conv2dKernelGrad` needs for all threads. */
-export function conv2dKernelGradOwn(): f64 {
-  planKernelGrad();
-  const parts = windowParts() * depthParts();
-  return kernelGradSlot() * slots(winograd ? max(parts, kernelParts()) : parts);
-}
-
 /** The parts in which the sums of Winograd's gradient become the kernel's gradient. */
 function kernelParts(): i32 {
   return partsFor(winogradSums(), 1 << 15, outputs);
 }
 
-export function conv2dKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate: bool, shared: usize, work: usize): void {
+export function conv2dKernelGrad(_n: i32, x: usize, dy: usize, dkernel: usize, accumulate: bool): void {
   planKernelGrad();
-  const own = <usize>kernelGradSlot();
-  setArgument(0, <i32>x);
-  setArgument(1, <i32>dy);
-  setArgument(2, <i32>dkernel);
-  setArgument(3, accumulate);
-  setArgument(4, <i32>shared);
+  args.x = x;
+  args.y = dy;
+  args.kernel = dkernel;
+  args.accumulate = accumulate;
+  args.sums = sharedMemory(sumsBytes());
   if (winograd) {
-    run(winogradGradPart, windowParts(), work, own);
-    run(winogradKernelPart, kernelParts(), work, own);
+    runWith(winogradGradPart, windowParts(), kernelGradSlot());
+    runWith(winogradKernelPart, kernelParts(), kernelGradSlot());
     return;
   }
-  run(kernelGradPart, windowParts() * depthParts(), work, own);
+  runWith(kernelGradPart, windowParts() * depthParts(), kernelGradSlot());
   run(addSumsPart, partsFor(<i32>min<i64>(i32.MAX_VALUE, <i64>depth * outputs * windowParts()), 1 << 15, depth), 0, 0);
 }
 
 /** Where the totals of a part are. */
 function totalsOf(part: i32): usize {
-  return <usize>argument(4) + 12 * <usize>part * <usize>partSums();
+  return args.sums + 12 * <usize>part * <usize>partSums();
 }
 
 function winogradGradPart(part: i32, parts: i32, work: usize): void {
@@ -433,7 +443,7 @@ function winogradGradPart(part: i32, parts: i32, work: usize): void {
   winogradGradBegin(totals);
   const end = cut(strips, part + 1, parts, 1);
   for (let index = cut(strips, part, parts, 1); index < end; index++) {
-    winogradGradStrip(index, <usize>argument(0), <usize>argument(1), totals, frame, work);
+    winogradGradStrip(index, args.x, args.y, totals, frame, work);
   }
   winogradGradCollect(totals);
 }
@@ -442,7 +452,7 @@ function winogradKernelPart(part: i32, parts: i32, work: usize): void {
   planKernelGrad();
   const first = cut(outputs, part, parts, 1);
   const end = cut(outputs, part + 1, parts, 1);
-  winogradKernelGrad(first, end, <usize>argument(4), windowParts(), <usize>argument(2), argument(3) != 0, work);
+  winogradKernelGrad(first, end, args.sums, windowParts(), args.kernel, args.accumulate, work);
 }
 
 /**
@@ -453,7 +463,7 @@ function kernelGradPart(part: i32, parts: i32, work: usize): void {
   planKernelGrad();
   const alongWindows = windowParts();
   const alongDepth = depthParts();
-  const x = <usize>argument(0);
+  const x = args.x;
   const offsets = work;
   const frame = work + 4 * <usize>paddedDepth();
   const from = cut(depth, part % alongDepth, alongDepth, MR);
@@ -513,7 +523,7 @@ function addPieces(
   for (let i = 0; i < groups * panels; i++) {
     const group = i / panels;
     const image = source + 4 * <usize>(group * share);
-    const dy = <usize>argument(1) + window * outStep + 4 * <usize>(group * outShare + (i % panels) * NR);
+    const dy = args.y + window * outStep + 4 * <usize>(group * outShare + (i % panels) * NR);
     for (let d = from; d < to; d += MR) {
       const at = sums + 4 * sumsAt(i, d);
       if (perRow == 1) {
@@ -620,15 +630,15 @@ function put(to: usize, x: v128): void {
 function addSumsPart(part: i32, parts: i32, _work: usize): void {
   planKernelGrad();
   const count = windowParts();
-  const dkernel = <usize>argument(2);
-  const accumulate = argument(3) != 0;
+  const dkernel = args.kernel;
+  const accumulate = args.accumulate;
   const next: usize = 12 * <usize>partSums();
   const end = cut(depth, part + 1, parts, 1);
   for (let d = cut(depth, part, parts, 1); d < end; d++) {
     for (let o = 0; o < outputs; o++) {
       const j = o % outShare;
       const panel = (o / outShare) * panels + j / NR;
-      let from = <usize>argument(4) + 8 * (sumsAt(panel, d) + <usize>(j % NR));
+      let from = args.sums + 8 * (sumsAt(panel, d) + <usize>(j % NR));
       const to = dkernel + 4 * (<usize>d * <usize>outputs + <usize>o);
       let sum: f64 = accumulate ? load<f32>(to) : 0;
       for (let p = 0; p < count; p++, from += next) sum += load<f64>(from);
@@ -642,10 +652,6 @@ function addSumsPart(part: i32, parts: i32, _work: usize): void {
 function isTurned(): bool {
   readSizes();
   return strideY == 1 && strideX == 1;
-}
-
-export function conv2dInputGradShared(): f64 {
-  return isTurned() ? conv2dShared(true) : 0;
 }
 
 function imageParts(): i32 {
@@ -668,32 +674,28 @@ function inputGradSlot(): f64 {
   return Math.ceil(bytes / 64) * 64 + (hasManyWindows() ? imageTotals() : 0);
 }
 
-/** Bytes of work memory that `conv2dInputGrad` needs for all threads. */
-export function conv2dInputGradOwn(): f64 {
-  if (isTurned()) return conv2dOwn(true);
-  plan(i32.MAX_VALUE, false);
-  return inputGradSlot() * slots(imageParts());
-}
-
 /**
  * With stride 1 the gradient towards the image is itself a convolution, of dy with the kernel turned round. Otherwise the gradients of
  * patches are computed block by block and added where the patches were read.
  */
-export function conv2dInputGrad(dy: usize, kernel: usize, dx: usize, accumulate: bool, shared: usize, work: usize): void {
-  if (isTurned()) return convolve(true, dy, kernel, 0, dx, accumulate, shared, work);
+export function conv2dInputGrad(_n: i32, dy: usize, kernel: usize, dx: usize, accumulate: bool): void {
+  readSizes();
+  if (isPointwise())
+    return gemm(batch * height * width, channels, outputs, dy, outputs, 1, kernel, 1, outputs, dx, channels, accumulate, 0);
+  if (strideY == 1 && strideX == 1) return convolve(true, dy, kernel, 0, dx, accumulate);
   plan(i32.MAX_VALUE, false);
-  setArgument(0, <i32>dy);
-  setArgument(1, <i32>kernel);
-  setArgument(2, <i32>dx);
-  setArgument(3, accumulate);
-  run(inputGradPart, imageParts(), work, <usize>inputGradSlot());
+  args.y = dy;
+  args.kernel = kernel;
+  args.x = dx;
+  args.accumulate = accumulate;
+  runWith(inputGradPart, imageParts(), inputGradSlot());
 }
 
 function inputGradPart(part: i32, parts: i32, work: usize): void {
   readSizes();
   plan(i32.MAX_VALUE, false);
-  const accumulate = argument(3) != 0, many = hasManyWindows();
-  const kernel = <usize>argument(1);
+  const accumulate = args.accumulate, many = hasManyWindows();
+  const kernel = args.kernel;
   const patches = work + patchProduct();
   const numbers = <usize>imageNumbers();
   const totals = work + <usize>(inputGradSlot() - (many ? imageTotals() : 0));
@@ -702,8 +704,8 @@ function inputGradPart(part: i32, parts: i32, work: usize): void {
   const count = outHeight * outWidth;
   const end = cut(batch, part + 1, parts, 1);
   for (let image = cut(batch, part, parts, 1); image < end; image++) {
-    const dx = <usize>argument(2) + 4 * <usize>image * numbers;
-    const dy = <usize>argument(0) + <usize>image * <usize>count * outStep;
+    const dx = args.x + 4 * <usize>image * numbers;
+    const dy = args.y + <usize>image * <usize>count * outStep;
     if (many) widenImage(dx, numbers, totals, accumulate);
     else if (!accumulate) memory.fill(dx, 0, 4 * numbers);
     for (let first = 0; first < count; first += block) {

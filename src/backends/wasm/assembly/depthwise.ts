@@ -2,7 +2,7 @@
 // four channels at a time and, where all their taps are inside the image, four outputs side by side.
 
 import {
-  addPair, collect, FEW_TERMS, hasManyWindows, imageNumbers, imageTotals, imageTotalsOwn, roundImage, widenImage,
+  addPair, collect, FEW_TERMS, hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage,
 } from "./doubles";
 import { madd } from "./madd";
 import { read, write } from "./pairs";
@@ -10,7 +10,7 @@ import {
   batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
   readSizes, readTurnedSizes, strideX, strideY, width,
 } from "./sizes";
-import { argument, cut, partsFor, run, setArgument, slots } from "./threads";
+import { ARGUMENTS, cut, partsFor, runWith, sharedMemory } from "./threads";
 
 /** Multiplications worth a part. */
 const PART: i32 = 1 << 17;
@@ -66,25 +66,31 @@ function rowParts(): i32 {
   return max(1, min(rows, partsFor(products(), PART, MOST_PARTS)));
 }
 
-/** Bytes of work memory that a convolution needs for all threads. `turned`: if it leads from dy back to x at stride 1. */
-export function depthwiseOwn(turned: bool): f64 {
-  readEither(turned);
-  return zerosSlot() * slots(rowParts());
+/** Where the parts find their arrays. Forward: x, kernel, y; towards the image: dy, kernel, dx; towards the kernel: x, dy, and sums. */
+@unmanaged
+class Arguments {
+  turned: bool;
+  accumulate: bool;
+  x: usize;
+  kernel: usize;
+  y: usize;
+  sums: usize;
 }
+const args = changetype<Arguments>(ARGUMENTS);
 
 /** y (+)= x ∗ kernel. */
-export function depthwise(x: usize, kernel: usize, y: usize, accumulate: bool, work: usize): void {
-  convolve(false, x, kernel, y, accumulate, work);
+export function depthwiseConv2d(_n: i32, x: usize, kernel: usize, y: usize, accumulate: bool): void {
+  convolve(false, x, kernel, y, accumulate);
 }
 
-function convolve(turned: bool, x: usize, kernel: usize, y: usize, accumulate: bool, work: usize): void {
+function convolve(turned: bool, x: usize, kernel: usize, y: usize, accumulate: bool): void {
   readEither(turned);
-  setArgument(0, turned);
-  setArgument(1, <i32>x);
-  setArgument(2, <i32>kernel);
-  setArgument(3, <i32>y);
-  setArgument(4, accumulate);
-  run(rowsPart, rowParts(), work, <usize>zerosSlot());
+  args.turned = turned;
+  args.x = x;
+  args.kernel = kernel;
+  args.y = y;
+  args.accumulate = accumulate;
+  runWith(rowsPart, rowParts(), zerosSlot());
 }
 
 /** Of a row of windows: how many lines of their taps are inside the image, and where the first begins in x and in the kernel. */
@@ -133,15 +139,15 @@ function addProducts(bytes: usize, a: usize, b: usize, c: usize): void {
 }
 
 function rowsPart(part: i32, parts: i32, work: usize): void {
-  readEither(argument(0) != 0);
+  readEither(args.turned);
   const pixel: usize = 4 * <usize>channels;
-  const accumulate = argument(4) != 0;
+  const accumulate = args.accumulate;
   const three = isThreeByThree();
   if (three) clear(work);
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
-    findRow(row, <usize>argument(1), <usize>argument(2));
-    const y = <usize>argument(3) + <usize>(row * outWidth) * pixel;
+    findRow(row, args.x, args.kernel);
+    const y = args.y + <usize>(row * outWidth) * pixel;
     if (hasManyTaps()) rowOfMany(y, pixel, accumulate);
     else if (three) rowOfThree(y, pixel, accumulate, work);
     else rowOfAny(y, pixel, accumulate);
@@ -321,44 +327,38 @@ function imageParts(): i32 {
   return max(1, min(batch, partsFor(products(), PART, MOST_PARTS)));
 }
 
-/** Bytes of work memory that `depthwiseInputGrad` needs for all threads. */
-export function depthwiseInputGradOwn(): f64 {
-  readSizes();
-  return strideY == 1 && strideX == 1 ? depthwiseOwn(true) : imageTotalsOwn(imageParts());
-}
-
 /**
- * dx (+)= dy ∗ kernel, the other way. At stride 1 that is a convolution with the kernel turned round, which `shared` holds; otherwise
+ * dx (+)= dy ∗ kernel, the other way. At stride 1 that is a convolution with the kernel turned round, in work memory; otherwise
  * products are added where their taps were read.
  */
-export function depthwiseInputGrad(dy: usize, kernel: usize, dx: usize, accumulate: bool, shared: usize, work: usize): void {
+export function depthwiseConv2dInputGrad(_n: i32, dy: usize, kernel: usize, dx: usize, accumulate: bool): void {
   readSizes();
   if (strideY == 1 && strideX == 1) {
     const pixel: usize = 4 * <usize>channels;
-    const taps = kernelHeight * kernelWidth;
+    const taps = kernelHeight * kernelWidth, shared = sharedMemory(4 * <f64>kernelHeight * <f64>kernelWidth * <f64>channels);
     for (let tap = 0; tap < taps; tap++) memory.copy(shared + <usize>tap * pixel, kernel + <usize>(taps - 1 - tap) * pixel, pixel);
-    return convolve(true, dy, shared, dx, accumulate, work);
+    return convolve(true, dy, shared, dx, accumulate);
   }
-  setArgument(1, <i32>dy);
-  setArgument(2, <i32>kernel);
-  setArgument(3, <i32>dx);
-  setArgument(4, accumulate);
-  run(scatterPart, imageParts(), work, hasManyWindows() ? <usize>imageTotals() : 0);
+  args.x = dy;
+  args.kernel = kernel;
+  args.y = dx;
+  args.accumulate = accumulate;
+  runWith(scatterPart, imageParts(), hasManyWindows() ? imageTotals() : 0);
 }
 
 /** dx of some images at any stride: every product where its tap was read. */
 function scatterPart(part: i32, parts: i32, work: usize): void {
   readSizes();
   const pixel: usize = 4 * <usize>channels, numbers = <usize>imageNumbers();
-  const many = hasManyWindows(), accumulate = argument(4) != 0;
+  const many = hasManyWindows(), accumulate = args.accumulate;
   const end = cut(batch, part + 1, parts, 1);
   for (let b = cut(batch, part, parts, 1); b < end; b++) {
-    const dx = <usize>argument(3) + 4 * <usize>b * numbers;
+    const dx = args.y + 4 * <usize>b * numbers;
     if (many) widenImage(dx, numbers, work, accumulate);
     else if (!accumulate) memory.fill(dx, 0, 4 * numbers);
-    let dy = <usize>argument(1) + <usize>(b * outHeight) * <usize>outWidth * pixel;
+    let dy = args.x + <usize>(b * outHeight) * <usize>outWidth * pixel;
     for (let row = b * outHeight; row < (b + 1) * outHeight; row++) {
-      findRow(row, <usize>argument(3), <usize>argument(2));
+      findRow(row, args.y, args.kernel);
       for (let o = 0; o < outWidth; o++, dy += pixel) {
         if (many) toTotals(o, dy, dx, work);
         else alone(o, dy, 0, TO_PIXELS);
@@ -395,25 +395,18 @@ function sumNumbers(): i64 {
 }
 
 /** Bytes for the sums of the kernel's gradient: for each part its totals (f64) and its sums of few windows (f32). */
-export function depthwiseKernelGradShared(): f64 {
-  readSizes();
-  return 12 * <f64>sumNumbers() * <f64>sumParts();
-}
-
-/** Bytes of work memory that `depthwiseKernelGrad` needs for all threads. */
-export function depthwiseKernelGradOwn(): f64 {
-  readSizes();
-  return zerosSlot() * slots(sumParts());
+function sumsBytes(parts: i32): f64 {
+  return 12 * <f64>sumNumbers() * <f64>parts;
 }
 
 /** dkernel (+)= Σ x·dy: some rows are one part, and the parts are added in order. */
-export function depthwiseKernelGrad(x: usize, dy: usize, dkernel: usize, accumulate: bool, shared: usize, work: usize): void {
+export function depthwiseConv2dKernelGrad(_n: i32, x: usize, dy: usize, dkernel: usize, accumulate: bool): void {
   readSizes();
-  setArgument(1, <i32>x);
-  setArgument(2, <i32>dy);
-  setArgument(3, <i32>shared);
-  const parts = sumParts();
-  run(sumRowsPart, parts, work, <usize>zerosSlot());
+  const parts = sumParts(), shared = sharedMemory(sumsBytes(parts));
+  args.x = x;
+  args.y = dy;
+  args.sums = shared;
+  runWith(sumRowsPart, parts, zerosSlot());
   const next: usize = 12 * <usize>sumNumbers(), end = dkernel + 4 * <usize>(kernelHeight * kernelWidth) * <usize>channels;
   for (let at = shared; dkernel < end; dkernel += 4, at += 8) {
     let sum: f64 = accumulate ? load<f32>(dkernel) : 0;
@@ -438,7 +431,7 @@ function sumRowsPart(part: i32, parts: i32, work: usize): void {
   readSizes();
   const pixel: usize = 4 * <usize>channels;
   const numbers = <usize>sumNumbers();
-  totals = <usize>argument(3) + <usize>part * 12 * numbers;
+  totals = args.sums + <usize>part * 12 * numbers;
   fewSums = totals + 8 * numbers;
   windowsHeld = 0;
   memory.fill(totals, 0, 12 * numbers);
@@ -446,8 +439,8 @@ function sumRowsPart(part: i32, parts: i32, work: usize): void {
   if (three) clear(work);
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
-    findRow(row, <usize>argument(1), fewSums);
-    const dy = <usize>argument(2) + <usize>row * <usize>outWidth * pixel;
+    findRow(row, args.x, fewSums);
+    const dy = args.y + <usize>row * <usize>outWidth * pixel;
     if (three) sumRowOfThree(dy, pixel, work);
     else for (let o = 0; o < outWidth; o += FEW_TERMS) sumRowOfAny(dy, pixel, o, min(outWidth, o + FEW_TERMS));
   }

@@ -2,7 +2,6 @@
 
 import { channels, height, kernelHeight, kernelWidth, strideX, strideY, width } from "./sizes";
 import { write } from "./pairs";
-import { slots } from "./threads";
 
 /**
  * How many terms a float32 total may collect: the rounding errors of 48 equal terms add up to at most 7.5e-7 of the total, those of 64 to
@@ -25,11 +24,6 @@ export function imageNumbers(): i64 {
 /** Bytes of the totals of one image, in whole cache lines. A pair is written beyond the last total. */
 export function imageTotals(): f64 {
   return Math.ceil((8 * (<f64>height * <f64>width * <f64>channels) + 16) / 64) * 64;
-}
-
-/** Bytes of work memory for the totals of one image per slot; 0 if few windows share a pixel. */
-export function imageTotalsOwn(parts: i32): f64 {
-  return hasManyWindows() ? imageTotals() * slots(parts) : 0;
 }
 
 /** totals [n] (f64) = x [n], or zeros if it does not count. */

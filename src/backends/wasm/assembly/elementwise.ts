@@ -1,18 +1,32 @@
 // Each loop beside its gradient, as in activations.ts and pairwise.ts. Four numbers at a time, the rest one by one.
 
-import { argument, cut, numberArgument, Part, partsFor, run, setArgument, setNumberArgument } from "./threads";
+import { ARGUMENTS, cut, Part, partsFor, run } from "./threads";
 
 /** Numbers worth a part. */
 const PART: i32 = 1 << 15;
 const MOST_PARTS: i32 = 64;
 
-/** Runs a part function over n numbers of up to four arrays. */
+/** n numbers of up to three arrays; for `sumGrad` n rows [outer, count] of `inner` numbers. */
+@unmanaged
+class Arguments {
+  n: i32;
+  accumulate: bool;
+  a: usize;
+  b: usize;
+  c: usize;
+  count: i32;
+  inner: i32;
+  scale: f32;
+}
+const args = changetype<Arguments>(ARGUMENTS);
+
+/** Runs a part function over n numbers of up to three arrays. */
 function each(job: Part, n: i32, a: usize, b: usize, c: usize, accumulate: bool): void {
-  setArgument(0, n);
-  setArgument(1, <i32>a);
-  setArgument(2, <i32>b);
-  setArgument(3, <i32>c);
-  setArgument(4, accumulate);
+  args.n = n;
+  args.a = a;
+  args.b = b;
+  args.c = c;
+  args.accumulate = accumulate;
   run(job, partsFor(n, PART, MOST_PARTS), 0, 0);
 }
 
@@ -22,10 +36,10 @@ export function relu(n: i32, x: usize, y: usize): void {
 
 function reluPart(part: i32, parts: i32, _work: usize): void {
   const zero = f32x4.splat(0);
-  let i = cut(argument(0), part, parts, 16);
-  const end = cut(argument(0), part + 1, parts, 16);
-  let x = <usize>argument(1) + 4 * <usize>i;
-  let y = <usize>argument(2) + 4 * <usize>i;
+  let i = cut(args.n, part, parts, 16);
+  const end = cut(args.n, part + 1, parts, 16);
+  let x = args.a + 4 * <usize>i;
+  let y = args.b + 4 * <usize>i;
   for (; i + 4 <= end; i += 4, x += 16, y += 16) {
     const v = v128.load(x);
     v128.store(y, v128.andnot(v, f32x4.lt(v, zero))); // v < 0 is false for NaN: it stays
@@ -42,12 +56,12 @@ export function reluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: boo
 
 function reluGradPart(part: i32, parts: i32, _work: usize): void {
   const zero = f32x4.splat(0);
-  let i = cut(argument(0), part, parts, 16);
-  const end = cut(argument(0), part + 1, parts, 16);
-  let x = <usize>argument(1) + 4 * <usize>i;
-  let dy = <usize>argument(2) + 4 * <usize>i;
-  let dx = <usize>argument(3) + 4 * <usize>i;
-  const accumulate = argument(4) != 0;
+  let i = cut(args.n, part, parts, 16);
+  const end = cut(args.n, part + 1, parts, 16);
+  let x = args.a + 4 * <usize>i;
+  let dy = args.b + 4 * <usize>i;
+  let dx = args.c + 4 * <usize>i;
+  const accumulate = args.accumulate;
   for (; i + 4 <= end; i += 4, x += 16, dy += 16, dx += 16) {
     const d = v128.and(v128.load(dy), f32x4.gt(v128.load(x), zero));
     v128.store(dx, accumulate ? f32x4.add(v128.load(dx), d) : d);
@@ -63,11 +77,11 @@ export function add(n: i32, a: usize, b: usize, y: usize): void {
 }
 
 function addPart(part: i32, parts: i32, _work: usize): void {
-  let i = cut(argument(0), part, parts, 16);
-  const end = cut(argument(0), part + 1, parts, 16);
-  let a = <usize>argument(1) + 4 * <usize>i;
-  let b = <usize>argument(2) + 4 * <usize>i;
-  let y = <usize>argument(3) + 4 * <usize>i;
+  let i = cut(args.n, part, parts, 16);
+  const end = cut(args.n, part + 1, parts, 16);
+  let a = args.a + 4 * <usize>i;
+  let b = args.b + 4 * <usize>i;
+  let y = args.c + 4 * <usize>i;
   for (; i + 4 <= end; i += 4, a += 16, b += 16, y += 16) v128.store(y, f32x4.add(v128.load(a), v128.load(b)));
   for (; i < end; i++, a += 4, b += 4, y += 4) store<f32>(y, load<f32>(a) + load<f32>(b));
 }
@@ -77,12 +91,12 @@ export function mul(n: i32, a: usize, b: usize, y: usize, accumulate: bool): voi
 }
 
 function mulPart(part: i32, parts: i32, _work: usize): void {
-  let i = cut(argument(0), part, parts, 16);
-  const end = cut(argument(0), part + 1, parts, 16);
-  let a = <usize>argument(1) + 4 * <usize>i;
-  let b = <usize>argument(2) + 4 * <usize>i;
-  let y = <usize>argument(3) + 4 * <usize>i;
-  const accumulate = argument(4) != 0;
+  let i = cut(args.n, part, parts, 16);
+  const end = cut(args.n, part + 1, parts, 16);
+  let a = args.a + 4 * <usize>i;
+  let b = args.b + 4 * <usize>i;
+  let y = args.c + 4 * <usize>i;
+  const accumulate = args.accumulate;
   for (; i + 4 <= end; i += 4, a += 16, b += 16, y += 16) {
     const d = f32x4.mul(v128.load(a), v128.load(b));
     v128.store(y, accumulate ? f32x4.add(v128.load(y), d) : d);
@@ -95,17 +109,17 @@ function mulPart(part: i32, parts: i32, _work: usize): void {
 
 /** y (+)= scale·x. */
 export function axpy(n: i32, scale: f32, x: usize, y: usize, accumulate: bool): void {
-  setNumberArgument(8, scale);
+  args.scale = scale;
   each(axpyPart, n, x, y, 0, accumulate);
 }
 
 function axpyPart(part: i32, parts: i32, _work: usize): void {
-  let i = cut(argument(0), part, parts, 16);
-  const end = cut(argument(0), part + 1, parts, 16);
-  let x = <usize>argument(1) + 4 * <usize>i;
-  let y = <usize>argument(2) + 4 * <usize>i;
-  const accumulate = argument(4) != 0;
-  const scale = <f32>numberArgument(8);
+  let i = cut(args.n, part, parts, 16);
+  const end = cut(args.n, part + 1, parts, 16);
+  let x = args.a + 4 * <usize>i;
+  let y = args.b + 4 * <usize>i;
+  const accumulate = args.accumulate;
+  const scale = args.scale;
   const scales = f32x4.splat(scale);
   for (; i + 4 <= end; i += 4, x += 16, y += 16) {
     const d = f32x4.mul(scales, v128.load(x));
@@ -117,29 +131,43 @@ function axpyPart(part: i32, parts: i32, _work: usize): void {
   }
 }
 
-/** dx [outer, n, inner] (+)= scale·dy [outer, inner]. */
-export function sumGrad(outer: i32, n: i32, inner: i32, dy: usize, dx: usize, scale: f32, accumulate: bool): void {
-  setNumberArgument(8, scale);
-  setArgument(5, n);
-  setArgument(6, inner);
-  setArgument(0, outer * n);
-  setArgument(1, <i32>dy);
-  setArgument(2, <i32>dx);
-  setArgument(4, accumulate);
-  run(sumGradPart, min(max(1, outer * n), partsFor(outer * n * inner, PART, MOST_PARTS)), 0, 0);
+/** y = −x. */
+export function neg(n: i32, x: usize, y: usize): void {
+  axpy(n, -1, x, y, false);
+}
+
+export function negGrad(n: i32, dy: usize, dx: usize, accumulate: bool): void {
+  axpy(n, -1, dy, dx, accumulate);
+}
+
+/** dx (+)= dy·y. */
+export function expGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void {
+  mul(n, dy, y, dx, accumulate);
+}
+
+/** dx [outer, count, inner] (+)= scale·dy [outer, inner]. */
+export function sumGrad(n: i32, outer: i32, count: i32, inner: i32, dy: usize, dx: usize, scale: f32, accumulate: bool): void {
+  args.n = outer * count;
+  args.count = count;
+  args.inner = inner;
+  args.a = dy;
+  args.b = dx;
+  args.scale = scale;
+  args.accumulate = accumulate;
+  run(sumGradPart, min(max(1, outer * count), partsFor(n, PART, MOST_PARTS)), 0, 0);
 }
 
 function sumGradPart(part: i32, parts: i32, _work: usize): void {
-  const n = argument(5);
-  const inner = argument(6);
-  const accumulate = argument(4) != 0;
-  const scale = <f32>numberArgument(8);
+  const count = args.count;
+  const inner = args.inner;
+  const accumulate = args.accumulate;
+  const scale = args.scale;
   const scales = f32x4.splat(scale);
-  const end = cut(argument(0), part + 1, parts, 1);
-  let row = cut(argument(0), part, parts, 1);
-  let dx = <usize>argument(2) + 4 * <usize>row * inner;
+  const end = cut(args.n, part + 1, parts, 1);
+  let row = cut(args.n, part, parts, 1);
+  let dx = args.b + 4 * <usize>row * inner;
   for (; row < end; row++) {
-    const dy = <usize>argument(1) + 4 * <usize>((row / n) * inner);
+    const dy = args.a + 4 * <usize>((row / count) * inner);
     let j = 0;
     for (; j + 4 <= inner; j += 4, dx += 16) {
       const d = f32x4.mul(scales, v128.load(dy + 4 * <usize>j));

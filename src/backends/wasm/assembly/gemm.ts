@@ -4,7 +4,7 @@
 // A register tile sums at most 44 terms (FOLD) before it adds them to c, and c collects at most 12 such sums. If k is larger than 528, c
 // collects 528 terms at a time and then adds them to totals in double precision, which are rounded to float32 once.
 
-import { argument, cut, run, setArgument, slots, threadCount } from "./threads";
+import { ARGUMENTS, cut, runWith, threadCount } from "./threads";
 import { copyEdge, EDGE, FOLD, loadEdge, MR, NR, packColumns, packRows, PANEL, tile, tilePanels } from "./tile";
 
 const KC: i32 = 6 * FOLD;
@@ -31,10 +31,25 @@ export function productWork(m: i32, n: i32, k: i32): i32 {
   return GEMM_WORK + (k > MOST_TERMS ? 8 * min(max(0, m), TOTAL_ROWS) * min(max(0, n), NC) : 0);
 }
 
-/** Bytes of work memory that `gemm` needs for all threads. */
-export function gemmWork(m: i32, n: i32, k: i32): f64 {
-  return <f64>productWork(m, n, k) * <f64>slots(gemmParts(m, n, k));
+/** The product that the parts share; `down`: into how many parts its rows are cut. */
+@unmanaged
+class Arguments {
+  m: i32;
+  n: i32;
+  k: i32;
+  a: usize;
+  aRow: i32;
+  aColumn: i32;
+  b: usize;
+  bRow: i32;
+  bColumn: i32;
+  c: usize;
+  cRow: i32;
+  accumulate: bool;
+  down: i32;
+  bias: usize;
 }
+const args = changetype<Arguments>(ARGUMENTS);
 
 function gemmParts(m: i32, n: i32, k: i32): i32 {
   const products = <f64>m * <f64>n * <f64>k / <f64>PART;
@@ -49,10 +64,9 @@ export function gemm(
   m: i32, n: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32,
   b: usize, bRow: i32, bColumn: i32,
-  c: usize, cRow: i32, accumulate: bool, bias: usize, work: usize,
+  c: usize, cRow: i32, accumulate: bool, bias: usize,
 ): void {
   const parts = gemmParts(m, n, k);
-  if (parts == 1) return product(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, accumulate, bias, work);
   // The grid of parts that copies least: every part copies its columns of op(b), and reads its rows of op(a) once.
   let down = 1;
   let least: i64 = i64.MAX_VALUE;
@@ -65,39 +79,39 @@ export function gemm(
       down = i;
     }
   }
-  setArgument(0, m);
-  setArgument(1, n);
-  setArgument(2, k);
-  setArgument(3, <i32>a);
-  setArgument(4, aRow);
-  setArgument(5, aColumn);
-  setArgument(6, <i32>b);
-  setArgument(7, bRow);
-  setArgument(8, bColumn);
-  setArgument(9, <i32>c);
-  setArgument(10, cRow);
-  setArgument(11, accumulate);
-  setArgument(12, down);
-  setArgument(13, <i32>bias);
-  run(gemmPart, down * (parts / down), work, productWork(m, n, k));
+  args.m = m;
+  args.n = n;
+  args.k = k;
+  args.a = a;
+  args.aRow = aRow;
+  args.aColumn = aColumn;
+  args.b = b;
+  args.bRow = bRow;
+  args.bColumn = bColumn;
+  args.c = c;
+  args.cRow = cRow;
+  args.accumulate = accumulate;
+  args.down = down;
+  args.bias = bias;
+  runWith(gemmPart, down * (parts / down), <f64>productWork(m, n, k));
 }
 
 function gemmPart(part: i32, parts: i32, work: usize): void {
-  const down = argument(12);
+  const down = args.down;
   const across = parts / down;
-  const m = argument(0);
-  const n = argument(1);
+  const m = args.m;
+  const n = args.n;
   const i0 = cut(m, part / across, down, PANEL);
   const i1 = cut(m, part / across + 1, down, PANEL);
   const j0 = cut(n, part % across, across, NR);
   const j1 = cut(n, part % across + 1, across, NR);
-  const a = <usize>argument(3) + 4 * <usize>i0 * <usize>argument(4);
-  const b = <usize>argument(6) + 4 * <usize>j0 * <usize>argument(8);
-  const c = <usize>argument(9) + 4 * (<usize>i0 * <usize>argument(10) + <usize>j0);
-  const accumulate = argument(11) != 0;
-  const bias = argument(13) == 0 ? 0 : <usize>argument(13) + 4 * <usize>j0;
+  const a = args.a + 4 * <usize>i0 * <usize>args.aRow;
+  const b = args.b + 4 * <usize>j0 * <usize>args.bColumn;
+  const c = args.c + 4 * (<usize>i0 * <usize>args.cRow + <usize>j0);
+  const accumulate = args.accumulate;
+  const bias = args.bias == 0 ? 0 : args.bias + 4 * <usize>j0;
   product(
-    i1 - i0, j1 - j0, argument(2), a, argument(4), argument(5), b, argument(7), argument(8), c, argument(10), accumulate, bias, work,
+    i1 - i0, j1 - j0, args.k, a, args.aRow, args.aColumn, b, args.bRow, args.bColumn, c, args.cRow, accumulate, bias, work,
   );
 }
 

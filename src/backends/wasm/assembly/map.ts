@@ -1,8 +1,9 @@
 // Number by number, as activations.ts, elementwise.ts and pairwise.ts: in double precision, rounded once.
 
-import { atLeastLower, both, exp, GELU_CUBE, GELU_RATE, HALF, log, log1p, logistic, ONE, SIGN, SIX, tanh, THREE, within } from "./math";
+import { atLeastLower, both, GELU_CUBE, GELU_RATE, HALF, log1p, logistic, ONE, SIGN, SIX, THREE, within } from "./math";
+import * as math from "./math";
 import { read, write } from "./pairs";
-import { argument, cut, numberArgument, partsFor, run, setArgument, setNumberArgument } from "./threads";
+import { ARGUMENTS, cut, partsFor, run } from "./threads";
 
 /** Numbers worth a part. */
 const PART: i32 = 1 << 14;
@@ -16,26 +17,53 @@ class Sigmoid {} class SigmoidGrad {} class Sign {} class Silu {} class SiluGrad
 class Sqrt {} class SqrtGrad {} class Square {} class SquareGrad {} class Sub {} class Tanh {} class TanhGrad {} class Where {}
 class WhereGrad {}
 
-/** y (+)= the function `op` of n numbers of up to four arrays and of two numbers. */
-export function map(op: i32, n: i32, a: usize, b: usize, c: usize, d: usize, y: usize, accumulate: bool, p: f64, q: f64): void {
-  setArgument(0, op);
-  setArgument(1, n);
-  setArgument(2, <i32>a);
-  setArgument(3, <i32>b);
-  setArgument(4, <i32>c);
-  setArgument(5, <i32>d);
-  setArgument(6, <i32>y);
-  setArgument(7, accumulate);
-  setNumberArgument(8, p);
-  setNumberArgument(9, q);
-  run(mapPart, partsFor(n, PART, MOST_PARTS), 0, 0);
+/** n numbers of up to four arrays, two numbers that all share, and where the results go. */
+@unmanaged
+class Arguments {
+  n: i32;
+  accumulate: bool;
+  a: usize;
+  b: usize;
+  c: usize;
+  d: usize;
+  y: usize;
+  p: f64;
+  q: f64;
+}
+const args = changetype<Arguments>(ARGUMENTS);
+
+/** y (+)= the function T of n numbers of up to four arrays and of two numbers. */
+function each<T>(n: i32, a: usize, b: usize, c: usize, d: usize, y: usize, accumulate: bool, p: f64 = 0, q: f64 = 0): void {
+  args.n = n;
+  args.accumulate = accumulate;
+  args.a = a;
+  args.b = b;
+  args.c = c;
+  args.d = d;
+  args.y = y;
+  args.p = p;
+  args.q = q;
+  run((part: i32, parts: i32, _work: usize): void => eachPart<T>(part, parts), partsFor(n, PART, MOST_PARTS), 0, 0);
+}
+
+function unary<T>(n: i32, x: usize, y: usize): void {
+  each<T>(n, x, 0, 0, 0, y, false);
+}
+
+/** x: the input or the output of the function, whichever its gradient is computed from. */
+function gradient<T>(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
+  each<T>(n, x, dy, 0, 0, dx, accumulate);
+}
+
+function binary<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool = false): void {
+  each<T>(n, a, b, 0, 0, y, accumulate);
 }
 
 // @ts-ignore: decorator
 @inline
 function geluTanh(x: v128): v128 {
   const cube = f64x2.mul(f64x2.mul(f64x2.mul(both(GELU_CUBE), x), x), x);
-  return tanh(f64x2.mul(both(GELU_RATE), f64x2.add(x, cube)));
+  return math.tanh(f64x2.mul(both(GELU_RATE), f64x2.add(x, cube)));
 }
 
 /** Two results from the numbers at a, b, c and d; all but one branch are gone when this is compiled. */
@@ -64,17 +92,17 @@ function value<T>(a: usize, b: usize, c: usize, d: usize, p: v128, q: v128): v12
     const ones = v128.or(both(ONE), v128.and(x, both(SIGN)));
     return v128.bitselect(ones, x, v128.or(f64x2.lt(x, zero), f64x2.gt(x, zero)));
   }
-  if (idof<T>() == idof<Exp>()) return exp(x);
-  if (idof<T>() == idof<Log>()) return log(x);
+  if (idof<T>() == idof<Exp>()) return math.exp(x);
+  if (idof<T>() == idof<Log>()) return math.log(x);
   if (idof<T>() == idof<Sqrt>()) return f64x2.sqrt(x);
   if (idof<T>() == idof<Square>()) return f64x2.mul(x, x);
   if (idof<T>() == idof<Reciprocal>()) return f64x2.div(both(ONE), x);
   if (idof<T>() == idof<Clip>()) return f64x2.pmax(f64x2.pmin(x, q), p); // NaN stays NaN
   if (idof<T>() == idof<LeakyRelu>()) return v128.bitselect(f64x2.mul(p, x), x, f64x2.lt(x, zero));
-  if (idof<T>() == idof<Tanh>()) return tanh(x);
+  if (idof<T>() == idof<Tanh>()) return math.tanh(x);
   if (idof<T>() == idof<Sigmoid>()) return logistic(x);
   if (idof<T>() == idof<Silu>()) return f64x2.mul(atLeastLower(x), logistic(x));
-  if (idof<T>() == idof<Softplus>()) return f64x2.add(f64x2.max(x, zero), log1p(exp(f64x2.neg(f64x2.abs(x)))));
+  if (idof<T>() == idof<Softplus>()) return f64x2.add(f64x2.max(x, zero), log1p(math.exp(f64x2.neg(f64x2.abs(x)))));
   if (idof<T>() == idof<Gelu>()) {
     const v = atLeastLower(x);
     return f64x2.mul(f64x2.mul(both(HALF), v), f64x2.add(both(ONE), geluTanh(v)));
@@ -113,54 +141,86 @@ function value<T>(a: usize, b: usize, c: usize, d: usize, p: v128, q: v128): v12
   return v128.bitselect(dy, v128.andnot(middle, f64x2.le(x, f64x2.neg(both(THREE)))), f64x2.ge(x, both(THREE)));
 }
 
-function mapPart(part: i32, parts: i32, _work: usize): void {
-  const at: usize = 4 * <usize>cut(argument(1), part, parts, 16);
-  const end: usize = 4 * <usize>cut(argument(1), part + 1, parts, 16);
-  const a = <usize>argument(2), b = <usize>argument(3), c = <usize>argument(4), d = <usize>argument(5), y = <usize>argument(6);
-  const add = argument(7) != 0;
-  const p = f64x2.splat(numberArgument(8)), q = f64x2.splat(numberArgument(9));
-  switch (argument(0)) {
-    case 0: return each<Abs>(at, end, a, b, c, d, y, add, p, q);
-    case 1: return each<AbsGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 2: return each<AddNumber>(at, end, a, b, c, d, y, add, p, q);
-    case 3: return each<ChosenGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 4: return each<Clip>(at, end, a, b, c, d, y, add, p, q);
-    case 5: return each<ClipGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 6: return each<Div>(at, end, a, b, c, d, y, add, p, q);
-    case 7: return each<DivGradDivisor>(at, end, a, b, c, d, y, add, p, q);
-    case 8: return each<Exp>(at, end, a, b, c, d, y, add, p, q);
-    case 9: return each<Gelu>(at, end, a, b, c, d, y, add, p, q);
-    case 10: return each<GeluGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 11: return each<HardSwish>(at, end, a, b, c, d, y, add, p, q);
-    case 12: return each<HardSwishGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 13: return each<LeakyRelu>(at, end, a, b, c, d, y, add, p, q);
-    case 14: return each<LeakyReluGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 15: return each<Log>(at, end, a, b, c, d, y, add, p, q);
-    case 16: return each<Maximum>(at, end, a, b, c, d, y, add, p, q);
-    case 17: return each<Minimum>(at, end, a, b, c, d, y, add, p, q);
-    case 18: return each<Reciprocal>(at, end, a, b, c, d, y, add, p, q);
-    case 19: return each<ReciprocalGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 20: return each<Sigmoid>(at, end, a, b, c, d, y, add, p, q);
-    case 21: return each<SigmoidGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 22: return each<Sign>(at, end, a, b, c, d, y, add, p, q);
-    case 23: return each<Silu>(at, end, a, b, c, d, y, add, p, q);
-    case 24: return each<SiluGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 25: return each<Softplus>(at, end, a, b, c, d, y, add, p, q);
-    case 26: return each<SoftplusGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 27: return each<Sqrt>(at, end, a, b, c, d, y, add, p, q);
-    case 28: return each<SqrtGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 29: return each<Square>(at, end, a, b, c, d, y, add, p, q);
-    case 30: return each<SquareGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 31: return each<Sub>(at, end, a, b, c, d, y, add, p, q);
-    case 32: return each<Tanh>(at, end, a, b, c, d, y, add, p, q);
-    case 33: return each<TanhGrad>(at, end, a, b, c, d, y, add, p, q);
-    case 34: return each<Where>(at, end, a, b, c, d, y, add, p, q);
-    case 35: return each<WhereGrad>(at, end, a, b, c, d, y, add, p, q);
+/** The kernel's loop over a part. */
+function eachPart<T>(part: i32, parts: i32): void {
+  const end: usize = 4 * <usize>cut(args.n, part + 1, parts, 16);
+  const a = args.a, b = args.b, c = args.c, d = args.d, y = args.y, add = args.accumulate;
+  const p = f64x2.splat(args.p), q = f64x2.splat(args.q);
+  for (let at: usize = 4 * <usize>cut(args.n, part, parts, 16); at < end; at += 8) {
+    write(y + at, value<T>(a + at, b + at, c + at, d + at, p, q), end - at, add);
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function each<T>(at: usize, end: usize, a: usize, b: usize, c: usize, d: usize, y: usize, add: bool, p: v128, q: v128): void {
-  for (; at < end; at += 8) write(y + at, value<T>(a + at, b + at, c + at, d + at, p, q), end - at, add);
+// The kernels, named and typed as in the specification. Gradients leave out what they do not read.
+
+export function abs(n: i32, x: usize, y: usize): void { unary<Abs>(n, x, y); }
+export function exp(n: i32, x: usize, y: usize): void { unary<Exp>(n, x, y); }
+export function gelu(n: i32, x: usize, y: usize): void { unary<Gelu>(n, x, y); }
+export function hardSwish(n: i32, x: usize, y: usize): void { unary<HardSwish>(n, x, y); }
+export function log(n: i32, x: usize, y: usize): void { unary<Log>(n, x, y); }
+export function reciprocal(n: i32, x: usize, y: usize): void { unary<Reciprocal>(n, x, y); }
+export function sigmoid(n: i32, x: usize, y: usize): void { unary<Sigmoid>(n, x, y); }
+export function sign(n: i32, x: usize, y: usize): void { unary<Sign>(n, x, y); }
+export function silu(n: i32, x: usize, y: usize): void { unary<Silu>(n, x, y); }
+export function softplus(n: i32, x: usize, y: usize): void { unary<Softplus>(n, x, y); }
+export function sqrt(n: i32, x: usize, y: usize): void { unary<Sqrt>(n, x, y); }
+export function square(n: i32, x: usize, y: usize): void { unary<Square>(n, x, y); }
+export function tanh(n: i32, x: usize, y: usize): void { unary<Tanh>(n, x, y); }
+
+export function absGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<AbsGrad>(n, x, dy, dx, accumulate); }
+export function geluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<GeluGrad>(n, x, dy, dx, accumulate); }
+export function hardSwishGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<HardSwishGrad>(n, x, dy, dx, accumulate); }
+export function reciprocalGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<ReciprocalGrad>(n, y, dy, dx, accumulate); }
+export function sigmoidGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<SigmoidGrad>(n, y, dy, dx, accumulate); }
+export function siluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<SiluGrad>(n, x, dy, dx, accumulate); }
+export function softplusGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<SoftplusGrad>(n, x, dy, dx, accumulate); }
+export function sqrtGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<SqrtGrad>(n, y, dy, dx, accumulate); }
+export function squareGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<SquareGrad>(n, x, dy, dx, accumulate); }
+export function tanhGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<TanhGrad>(n, y, dy, dx, accumulate); }
+
+export function sub(n: i32, a: usize, b: usize, y: usize): void { binary<Sub>(n, a, b, y); }
+export function maximum(n: i32, a: usize, b: usize, y: usize): void { binary<Maximum>(n, a, b, y); }
+export function minimum(n: i32, a: usize, b: usize, y: usize): void { binary<Minimum>(n, a, b, y); }
+export function div(n: i32, a: usize, b: usize, y: usize, accumulate: bool): void { binary<Div>(n, a, b, y, accumulate); }
+/** dx (+)= dy/x. */
+export function logGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { binary<Div>(n, dy, x, dx, accumulate); }
+
+export function divGradDivisor(n: i32, b: usize, y: usize, dy: usize, db: usize, accumulate: bool): void {
+  each<DivGradDivisor>(n, b, y, dy, 0, db, accumulate);
+}
+
+export function chosenGrad(n: i32, a: usize, b: usize, y: usize, dy: usize, da: usize, accumulate: bool): void {
+  each<ChosenGrad>(n, a, b, y, dy, da, accumulate);
+}
+
+export function where(n: i32, condition: usize, a: usize, b: usize, y: usize): void {
+  each<Where>(n, condition, a, b, 0, y, false);
+}
+
+export function whereGrad(n: i32, condition: usize, chosen: bool, dy: usize, dx: usize, accumulate: bool): void {
+  each<WhereGrad>(n, condition, dy, 0, 0, dx, accumulate, chosen);
+}
+
+export function addNumber(n: i32, s: f64, y: usize, accumulate: bool): void {
+  each<AddNumber>(n, 0, 0, 0, 0, y, accumulate, s);
+}
+
+export function leakyRelu(n: i32, x: usize, y: usize, alpha: f64): void {
+  each<LeakyRelu>(n, x, 0, 0, 0, y, false, alpha);
+}
+
+export function leakyReluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool, alpha: f64): void {
+  each<LeakyReluGrad>(n, x, dy, 0, 0, dx, accumulate, alpha);
+}
+
+export function clip(n: i32, x: usize, y: usize, low: f64, high: f64): void {
+  each<Clip>(n, x, 0, 0, 0, y, false, low, high);
+}
+
+export function clipGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool, low: f64, high: f64): void {
+  each<ClipGrad>(n, x, dy, 0, 0, dx, accumulate, low, high);
+}
+
+export function clipInPlace(n: i32, x: usize, low: f64, high: f64): void {
+  each<Clip>(n, x, 0, 0, 0, x, false, low, high);
 }

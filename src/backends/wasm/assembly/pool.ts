@@ -5,18 +5,28 @@ import {
   batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
   readSizes, strideX, strideY, width,
 } from "./sizes";
-import { hasManyWindows, imageNumbers, imageTotals, imageTotalsOwn, roundImage, widenImage } from "./doubles";
-import { argument, cut, partsFor, run, setArgument } from "./threads";
+import { hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";
+import { ARGUMENTS, cut, partsFor, run, runWith } from "./threads";
 
 /** Numbers worth a part. */
 const PART: i32 = 1 << 15;
 const MOST_PARTS: i32 = 64;
 
+@unmanaged
+class Arguments {
+  x: usize;
+  y: usize;
+  dy: usize;
+  dx: usize;
+  accumulate: bool;
+}
+const args = changetype<Arguments>(ARGUMENTS);
+
 /** y = the largest number under each window; padding never wins, NaN does. */
-export function maxPool(x: usize, y: usize): void {
+export function maxPool(_n: i32, x: usize, y: usize): void {
   readSizes();
-  setArgument(0, <i32>x);
-  setArgument(1, <i32>y);
+  args.x = x;
+  args.y = y;
   const rows = batch * outHeight;
   run(maxPoolPart, max(1, min(rows, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS))), 0, 0);
 }
@@ -30,8 +40,8 @@ function maxPoolPart(part: i32, parts: i32, _work: usize): void {
     const top = (row % outHeight) * strideY - padTop;
     const ky0 = firstTap(top, dilationY);
     const ky1 = endTap(top, dilationY, kernelHeight, height);
-    const image = <usize>argument(0) + <usize>((row / outHeight) * height) * line;
-    let y = <usize>argument(1) + <usize>(row * outWidth) * pixel;
+    const image = args.x + <usize>((row / outHeight) * height) * line;
+    let y = args.y + <usize>(row * outWidth) * pixel;
     for (let ox = 0; ox < outWidth; ox++, y += pixel) {
       const left = ox * strideX - padLeft;
       const kx0 = firstTap(left, dilationX);
@@ -92,21 +102,15 @@ function gradParts(): i32 {
   return max(1, min(batch, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS)));
 }
 
-/** Bytes of work memory that `maxPoolGrad` needs for all threads. */
-export function maxPoolGradWork(): f64 {
-  readSizes();
-  return imageTotalsOwn(gradParts());
-}
-
 /** dx (+)= dy at the first tap that holds the window's maximum. */
-export function maxPoolGrad(x: usize, y: usize, dy: usize, dx: usize, accumulate: bool, work: usize): void {
+export function maxPoolGrad(_n: i32, x: usize, y: usize, dy: usize, dx: usize, accumulate: bool): void {
   readSizes();
-  setArgument(0, <i32>x);
-  setArgument(1, <i32>y);
-  setArgument(2, <i32>dy);
-  setArgument(3, <i32>dx);
-  setArgument(4, accumulate);
-  if (hasManyWindows()) run(manyWindowsPart, gradParts(), work, <usize>imageTotals());
+  args.x = x;
+  args.y = y;
+  args.dy = dy;
+  args.dx = dx;
+  args.accumulate = accumulate;
+  if (hasManyWindows()) runWith(manyWindowsPart, gradParts(), imageTotals());
   else run(maxPoolGradPart, gradParts(), 0, 0);
 }
 
@@ -117,25 +121,25 @@ function maxPoolGradPart(part: i32, parts: i32, _work: usize): void {
   // Where windows neither overlap nor leave pixels between them, each tap is written once and nothing need be cleared before.
   const apart = strideY == kernelHeight && strideX == kernelWidth && dilationY == 1 && dilationX == 1 && padTop == 0 && padLeft == 0;
   const tiled = apart && outHeight * strideY == height && outWidth * strideX == width;
-  const add = argument(4) != 0 || !tiled;
+  const add = args.accumulate || !tiled;
   const end = cut(batch, part + 1, parts, 1);
   for (let b = cut(batch, part, parts, 1); b < end; b++) {
     const at: usize = <usize>(b * height) * line;
-    if (argument(4) == 0 && !tiled) memory.fill(<usize>argument(3) + at, 0, <usize>height * line);
+    if (!args.accumulate && !tiled) memory.fill(args.dx + at, 0, <usize>height * line);
     for (let oy = 0; oy < outHeight; oy++) {
       const top = oy * strideY - padTop;
       const ky0 = firstTap(top, dilationY);
       const ky1 = endTap(top, dilationY, kernelHeight, height);
       const out: usize = <usize>((b * outHeight + oy) * outWidth) * pixel;
-      let y = <usize>argument(1) + out;
-      let dy = <usize>argument(2) + out;
+      let y = args.y + out;
+      let dy = args.dy + out;
       for (let ox = 0; ox < outWidth; ox++, y += pixel, dy += pixel) {
         const left = ox * strideX - padLeft;
         const kx0 = firstTap(left, dilationX);
         const kx1 = endTap(left, dilationX, kernelWidth, width);
         const first = at + <usize>((top + ky0 * dilationY) * width + left + kx0 * dilationX) * pixel;
-        const x = <usize>argument(0) + first;
-        const toDx = <usize>argument(3) + first - x;
+        const x = args.x + first;
+        const toDx = args.dx + first - x;
         const down: usize = <usize>dilationY * line;
         const across: usize = <usize>dilationX * pixel;
         const taps = kx1 - kx0;
@@ -192,11 +196,11 @@ function manyWindowsPart(part: i32, parts: i32, totals: usize): void {
   const numbers = <usize>imageNumbers(), end = cut(batch, part + 1, parts, 1);
   for (let b = cut(batch, part, parts, 1); b < end; b++) {
     const at: usize = 4 * <usize>b * numbers;
-    widenImage(<usize>argument(3) + at, numbers, totals, argument(4) != 0);
+    widenImage(args.dx + at, numbers, totals, args.accumulate);
     for (let row = b * outHeight; row < (b + 1) * outHeight; row++) {
-      for (let ox = 0; ox < outWidth; ox++) giveToTotals(row % outHeight, ox, <usize>argument(0) + at, <usize>row * <usize>outWidth + ox, totals);
+      for (let ox = 0; ox < outWidth; ox++) giveToTotals(row % outHeight, ox, args.x + at, <usize>row * <usize>outWidth + ox, totals);
     }
-    roundImage(totals, numbers, <usize>argument(3) + at);
+    roundImage(totals, numbers, args.dx + at);
   }
 }
 
@@ -207,7 +211,7 @@ function giveToTotals(oy: i32, ox: i32, x: usize, window: usize, totals: usize):
   const ky0 = firstTap(top, dilationY), ky1 = endTap(top, dilationY, kernelHeight, height);
   const kx0 = firstTap(left, dilationX), kx1 = endTap(left, dilationX, kernelWidth, width);
   for (let c: usize = 0; c < pixel; c += 4) {
-    const best = load<f32>(<usize>argument(1) + window * pixel + c);
+    const best = load<f32>(args.y + window * pixel + c);
     let at: usize = 0;
     let found = false;
     for (let ky = ky0; ky < ky1 && !found; ky++) {
@@ -221,7 +225,7 @@ function giveToTotals(oy: i32, ox: i32, x: usize, window: usize, totals: usize):
     }
     if (!found) continue;
     const to = totals + 2 * at;
-    store<f64>(to, load<f64>(to) + <f64>load<f32>(<usize>argument(2) + window * pixel + c));
+    store<f64>(to, load<f64>(to) + <f64>load<f32>(args.dy + window * pixel + c));
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { exp, log } from "./math";
 import { read, write } from "./pairs";
-import { argument, cut, numberArgument, partsFor, run, setArgument, setNumberArgument, slots } from "./threads";
+import { ARGUMENTS, cut, partsFor, run, runWith, sharedMemory } from "./threads";
 
 /** Numbers worth a part. */
 const PART: i32 = 1 << 14;
@@ -77,7 +77,9 @@ function logOf(x: f64): f64 {
 class Softmax {}
 class SoftmaxGrad {}
 class Shifted {}
+class LogSoftmax {}
 class LogSoftmaxGrad {}
+class CrossEntropy {}
 class CrossEntropyGrad {}
 class LongSoftmax {}
 class LongCrossEntropyGrad {}
@@ -102,23 +104,36 @@ function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64,
   }
 }
 
-/**
- * Kernel `op` on `count` rows; the ops are numbered in `row` below, and named in loops.ts. a, b, c: its operands that are read or, where they are
- * [rows], written; y: its last. number: smoothing, epsilon.
- */
-export function rows(
-  op: i32, count: i32, columns: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool, number: f64, work: usize,
-): void {
-  setArgument(0, op);
-  setArgument(1, count);
-  setArgument(2, columns);
-  setArgument(3, <i32>a);
-  setArgument(4, <i32>b);
-  setArgument(5, <i32>c);
-  setArgument(6, <i32>y);
-  setArgument(7, accumulate);
-  setNumberArgument(8, number);
-  run(rowsPart, rowsParts(count, columns), work, rowsSlot(columns));
+/** `count` rows of `columns` numbers at a and y; b and c: what else a kernel reads or writes; number: smoothing, epsilon or scale. */
+@unmanaged
+class Arguments {
+  count: i32;
+  columns: i32;
+  a: usize;
+  b: usize;
+  c: usize;
+  y: usize;
+  accumulate: bool;
+  number: f64;
+}
+const args = changetype<Arguments>(ARGUMENTS);
+
+function setRows(count: i32, columns: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool, number: f64): void {
+  args.count = count;
+  args.columns = columns;
+  args.a = a;
+  args.b = b;
+  args.c = c;
+  args.y = y;
+  args.accumulate = accumulate;
+  args.number = number;
+}
+
+/** Kernel T on n numbers in rows of `columns`. */
+function rows<T>(n: i32, columns: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool = false, number: f64 = 0): void {
+  const count = n / columns;
+  setRows(count, columns, a, b, c, y, accumulate, number);
+  runWith((part: i32, parts: i32, work: usize): void => rowsPart<T>(part, parts, work), rowsParts(count, columns), rowsSlot(columns));
 }
 
 function rowsParts(count: i32, columns: i32): i32 {
@@ -126,69 +141,94 @@ function rowsParts(count: i32, columns: i32): i32 {
 }
 
 /** Bytes of one slot, for the exponentials of a row: whole cache lines, so that no two threads write to one. */
-function rowsSlot(columns: i32): usize {
-  return columns > LONG ? 64 : <usize>((8 * (columns + 2) + 63) & -64);
+function rowsSlot(columns: i32): f64 {
+  return columns > LONG ? 64 : <f64>((8 * (columns + 2) + 63) & -64);
 }
 
-/** Bytes of work memory that `rows` needs for all threads. */
-export function rowsWork(count: i32, columns: i32): f64 {
-  return <f64>rowsSlot(columns) * <f64>slots(rowsParts(count, columns));
+function rowsPart<T>(part: i32, parts: i32, work: usize): void {
+  const end = cut(args.count, part + 1, parts, 1);
+  for (let r = cut(args.count, part, parts, 1); r < end; r++) row<T>(r, args.columns, work);
 }
 
-function rowsPart(part: i32, parts: i32, work: usize): void {
-  const end = cut(argument(1), part + 1, parts, 1);
-  for (let r = cut(argument(1), part, parts, 1); r < end; r++) row(argument(0), r, argument(2), work);
+export function softmax(n: i32, classes: i32, x: usize, y: usize): void {
+  rows<Softmax>(n, classes, x, 0, 0, y);
 }
 
-function row(op: i32, r: i32, n: i32, work: usize): void {
+export function softmaxGrad(n: i32, classes: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void {
+  rows<SoftmaxGrad>(n, classes, y, dy, 0, dx, accumulate);
+}
+
+export function logSoftmax(n: i32, classes: i32, x: usize, y: usize): void {
+  rows<LogSoftmax>(n, classes, x, 0, 0, y);
+}
+
+export function logSoftmaxGrad(n: i32, classes: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void {
+  rows<LogSoftmaxGrad>(n, classes, y, dy, 0, dx, accumulate);
+}
+
+export function crossEntropy(n: i32, classes: i32, smoothing: f64, x: usize, labels: usize, losses: usize): void {
+  rows<CrossEntropy>(n, classes, x, labels, 0, losses, false, smoothing);
+}
+
+export function crossEntropyGrad(
+  n: i32, classes: i32, smoothing: f64, x: usize, labels: usize, dlosses: usize, dx: usize, accumulate: bool,
+): void {
+  rows<CrossEntropyGrad>(n, classes, x, labels, dlosses, dx, accumulate, smoothing);
+}
+
+export function standardiseRows(n: i32, columns: i32, x: usize, epsilon: f64, y: usize, rates: usize): void {
+  rows<Standardised>(n, columns, x, rates, 0, y, false, epsilon);
+}
+
+export function standardiseRowsGrad(n: i32, columns: i32, y: usize, rates: usize, dy: usize, dx: usize, accumulate: bool): void {
+  rows<StandardisedGrad>(n, columns, y, rates, dy, dx, accumulate);
+}
+
+/** What kernel T makes of row r of n numbers; all but one branch are gone when this is compiled. */
+function row<T>(r: i32, n: i32, work: usize): void {
   const at: usize = 4 * <usize>r * <usize>n, one: usize = 4 * <usize>r; // where the row begins; where its one number is
-  const a = <usize>argument(3) + at;
-  const b = <usize>argument(4), c = <usize>argument(5);
-  const y = <usize>argument(6) + at;
-  const add = argument(7) != 0;
-  const number = numberArgument(8);
-  switch (op) {
-    case 0: { // softmax: x, y
-      const top = largest(n, a);
-      if (n > LONG) return fill<LongSoftmax>(n, a, a, y, add, exponentials(n, a, top, 0), 0, 0, top);
-      return fill<Softmax>(n, work, a, y, add, exponentials(n, a, top, work), 0, 0);
-    }
-    case 1: // softmaxGrad: y, dy, dx
-      return fill<SoftmaxGrad>(n, a, b + at, y, add, total<Products>(n, a, b + at, 0), 0, 0);
-    case 2: { // logSoftmax: x, y
-      const top = largest(n, a);
-      return fill<Shifted>(n, a, a, y, add, top + logOf(exponentials(n, a, top, 0)), 0, 0);
-    }
-    case 3: // logSoftmaxGrad: y, dy, dx
-      return fill<LogSoftmaxGrad>(n, a, b + at, y, add, total<Sum>(n, b + at, a, 0), 0, 0);
-    case 4: { // crossEntropy: x, labels, losses
-      const top = largest(n, a);
-      const shift = top + logOf(exponentials(n, a, top, 0));
-      let loss = number < 1 ? (1 - number) * (shift - <f64>load<f32>(a + 4 * <usize>load<i32>(b + one))) : 0; // 0·∞ is 0
-      if (number > 0) loss += (number / n) * (n * shift - total<Sum>(n, a, a, 0));
-      return store<f32>(<usize>argument(6) + one, <f32>loss);
-    }
-    case 5: { // crossEntropyGrad: x, labels, dlosses, dx
-      const long = n > LONG, top = largest(n, a), sum = exponentials(n, a, top, long ? 0 : work);
-      const labelled: usize = 4 * <usize>load<i32>(b + one), dloss = <f64>load<f32>(c + one);
-      const before = add ? <f64>load<f32>(y + labelled) : 0;
-      const logit = <f64>load<f32>(a + labelled);
-      if (long) fill<LongCrossEntropyGrad>(n, a, a, y, add, sum, dloss, number / n, top);
-      else fill<CrossEntropyGrad>(n, work, a, y, add, sum, dloss, number / n);
-      const chance = f64x2.extract_lane(exp(f64x2.splat(logit - top)), 0) / sum;
-      return store<f32>(y + labelled, <f32>(before + dloss * (chance - (number / n + (1 - number)))));
-    }
-    case 6: { // standardiseRows: x, rates, y
-      const mean = total<Sum>(n, a, a, 0) / n;
-      const rate = 1 / sqrt(total<SquaredDistances>(n, a, a, mean) / n + number);
-      store<f64>(b + 2 * one, rate);
-      return fill<Standardised>(n, a, a, y, add, mean, rate, 0);
-    }
-    default: { // standardiseRowsGrad: y, rates, dy, dx
-      const sum = total<Sum>(n, c + at, c, 0), dot = total<Products>(n, c + at, a, 0);
-      return fill<StandardisedGrad>(n, a, c + at, y, add, sum / n, dot / n, load<f64>(b + 2 * one));
-    }
+  const a = args.a + at;
+  const b = args.b, c = args.c;
+  const y = args.y + at;
+  const add = args.accumulate;
+  const number = args.number;
+  if (idof<T>() == idof<Softmax>()) {
+    const top = largest(n, a);
+    if (n > LONG) return fill<LongSoftmax>(n, a, a, y, add, exponentials(n, a, top, 0), 0, 0, top);
+    return fill<Softmax>(n, work, a, y, add, exponentials(n, a, top, work), 0, 0);
   }
+  if (idof<T>() == idof<SoftmaxGrad>()) return fill<SoftmaxGrad>(n, a, b + at, y, add, total<Products>(n, a, b + at, 0), 0, 0);
+  if (idof<T>() == idof<LogSoftmax>()) {
+    const top = largest(n, a);
+    return fill<Shifted>(n, a, a, y, add, top + logOf(exponentials(n, a, top, 0)), 0, 0);
+  }
+  if (idof<T>() == idof<LogSoftmaxGrad>()) return fill<LogSoftmaxGrad>(n, a, b + at, y, add, total<Sum>(n, b + at, a, 0), 0, 0);
+  if (idof<T>() == idof<CrossEntropy>()) {
+    const top = largest(n, a);
+    const shift = top + logOf(exponentials(n, a, top, 0));
+    let loss = number < 1 ? (1 - number) * (shift - <f64>load<f32>(a + 4 * <usize>load<i32>(b + one))) : 0; // 0·∞ is 0
+    if (number > 0) loss += (number / n) * (n * shift - total<Sum>(n, a, a, 0));
+    return store<f32>(args.y + one, <f32>loss);
+  }
+  if (idof<T>() == idof<CrossEntropyGrad>()) {
+    const long = n > LONG, top = largest(n, a), sum = exponentials(n, a, top, long ? 0 : work);
+    const labelled: usize = 4 * <usize>load<i32>(b + one), dloss = <f64>load<f32>(c + one);
+    const before = add ? <f64>load<f32>(y + labelled) : 0;
+    const logit = <f64>load<f32>(a + labelled);
+    if (long) fill<LongCrossEntropyGrad>(n, a, a, y, add, sum, dloss, number / n, top);
+    else fill<CrossEntropyGrad>(n, work, a, y, add, sum, dloss, number / n);
+    const chance = f64x2.extract_lane(exp(f64x2.splat(logit - top)), 0) / sum;
+    return store<f32>(y + labelled, <f32>(before + dloss * (chance - (number / n + (1 - number)))));
+  }
+  if (idof<T>() == idof<Standardised>()) {
+    const mean = total<Sum>(n, a, a, 0) / n;
+    const rate = 1 / sqrt(total<SquaredDistances>(n, a, a, mean) / n + number);
+    store<f64>(b + 2 * one, rate);
+    return fill<Standardised>(n, a, a, y, add, mean, rate, 0);
+  }
+  // StandardisedGrad
+  const sum = total<Sum>(n, c + at, c, 0), dot = total<Products>(n, c + at, a, 0);
+  fill<StandardisedGrad>(n, a, c + at, y, add, sum / n, dot / n, load<f64>(b + 2 * one));
 }
 
 /** Pieces of a row that are added up apart, so that one long row has parts too. */
@@ -196,17 +236,16 @@ function pieces(outer: i32, n: i32): i32 {
   return outer >= 16 ? 1 : partsFor(n, PART, 16);
 }
 
-/** Bytes of work memory that `sumRows` needs: one total for each piece of a row. */
-export function sumRowsWork(outer: i32, n: i32): f64 {
-  const count = pieces(outer, n);
-  return count > 1 ? 8 * <f64>outer * <f64>count : 8;
+/** Work memory for one total of each piece of each row. */
+function totalsOf(outer: i32, count: i32): usize {
+  return sharedMemory(8 * <f64>outer * <f64>count);
 }
 
 /** y [outer] (+)= scale·Σₙ x [outer, n]. */
-export function sumRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accumulate: bool, work: usize): void {
+export function sumRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accumulate: bool): void {
   const count = pieces(outer, n);
   if (count == 1) return sumWholeRows(outer, n, x, y, scale, accumulate);
-  sumPieces(outer, n, x, 0, work);
+  const work = sumPieces(outer, n, x, 0);
   for (let o = 0; o < outer; o++) storeSum(y + 4 * <usize>o, addPieces(count, work + 8 * <usize>(o * count)) * scale, accumulate);
 }
 
@@ -218,27 +257,26 @@ function storeSum(to: usize, sum: f64, accumulate: bool): void {
 
 /** The same if rows are not cut. */
 function sumWholeRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accumulate: bool): void {
-  setArgument(0, outer);
-  setArgument(1, n);
-  setArgument(2, <i32>x);
-  setArgument(3, <i32>y);
-  setArgument(4, accumulate);
-  setNumberArgument(8, scale);
+  setRows(outer, n, x, 0, 0, y, accumulate, scale);
   run(wholeRowsPart, rowsParts(outer, n), 0, 0);
 }
 
 function wholeRowsPart(part: i32, parts: i32, _work: usize): void {
-  const n = argument(1), end = cut(argument(0), part + 1, parts, 1);
-  for (let o = cut(argument(0), part, parts, 1); o < end; o++) {
-    const x = <usize>argument(2) + 4 * <usize>o * <usize>n;
-    storeSum(<usize>argument(3) + 4 * <usize>o, total<Sum>(n, x, x, 0) * numberArgument(8), argument(4) != 0);
+  const n = args.columns, end = cut(args.count, part + 1, parts, 1);
+  for (let o = cut(args.count, part, parts, 1); o < end; o++) {
+    const x = args.a + 4 * <usize>o * <usize>n;
+    storeSum(args.y + 4 * <usize>o, total<Sum>(n, x, x, 0) * args.number, args.accumulate);
   }
 }
 
-/** Σ x·y, with the work memory of one row's sum. */
-export function sumOfProducts(n: i32, x: usize, y: usize, work: usize): f64 {
-  sumPieces(1, n, x, y, work);
-  return addPieces(pieces(1, n), work);
+/** y [1] (+)= Σ a·b. */
+export function dot(n: i32, a: usize, b: usize, y: usize, accumulate: bool): void {
+  storeSum(y, addPieces(pieces(1, n), sumPieces(1, n, a, b)), accumulate);
+}
+
+/** Σ x². */
+export function sumOfSquares(n: i32, x: usize): f64 {
+  return addPieces(pieces(1, n), sumPieces(1, n, x, x));
 }
 
 /** The sum of a row, of its pieces in their order. */
@@ -248,26 +286,21 @@ function addPieces(count: i32, at: usize): f64 {
   return sum;
 }
 
-/** Sums of the pieces of rows of x or, where y is not 0, of x·y. */
-function sumPieces(outer: i32, n: i32, x: usize, y: usize, work: usize): void {
-  const count = pieces(outer, n);
-  setArgument(0, outer * count);
-  setArgument(1, count);
-  setArgument(2, n);
-  setArgument(3, <i32>x);
-  setArgument(4, <i32>work);
-  setArgument(5, <i32>y);
+/** Sums of the pieces of rows of x or, if y is not 0, of x·y: one total (f64) for each piece. Returns where they are. */
+function sumPieces(outer: i32, n: i32, x: usize, y: usize): usize {
+  const count = pieces(outer, n), totals = totalsOf(outer, count);
+  setRows(outer * count, n, x, y, <usize>count, totals, false, 0);
   run(sumPiecesPart, min(max(1, outer * count), partsFor(<i32>min<i64>(i32.MAX_VALUE, <i64>outer * n), PART, MOST_PARTS)), 0, 0);
+  return totals;
 }
 
 function sumPiecesPart(part: i32, parts: i32, _work: usize): void {
-  const end = cut(argument(0), part + 1, parts, 1);
-  const count = argument(1), n = argument(2);
-  for (let i = cut(argument(0), part, parts, 1); i < end; i++) {
+  const end = cut(args.count, part + 1, parts, 1);
+  const count = <i32>args.c, n = args.columns;
+  for (let i = cut(args.count, part, parts, 1); i < end; i++) {
     const begin = cut(n, i % count, count, 16), length = cut(n, (i % count) + 1, count, 16) - begin;
     const at: usize = 4 * <usize>((i / count) * n + begin);
-    const x = <usize>argument(3) + at;
-    const y = <usize>argument(5) + at;
-    store<f64>(<usize>argument(4) + 8 * <usize>i, argument(5) ? total<Products>(length, x, y, 0) : total<Sum>(length, x, x, 0));
+    const x = args.a + at;
+    store<f64>(args.y + 8 * <usize>i, args.b ? total<Products>(length, x, args.b + at, 0) : total<Sum>(length, x, x, 0));
   }
 }

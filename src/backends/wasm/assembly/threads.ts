@@ -18,7 +18,7 @@
 // Workers may not see a growth of the memory while they run, so each generation of workers has a control block of its own. After a growth
 // the caller moves on to the next block; workers of older generations find no job there and are terminated.
 
-/** A part of a kernel's work. It reads its arguments with `argument`; `work` is the thread's own slot of work memory. */
+/** A part of a kernel's work. It reads its arguments from the block at ARGUMENTS; `work` is the thread's own slot of work memory. */
 export type Part = (part: i32, parts: i32, work: usize) => void;
 
 /** Starts worker number `thread` of a generation. */
@@ -30,6 +30,14 @@ declare function startHelper(thread: i32, generation: i32): void;
 // @ts-ignore: decorator
 @external("env", "now")
 declare function now(): f64;
+
+/**
+ * The address of work memory for the kernel that runs: region 0 is shared by all threads, region 1 holds their slots. What was there before
+ * is lost. Only the calling thread may ask, before `run`. Throws a MemoryError if the memory is too short.
+ */
+// @ts-ignore: decorator
+@external("env", "workMemory")
+declare function workMemory(region: i32, bytes: f64): usize;
 
 /** Throws: a worker holds a part and makes no progress. */
 // @ts-ignore: decorator
@@ -46,7 +54,8 @@ const THREADS: usize = 64; // i32: how many threads take parts, the caller inclu
 const JOB: usize = 128; // i32: index of the part function
 const WORK: usize = 136; // i32: address of the work memory, and the bytes of each slot
 const FAULT: usize = 192; // i32: a fault that tests inject into the next part, see `injectFault`
-const ARGUMENTS: usize = 512;
+/** Where the arguments of the running kernel are: each file lays a class of its own over this block of 512 bytes. */
+export const ARGUMENTS: usize = 512;
 /** Where a worker writes what its trap said, as bytes of ASCII that end with a 0. */
 const MESSAGE: usize = 2048;
 
@@ -107,31 +116,6 @@ export function nextGeneration(): bool {
   return true;
 }
 
-/** Arguments of the kernel that runs. */
-// @ts-ignore: decorator
-@inline
-export function argument(i: i32): i32 {
-  return load<i32>(ARGUMENTS + 4 * <usize>i);
-}
-
-// @ts-ignore: decorator
-@inline
-export function setArgument(i: i32, value: i32): void {
-  store<i32>(ARGUMENTS + 4 * <usize>i, value);
-}
-
-// @ts-ignore: decorator
-@inline
-export function numberArgument(i: i32): f64 {
-  return load<f64>(ARGUMENTS + 8 * <usize>i);
-}
-
-// @ts-ignore: decorator
-@inline
-export function setNumberArgument(i: i32, value: f64): void {
-  store<f64>(ARGUMENTS + 8 * <usize>i, value);
-}
-
 /** The first of n items that belongs to part `part`; a multiple of `unit`. */
 export function cut(n: i32, part: i32, parts: i32, unit: i32): i32 {
   const units = (<i64>n + unit - 1) / unit;
@@ -154,6 +138,21 @@ export function threadCount(): i32 {
  */
 export function slots(parts: i32): i32 {
   return max(1, min(parts, mostThreads));
+}
+
+/** Work memory that all threads share. */
+export function sharedMemory(bytes: f64): usize {
+  return workMemory(0, bytes);
+}
+
+/** Work memory for a job of `parts` parts: `size` bytes for each thread that can take parts at once. */
+export function slotMemory(parts: i32, size: f64): usize {
+  return workMemory(1, size * <f64>slots(parts));
+}
+
+/** Runs all parts of a kernel, with `size` bytes of work memory for each thread. */
+export function runWith(job: Part, parts: i32, size: f64): void {
+  run(job, parts, slotMemory(parts, size), <usize>size);
 }
 
 /** Runs all parts of a kernel. Each thread that takes parts owns one slot of work memory: `slots(parts)` slots of `size` bytes at `work`. */
