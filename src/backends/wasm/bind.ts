@@ -39,74 +39,92 @@ const leftToPlain: { readonly [name: string]: ((s: never) => boolean) | undefine
   depthwiseConv2dKernelGrad: isSmallDepthwise,
 };
 
+/** Kernels whose last array is the longest; of all others the first is. */
+const growing: readonly Name[] = ["avgPoolGrad", "standardiseColumnsLinearGrad", "sumGrad"];
+
 const isArray = (role: string): boolean => ["in", "out", "inout", "into"].includes(role);
 
 /**
- * The kernels that the module exports under their own names, as functions with the parameters of the plain kernels. A call hands over:
- * the length of the first or of the last array, whichever is longer; for each argument in its order the address of an array (0 for null),
- * a number or a flag; the three numbers of "sizes". Windows are written to memory. Arrays outside WebAssembly's memory are copied in if the
- * kernel reads them, and back if it writes them. Work that is too small for a call is left to `plain`.
+ * The kernels that the module exports under their own names, as functions with the parameters of the plain kernels. A call hands over the
+ * length of the longest array, then for each argument in its order: the address of an array (0 for null), a number or a flag, the three
+ * numbers of "sizes". Windows are written to memory. Arrays outside WebAssembly's memory are copied in if the kernel reads them, and back
+ * if it writes them. Work that is too small for a call is left to `plain`.
  */
 export function bind(exports: Exports, binding: Binding, plain: Kernels): Partial<Kernels> {
   const bound: [string, Call][] = [];
   for (const [name, roles] of Object.entries(signatures) as [Name, readonly string[]][]) {
     const kernel = exports[name];
     if (kernel === undefined || roles.includes("product")) continue;
+    const arrays = roles.flatMap((role, i) => (isArray(role) ? [i] : []));
+    const longest = growing.includes(name) ? arrays.at(-1)! : arrays[0]!;
     const slow = plain[name] as Call;
-    const fast = called(roles, kernel, binding, slow, onlyInPlace.includes(name));
+    const called = callOf(roles, longest, kernel, binding);
+    const fast: Call = onlyInPlace.includes(name)
+      ? (...args) => (arrays.every((i) => binding.isHere(args[i] as Numbers)) ? called : slow)(...args)
+      : called;
     const isPlain = leftToPlain[name] as ((s: unknown) => boolean) | undefined;
     bound.push([
       name,
-      isPlain === undefined ? dispatched(roles, slow, fast) : (...args) => (isPlain(args[0]) ? slow : fast)(...args),
+      isPlain === undefined
+        ? dispatched(roles.length, longest, slow, fast)
+        : (...args) => (isPlain(args[0]) ? slow : fast)(...args),
     ]);
   }
   return Object.fromEntries(bound) as Partial<Kernels>;
 }
 
+// What a call does with an argument.
+const SKIP = 0;
+const READ = 1;
+const WRITE = 2;
+const UPDATE = 3;
+const ADD_IF_ASKED = 4;
+const VALUE = 5;
+const SIZES = 6;
+const WINDOWS = 7;
+const actions: { readonly [role: string]: number | undefined } = {
+  in: READ,
+  out: WRITE,
+  inout: UPDATE,
+  into: ADD_IF_ASKED,
+  number: VALUE,
+  flag: VALUE,
+  accumulate: VALUE,
+  sizes: SIZES,
+  windows: WINDOWS,
+};
+
 /** The call into WebAssembly. */
-function called(
+function callOf(
   roles: readonly string[],
+  longest: number,
   kernel: NonNullable<Exports[string]>,
-  { address, bring, isHere, writeSizes }: Binding,
-  plain: Call,
-  inPlace: boolean,
+  { address, bring, writeSizes }: Binding,
 ): Call {
   const accumulateAt = roles.indexOf("accumulate");
-  const arrays = roles.flatMap((role, i) => (isArray(role) ? [i] : []));
-  const [first, last] = [arrays[0]!, arrays.at(-1)!];
-  const written = arrays.filter((i) => roles[i] !== "in");
+  const steps = roles.map((role) => actions[role] ?? SKIP);
+  const written = roles.flatMap((role, i) => (isArray(role) && role !== "in" ? [i] : []));
   const places = new Array<number>(roles.length).fill(0);
+  const values: (number | boolean)[] = [];
   return (...args) => {
-    if (inPlace && !arrays.every((i) => isHere(args[i] as Numbers))) return plain(...args);
-    const values: (number | boolean)[] = [Math.max((args[first] as Numbers).length, (args[last] as Numbers).length)];
-    let staged = 0;
-    for (let i = 0; i < roles.length; i++) {
+    values[0] = (args[longest] as Numbers).length;
+    let [count, staged] = [1, 0];
+    for (let i = 0; i < steps.length; i++) {
       const arg = args[i];
-      switch (roles[i]) {
-        case "in":
-        case "out":
-        case "inout":
-        case "into": {
-          const read = roles[i] === "into" ? accumulateAt >= 0 && args[accumulateAt] === true : roles[i] !== "out";
-          places[i] = arg === null ? 0 : address(staged, bits(arg as Arrays), read);
-          staged++;
-          values.push(places[i]!);
-          break;
-        }
-        case "number":
-        case "flag":
-        case "accumulate":
-          values.push(arg as number | boolean);
-          break;
-        case "sizes": {
-          const { outer, n, inner } = arg as Reduced;
-          values.push(outer, n, inner);
-          break;
-        }
-        case "windows":
-          writeSizes(arg as Windows);
-          break;
-        default: // not used
+      const step = steps[i]!;
+      if (step === SKIP) continue;
+      if (step <= ADD_IF_ASKED) {
+        const read = step === ADD_IF_ASKED ? args[accumulateAt] === true : step !== WRITE;
+        const at = arg === null ? 0 : address(staged++, bits(arg as Arrays), read);
+        places[i] = at;
+        values[count++] = at;
+      } else if (step === VALUE) values[count++] = arg as number | boolean;
+      else if (step === WINDOWS) writeSizes(arg as Windows);
+      else {
+        const { outer, n, inner } = arg as Reduced;
+        values[count++] = outer;
+        values[count++] = n;
+        values[count++] = inner;
       }
     }
     const result = kernel(...values);
@@ -120,32 +138,17 @@ const bits = (x: Arrays): Numbers =>
   x instanceof Int32Array || x instanceof Float64Array ? new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4) : x;
 
 /**
- * A kernel that asks `plain` if there is little to do, `fast` otherwise. Functions with as many parameters as the kernel has: rest parameters
- * would cost each small call a list.
+ * A kernel that asks `plain` if the array number `longest` is short, `fast` otherwise. Functions with as many parameters as the kernel has:
+ * rest parameters would cost each small call a list.
  */
-function dispatched(roles: readonly string[], plain: Call, fast: Call): Call {
-  const arrays = roles.flatMap((role, i) => (isArray(role) ? [i] : []));
-  const [first, last] = [arrays[0]!, arrays.at(-1)!];
-  const isSmall = (x: unknown, y: unknown): boolean => (x as Numbers).length < FEW && (y as Numbers).length < FEW;
-  const at = <T>(i: number, a: T, b: T, c: T, d: T, e: T, f: T): T =>
-    i < 3 ? (i === 0 ? a : i === 1 ? b : c) : i === 3 ? d : i === 4 ? e : f;
-  switch (roles.length) {
-    case 1:
-      return (a) => (isSmall(a, a) ? plain(a) : fast(a));
-    case 2:
-      return (a, b) => (isSmall(a, b) ? plain(a, b) : fast(a, b));
-    case 3:
-      return (a, b, c) => (isSmall(at(first, a, b, c, c, c, c), at(last, a, b, c, c, c, c)) ? plain(a, b, c) : fast(a, b, c));
-    case 4:
-      return (a, b, c, d) =>
-        isSmall(at(first, a, b, c, d, d, d), at(last, a, b, c, d, d, d)) ? plain(a, b, c, d) : fast(a, b, c, d);
-    case 5:
-      return (a, b, c, d, e) =>
-        isSmall(at(first, a, b, c, d, e, e), at(last, a, b, c, d, e, e)) ? plain(a, b, c, d, e) : fast(a, b, c, d, e);
-    default:
-      return (a, b, c, d, e, f, g, h, i, j) =>
-        isSmall(at(first, a, b, c, d, e, f), at(last, a, b, c, d, e, f))
-          ? plain(a, b, c, d, e, f, g, h, i, j)
-          : fast(a, b, c, d, e, f, g, h, i, j);
-  }
+function dispatched(count: number, longest: number, plain: Call, fast: Call): Call {
+  const isShort = (x: unknown): boolean => (x as Numbers).length < FEW;
+  if (longest === 0 && count === 2) return (a, b) => (isShort(a) ? plain(a, b) : fast(a, b));
+  if (longest === 0 && count === 3) return (a, b, c) => (isShort(a) ? plain(a, b, c) : fast(a, b, c));
+  if (longest === 0 && count === 4) return (a, b, c, d) => (isShort(a) ? plain(a, b, c, d) : fast(a, b, c, d));
+  if (longest === 0 && count === 5) return (a, b, c, d, e) => (isShort(a) ? plain(a, b, c, d, e) : fast(a, b, c, d, e));
+  if (longest === 1 && count === 3) return (a, b, c) => (isShort(b) ? plain(a, b, c) : fast(a, b, c));
+  if (longest === 1 && count === 4) return (a, b, c, d) => (isShort(b) ? plain(a, b, c, d) : fast(a, b, c, d));
+  if (longest === 1 && count === 5) return (a, b, c, d, e) => (isShort(b) ? plain(a, b, c, d, e) : fast(a, b, c, d, e));
+  return (...args) => (isShort(args[longest]) ? plain(...args) : fast(...args));
 }
