@@ -362,6 +362,7 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   call("hashgrad.stack", h.stack, () => [[t(2), t(2)], 0]),
   call("hashgrad.split", h.split, () => [t(4), [1, 3], 0]),
   call("hashgrad.pad", h.pad, () => [t(2), [[1, 1]], 3]),
+  call("hashgrad.take", h.take, () => [t(2, 3), h.tensor([0, 1]), 0]),
   call("hashgrad.gather", h.gather, () => [t(2, 3), [0, 1], 0]),
   call("hashgrad.oneHot", h.oneHot, () => [[0, 1], 3]),
   call("hashgrad.softmax", h.softmax, () => [t(2, 3), 1]),

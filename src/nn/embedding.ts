@@ -1,4 +1,4 @@
-import { gather } from "../ops/index.ts";
+import { gather, take } from "../ops/index.ts";
 import { readCount, readIndices, readOptions, readTensor, type Tensor } from "../tensor/index.ts";
 import { type Initializer, normalInit, readCreator, readInitializer, type VariableCreator } from "../variables/index.ts";
 
@@ -23,6 +23,6 @@ export function embedding(
   const kernel = vars.create("kernel", [count, size], { init });
   return (ids) => {
     readIndices("embedding", "ids", ids instanceof Int32Array ? ids : readTensor("embedding", "ids", ids).data, count);
-    return gather(kernel.read(), ids);
+    return ids instanceof Int32Array ? gather(kernel.read(), ids) : take(kernel.read(), ids);
   };
 }

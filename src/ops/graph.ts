@@ -72,8 +72,7 @@ export type OpAttributes = Readonly<Record<Plain, Readonly<Record<string, never>
   readonly depthwiseConv2d: Convolution;
   readonly elu: { readonly alpha: number };
   readonly flip: { readonly axis: readonly number[] };
-  /** Input [x] and the indices given as a list, or inputs [x, indices]. */
-  readonly gather: AlongAxis & { readonly indices?: Int32Array };
+  readonly gather: AlongAxis & { readonly indices: Int32Array };
   readonly gelu: { readonly approximate: "tanh" | "none" };
   /** Input [x]: gamma and beta are a `mul` and an `add` that follow. */
   readonly layerNorm: Epsilon;
@@ -94,6 +93,8 @@ export type OpAttributes = Readonly<Record<Plain, Readonly<Record<string, never>
   readonly slice: { readonly begin: readonly number[]; readonly size: readonly number[]; readonly strides?: readonly number[] };
   readonly softmax: AlongAxis;
   readonly sum: Reduce;
+  /** Inputs [x, indices]. */
+  readonly take: AlongAxis;
   /** The values, not the indices. */
   readonly topK: AlongAxis & { readonly k: number };
   readonly transpose: { readonly order: readonly number[] };

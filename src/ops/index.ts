@@ -54,6 +54,7 @@ export {
   slice,
   split,
   stack,
+  take,
   transpose,
 } from "./movement.ts";
 export { type BatchNormResult, batchNormInference, batchNormTraining, layerNorm, logSoftmax, softmax } from "./normalise.ts";

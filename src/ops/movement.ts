@@ -318,31 +318,60 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
 }
 
 /**
- * Rows of x along an axis (0), in the order of `indices`; a row may be taken more than once and then adds its gradients. A list of n
- * indices makes the axis n long. A tensor of indices puts its own axes in place of the axis, as NumPy's take: x [5, 3] by indices
- * [2, 4] is [2, 4, 3]. Indices get no gradient; as a tensor, float32, they are exact up to 2²⁴.
+ * Rows of x along an axis (0), in the order of a list of indices, whose length the axis gets; a row may be taken more than once and then
+ * adds its gradients. `take` reads a tensor of indices.
  */
-export function gather(x: Tensor, indices: Tensor | Int32Array | readonly number[], axis = 0): Tensor {
+export function gather(x: Tensor, indices: Int32Array | readonly number[], axis = 0): Tensor {
   readTensor("gather", "x", x);
+  if (indices instanceof Tensor)
+    throw new ValueError("gather", "indices must be a list or an Int32Array, got a tensor; take(x, indices, axis) reads tensors");
   const along = axisOf("gather", axis, x.shape);
-  const ids = indices instanceof Tensor ? stopGradient(indices) : null;
-  const read = readIndices("gather", "indices", ids?.data ?? (indices as Int32Array | readonly number[]), x.shape[along]!);
-  const shape = ids?.shape ?? [read.length];
+  const read = readIndices("gather", "indices", indices, x.shape[along]!);
+  return rowsAt("gather", x, read, [read.length], along, null);
+}
+
+/**
+ * The elements of x along an axis (0) that a tensor of indices names, in float32, exact up to 2²⁴. The axes of the indices stand in place of
+ * the axis, as in NumPy: x [5, 3] by indices [2, 4] is [2, 4, 3]. Indices get no gradient. The graph of an `embedding` is made of this.
+ */
+export function take(x: Tensor, indices: Tensor, axis = 0): Tensor {
+  readTensor("take", "x", x);
+  readTensor("take", "indices", indices);
+  const along = axisOf("take", axis, x.shape);
+  return rowsAt(
+    "take",
+    x,
+    readIndices("take", "indices", indices.data, x.shape[along]!),
+    indices.shape,
+    along,
+    stopGradient(indices),
+  );
+}
+
+/** Elements of x along an axis, which gets the axes of `shape`. ids: the tensor that the indices come from, for the graph. */
+function rowsAt(
+  op: "gather" | "take",
+  x: Tensor,
+  indices: Int32Array | ArrayLike<number>,
+  shape: Shape,
+  along: number,
+  ids: Tensor | null,
+): Tensor {
   if (along > 0) {
     const axes = x.shape.map((_, i) => i);
-    const gathered = gather(transpose(x, [along, ...axes.filter((i) => i !== along)]), indices);
+    const front = transpose(x, [along, ...axes.filter((i) => i !== along)]);
     const own = shape.map((_, i) => i);
     const rest = axes.slice(1).map((i) => shape.length + i - 1);
-    return transpose(gathered, [...rest.slice(0, along), ...own, ...rest.slice(along)]);
+    return transpose(rowsAt(op, front, indices, shape, 0, ids), [...rest.slice(0, along), ...own, ...rest.slice(along)]);
   }
-  const found = read.slice();
+  const found = Int32Array.from(indices);
   const width = sizeOf(x.shape.slice(1));
   const result = [...shape, ...x.shape.slice(1)];
-  checkShape("gather", result);
+  checkShape(op, result);
   const y = alloc(found.length * width);
   kernels.readRows(found, width, x.data, y);
-  const attributes = ids === null ? { axis: 0, indices: found } : { axis: 0 };
-  return record("gather", attributes, ids === null ? [x] : [x, ids], result, y, (dy, into) =>
+  const inputs = ids === null ? [x] : [x, ids];
+  return record(op, ids === null ? { axis: 0, indices: found } : { axis: 0 }, inputs, result, y, (dy, into) =>
     into.partly(x, (dx) => kernels.addRows(found, width, dy, dx)),
   );
 }

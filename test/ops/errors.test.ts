@@ -350,8 +350,16 @@ const failures: Readonly<Record<string, readonly Failure[]>> = {
     [() => ops.pad(z(2), []), ShapeError, "padding [] of x [2]: need [before, after] of at least 0 for each axis"],
     [() => ops.pad(z(2), [[-1, 0]]), ShapeError, "padding [[-1, 0]] of x [2]: need [before, after] of at least 0 for each axis"],
   ],
+  take: [
+    [() => ops.take(z(3, 2), tensor([[0, 3]])), ValueError, "indices[1] must be a whole number from 0 to 2, got 3"],
+    [() => ops.take(z(), tensor([0])), ShapeError, "axis 0 does not exist in x []: a scalar has no axes"],
+  ],
   gather: [
-    [() => ops.gather(z(3, 2), tensor([[0, 3]])), ValueError, "indices[1] must be a whole number from 0 to 2, got 3"],
+    [
+      () => ops.gather(z(3, 2), tensor([[0, 3]]) as never),
+      ValueError,
+      "indices must be a list or an Int32Array, got a tensor; take(x, indices, axis) reads tensors",
+    ],
     [() => ops.gather(z(3, 2), [0, 3]), ValueError, "indices[1] must be a whole number from 0 to 2, got 3"],
     [() => ops.gather(z(3, 2), [-1], 1), ValueError, "indices[0] must be a whole number from 0 to 1, got -1"],
     [() => ops.gather(z(3), [0.5]), ValueError, "indices[0] must be a whole number from 0 to 2, got 0.5"],

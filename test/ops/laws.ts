@@ -124,28 +124,23 @@ const batchNormInferenceLaw: Law = normalised(shapes({ maxAxes: 3, maxLength: 3 
   return ops.batchNormInference(x, gamma, beta, drawn(-0.5), drawn(0.5), epsilon);
 });
 
-const gatherLaw: Law = gradientLaw(
-  shapes({ minAxes: 1, maxAxes: 3, maxLength: 3 }).chain((shape) =>
-    whole(-shape.length, shape.length - 1).chain((axis) =>
-      fc
-        .tuple(
-          tensors(shape),
-          fc.array(fc.nat({ max: shape.at(axis < 0 ? axis : axis)! - 1 }), { maxLength: 6 }),
-          oneOf("list", "typed", "tensor"),
-        )
-        .map(([x, indices, kind]) => ({
-          f: (v: Tensor) =>
-            ops.gather(
-              v,
-              kind === "list" ? indices : kind === "typed" ? Int32Array.from(indices) : tensor(indices, [indices.length, 1]),
-              axis,
-            ),
-          xs: [x],
-          note: note({ indices, axis, kind }),
-        })),
+const gatherLaw = (kind: "list" | "typed" | "tensor"): Law =>
+  gradientLaw(
+    shapes({ minAxes: 1, maxAxes: 3, maxLength: 3 }).chain((shape) =>
+      whole(-shape.length, shape.length - 1).chain((axis) =>
+        fc
+          .tuple(tensors(shape), fc.array(fc.nat({ max: shape.at(axis < 0 ? axis : axis)! - 1 }), { maxLength: 6 }))
+          .map(([x, indices]) => ({
+            f: (v: Tensor) =>
+              kind === "tensor"
+                ? ops.take(v, tensor(indices, [indices.length, 1]), axis)
+                : ops.gather(v, kind === "list" ? indices : Int32Array.from(indices), axis),
+            xs: [x],
+            note: note({ indices, axis, kind }),
+          })),
+      ),
     ),
-  ),
-);
+  );
 
 /** One to four tensors that differ along one axis only; one of them also comes a second time. */
 const concatLaw: Law = gradientLaw(
@@ -328,7 +323,7 @@ export const laws: Readonly<Record<OpName, Law>> = {
       .chain((shape) => tensors(shape))
       .map((x) => ({ f: ops.flatten, xs: [x] })),
   ),
-  gather: gatherLaw,
+  gather: all(gatherLaw("list"), gatherLaw("typed")),
   globalAvgPool2d: gradientLaw(
     shapes({ minAxes: 4 })
       .chain((shape) => tensors(shape))
@@ -368,6 +363,7 @@ export const laws: Readonly<Record<OpName, Law>> = {
   straightThroughSign: straightThroughLaw,
   sub: all(pairwise(ops.sub), doubled(ops.sub)),
   sum: reduction(ops.sum),
+  take: gatherLaw("tensor"),
   tanh: elementwise(ops.tanh, { min: -3, max: 3 }),
   transpose: transposeLaw,
   where: whereLaw,

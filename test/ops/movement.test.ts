@@ -223,22 +223,22 @@ test("gather takes rows along any axis, repeated ones add their gradients", () =
   expect(gradients(ops.gather(x, [2, 2, 0]), [x], tensor([1, 10, 100]))[0]!.toNested()).toEqual([100, 0, 11]);
 });
 
-test("gather by a tensor of indices puts the axes of the indices in place of the axis", () => {
+test("take by a tensor of indices puts the axes of the indices in place of the axis", () => {
   const x = ops.reshape(range(0, 24), [2, 3, 4]);
   const ids = tensor([
     [2, 0],
     [1, 1],
     [0, 2],
   ]);
-  const y = ops.gather(x, ids, 1);
+  const y = ops.take(x, ids, 1);
   expect(y.shape).toEqual([2, 3, 2, 4]);
   for (const [i, id] of [2, 0, 1, 1, 0, 2].entries()) {
     expect(ops.slice(y, [0, Math.floor(i / 2), i % 2, 0], [2, 1, 1, 4]).toArray()).toEqual(
       ops.slice(x, [0, id, 0], [2, 1, 4]).toArray(),
     );
   }
-  expect(ops.gather(x, tensor(2), -2).toArray()).toEqual(ops.slice(x, [0, 2, 0], [2, 1, 4]).toArray());
-  expect(ops.gather(tensor([1, 2, 3]), variable(tensor([0, 2]))).tracked).toBe(false);
+  expect(ops.take(x, tensor(2), -2).toArray()).toEqual(ops.slice(x, [0, 2, 0], [2, 1, 4]).toArray());
+  expect(ops.take(tensor([1, 2, 3]), variable(tensor([0, 2]))).tracked).toBe(false);
 });
 
 test("gather keeps its own copy of the indices: changing them later does not move the gradient", () => {
