@@ -157,7 +157,7 @@ function speed(): string {
   const [two, one] = [benched("2 threads", task), benched("one thread", task)];
   const bars = [
     { label: "hashgrad", ms: two.get("hashgrad")!, fill: BLUE },
-    { label: "PyTorch 1.13", ms: Math.min(two.get("PyTorch")!, one.get("PyTorch")!), fill: GREY },
+    { label: "PyTorch 1.13, default malloc", ms: Math.min(two.get("PyTorch")!, one.get("PyTorch")!), fill: GREY },
     { label: "TensorFlow.js WASM, gradients by hand", ms: two.get("tfjs WASM")!, fill: GREY },
     { label: "TensorFlow.js WASM, its own autodiff", ms: two.get("tfjs WASM, autodiff")!, fill: GREY },
     { label: "jax-js WASM", ms: one.get("jax-js")!, fill: GREY },
