@@ -1,4 +1,9 @@
-// Number by number, as activations.ts, elementwise.ts and pairwise.ts: in double precision, rounded once.
+// Number by number, as activations.ts, elementwise.ts and pairwise.ts of the specification.
+//
+// Each op stands in one place: a class with the formula `of`, then the exported kernel. The formula takes two numbers of each array as
+// doubles and returns two results, which are rounded once. `map1` to `map4` are the loops over 1 to 4 arrays. A class, because the compiler
+// makes a loop for each type and inlines its formula; a function as an argument would be called indirectly for every two numbers.
+// Work of more than PART numbers is shared by threads.
 
 import { atLeastLower, both, GELU_CUBE, GELU_RATE, HALF, log1p, logistic, ONE, SIGN, SIX, THREE, within } from "./math";
 import * as math from "./math";
@@ -9,15 +14,7 @@ import { ARGUMENTS, cut, partsFor, run } from "./threads";
 const PART: i32 = 1 << 14;
 const MOST_PARTS: i32 = 64;
 
-// A class for each function, so that the compiler makes a loop for each.
-class Abs {} class AbsGrad {} class AddNumber {} class ChosenGrad {} class Clip {} class ClipGrad {} class Div {}
-class DivGradDivisor {} class Exp {} class Gelu {} class GeluGrad {} class HardSwish {} class HardSwishGrad {} class LeakyRelu {}
-class LeakyReluGrad {} class Log {} class Maximum {} class Minimum {} class Reciprocal {} class ReciprocalGrad {}
-class Sigmoid {} class SigmoidGrad {} class Sign {} class Silu {} class SiluGrad {} class Softplus {} class SoftplusGrad {}
-class Sqrt {} class SqrtGrad {} class Square {} class SquareGrad {} class Sub {} class Tanh {} class TanhGrad {} class Where {}
-class WhereGrad {}
-
-/** n numbers of up to four arrays, two numbers that all share, and where the results go. */
+/** Up to four arrays of n numbers, where the results go, and two numbers that all formulas share. */
 @unmanaged
 class Arguments {
   n: i32;
@@ -31,9 +28,13 @@ class Arguments {
   q: f64;
 }
 const args = changetype<Arguments>(ARGUMENTS);
+/** Where the two numbers lie; `both(P)` reads the first as it reads a constant. */
+const P: usize = ARGUMENTS + offsetof<Arguments>("p");
+const Q: usize = ARGUMENTS + offsetof<Arguments>("q");
 
-/** y (+)= the function T of n numbers of up to four arrays and of two numbers. */
-function each<T>(n: i32, a: usize, b: usize, c: usize, d: usize, y: usize, accumulate: bool, p: f64 = 0, q: f64 = 0): void {
+// @ts-ignore: decorator
+@inline
+function give(n: i32, a: usize, b: usize, c: usize, d: usize, y: usize, accumulate: bool): i32 {
   args.n = n;
   args.accumulate = accumulate;
   args.a = a;
@@ -41,22 +42,176 @@ function each<T>(n: i32, a: usize, b: usize, c: usize, d: usize, y: usize, accum
   args.c = c;
   args.d = d;
   args.y = y;
-  args.p = p;
-  args.q = q;
-  run((part: i32, parts: i32, _work: usize): void => eachPart<T>(part, parts), partsFor(n, PART, MOST_PARTS), 0, 0);
+  return partsFor(n, PART, MOST_PARTS);
 }
 
-function unary<T>(n: i32, x: usize, y: usize): void {
-  each<T>(n, x, 0, 0, 0, y, false);
+/** The bytes before a part. */
+// @ts-ignore: decorator
+@inline
+function before(part: i32, parts: i32): usize {
+  return 4 * <usize>cut(args.n, part, parts, 16);
 }
 
-/** x: the input or the output of the function, whichever its gradient is computed from. */
-function gradient<T>(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
-  each<T>(n, x, dy, 0, 0, dx, accumulate);
+/** y (+)= T.of(a) */
+function map1<T>(n: i32, a: usize, y: usize, accumulate: bool = false): void {
+  const parts = give(n, a, 0, 0, 0, y, accumulate);
+  run((part: i32, parts: i32, _work: usize): void => {
+    const end = before(part + 1, parts), a = args.a, y = args.y, add = args.accumulate;
+    for (let at = before(part, parts); at < end; at += 8) {
+      write(y + at, changetype<T>(0).of(read(a + at)), end - at, add);
+    }
+  }, parts, 0, 0);
 }
 
-function binary<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool = false): void {
-  each<T>(n, a, b, 0, 0, y, accumulate);
+/** y (+)= T.of(a, b); of a gradient, a is the input or the output of the function, whichever the formula takes, and b is dy. */
+function map2<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool = false): void {
+  const parts = give(n, a, b, 0, 0, y, accumulate);
+  run((part: i32, parts: i32, _work: usize): void => {
+    const end = before(part + 1, parts), a = args.a, b = args.b, y = args.y, add = args.accumulate;
+    for (let at = before(part, parts); at < end; at += 8) {
+      write(y + at, changetype<T>(0).of(read(a + at), read(b + at)), end - at, add);
+    }
+  }, parts, 0, 0);
+}
+
+/** y (+)= T.of(a, b, c) */
+function map3<T>(n: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool = false): void {
+  const parts = give(n, a, b, c, 0, y, accumulate);
+  run((part: i32, parts: i32, _work: usize): void => {
+    const end = before(part + 1, parts), a = args.a, b = args.b, c = args.c, y = args.y, add = args.accumulate;
+    for (let at = before(part, parts); at < end; at += 8) {
+      write(y + at, changetype<T>(0).of(read(a + at), read(b + at), read(c + at)), end - at, add);
+    }
+  }, parts, 0, 0);
+}
+
+/** y (+)= T.of(a, b, c, d) */
+function map4<T>(n: i32, a: usize, b: usize, c: usize, d: usize, y: usize, accumulate: bool): void {
+  const parts = give(n, a, b, c, d, y, accumulate);
+  run((part: i32, parts: i32, _work: usize): void => {
+    const end = before(part + 1, parts), a = args.a, b = args.b, c = args.c, d = args.d, y = args.y, add = args.accumulate;
+    for (let at = before(part, parts); at < end; at += 8) {
+      write(y + at, changetype<T>(0).of(read(a + at), read(b + at), read(c + at), read(d + at)), end - at, add);
+    }
+  }, parts, 0, 0);
+}
+
+// Functions of one array and their gradients. Gradients leave out what they do not read.
+
+class Abs {
+  @inline of(x: v128): v128 { return f64x2.abs(x); }
+}
+export function abs(n: i32, x: usize, y: usize): void { map1<Abs>(n, x, y); }
+class AbsGrad {
+  @inline of(x: v128, dy: v128): v128 {
+    const zero = f64x2.splat(0);
+    const turned = v128.bitselect(dy, f64x2.neg(dy), f64x2.gt(x, zero));
+    return v128.and(turned, v128.or(f64x2.lt(x, zero), f64x2.gt(x, zero)));
+  }
+}
+export function absGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<AbsGrad>(n, x, dy, dx, accumulate);
+}
+
+class Sign {
+  @inline of(x: v128): v128 {
+    const zero = f64x2.splat(0);
+    const ones = v128.or(both(ONE), v128.and(x, both(SIGN)));
+    return v128.bitselect(ones, x, v128.or(f64x2.lt(x, zero), f64x2.gt(x, zero)));
+  }
+}
+export function sign(n: i32, x: usize, y: usize): void { map1<Sign>(n, x, y); }
+
+class Exp {
+  @inline of(x: v128): v128 { return math.exp(x); }
+}
+export function exp(n: i32, x: usize, y: usize): void { map1<Exp>(n, x, y); }
+
+class Log {
+  @inline of(x: v128): v128 { return math.log(x); }
+}
+export function log(n: i32, x: usize, y: usize): void { map1<Log>(n, x, y); }
+
+class Sqrt {
+  @inline of(x: v128): v128 { return f64x2.sqrt(x); }
+}
+export function sqrt(n: i32, x: usize, y: usize): void { map1<Sqrt>(n, x, y); }
+class SqrtGrad {
+  @inline of(y: v128, dy: v128): v128 { return f64x2.div(f64x2.mul(both(HALF), dy), y); }
+}
+export function sqrtGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<SqrtGrad>(n, y, dy, dx, accumulate);
+}
+
+class Square {
+  @inline of(x: v128): v128 { return f64x2.mul(x, x); }
+}
+export function square(n: i32, x: usize, y: usize): void { map1<Square>(n, x, y); }
+class SquareGrad {
+  @inline of(x: v128, dy: v128): v128 { return f64x2.mul(f64x2.add(x, x), dy); }
+}
+export function squareGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<SquareGrad>(n, x, dy, dx, accumulate);
+}
+
+class Reciprocal {
+  @inline of(x: v128): v128 { return f64x2.div(both(ONE), x); }
+}
+export function reciprocal(n: i32, x: usize, y: usize): void { map1<Reciprocal>(n, x, y); }
+class ReciprocalGrad {
+  @inline of(y: v128, dy: v128): v128 { return f64x2.mul(f64x2.mul(f64x2.neg(dy), y), y); }
+}
+export function reciprocalGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<ReciprocalGrad>(n, y, dy, dx, accumulate);
+}
+
+class Tanh {
+  @inline of(x: v128): v128 { return math.tanh(x); }
+}
+export function tanh(n: i32, x: usize, y: usize): void { map1<Tanh>(n, x, y); }
+class TanhGrad {
+  @inline of(y: v128, dy: v128): v128 { return f64x2.mul(dy, f64x2.sub(both(ONE), f64x2.mul(y, y))); }
+}
+export function tanhGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<TanhGrad>(n, y, dy, dx, accumulate);
+}
+
+class Sigmoid {
+  @inline of(x: v128): v128 { return logistic(x); }
+}
+export function sigmoid(n: i32, x: usize, y: usize): void { map1<Sigmoid>(n, x, y); }
+class SigmoidGrad {
+  @inline of(y: v128, dy: v128): v128 { return f64x2.mul(f64x2.mul(dy, y), f64x2.sub(both(ONE), y)); }
+}
+export function sigmoidGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<SigmoidGrad>(n, y, dy, dx, accumulate);
+}
+
+class Softplus {
+  @inline of(x: v128): v128 {
+    return f64x2.add(f64x2.max(x, f64x2.splat(0)), log1p(math.exp(f64x2.neg(f64x2.abs(x)))));
+  }
+}
+export function softplus(n: i32, x: usize, y: usize): void { map1<Softplus>(n, x, y); }
+class SoftplusGrad {
+  @inline of(x: v128, dy: v128): v128 { return f64x2.mul(dy, logistic(x)); }
+}
+export function softplusGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<SoftplusGrad>(n, x, dy, dx, accumulate);
+}
+
+class Silu {
+  @inline of(x: v128): v128 { return f64x2.mul(atLeastLower(x), logistic(x)); }
+}
+export function silu(n: i32, x: usize, y: usize): void { map1<Silu>(n, x, y); }
+class SiluGrad {
+  @inline of(x: v128, dy: v128): v128 {
+    const s = logistic(x);
+    return f64x2.mul(f64x2.mul(dy, s), f64x2.add(both(ONE), f64x2.mul(within(x), f64x2.sub(both(ONE), s))));
+  }
+}
+export function siluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<SiluGrad>(n, x, dy, dx, accumulate);
 }
 
 // @ts-ignore: decorator
@@ -65,162 +220,136 @@ function geluTanh(x: v128): v128 {
   const cube = f64x2.mul(f64x2.mul(f64x2.mul(both(GELU_CUBE), x), x), x);
   return math.tanh(f64x2.mul(both(GELU_RATE), f64x2.add(x, cube)));
 }
-
-/** Two results from the numbers at a, b, c and d; all but one branch are gone when this is compiled. */
-// @ts-ignore: decorator
-@inline
-function value<T>(a: usize, b: usize, c: usize, d: usize, p: v128, q: v128): v128 {
-  const zero = f64x2.splat(0);
-  // Of two or more arrays.
-  if (idof<T>() == idof<Sub>()) return f64x2.sub(read(a), read(b));
-  if (idof<T>() == idof<Div>()) return f64x2.div(read(a), read(b));
-  if (idof<T>() == idof<Maximum>()) return f64x2.max(read(a), read(b));
-  if (idof<T>() == idof<Minimum>()) return f64x2.min(read(a), read(b));
-  if (idof<T>() == idof<Where>()) return v128.bitselect(read(b), read(c), f64x2.ne(read(a), zero));
-  if (idof<T>() == idof<WhereGrad>()) return v128.and(read(b), v128.xor(f64x2.ne(read(a), zero), f64x2.eq(p, zero))); // p: 1 if chosen, else 0
-  if (idof<T>() == idof<DivGradDivisor>()) return f64x2.div(f64x2.mul(f64x2.neg(read(c)), read(b)), read(a));
-  if (idof<T>() == idof<ChosenGrad>()) {
-    const x = read(a), dy = read(d);
-    const taken = v128.and(dy, f64x2.eq(read(c), x));
-    return v128.bitselect(f64x2.mul(both(HALF), dy), taken, f64x2.eq(x, read(b)));
-  }
-  if (idof<T>() == idof<AddNumber>()) return p;
-  // Of x alone.
-  const x = read(a);
-  if (idof<T>() == idof<Abs>()) return f64x2.abs(x);
-  if (idof<T>() == idof<Sign>()) {
-    const ones = v128.or(both(ONE), v128.and(x, both(SIGN)));
-    return v128.bitselect(ones, x, v128.or(f64x2.lt(x, zero), f64x2.gt(x, zero)));
-  }
-  if (idof<T>() == idof<Exp>()) return math.exp(x);
-  if (idof<T>() == idof<Log>()) return math.log(x);
-  if (idof<T>() == idof<Sqrt>()) return f64x2.sqrt(x);
-  if (idof<T>() == idof<Square>()) return f64x2.mul(x, x);
-  if (idof<T>() == idof<Reciprocal>()) return f64x2.div(both(ONE), x);
-  if (idof<T>() == idof<Clip>()) return f64x2.pmax(f64x2.pmin(x, q), p); // NaN stays NaN
-  if (idof<T>() == idof<LeakyRelu>()) return v128.bitselect(f64x2.mul(p, x), x, f64x2.lt(x, zero));
-  if (idof<T>() == idof<Tanh>()) return math.tanh(x);
-  if (idof<T>() == idof<Sigmoid>()) return logistic(x);
-  if (idof<T>() == idof<Silu>()) return f64x2.mul(atLeastLower(x), logistic(x));
-  if (idof<T>() == idof<Softplus>()) return f64x2.add(f64x2.max(x, zero), log1p(math.exp(f64x2.neg(f64x2.abs(x)))));
-  if (idof<T>() == idof<Gelu>()) {
+class Gelu {
+  @inline of(x: v128): v128 {
     const v = atLeastLower(x);
     return f64x2.mul(f64x2.mul(both(HALF), v), f64x2.add(both(ONE), geluTanh(v)));
   }
-  if (idof<T>() == idof<HardSwish>()) {
-    const middle = f64x2.div(f64x2.mul(x, f64x2.add(x, both(THREE))), both(SIX));
-    return v128.bitselect(x, v128.andnot(middle, f64x2.le(x, f64x2.neg(both(THREE)))), f64x2.ge(x, both(THREE)));
-  }
-  // Gradients: x is the input or the output, whichever the formula takes.
-  const dy = read(b);
-  if (idof<T>() == idof<AbsGrad>()) {
-    const turned = v128.bitselect(dy, f64x2.neg(dy), f64x2.gt(x, zero));
-    return v128.and(turned, v128.or(f64x2.lt(x, zero), f64x2.gt(x, zero)));
-  }
-  if (idof<T>() == idof<SqrtGrad>()) return f64x2.div(f64x2.mul(both(HALF), dy), x);
-  if (idof<T>() == idof<SquareGrad>()) return f64x2.mul(f64x2.add(x, x), dy);
-  if (idof<T>() == idof<ReciprocalGrad>()) return f64x2.mul(f64x2.mul(f64x2.neg(dy), x), x);
-  if (idof<T>() == idof<ClipGrad>()) return v128.andnot(dy, v128.or(f64x2.lt(x, p), f64x2.gt(x, q)));
-  if (idof<T>() == idof<LeakyReluGrad>()) return v128.bitselect(dy, f64x2.mul(p, dy), f64x2.gt(x, zero));
-  if (idof<T>() == idof<TanhGrad>()) return f64x2.mul(dy, f64x2.sub(both(ONE), f64x2.mul(x, x)));
-  if (idof<T>() == idof<SigmoidGrad>()) return f64x2.mul(f64x2.mul(dy, x), f64x2.sub(both(ONE), x));
-  if (idof<T>() == idof<SoftplusGrad>()) return f64x2.mul(dy, logistic(x));
-  if (idof<T>() == idof<SiluGrad>()) {
-    const s = logistic(x);
-    return f64x2.mul(f64x2.mul(dy, s), f64x2.add(both(ONE), f64x2.mul(within(x), f64x2.sub(both(ONE), s))));
-  }
-  if (idof<T>() == idof<GeluGrad>()) {
+}
+export function gelu(n: i32, x: usize, y: usize): void { map1<Gelu>(n, x, y); }
+class GeluGrad {
+  @inline of(x: v128, dy: v128): v128 {
     const v = within(x);
     const t = geluTanh(v);
     const slope = f64x2.mul(both(GELU_RATE), f64x2.add(both(ONE), f64x2.mul(f64x2.mul(f64x2.mul(both(THREE), both(GELU_CUBE)), v), v)));
     const bend = f64x2.mul(f64x2.mul(f64x2.mul(both(HALF), v), f64x2.sub(both(ONE), f64x2.mul(t, t))), slope);
     return f64x2.mul(dy, f64x2.add(f64x2.mul(both(HALF), f64x2.add(both(ONE), t)), bend));
   }
-  // hardSwishGrad
-  const middle = f64x2.div(f64x2.mul(dy, f64x2.add(f64x2.add(x, x), both(THREE))), both(SIX));
-  return v128.bitselect(dy, v128.andnot(middle, f64x2.le(x, f64x2.neg(both(THREE)))), f64x2.ge(x, both(THREE)));
+}
+export function geluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<GeluGrad>(n, x, dy, dx, accumulate);
 }
 
-/** The kernel's loop over a part. */
-function eachPart<T>(part: i32, parts: i32): void {
-  const end: usize = 4 * <usize>cut(args.n, part + 1, parts, 16);
-  const a = args.a, b = args.b, c = args.c, d = args.d, y = args.y, add = args.accumulate;
-  const p = f64x2.splat(args.p), q = f64x2.splat(args.q);
-  for (let at: usize = 4 * <usize>cut(args.n, part, parts, 16); at < end; at += 8) {
-    write(y + at, value<T>(a + at, b + at, c + at, d + at, p, q), end - at, add);
+class HardSwish {
+  @inline of(x: v128): v128 {
+    const middle = f64x2.div(f64x2.mul(x, f64x2.add(x, both(THREE))), both(SIX));
+    return v128.bitselect(x, v128.andnot(middle, f64x2.le(x, f64x2.neg(both(THREE)))), f64x2.ge(x, both(THREE)));
   }
 }
-
-// The kernels, named and typed as in the specification. Gradients leave out what they do not read.
-
-export function abs(n: i32, x: usize, y: usize): void { unary<Abs>(n, x, y); }
-export function exp(n: i32, x: usize, y: usize): void { unary<Exp>(n, x, y); }
-export function gelu(n: i32, x: usize, y: usize): void { unary<Gelu>(n, x, y); }
-export function hardSwish(n: i32, x: usize, y: usize): void { unary<HardSwish>(n, x, y); }
-export function log(n: i32, x: usize, y: usize): void { unary<Log>(n, x, y); }
-export function reciprocal(n: i32, x: usize, y: usize): void { unary<Reciprocal>(n, x, y); }
-export function sigmoid(n: i32, x: usize, y: usize): void { unary<Sigmoid>(n, x, y); }
-export function sign(n: i32, x: usize, y: usize): void { unary<Sign>(n, x, y); }
-export function silu(n: i32, x: usize, y: usize): void { unary<Silu>(n, x, y); }
-export function softplus(n: i32, x: usize, y: usize): void { unary<Softplus>(n, x, y); }
-export function sqrt(n: i32, x: usize, y: usize): void { unary<Sqrt>(n, x, y); }
-export function square(n: i32, x: usize, y: usize): void { unary<Square>(n, x, y); }
-export function tanh(n: i32, x: usize, y: usize): void { unary<Tanh>(n, x, y); }
-
-export function absGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<AbsGrad>(n, x, dy, dx, accumulate); }
-export function geluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<GeluGrad>(n, x, dy, dx, accumulate); }
-export function hardSwishGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<HardSwishGrad>(n, x, dy, dx, accumulate); }
-export function reciprocalGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<ReciprocalGrad>(n, y, dy, dx, accumulate); }
-export function sigmoidGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<SigmoidGrad>(n, y, dy, dx, accumulate); }
-export function siluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<SiluGrad>(n, x, dy, dx, accumulate); }
-export function softplusGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<SoftplusGrad>(n, x, dy, dx, accumulate); }
-export function sqrtGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<SqrtGrad>(n, y, dy, dx, accumulate); }
-export function squareGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<SquareGrad>(n, x, dy, dx, accumulate); }
-export function tanhGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void { gradient<TanhGrad>(n, y, dy, dx, accumulate); }
-
-export function sub(n: i32, a: usize, b: usize, y: usize): void { binary<Sub>(n, a, b, y); }
-export function maximum(n: i32, a: usize, b: usize, y: usize): void { binary<Maximum>(n, a, b, y); }
-export function minimum(n: i32, a: usize, b: usize, y: usize): void { binary<Minimum>(n, a, b, y); }
-export function div(n: i32, a: usize, b: usize, y: usize, accumulate: bool): void { binary<Div>(n, a, b, y, accumulate); }
-/** dx (+)= dy/x. */
-export function logGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { binary<Div>(n, dy, x, dx, accumulate); }
-
-export function divGradDivisor(n: i32, b: usize, y: usize, dy: usize, db: usize, accumulate: bool): void {
-  each<DivGradDivisor>(n, b, y, dy, 0, db, accumulate);
+export function hardSwish(n: i32, x: usize, y: usize): void { map1<HardSwish>(n, x, y); }
+class HardSwishGrad {
+  @inline of(x: v128, dy: v128): v128 {
+    const middle = f64x2.div(f64x2.mul(dy, f64x2.add(f64x2.add(x, x), both(THREE))), both(SIX));
+    return v128.bitselect(dy, v128.andnot(middle, f64x2.le(x, f64x2.neg(both(THREE)))), f64x2.ge(x, both(THREE)));
+  }
+}
+export function hardSwishGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<HardSwishGrad>(n, x, dy, dx, accumulate);
 }
 
-export function chosenGrad(n: i32, a: usize, b: usize, y: usize, dy: usize, da: usize, accumulate: bool): void {
-  each<ChosenGrad>(n, a, b, y, dy, da, accumulate);
+class LeakyRelu {
+  @inline of(x: v128): v128 { return v128.bitselect(f64x2.mul(both(P), x), x, f64x2.lt(x, f64x2.splat(0))); }
 }
-
-export function where(n: i32, condition: usize, a: usize, b: usize, y: usize): void {
-  each<Where>(n, condition, a, b, 0, y, false);
-}
-
-export function whereGrad(n: i32, condition: usize, chosen: bool, dy: usize, dx: usize, accumulate: bool): void {
-  each<WhereGrad>(n, condition, dy, 0, 0, dx, accumulate, chosen);
-}
-
-export function addNumber(n: i32, s: f64, y: usize, accumulate: bool): void {
-  each<AddNumber>(n, 0, 0, 0, 0, y, accumulate, s);
-}
-
 export function leakyRelu(n: i32, x: usize, y: usize, alpha: f64): void {
-  each<LeakyRelu>(n, x, 0, 0, 0, y, false, alpha);
+  args.p = alpha;
+  map1<LeakyRelu>(n, x, y);
 }
-
+class LeakyReluGrad {
+  @inline of(x: v128, dy: v128): v128 { return v128.bitselect(dy, f64x2.mul(both(P), dy), f64x2.gt(x, f64x2.splat(0))); }
+}
 export function leakyReluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool, alpha: f64): void {
-  each<LeakyReluGrad>(n, x, dy, 0, 0, dx, accumulate, alpha);
+  args.p = alpha;
+  map2<LeakyReluGrad>(n, x, dy, dx, accumulate);
 }
 
+class Clip {
+  @inline of(x: v128): v128 { return f64x2.pmax(f64x2.pmin(x, both(Q)), both(P)); } // NaN stays NaN
+}
 export function clip(n: i32, x: usize, y: usize, low: f64, high: f64): void {
-  each<Clip>(n, x, 0, 0, 0, y, false, low, high);
+  args.p = low;
+  args.q = high;
+  map1<Clip>(n, x, y);
 }
-
+export function clipInPlace(n: i32, x: usize, low: f64, high: f64): void { clip(n, x, x, low, high); }
+class ClipGrad {
+  @inline of(x: v128, dy: v128): v128 { return v128.andnot(dy, v128.or(f64x2.lt(x, both(P)), f64x2.gt(x, both(Q)))); }
+}
 export function clipGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool, low: f64, high: f64): void {
-  each<ClipGrad>(n, x, dy, 0, 0, dx, accumulate, low, high);
+  args.p = low;
+  args.q = high;
+  map2<ClipGrad>(n, x, dy, dx, accumulate);
 }
 
-export function clipInPlace(n: i32, x: usize, low: f64, high: f64): void {
-  each<Clip>(n, x, 0, 0, 0, x, false, low, high);
+// Functions of several arrays.
+
+class Sub {
+  @inline of(a: v128, b: v128): v128 { return f64x2.sub(a, b); }
+}
+export function sub(n: i32, a: usize, b: usize, y: usize): void { map2<Sub>(n, a, b, y); }
+
+class Maximum {
+  @inline of(a: v128, b: v128): v128 { return f64x2.max(a, b); }
+}
+export function maximum(n: i32, a: usize, b: usize, y: usize): void { map2<Maximum>(n, a, b, y); }
+
+class Minimum {
+  @inline of(a: v128, b: v128): v128 { return f64x2.min(a, b); }
+}
+export function minimum(n: i32, a: usize, b: usize, y: usize): void { map2<Minimum>(n, a, b, y); }
+
+class Div {
+  @inline of(a: v128, b: v128): v128 { return f64x2.div(a, b); }
+}
+export function div(n: i32, a: usize, b: usize, y: usize, accumulate: bool): void { map2<Div>(n, a, b, y, accumulate); }
+/** dx (+)= dy/x. */
+export function logGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void { map2<Div>(n, dy, x, dx, accumulate); }
+class DivGradDivisor {
+  @inline of(b: v128, y: v128, dy: v128): v128 { return f64x2.div(f64x2.mul(f64x2.neg(dy), y), b); }
+}
+export function divGradDivisor(n: i32, b: usize, y: usize, dy: usize, db: usize, accumulate: bool): void {
+  map3<DivGradDivisor>(n, b, y, dy, db, accumulate);
+}
+
+class ChosenGrad {
+  @inline of(a: v128, b: v128, y: v128, dy: v128): v128 {
+    const taken = v128.and(dy, f64x2.eq(y, a));
+    return v128.bitselect(f64x2.mul(both(HALF), dy), taken, f64x2.eq(a, b));
+  }
+}
+export function chosenGrad(n: i32, a: usize, b: usize, y: usize, dy: usize, da: usize, accumulate: bool): void {
+  map4<ChosenGrad>(n, a, b, y, dy, da, accumulate);
+}
+
+class Where {
+  @inline of(condition: v128, a: v128, b: v128): v128 { return v128.bitselect(a, b, f64x2.ne(condition, f64x2.splat(0))); }
+}
+export function where(n: i32, condition: usize, a: usize, b: usize, y: usize): void { map3<Where>(n, condition, a, b, y); }
+class WhereGrad {
+  /** P: 1 for the gradient of the numbers chosen where the condition holds, 0 for that of the others. */
+  @inline of(condition: v128, dy: v128): v128 {
+    const zero = f64x2.splat(0);
+    return v128.and(dy, v128.xor(f64x2.ne(condition, zero), f64x2.eq(both(P), zero)));
+  }
+}
+export function whereGrad(n: i32, condition: usize, chosen: bool, dy: usize, dx: usize, accumulate: bool): void {
+  args.p = chosen;
+  map2<WhereGrad>(n, condition, dy, dx, accumulate);
+}
+
+class AddNumber {
+  @inline of(_y: v128): v128 { return both(P); }
+}
+export function addNumber(n: i32, s: f64, y: usize, accumulate: bool): void {
+  args.p = s;
+  map1<AddNumber>(n, y, y, accumulate);
 }
