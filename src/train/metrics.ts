@@ -8,26 +8,30 @@ import {
   ShapeError,
   sameShape,
   show,
-  type Tensor,
+  Tensor,
   ValueError,
 } from "../tensor/index.ts";
 
 /** A confusion matrix has at most so many rows: 128 MiB of counts. */
 export const MOST_COUNTED = 4096;
 
+/** Labels: whole numbers in a list, or in a tensor. */
+export type Labels = ArrayLike<number> | Tensor;
+
 /** The logits' rows and classes, and the labels, checked. */
-function read(who: string, logits: Tensor, labels: ArrayLike<number>): { batch: number; classes: number; own: Int32Array } {
-  const { shape } = readTensor(who, "logits", logits);
-  const [batch = 0, classes = 0] = shape;
-  if (shape.length !== 2) throw new ShapeError(who, `logits ${show(shape)}: need [batch, classes]`);
-  const own = readIndices(who, "labels", labels, classes);
+function read(who: string, logits: Tensor, labels: Labels): { batch: number; classes: number; own: ArrayLike<number> } {
+  const { shape, size } = readTensor(who, "logits", logits);
+  const classes = shape.at(-1) ?? 0;
+  if (shape.length < 2) throw new ShapeError(who, `logits ${show(shape)}: need [batch, classes], or [..., classes]`);
+  const batch = classes === 0 ? shape.slice(0, -1).reduce((a, n) => a * n, 1) : size / classes;
+  const own = readIndices(who, "labels", labels instanceof Tensor ? labels.data : labels, classes);
   if (own.length !== batch)
-    throw new ShapeError(who, `logits ${show(shape)} and ${own.length} labels: need [batch, classes] and one label per row`);
+    throw new ShapeError(who, `logits ${show(shape)} and ${own.length} labels: need [..., classes] and one label per row`);
   return { batch, classes, own };
 }
 
-/** How many rows of logits [batch, classes] have their largest number at the label. A row with NaN is never right. */
-export function correctCount(logits: Tensor, labels: ArrayLike<number>): number {
+/** How many rows of logits [..., classes] have their largest number at the label. A row with NaN is never right. */
+export function correctCount(logits: Tensor, labels: Labels): number {
   return countWithin("correctCount", logits, labels, 1);
 }
 
@@ -35,11 +39,11 @@ export function correctCount(logits: Tensor, labels: ArrayLike<number>): number 
  * How many rows have the label among their k largest numbers; of equal numbers those of lower classes come first. A row with NaN is
  * never right.
  */
-export function topKCount(logits: Tensor, labels: ArrayLike<number>, k: number): number {
+export function topKCount(logits: Tensor, labels: Labels, k: number): number {
   return countWithin("topKCount", logits, labels, k);
 }
 
-function countWithin(who: string, logits: Tensor, labels: ArrayLike<number>, k: number): number {
+function countWithin(who: string, logits: Tensor, labels: Labels, k: number): number {
   const { batch, classes, own: found } = read(who, logits, labels);
   readCount(who, "k", k, 1);
   const numbers = logits.data;
@@ -58,9 +62,17 @@ function countWithin(who: string, logits: Tensor, labels: ArrayLike<number>, k: 
   return correct;
 }
 
-/** The share of rows that are right, 0…1; NaN for no rows. */
-export function accuracy(logits: Tensor, labels: ArrayLike<number>): number {
-  return countWithin("accuracy", logits, labels, 1) / labels.length;
+/** The share of rows with the label among their k largest numbers. */
+function shareWithin(who: string, logits: Tensor, labels: Labels, k: number): number {
+  return countWithin(who, logits, labels, k) / (labels instanceof Tensor ? labels.size : labels.length);
+}
+
+/**
+ * The share of rows of logits [..., classes] whose largest number is at the label, 0…1; NaN for no rows. A metric of `train` as it is, for
+ * labels of any rank: a class per word or per pixel.
+ */
+export function accuracy(logits: Tensor, labels: Labels): number {
+  return shareWithin("accuracy", logits, labels, 1);
 }
 
 /** The share of numbers on the right side: output above `threshold` (0, for logits) where the target is above 0.5. NaN for none. */
@@ -75,15 +87,15 @@ export function binaryAccuracy(outputs: Tensor, targets: Tensor, threshold = 0):
 }
 
 /** The share of rows with the label among their k largest numbers, 0…1; NaN for no rows. */
-export function topKAccuracy(logits: Tensor, labels: ArrayLike<number>, k: number): number {
-  return countWithin("topKAccuracy", logits, labels, k) / labels.length;
+export function topKAccuracy(logits: Tensor, labels: Labels, k: number): number {
+  return shareWithin("topKAccuracy", logits, labels, k);
 }
 
 /**
  * counts[label][prediction] over the rows of logits [batch, classes], for at most 4096 classes. If `counts` is given, the new counts are
  * added to it.
  */
-export function confusionMatrix(logits: Tensor, labels: ArrayLike<number>, counts?: number[][]): number[][] {
+export function confusionMatrix(logits: Tensor, labels: Labels, counts?: number[][]): number[][] {
   const who = "confusionMatrix";
   const { batch, classes, own } = read(who, logits, labels);
   if (classes > MOST_COUNTED)

@@ -75,8 +75,11 @@ const two: Tensor = tensor([
 ]);
 
 test.each([
-  [() => accuracy(two, [0]), "ShapeError: accuracy: logits [2, 2] and 1 labels: need [batch, classes] and one label per row"],
-  [() => confusionMatrix(tensor([1, 2]), [0, 1]), "ShapeError: confusionMatrix: logits [2]: need [batch, classes]"],
+  [() => accuracy(two, [0]), "ShapeError: accuracy: logits [2, 2] and 1 labels: need [..., classes] and one label per row"],
+  [
+    () => confusionMatrix(tensor([1, 2]), [0, 1]),
+    "ShapeError: confusionMatrix: logits [2]: need [batch, classes], or [..., classes]",
+  ],
   [() => topKCount(two, [0, 1], 0), "ValueError: topKCount: k must be a whole number of at least 1, got 0"],
   [() => topKAccuracy(two, [0, 1], 1.5), "ValueError: topKAccuracy: k must be a whole number of at least 1, got 1.5"],
   [
@@ -100,4 +103,32 @@ test("a label that is no class is refused rather than looked up in the next row"
 
 test("a label whose own number is not a number is not among the two largest", () => {
   expect(topKCount(tensor([[Number.NaN, 1, 2]]), [0], 2)).toBe(0);
+});
+
+test("accuracy takes a label for each row of logits of any rank, in a list or in a tensor", () => {
+  const logits = tensor([
+    [
+      [1, 0],
+      [0, 1],
+      [2, 1],
+    ],
+    [
+      [0, 3],
+      [1, 0],
+      [1, 2],
+    ],
+  ]); // predictions 0 1 0, 1 0 1
+  expect(accuracy(logits, [0, 1, 1, 1, 0, 0])).toBeCloseTo(4 / 6, 12);
+  const labels = tensor([
+    [0, 1, 1],
+    [1, 0, 0],
+  ]);
+  expect(accuracy(logits, labels)).toBeCloseTo(4 / 6, 12);
+  expect(confusionMatrix(logits, labels)).toEqual([
+    [2, 1],
+    [1, 2],
+  ]);
+  expect(() => accuracy(logits, [0, 1])).toThrow(
+    "accuracy: logits [2, 3, 2] and 2 labels: need [..., classes] and one label per row",
+  );
 });
