@@ -1,9 +1,12 @@
 export { avgPool, avgPoolGrad } from "./avgpool";
 export { columnMoments, standardiseColumns, standardiseColumnsGrad, standardiseColumnsLinearGrad } from "./columns";
-export { conv2d, conv2dInputGrad, conv2dKernelGrad, longTile } from "./conv";
+export { conv2d } from "./conv";
+export { conv2dInputGrad } from "./conv-input-grad";
+export { conv2dKernelGrad } from "./conv-kernel-grad";
 export { acrossFour, depthwiseConv2d, depthwiseConv2dInputGrad, depthwiseConv2dKernelGrad, sumsOfFour } from "./depthwise";
 export * from "./elementwise";
 export { gemm } from "./gemm";
+export { longTile } from "./long-tile";
 export * from "./map";
 export { maxPool, maxPoolGrad } from "./pool";
 export { sizesAt } from "./sizes";

@@ -1,18 +1,40 @@
-// Images in strips of whole rows of windows; where windows reach beyond the image, the strip is copied into a frame of zeros first, so that
-// no loop over windows need know of edges.
+// Strips: an image is cut into strips of whole rows of windows, so that the pixels under a strip stay in a cache. If windows overlap the
+// border of the image, the strip is copied into a frame of zeros first, so that no loop over windows has to check borders:
+//
+//     image             frame of strip 0    frame of strip 1
+//     a a a a           0 0 0 0 0 0         0 b b b b 0
+//     b b b b           0 a a a a 0         0 c c c c 0
+//     c c c c           0 b b b b 0         0 d d d d 0
+//     d d d d           0 c c c c 0         0 0 0 0 0 0        (3 × 3 windows, padding 1, two rows of windows in a strip)
+//
+// Otherwise the strip is read in the image. Each thread holds one frame at a time. A frame has at most BLOCK numbers, or the numbers under
+// one row of windows (of tiles, with Winograd's algorithm) if these are more.
 
 import {
   batch, channels, dilationX, dilationY, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop, strideX, strideY, width,
 } from "./sizes";
 
-/** Numbers that a strip, or a block of patches, may hold; but one row of windows, or of tiles of them, whatever its size. */
+/** Numbers that a strip, or a block of patches, may hold: 128 kB. */
 export const BLOCK: i32 = 1 << 15;
 
-/** Rows of windows in a strip, and strips in all. */
-export let stripRows: i32, strips: i32;
-let framed: bool, frame: f64, stripWidth: i32, tileSide: i32, stripsInImage: i32;
+// The plan of the strips. `planStrips` fills it, at the start of a kernel and at the start of each of its parts, because each worker thread
+// has its own globals.
 
-/** So many windows in whole tiles. */
+/** Rows of windows in a strip, and strips of the whole batch. */
+export let stripRows: i32, strips: i32;
+/** Numbers of a frame; 0 if strips are read in the image. */
+export let frameNumbers: f64;
+/** True if strips are copied into frames; pixels in a row of a frame; side of a tile of windows; strips of one image. */
+let framed: bool, stripWidth: i32, tileSide: i32, stripsInImage: i32;
+
+// The current strip. `enterStrip` fills it.
+
+/** Rows of windows in the current strip, and the bytes from one of its rows of pixels to the next. */
+export let rowsHere: i32, pitch: usize;
+/** Its first row of windows, counted from the top of the image. */
+let firstRow: i32;
+
+/** `windows`, rounded up to whole tiles. */
 // @ts-ignore: decorator
 @inline
 function whole(windows: i32): i32 {
@@ -20,8 +42,8 @@ function whole(windows: i32): i32 {
 }
 
 /**
- * How images, whose sizes were read, are cut into strips of at most `windows` windows. Windows come in tiles of `side` × `side`; there are
- * zeros under those of a tile that are beyond the last.
+ * Plans strips of at most `windows` windows for the sizes that were read. Windows come in tiles of `side` × `side`; a tile that is not full
+ * reads zeros.
  */
 export function planStrips(windows: i32, side: i32): void {
   tileSide = side;
@@ -34,21 +56,12 @@ export function planStrips(windows: i32, side: i32): void {
   stripRows = max(side, <i32>min<i64>(whole(outHeight), min<i64>(fitting, windows / max(1, outWidth)) / side * side));
   stripsInImage = (outHeight + stripRows - 1) / stripRows;
   strips = <i32>min<i64>(i32.MAX_VALUE, <i64>batch * stripsInImage);
-  stripWidth = <i32>across; // if a frame fits into memory, so does its width into 32 bits
-  frame = framed ? <f64>((<i64>stripRows - 1) * strideY + reachY) * <f64>across * <f64>channels : 0;
+  stripWidth = <i32>across; // a frame that fits into memory has a width of at most 32 bits
+  frameNumbers = framed ? <f64>((<i64>stripRows - 1) * strideY + reachY) * <f64>across * <f64>channels : 0;
 }
 
-/** Numbers of a frame. */
-export function frameNumbers(): f64 {
-  return frame;
-}
-
-/** Of the strip that is on: how many rows of windows there are, and how many bytes its rows of pixels are apart. */
-export let rowsHere: i32, pitch: usize;
-let firstRow: i32;
-
-/** Where the pixels under the windows of a strip begin. */
-export function strip(index: i32, x: usize, frameAt: usize): usize {
+/** Makes strip `index` of x the current strip. Returns the address of its first pixel; `frameAt`: memory for a frame. */
+export function enterStrip(index: i32, x: usize, frameAt: usize): usize {
   const image = index / stripsInImage;
   firstRow = (index % stripsInImage) * stripRows;
   rowsHere = min(stripRows, outHeight - firstRow);
@@ -62,7 +75,7 @@ export function strip(index: i32, x: usize, frameAt: usize): usize {
   }
   pitch = <usize>stripWidth * pixel;
   const before = max(0, padLeft);
-  const first = max(0, -padLeft); // padding may be negative: the first window begins inside
+  const first = max(0, -padLeft); // padding may be negative: then the first window begins inside the image
   const inside = max(0, min(stripWidth - before, width - first));
   const end = top + (whole(rowsHere) - 1) * strideY + (kernelHeight - 1) * dilationY + 1;
   let to = frameAt;
@@ -80,7 +93,7 @@ export function strip(index: i32, x: usize, frameAt: usize): usize {
   return frameAt;
 }
 
-/** Where the first row of windows of a strip lies in the output, in pixels. */
+/** The number of the first window of the current strip, whose index is `index`, in the batch. */
 export function firstWindow(index: i32): i32 {
   return ((index / stripsInImage) * outHeight + firstRow) * outWidth;
 }

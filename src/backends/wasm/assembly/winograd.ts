@@ -3,7 +3,7 @@
 // products, one for each place in the tile.
 
 import { channels, outputs, outWidth } from "./sizes";
-import { firstWindow, pitch, rowsHere, strip, stripRows } from "./strips";
+import { enterStrip, firstWindow, pitch, rowsHere, stripRows } from "./strips";
 import { collect } from "./doubles";
 import { NR, PANEL, tilePanels } from "./tile";
 
@@ -25,7 +25,7 @@ function blockTiles(tiles: i32): i32 {
 }
 
 /** Bytes of the transformed tiles of a block, and of the products with eight outputs. */
-export function winogradOwn(): i32 {
+export function winogradBytes(): i32 {
   return 4 * 16 * blockTiles(tilesIn(stripRows)) * (channels + NR);
 }
 
@@ -117,7 +117,7 @@ function lower(m: usize, place: usize): v128 {
 export function winogradStrip(
   index: i32, x: usize, u: usize, panels: i32, bias: usize, y: usize, accumulate: bool, frame: usize, work: usize,
 ): void {
-  const source = strip(index, x, frame);
+  const source = enterStrip(index, x, frame);
   const pixel: usize = 4 * <usize>channels;
   const outStep: usize = 4 * <usize>outputs;
   const across = (outWidth + 1) / 2;
@@ -209,7 +209,7 @@ export function winogradSums(): i32 {
 }
 
 /** Bytes of the transforms of a block of tiles, and of dy's. */
-export function winogradGradOwn(): i32 {
+export function winogradGradBytes(): i32 {
   return 4 * 16 * GRAD_TILES * (channelPanels() * NR + outputGroups() * PANEL);
 }
 
@@ -231,7 +231,7 @@ export function winogradGradCollect(totals: usize): void {
 /** Adds the windows of a strip to dU. */
 export function winogradGradStrip(index: i32, x: usize, dy: usize, totals: usize, frame: usize, work: usize): void {
   const sums = totals + 8 * <usize>winogradSums();
-  const source = strip(index, x, frame);
+  const source = enterStrip(index, x, frame);
   const pixel: usize = 4 * <usize>channels;
   const outStep: usize = 4 * <usize>outputs;
   const across = (outWidth + 1) / 2;
