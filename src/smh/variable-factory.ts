@@ -100,7 +100,7 @@ export class VariableFactory implements VariableCreator {
   readonly #core: readonly Parameter[];
   readonly #made = new Map<string, Variable>();
   /** Names of what modifiers asked for. */
-  readonly #helpers = new Set<string>();
+  readonly #scales = new Set<string>();
   readonly #placements = new Map<string, readonly (readonly Range[])[]>();
   /** What modifiers asked of the initializers, by variable: files keep it, since it changes the weights. */
   readonly #initializers = new Map<string, readonly [mean: number | null, deviation: number | null]>();
@@ -123,7 +123,7 @@ export class VariableFactory implements VariableCreator {
     checkRequest(name, shape, options);
     const existing = this.#made.get(name);
     if (existing !== undefined) return sameVariable(existing, shape, options);
-    if (this.#helpers.has(name) || this.pool?.coreVariables.some((core) => core.name === name)) {
+    if (this.#scales.has(name) || this.pool?.coreVariables.some((core) => core.name === name)) {
       throw new VariableError(name, "is the name of the pool's own numbers or of a modifier's; give the layer another scope()");
     }
     const pooled = this.pool !== null && options.trainable !== false && this.#takes(name, shape);
@@ -141,14 +141,14 @@ export class VariableFactory implements VariableCreator {
       init: asked.init,
       stddev: pool.stddev,
       variable: (suffix, ownShape = [], ownInit = onesInit) => {
-        const helper = `${name}/${suffix}`;
-        if (this.#made.has(helper))
-          throw new VariableError(helper, "is a variable of the model and asked for by the modifier, too");
-        this.#helpers.add(helper);
-        return this.#own.create(helper, ownShape, { init: ownInit, reuse: true }).read();
+        const scaleName = `${name}/${suffix}`;
+        if (this.#made.has(scaleName))
+          throw new VariableError(scaleName, "is a variable of the model and asked for by the modifier, too");
+        this.#scales.add(scaleName);
+        return this.#own.create(scaleName, ownShape, { init: ownInit, reuse: true }).read();
       },
     };
-    this.#checkRoom(pool, name, shape); // a variable that the pool refuses leaves nothing behind
+    this.#checkFits(pool, name, shape); // a variable that the pool refuses leaves nothing behind
     const tried = noGrad(() => modify(zeros(shape), context)); // creates what the modifier asks for
     if (!(tried instanceof Tensor && sameShape(tried.shape, shape))) {
       const made = tried instanceof Tensor ? show(tried.shape) : typeof tried;
@@ -177,7 +177,7 @@ export class VariableFactory implements VariableCreator {
   }
 
   /** @throws PoolError that names the variable, what took the rest of the pool, and the remedy, if the pool is full. */
-  #checkRoom(pool: VariablePool, name: string, shape: Shape): void {
+  #checkFits(pool: VariablePool, name: string, shape: Shape): void {
     try {
       pool.check(sizeOf(shape));
     } catch (error) {
@@ -194,7 +194,7 @@ export class VariableFactory implements VariableCreator {
 
   /** What layers asked for, here or of `variables`; not what modifiers did. */
   variables(): readonly Variable[] {
-    const elsewhere = this.#own.variables().filter(({ name }) => !this.#made.has(name) && !this.#helpers.has(name));
+    const elsewhere = this.#own.variables().filter(({ name }) => !this.#made.has(name) && !this.#scales.has(name));
     return [...this.#made.values(), ...elsewhere];
   }
 
