@@ -13,7 +13,7 @@ const tables: Readonly<Record<string, (gemm: Gemm) => void>> = {
 /** [m, n, k] and what it is. */
 const shapes: readonly (readonly [string, number, number, number])[] = [
   ["512³", 512, 512, 512],
-  ["pool product of the seed's net", 837, 837, 167],
+  ["pool product of the 128×128 net", 837, 837, 167],
   ["im2col of the toy net", 100_352, 16, 25],
 ];
 

@@ -119,7 +119,7 @@ def training(name, batch, height, width, channels, d=0, r=0):
 for batch in (128, 32):
     training(f"toy net, dense, training step, batch {batch}", batch, 28, 28, 1)
     training(f"toy net, SMH 0.4, training step, batch {batch}", batch, 28, 28, 1, 179, 35)
-training("seed's net, SMH 0.4, training step, batch 8", 8, 128, 128, 3, 837, 167)
+training("128×128 net, SMH 0.4, training step, batch 8", 8, 128, 128, 3, 837, 167)
 model, _ = network(28, 28, 1)
 with torch.no_grad():
     for batch in (1, 256):

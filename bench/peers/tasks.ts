@@ -46,7 +46,7 @@ export const TRAINING: Readonly<Record<string, Network>> = {
   "toy net, SMH 0.4, training step, batch 128": { ...TOY, batch: 128, d: 179, r: 35 },
   "toy net, dense, training step, batch 32": { ...TOY, batch: 32, d: 0, r: 0 },
   "toy net, SMH 0.4, training step, batch 32": { ...TOY, batch: 32, d: 179, r: 35 },
-  "seed's net, SMH 0.4, training step, batch 8": { height: 128, width: 128, channels: 3, batch: 8, d: 837, r: 167 },
+  "128×128 net, SMH 0.4, training step, batch 8": { height: 128, width: 128, channels: 3, batch: 8, d: 837, r: 167 },
 };
 
 export const INFERENCE: Readonly<Record<string, Network>> = {

@@ -1,4 +1,4 @@
-// Runs in Node and, made one file by any bundler, in a browser's page or worker: trains a compressed network and hands its weights on as bytes.
+// Trains a compressed network and returns its weights as bytes. Runs in Node.js and, bundled into one file, in a page or worker of a browser.
 import { Generator } from "hashgrad";
 import { syntheticDigits } from "hashgrad/data";
 import { encodeWeights, loadWeights } from "hashgrad/io";

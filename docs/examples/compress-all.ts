@@ -1,4 +1,4 @@
-// Step 3 of the seed: all variables of a model from the pool, by either hook. The scope may be called SMH; everything in it is compressed.
+// Step 3 of the original README: all variables of a model come from the pool, with either scope function. A scope called SMH is compressed, too.
 import { Generator, randomUniform, variableCreatorScope, variableScope } from "hashgrad";
 import { fanoutScaleModifier, ProductVariablePool, VariableFactory } from "hashgrad/smh";
 import { toyNetworkNamed, toyNetworkUnnamed } from "./toy-network.ts";

@@ -1,4 +1,4 @@
-// The seed's kernel_factory: only variables with "kernel" in their names come from the pool.
+// The kernel_factory of the original README: only variables with "kernel" in their names come from the pool.
 import { variableCreatorScope } from "hashgrad";
 import { fanoutScaleModifier, ProductVariablePool, VariableFactory } from "hashgrad/smh";
 import { toyNetworkUnnamed } from "./toy-network.ts";

@@ -1,4 +1,4 @@
-// Only the convolution from the pool: it gets the factory, the rest of the network ordinary variables.
+// Only the convolution comes from the pool: it gets the factory; the other layers get dense variables.
 import { DenseVariables, Generator, randomUniform, relu, scope, type VariableCreator, variableCreatorScope } from "hashgrad";
 import { conv2d, dense, flatten, type Layer, maxPool2d, sequential } from "hashgrad/nn";
 import { fanoutScaleModifier, ProductVariablePool, VariableFactory } from "hashgrad/smh";

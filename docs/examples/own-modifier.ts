@@ -1,4 +1,4 @@
-// A modifier is a function of the slice. A plain one fits; one with trained numbers of its own asks the context for them.
+// A modifier is a function of the slice. A modifier with trained numbers asks the context for them.
 import { add, DenseVariables, mul, type Tensor, tanh, zerosInit } from "hashgrad";
 import { toyNetwork } from "hashgrad/nn";
 import {

@@ -1,4 +1,4 @@
-// Step 2 of the seed: the pool and the factory.
+// Step 2 of the original README: the pool and the factory.
 import { fanoutScaleModifier, ProductVariablePool, VariableFactory } from "hashgrad/smh";
 
 const pool = new ProductVariablePool({

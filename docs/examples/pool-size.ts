@@ -1,4 +1,4 @@
-// Step 1 of the seed: how large must the pool be? Nobody multiplies by hand: the model is built once, without allocating its weights.
+// Step 1 of the original README: the size of the pool. `survey` and `poolSizeFor` build the model once without allocating its weights.
 import { survey } from "hashgrad";
 import { poolSizeFor } from "hashgrad/smh";
 import { toyNetworkNamed } from "./toy-network.ts";
@@ -11,5 +11,5 @@ for (const { name, shape, size } of survey(toyNetworkNamed)) console.log(name, s
 
 console.log(poolSizeFor(toyNetworkNamed)); // kernels and matrices, the default choice
 //=> 656560
-console.log(poolSizeFor(toyNetworkNamed, { applyTo: ".*" })); // every variable, as in the seed's table
+console.log(poolSizeFor(toyNetworkNamed, { applyTo: ".*" })); // every variable, as in the table of the original README
 //=> 656586

@@ -1,8 +1,8 @@
-// The seed's toy network, in the two ways it is written there. A layer asks `vars` for its weights and never learns where they live.
+// The toy network of the original README, in its two forms. A layer asks `vars` for its weights; it does not know how they are stored.
 import { DenseVariables, Generator, randomUniform, relu, scope, summary, type VariableCreator } from "hashgrad";
 import { conv2d, dense, flatten, type Layer, maxPool2d, sequential } from "hashgrad/nn";
 
-/** Layers without names, as with Keras; `variableCreatorScope` gives their variables unique ones. */
+/** Layers without names, as in Keras; `variableCreatorScope` gives their variables unique names. */
 export function toyNetworkUnnamed(vars: VariableCreator): Layer {
   return sequential(
     conv2d(vars, 3, 16, [5, 5], { padding: "same" }),
