@@ -52,24 +52,7 @@ export type { Reduced } from "./reduce.ts";
 export * as reference from "./reference.ts";
 export { cumsum, largest, logSumExp, logSumExpGrad, norm, normGrad, prod, prodGrad } from "./scans.ts";
 export { signatures } from "./signatures.ts";
-export {
-  cos,
-  cosGrad,
-  elu,
-  eluGrad,
-  erf,
-  erfGrad,
-  exactGelu,
-  exactGeluGrad,
-  flatGrad,
-  floor,
-  mish,
-  mishGrad,
-  round,
-  type Special,
-  sin,
-  sinGrad,
-} from "./special.ts";
+export * from "./special.ts";
 export type { View } from "./strided.ts";
 export { decodeText, encodeText } from "./text.ts";
 export { overlap, type Windows } from "./windows.ts";

@@ -1,9 +1,33 @@
 import { kernels } from "../backends/index.ts";
-import { alloc, eluGrad, elu as eluKernel, exactGelu, exactGeluGrad, mishGrad, mish as mishKernel } from "../kernels/index.ts";
+import { eluGrad, elu as eluKernel, exactGelu, exactGeluGrad, mishGrad, mish as mishKernel } from "../kernels/index.ts";
 import { readName, readNumber, readOptions, readTensor, type Tensor } from "../tensor/index.ts";
-import { add, clip, mul, relu } from "./elementwise.ts";
-import { record } from "./record.ts";
-import { special } from "./special.ts";
+import { add, clip, mul } from "./elementwise.ts";
+import { pointwise, unary } from "./unary.ts";
+
+export const tanh = (x: Tensor): Tensor => unary("tanh", x);
+/** 1/(1 + e⁻ˣ) */
+export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
+/** max(x, 0), with slope 0 at 0. */
+export const relu = (x: Tensor): Tensor => unary("relu", x);
+/** x·sigmoid(x), also known as swish. */
+export const silu = (x: Tensor): Tensor => unary("silu", x);
+/** x·min(max(x + 3, 0), 6)/6 (Howard et al. 2019). */
+export const hardSwish = (x: Tensor): Tensor => unary("hardSwish", x);
+/** ln(1 + eˣ), without overflow. */
+export const softplus = (x: Tensor): Tensor => unary("softplus", x);
+
+/**
+ * x where it is positive, else alpha·x (alpha 0.2, as TensorFlow; PyTorch uses 0.01). The slope at 0 is alpha.
+ * With alpha 0, −∞ gives 0·∞ = NaN, as in PyTorch; `relu` gives 0.
+ */
+export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
+  readTensor("leakyRelu", "x", x);
+  readNumber("leakyRelu", "alpha", alpha);
+  return pointwise("leakyRelu", { alpha }, x, {
+    forward: (v, y) => kernels.leakyRelu(v, y, alpha),
+    gradient: (v, y, dy, dx, accumulate) => kernels.leakyReluGrad(v, y, dy, dx, accumulate, alpha),
+  });
+}
 
 /** `approximate` ("tanh"): "none" computes Φ by the error function, "tanh" by the formula of Hendrycks and Gimpel (2016). */
 export type GeluOptions = { readonly approximate?: "tanh" | "none" };
@@ -16,21 +40,20 @@ export function gelu(x: Tensor, options?: GeluOptions): Tensor {
   readTensor("gelu", "x", x);
   const { approximate = "tanh" } = readOptions("gelu", options, ["approximate"]);
   readName("gelu", "approximate", approximate, ["tanh", "none"]);
-  if (approximate === "none") return special("gelu", { approximate }, x, { forward: exactGelu, gradient: exactGeluGrad });
-  const y = alloc(x.size);
-  kernels.gelu(x.data, y);
-  return record("gelu", { approximate }, [x], x.shape, y, (dy, into) =>
-    into(x, (dx, accumulate) => kernels.geluGrad(x.data, y, dy, dx, accumulate)),
-  );
+  if (approximate === "none") return pointwise("gelu", { approximate }, x, { forward: exactGelu, gradient: exactGeluGrad });
+  return pointwise("gelu", { approximate }, x, {
+    forward: (v, y) => kernels.gelu(v, y),
+    gradient: (v, y, dy, dx, accumulate) => kernels.geluGrad(v, y, dy, dx, accumulate),
+  });
 }
 
 /** x where it is positive, else alpha·(eˣ − 1); alpha 1 by default. The slope at 0 is alpha. */
 export function elu(x: Tensor, alpha = 1): Tensor {
   readTensor("elu", "x", x);
   readNumber("elu", "alpha", alpha);
-  return special("elu", { alpha }, x, {
+  return pointwise("elu", { alpha }, x, {
     forward: (v, y) => eluKernel(v, y, alpha),
-    gradient: (v, dy, dx, accumulate) => eluGrad(v, dy, dx, accumulate, alpha),
+    gradient: (v, y, dy, dx, accumulate) => eluGrad(v, y, dy, dx, accumulate, alpha),
   });
 }
 
@@ -47,4 +70,4 @@ export function hardSigmoid(x: Tensor): Tensor {
 }
 
 /** x·tanh(softplus(x)) (Misra 2019). */
-export const mish = (x: Tensor): Tensor => special("mish", {}, x, { forward: mishKernel, gradient: mishGrad });
+export const mish = (x: Tensor): Tensor => pointwise("mish", {}, x, { forward: mishKernel, gradient: mishGrad });

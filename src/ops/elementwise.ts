@@ -14,31 +14,7 @@ import {
 } from "../tensor/index.ts";
 import { broadcastTo } from "./movement.ts";
 import { record } from "./record.ts";
-
-/** Kernels `f(x, y)` that have a gradient `fGrad(x, y, dy, dx, accumulate)` beside them. */
-type Unary =
-  | "neg"
-  | "exp"
-  | "log"
-  | "sqrt"
-  | "square"
-  | "abs"
-  | "reciprocal"
-  | "tanh"
-  | "sigmoid"
-  | "relu"
-  | "silu"
-  | "hardSwish"
-  | "softplus";
-
-function unary(f: Unary, x: Tensor): Tensor {
-  readTensor(f, "x", x);
-  const y = alloc(x.size);
-  kernels[f](x.data, y);
-  return record(f, {}, [x], x.shape, y, (dy, into) =>
-    into(x, (dx, accumulate) => kernels[`${f}Grad` as const](x.data, y, dy, dx, accumulate)),
-  );
-}
+import { pointwise, unary } from "./unary.ts";
 
 /** −x */
 export const neg = (x: Tensor): Tensor => unary("neg", x);
@@ -54,32 +30,6 @@ export const square = (x: Tensor): Tensor => unary("square", x);
 export const abs = (x: Tensor): Tensor => unary("abs", x);
 /** 1/x */
 export const reciprocal = (x: Tensor): Tensor => unary("reciprocal", x);
-export const tanh = (x: Tensor): Tensor => unary("tanh", x);
-/** 1/(1 + e⁻ˣ) */
-export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
-/** max(x, 0), with slope 0 at 0. */
-export const relu = (x: Tensor): Tensor => unary("relu", x);
-/** x·sigmoid(x), also known as swish. */
-export const silu = (x: Tensor): Tensor => unary("silu", x);
-/** x·min(max(x + 3, 0), 6)/6 (Howard et al. 2019). */
-export const hardSwish = (x: Tensor): Tensor => unary("hardSwish", x);
-/** ln(1 + eˣ), without overflow. */
-export const softplus = (x: Tensor): Tensor => unary("softplus", x);
-
-/**
- * x where it is positive, else alpha·x (alpha 0.2, as TensorFlow; PyTorch uses 0.01). The slope at 0 is alpha.
- * With alpha 0, −∞ gives 0·∞ = NaN, as in PyTorch; `relu` gives 0.
- */
-export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
-  readTensor("leakyRelu", "x", x);
-  readNumber("leakyRelu", "alpha", alpha);
-  const y = alloc(x.size);
-  kernels.leakyRelu(x.data, y, alpha);
-  return record("leakyRelu", { alpha }, [x], x.shape, y, (dy, into) =>
-    into(x, (dx, accumulate) => kernels.leakyReluGrad(x.data, y, dy, dx, accumulate, alpha)),
-  );
-}
-
 const UNBOUNDED: Bounds = { infinite: true };
 
 /** x, but at least `low` and at most `high`; NaN stays NaN. The gradient passes between the bounds, and at them. */
@@ -88,11 +38,10 @@ export function clip(x: Tensor, low: number, high: number): Tensor {
   readNumber("clip", "low", low, UNBOUNDED);
   readNumber("clip", "high", high, UNBOUNDED);
   if (!(low <= high)) throw new ValueError("clip", `low must not be above high, got ${low} and ${high}`);
-  const y = alloc(x.size);
-  kernels.clip(x.data, y, low, high);
-  return record("clip", { low, high }, [x], x.shape, y, (dy, into) =>
-    into(x, (dx, accumulate) => kernels.clipGrad(x.data, y, dy, dx, accumulate, low, high)),
-  );
+  return pointwise("clip", { low, high }, x, {
+    forward: (v, y) => kernels.clip(v, y, low, high),
+    gradient: (v, y, dy, dx, accumulate) => kernels.clipGrad(v, y, dy, dx, accumulate, low, high),
+  });
 }
 
 /** Both operands as tensors of the shape they broadcast to. */

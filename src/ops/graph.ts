@@ -1,42 +1,44 @@
+import type { Kernels, Numbers } from "../kernels/index.ts";
 import type { Attributes, Shape, Tensor } from "../tensor/index.ts";
 import type { ExactPadding } from "./windows.ts";
 
+type Forward = (x: Numbers, y: Numbers) => void;
+type Backward = (x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean) => void;
+type UnaryKernel = {
+  [K in keyof Kernels]: `${K}Grad` extends keyof Kernels
+    ? [Kernels[K], Kernels[`${K}Grad`]] extends [Forward, Backward]
+      ? K
+      : never
+    : never;
+}[keyof Kernels];
+
+/** Ops of one tensor that are a kernel `op(x, y)` and its gradient `opGrad(x, y, dy, dx, accumulate)`. `gelu` also has an attribute. */
+export type Unary = Exclude<UnaryKernel, "gelu">;
+
 /** Ops without attributes: their result depends on their inputs only. */
 type Plain =
-  | "abs"
+  | Unary
   | "add"
   | "cos"
   | "div"
   | "equal"
   | "erf"
-  | "exp"
   | "floor"
   | "greater"
   | "greaterEqual"
-  | "hardSwish"
   | "less"
   | "lessEqual"
-  | "log"
   | "maximum"
   | "minimum"
   | "mish"
   | "mul"
   | "mulUnlessZero"
-  | "neg"
   | "notEqual"
   | "pow"
-  | "reciprocal"
-  | "relu"
   | "round"
-  | "sigmoid"
-  | "silu"
   | "sin"
-  | "softplus"
-  | "sqrt"
-  | "square"
   | "straightThroughSign"
   | "sub"
-  | "tanh"
   | "where";
 
 type Reduce = { readonly axis: readonly number[]; readonly keepDims: boolean };

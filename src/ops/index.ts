@@ -1,4 +1,4 @@
-export { elu, type GeluOptions, gelu, hardSigmoid, mish, relu6 } from "./activations.ts";
+export * from "./activations.ts";
 export { equal, greater, greaterEqual, less, lessEqual, notEqual } from "./comparisons.ts";
 export { type Conv1dOptions, conv1d } from "./conv1d.ts";
 export { type Conv2dOptions, conv2d, depthwiseConv2d } from "./conv2d.ts";
@@ -12,8 +12,6 @@ export {
   div,
   dropout,
   exp,
-  hardSwish,
-  leakyRelu,
   log,
   maximum,
   minimum,
@@ -22,15 +20,10 @@ export {
   neg,
   pow,
   reciprocal,
-  relu,
-  sigmoid,
-  silu,
-  softplus,
   sqrt,
   square,
   straightThroughSign,
   sub,
-  tanh,
   where,
 } from "./elementwise.ts";
 export type { Graph, GraphNode, OpAttributes } from "./graph.ts";
@@ -65,7 +58,7 @@ export type { Reduction } from "./reduction.ts";
 export { type ResizeOptions, resize } from "./resize.ts";
 export { expandDims, eye, flip, squeeze, tile, tril, triu } from "./shaping.ts";
 export { type TopK, topK } from "./sorting.ts";
-export { cos, erf, floor, round, rsqrt, sin } from "./special.ts";
+export * from "./special.ts";
 export { cumsum, logSumExp, norm, prod, standardDeviation, type VarianceOptions, variance } from "./statistics.ts";
 export { type Traced, trace } from "./trace.ts";
 export type { Padding, Padding1d, Pair } from "./windows.ts";

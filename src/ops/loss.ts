@@ -1,5 +1,6 @@
 import { readNumber, readOptions, readTensor, ShapeError, sameShape, show, type Tensor, ValueError } from "../tensor/index.ts";
-import { abs, add, clip, log, mul, mulUnlessZero, neg, softplus, square, sub, where } from "./elementwise.ts";
+import { softplus } from "./activations.ts";
+import { abs, add, clip, log, mul, mulUnlessZero, neg, square, sub, where } from "./elementwise.ts";
 import { sum } from "./reduce.ts";
 import { type Reduction, readReduction, reduced } from "./reduction.ts";
 

@@ -361,7 +361,7 @@ describe("trace", () => {
   });
 });
 
-test("docs/graph.md lists the call of every op", () => {
+test("docs/graph.md lists the call of every op with attributes", () => {
   const page = readFileSync(new URL("../../docs/graph.md", import.meta.url), "utf8");
   const rows = page.slice(page.indexOf("| op | call |")).matchAll(/^\| (`[^|]*) \|/gm);
   const listed = [...rows].flatMap(([, names]) => names!.replaceAll("`", "").split(", "));

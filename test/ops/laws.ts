@@ -22,6 +22,7 @@ import {
   whole,
 } from "./law.ts";
 import { lossLaws } from "./loss-laws.ts";
+import { type UnaryName, unaries, unaryOps } from "./unary.ts";
 import { windowLaws } from "./window-laws.ts";
 
 type OpName = Exclude<
@@ -301,12 +302,16 @@ const powLaw: Law = all(
   elementwise((x) => ops.pow(x, -2), { awayFrom: [0], gap: 0.5 }),
 );
 
+const unaryLaws = Object.fromEntries(
+  Object.entries(unaries).map(([name, { numbers }]) => [name, elementwise(unaryOps[name as UnaryName], numbers)]),
+) as Record<UnaryName, Law>;
+
 /** A law for every op that has a gradient. */
 export const laws: Readonly<Record<OpName, Law>> = {
   ...basicLaws,
+  ...unaryLaws,
   ...lossLaws,
   ...windowLaws,
-  abs: elementwise(ops.abs, { awayFrom: [0] }),
   add: all(pairwise(ops.add), doubled(ops.add)),
   batchNormInference: batchNormInferenceLaw,
   batchNormTraining: batchNormTrainingLaw,
@@ -317,7 +322,6 @@ export const laws: Readonly<Record<OpName, Law>> = {
   div: all(pairwise(ops.div, {}, { awayFrom: [0], gap: 0.5 }), doubled(ops.div, { awayFrom: [0], gap: 0.5 })),
   dropout: dropoutLaw,
   einsum: einsumLaw,
-  exp: elementwise(ops.exp),
   flatten: gradientLaw(
     shapes({ minAxes: 1 })
       .chain((shape) => tensors(shape))
@@ -329,13 +333,11 @@ export const laws: Readonly<Record<OpName, Law>> = {
       .chain((shape) => tensors(shape))
       .map((x) => ({ f: ops.globalAvgPool2d, xs: [x] })),
   ),
-  hardSwish: elementwise(ops.hardSwish, { min: -5, max: 5, awayFrom: [-3, 3] }),
   layerNorm: normalised(shapes({ maxAxes: 2 }), whole(4, 7), ops.layerNorm),
   leakyRelu: all(
     elementwise((x) => ops.leakyRelu(x), { awayFrom: [0] }),
     elementwise((x) => ops.leakyRelu(x, 0.01), { awayFrom: [0] }),
   ),
-  log: elementwise(ops.log, { min: 0.3, max: 3 }),
   logSoftmax: alongAxis(ops.logSoftmax, { min: -5, max: 5 }),
   matmul: all(matmulLaw, vectorLaw),
   max: reduction(ops.max, { distinct: 0.04 }),
@@ -345,26 +347,17 @@ export const laws: Readonly<Record<OpName, Law>> = {
   minimum: pairwise(ops.minimum, nearWhole, nearHalf),
   mul: all(pairwise(ops.mul), doubled(ops.mul), scaledLaw),
   mulUnlessZero: pairwise(ops.mulUnlessZero, { awayFrom: [0], gap: 0.02 }),
-  neg: elementwise(ops.neg),
   pad: padLaw,
   pow: powLaw,
-  reciprocal: elementwise(ops.reciprocal, { awayFrom: [0], gap: 0.4 }),
-  relu: elementwise(ops.relu, { awayFrom: [0] }),
   reshape: reshapeLaw,
-  sigmoid: elementwise(ops.sigmoid, { min: -5, max: 5 }),
-  silu: elementwise(ops.silu, { min: -5, max: 5 }),
   slice: all(sliceLaw, basicLaws.slice),
   softmax: alongAxis(ops.softmax, { min: -3, max: 3 }),
-  softplus: elementwise(ops.softplus, { min: -5, max: 5 }),
   split: splitLaw,
-  sqrt: elementwise(ops.sqrt, { min: 0.3, max: 3 }),
-  square: elementwise(ops.square),
   stack: stackLaw,
   straightThroughSign: straightThroughLaw,
   sub: all(pairwise(ops.sub), doubled(ops.sub)),
   sum: reduction(ops.sum),
   take: gatherLaw("tensor"),
-  tanh: elementwise(ops.tanh, { min: -3, max: 3 }),
   transpose: transposeLaw,
   where: whereLaw,
 };

@@ -2,14 +2,16 @@ import * as ops from "../../src/ops/index.ts";
 import { show, type Tensor, tensor } from "../../src/tensor/index.ts";
 
 type Op = keyof ops.OpAttributes;
+type WithoutAttributes = { [K in Op]: ops.OpAttributes[K] extends Readonly<Record<string, never>> ? K : never }[Op];
 type Calls = {
-  readonly [K in Op]: (attributes: ops.OpAttributes[K], x: Tensor, y: Tensor, z: Tensor) => Tensor;
+  readonly [K in Exclude<Op, WithoutAttributes>]: (attributes: ops.OpAttributes[K], x: Tensor, y: Tensor, z: Tensor) => Tensor;
 };
 
-/** How the public function of each op is called with recorded attributes and inputs. docs/graph.md says the same in a table. */
+/**
+ * How the public function of each op with attributes is called with these and the inputs; docs/graph.md says the same in a table. Other ops
+ * are called with their inputs.
+ */
 export const calls: Calls = {
-  abs: (_, x) => ops.abs(x),
-  add: (_, a, b) => ops.add(a, b),
   avgPool2d: ({ size, ...options }, x) => ops.avgPool2d(x, size, options),
   batchNormInference: ({ epsilon }, x, mean, variance) =>
     ops.batchNormInference(x, undefined, undefined, mean, variance, epsilon),
@@ -18,79 +20,47 @@ export const calls: Calls = {
   clip: ({ low, high }, x) => ops.clip(x, low, high),
   concat: ({ axis }, ...xs) => ops.concat(xs, axis),
   conv2dTranspose: (options, x, kernel, bias) => ops.conv2dTranspose(x, kernel, { ...options, ...optional(bias) }),
-  cos: (_, x) => ops.cos(x),
   conv2d: (options, x, kernel, bias) => ops.conv2d(x, kernel, { ...options, ...optional(bias) }),
   crossEntropy: ({ labels, ...options }, logits) => ops.crossEntropy(logits, labels, options),
   cumsum: ({ axis }, x) => ops.cumsum(x, axis),
   cyclicSlice: ({ begin, length }, x) => ops.cyclicSlice(x, begin, length),
   depthwiseConv2d: (options, x, kernel, bias) => ops.depthwiseConv2d(x, kernel, { ...options, ...optional(bias) }),
-  div: (_, a, b) => ops.div(a, b),
   elu: ({ alpha }, x) => ops.elu(x, alpha),
-  equal: (_, a, b) => ops.equal(a, b),
-  erf: (_, x) => ops.erf(x),
-  exp: (_, x) => ops.exp(x),
   flip: ({ axis }, x) => ops.flip(x, axis),
-  floor: (_, x) => ops.floor(x),
   gather: ({ indices, axis }, x) => ops.gather(x, indices, axis),
   gelu: (options, x) => ops.gelu(x, options),
-  greater: (_, a, b) => ops.greater(a, b),
-  greaterEqual: (_, a, b) => ops.greaterEqual(a, b),
-  hardSwish: (_, x) => ops.hardSwish(x),
   layerNorm: ({ epsilon }, x) => ops.layerNorm(x, undefined, undefined, epsilon),
   leakyRelu: ({ alpha }, x) => ops.leakyRelu(x, alpha),
-  less: (_, a, b) => ops.less(a, b),
-  lessEqual: (_, a, b) => ops.lessEqual(a, b),
-  log: (_, x) => ops.log(x),
   logSoftmax: ({ axis }, x) => ops.logSoftmax(x, axis),
   logSumExp: ({ axis, ...options }, x) => ops.logSumExp(x, axis, options),
   matmul: (options, a, b, bias) => ops.matmul(a, b, { ...options, ...optional(bias) }),
   max: ({ axis, ...options }, x) => ops.max(x, axis, options),
   maxPool2d: ({ size, ...options }, x) => ops.maxPool2d(x, size, options),
-  maximum: (_, a, b) => ops.maximum(a, b),
   mean: ({ axis, ...options }, x) => ops.mean(x, axis, options),
   min: ({ axis, ...options }, x) => ops.min(x, axis, options),
-  minimum: (_, a, b) => ops.minimum(a, b),
-  mish: (_, x) => ops.mish(x),
-  mul: (_, a, b) => ops.mul(a, b),
-  mulUnlessZero: (_, weight, x) => ops.mulUnlessZero(weight, x),
-  neg: (_, x) => ops.neg(x),
   norm: ({ axis, ...options }, x) => ops.norm(x, axis, options),
-  notEqual: (_, a, b) => ops.notEqual(a, b),
   pad: ({ padding, value }, x) => ops.pad(x, padding, value),
-  pow: (_, a, b) => ops.pow(a, b),
   prod: ({ axis, ...options }, x) => ops.prod(x, axis, options),
-  reciprocal: (_, x) => ops.reciprocal(x),
-  relu: (_, x) => ops.relu(x),
   reshape: ({ shape }, x) => ops.reshape(x, shape),
-  round: (_, x) => ops.round(x),
-  sigmoid: (_, x) => ops.sigmoid(x),
-  silu: (_, x) => ops.silu(x),
-  sin: (_, x) => ops.sin(x),
   slice: ({ begin, size, ...options }, x) => ops.slice(x, begin, size, options),
   softmax: ({ axis }, x) => ops.softmax(x, axis),
-  softplus: (_, x) => ops.softplus(x),
-  sqrt: (_, x) => ops.sqrt(x),
-  square: (_, x) => ops.square(x),
-  straightThroughSign: (_, x) => ops.straightThroughSign(x),
-  sub: (_, a, b) => ops.sub(a, b),
   sum: ({ axis, ...options }, x) => ops.sum(x, axis, options),
-  tanh: (_, x) => ops.tanh(x),
   take: ({ axis }, x, ids) => ops.take(x, ids, axis),
   topK: ({ k, axis }, x) => ops.topK(x, k, axis).values,
   transpose: ({ order }, x) => ops.transpose(x, order),
-  where: (_, condition, a, b) => ops.where(condition, a, b),
 };
 
 const optional = (bias: Tensor | undefined): { readonly bias?: Tensor } => (bias === undefined ? {} : { bias });
 
 type OpNode = Extract<ops.GraphNode, { readonly kind: "op" }>;
+type Call = (attributes: OpNode["attributes"], ...inputs: readonly Tensor[]) => Tensor;
 
-function callOf<K extends Op>(
-  { op, attributes }: { readonly op: K; readonly attributes: ops.OpAttributes[K] },
-  xs: Tensor[],
-): Tensor {
-  if (!(op in calls)) throw new Error(`${op} is not an op of the table`);
-  return calls[op](attributes, ...(xs as [Tensor, Tensor, Tensor]));
+function callOf({ op, attributes }: OpNode, xs: readonly Tensor[]): Tensor {
+  const call = (calls as Readonly<Record<string, Call | undefined>>)[op];
+  if (call !== undefined) return call(attributes, ...xs);
+  const plain: unknown = Reflect.get(ops, op);
+  if (typeof plain !== "function" || Object.keys(attributes).length > 0) throw new Error(`${op} is not an op of the table`);
+  return Reflect.apply(plain, null, xs) as Tensor;
 }
 
 /** The tensor of every node of a graph, for other inputs too. */
@@ -104,7 +74,7 @@ export function replay(graph: ops.Graph, inputs: readonly Tensor[]): Tensor[] {
     if (node.kind === "constant" || node.kind === "parameter") return node.tensor;
     if (node.kind === "custom") throw new Error(`${node.op} is a user's op`);
     return callOf(
-      node as OpNode,
+      node,
       node.inputs.map((at) => values[at]!),
     );
   }

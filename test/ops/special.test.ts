@@ -17,20 +17,12 @@ const gelus = [
   -1.0444259356238256e-7, -0.004049694094890287, -0.015524163314440348, -0.15865525393145707, -0.1146265733433142, 0,
   0.11585194188782061, 0.5800294857173488, 0.8413447460685429, 2.8945891414288862, 3.9998733150326675,
 ];
-const sixth = (x: number): number => x / 6 + 0.5;
 
 test.each<[string, (x: Tensor) => Tensor, readonly number[]]>([
-  ["sin", ops.sin, points.map(Math.sin)],
-  ["cos", ops.cos, points.map(Math.cos)],
   ["erf", ops.erf, erfs],
   ["exact gelu", exact, gelus],
   ["elu", ops.elu, points.map((x) => (x < 0 ? Math.expm1(x) : x))],
   ["elu with alpha 0.5", (x) => ops.elu(x, 0.5), points.map((x) => (x < 0 ? 0.5 * Math.expm1(x) : x))],
-  ["relu6", ops.relu6, points.map((x) => Math.min(6, Math.max(0, x)))],
-  ["hardSigmoid", ops.hardSigmoid, points.map((x) => Math.min(1, Math.max(0, sixth(x))))],
-  ["mish", ops.mish, points.map((x) => x * Math.tanh(Math.log(1 + Math.exp(x))))],
-  ["floor", ops.floor, [-6, -3, -3, -1, -1, 0, 0, 0, 1, 2, 4]],
-  ["round", ops.round, [-6, -3, -2, -1, -0, 0, 0, 1, 1, 3, 4]],
 ])("%s is right to one unit of float32 or 1e-7", (_, op, want) => {
   for (const [i, got] of [...op(tensor(points)).data].entries())
     expect(Math.abs(got - want[i]!)).toBeLessThan(1e-7 * (1 + Math.abs(want[i]!)));
@@ -65,16 +57,8 @@ test("elu and erf keep the digits of small numbers", () => {
 
 describe("NaN, infinity, scalars and empty tensors", () => {
   const cases: readonly (readonly [string, (x: Tensor) => Tensor, readonly number[], readonly number[]])[] = [
-    ["sin", ops.sin, [nan, nan], [nan, nan]],
-    ["cos", ops.cos, [nan, nan], [nan, nan]],
-    ["erf", ops.erf, [-1, 1], [0, 0]],
     ["exact gelu", exact, [0, inf], [0, 1]],
     ["elu", ops.elu, [-1, inf], [0, 1]],
-    ["relu6", ops.relu6, [0, 6], [0, 0]],
-    ["hardSigmoid", ops.hardSigmoid, [0, 1], [0, 0]],
-    ["mish", ops.mish, [0, inf], [0, 1]],
-    ["floor", ops.floor, [-inf, inf], [0, 0]],
-    ["round", ops.round, [-inf, inf], [0, 0]],
   ];
   test.each(cases)("%s and its gradient have their limits at ±∞", (_, op, values, slopes) => {
     const x = variable(tensor([-inf, inf]));
@@ -94,11 +78,6 @@ describe("NaN, infinity, scalars and empty tensors", () => {
 test.each<[string, (x: Tensor) => Tensor, number, number]>([
   ["elu at 0", ops.elu, 0, 1],
   ["elu with alpha 0.5 at 0", (x) => ops.elu(x, 0.5), 0, 0.5],
-  ["relu6 at 0", ops.relu6, 0, 0],
-  ["relu6 at 6", ops.relu6, 6, 1],
-  ["hardSigmoid at 3", ops.hardSigmoid, 3, Math.fround(1 / 6)],
-  ["floor at 1", ops.floor, 1, 0],
-  ["round at 0.5", ops.round, 0.5, 0],
 ])("the slope of %s", (_, f, at, slope) => {
   const x = variable(tensor(at));
   expect(gradients(f(x), [x])[0]!.item()).toBe(slope);

@@ -1,0 +1,35 @@
+import { kernels } from "../backends/index.ts";
+import { alloc, type Numbers } from "../kernels/index.ts";
+import { readTensor, type Tensor } from "../tensor/index.ts";
+import type { OpAttributes, Unary } from "./graph.ts";
+import { record } from "./record.ts";
+
+/** The op of the kernel `f(x, y)` and its gradient `fGrad(x, y, dy, dx, accumulate)`. */
+export function unary(f: Unary, x: Tensor): Tensor {
+  readTensor(f, "x", x);
+  const y = alloc(x.size);
+  kernels[f](x.data, y);
+  return record(f, {}, [x], x.shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => kernels[`${f}Grad` as const](x.data, y, dy, dx, accumulate)),
+  );
+}
+
+type Pointwise = {
+  readonly forward: (x: Numbers, y: Numbers) => void;
+  readonly gradient: (x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean) => void;
+};
+
+/** Any other op of one tensor, element by element. */
+export function pointwise<Op extends keyof OpAttributes>(
+  op: Op,
+  attributes: OpAttributes[Op],
+  x: Tensor,
+  { forward, gradient }: Pointwise,
+): Tensor {
+  readTensor(op, "x", x);
+  const y = alloc(x.size);
+  forward(x.data, y);
+  return record(op, attributes, [x], x.shape, y, (dy, into) =>
+    into(x, (dx, accumulate) => gradient(x.data, y, dy, dx, accumulate)),
+  );
+}
