@@ -3,7 +3,9 @@ export { columnMoments, standardiseColumns, standardiseColumnsGrad, standardiseC
 export { conv2d } from "./conv";
 export { conv2dInputGrad } from "./conv-input-grad";
 export { conv2dKernelGrad } from "./conv-kernel-grad";
-export { acrossFour, depthwiseConv2d, depthwiseConv2dInputGrad, depthwiseConv2dKernelGrad, sumsOfFour } from "./depthwise";
+export { computeFourOutputs, depthwiseConv2d } from "./depthwise";
+export { depthwiseConv2dInputGrad } from "./depthwise-input-grad";
+export { depthwiseConv2dKernelGrad, sumFourWindows } from "./depthwise-kernel-grad";
 export * from "./elementwise";
 export { gemm } from "./gemm";
 export { longTile } from "./long-tile";
