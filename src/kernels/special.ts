@@ -1,6 +1,7 @@
 import type { Numbers } from "./memory.ts";
 
-// Elementwise functions without a fast version. They are not in the table of kernels, so bundlers drop those that a program does not use.
+// Elementwise functions that few programs use. Those that reference.ts exports are kernels of the table and have a fast version. Bundlers
+// drop all others if a program does not use them.
 // Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y, dx: ∂loss/∂x, overwritten or, when `accumulate`, added to.
 
 export function sin(x: Numbers, y: Numbers): void {

@@ -82,18 +82,23 @@ export function exp(x: v128): v128 {
   return i64x2.add(p, i64x2.shl(t, 52)); // times 2ⁿ
 }
 
-/** tanh |x| = (e²ˣ − 1)/(e²ˣ + 1), where e²ˣ − 1 = 2ⁿ·(eʳ − 1) + (2ⁿ − 1) loses nothing near 0; then the sign. */
+/** eˣ − 1 = 2ⁿ·(eʳ − 1) + (2ⁿ − 1), which loses nothing near 0; x from −1023·ln 2 to 1024·ln 2. NaN stays NaN. */
+// @ts-ignore: decorator
+@inline
+export function expm1(x: v128): v128 {
+  const t = f64x2.add(f64x2.mul(x, both(LOG2E)), both(MAGIC));
+  const r = f64x2.sub(x, f64x2.mul(f64x2.sub(t, both(MAGIC)), both(LN2)));
+  const power = i64x2.add(both(ONE), i64x2.shl(t, 52));
+  return f64x2.add(f64x2.mul(power, f64x2.mul(r, growth(r))), f64x2.sub(power, both(ONE)));
+}
+
+/** tanh |x| = (e²ˣ − 1)/(e²ˣ + 1), then the sign. */
 // @ts-ignore: decorator
 @inline
 export function tanh(x: v128): v128 {
-  const sign = both(SIGN);
   const a = f64x2.pmin(f64x2.abs(x), both(FAR));
-  const twice = f64x2.add(a, a);
-  const t = f64x2.add(f64x2.mul(twice, both(LOG2E)), both(MAGIC));
-  const r = f64x2.sub(twice, f64x2.mul(f64x2.sub(t, both(MAGIC)), both(LN2)));
-  const power = i64x2.add(both(ONE), i64x2.shl(t, 52));
-  const e = f64x2.add(f64x2.mul(power, f64x2.mul(r, growth(r))), f64x2.sub(power, both(ONE)));
-  return v128.or(f64x2.div(e, f64x2.add(e, both(TWO))), v128.and(x, sign));
+  const e = expm1(f64x2.add(a, a));
+  return v128.or(f64x2.div(e, f64x2.add(e, both(TWO))), v128.and(x, both(SIGN)));
 }
 
 /** 2·atanh(s) for |s| ≤ 1/3: ln((1 + s)/(1 − s)). */
