@@ -14,21 +14,24 @@ import { readCreator, scope, type VariableCreator } from "../variables/index.ts"
 import { type DenseOptions, dense } from "./dense.ts";
 import type { Layer } from "./layer.ts";
 
-/** `causal` (false): query i sees the keys 0 to i only. The others are those of each of the four `dense` layers. */
+/** `causal` (default false): query i sees only the keys 0 to i. The other options go to each of the four `dense` layers. */
 export type AttentionOptions = DenseOptions & { readonly causal?: boolean };
 
-/** Less than any score: `softmax` makes 0 of it beside a score, and no NaN if all scores of a row are masked. */
+/** Below every score. `softmax` turns it into 0 beside a score, and never into NaN if a whole row is masked. */
 const MASKED = -3.4028234663852886e38;
 
 /**
- * Multi-head attention (Vaswani et al. 2017): softmax(q·kᵀ/√(size/heads))·v in each head, with a `dense` layer before each of q, k and v and
- * one behind all heads together. query [batch, queries, size], key and value [batch, keys, size] → [batch, queries, size].
+ * Multi-head attention (Vaswani et al. 2017): query [batch, queries, size], key and value [batch, keys, size] → [batch, queries,
+ * size].
+ * Each head computes softmax(q·kᵀ/√(size/heads))·v. A `dense` layer precedes each of q, k and v; one more follows the heads.
  *
- * Self attention is layer(x). Cross attention is layer(query, memory): key is query if left out, value is key if left out. `mask` is the
- * fourth input, layer(x, x, x, mask): not 0 where a query may see a key, broadcast to [batch, heads, queries, keys], so [queries, keys]
- * fits, and [batch, 1, 1, keys] for padded keys. A query that may see no key gets zeros for the heads' results.
- * Variables: `query/`, `key/`, `value/` and `out/`, each with `kernel` [size, size] (Glorot's uniform) and `bias` [size] (zeros; left out
- * with `bias: false`).
+ * `layer(x)` is self attention. `layer(query, memory)` is cross attention. The default key is the query; the default value is the
+ * key.
+ * The fourth input is a mask: `layer(x, x, x, mask)`. A value other than 0 lets the query see the key. The mask broadcasts to
+ * [batch, heads, queries, keys]: use [queries, keys], or [batch, 1, 1, keys] for padded keys. A query that sees no key gets zeros
+ * from the heads.
+ * Variables: `query/`, `key/`, `value/` and `out/`, each with `kernel` [size, size] (Glorot uniform) and `bias` [size] (zeros;
+ * none with `bias: false`).
  *
  * @throws ShapeError if `heads` does not divide `size`, or an input has another shape.
  */
@@ -73,7 +76,7 @@ function readSequence(who: string, name: string, x: Tensor, size: number): reado
   return [shape[0]!, shape[1]!];
 }
 
-/** Not 0 where a query may see a key; null if each may see all. */
+/** Not 0 for each key that a query sees; null if every query sees every key. */
 function maskOf(who: string, mask: Tensor | undefined, causal: boolean, { shape }: Tensor): Tensor | null {
   if (mask === undefined) return causal ? tril(ones(shape.slice(-2))) : null;
   readTensor(who, "mask", mask);

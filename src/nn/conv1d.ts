@@ -4,7 +4,7 @@ import { glorotUniform, type Initializer, type VariableCreator, zerosInit } from
 import { readLayer } from "./conv2d.ts";
 import type { Layer } from "./layer.ts";
 
-/** Stride (1), dilation (1), padding ("valid"), groups (1), bias (true) and how the variables start. */
+/** Stride (default 1), dilation (1), padding ("valid"), groups (1), bias (true) and initializers. */
 export type Conv1dLayerOptions = {
   readonly strides?: number;
   readonly dilations?: number;
@@ -16,8 +16,8 @@ export type Conv1dLayerOptions = {
 };
 
 /**
- * Convolution of sequences: x [batch, length, channels] → [batch, outLength, filters].
- * Variables: `kernel` [kernelSize, channels/groups, filters] (Glorot's uniform), `bias` [filters] (zeros).
+ * A layer that convolves sequences: x [batch, length, channels] → [batch, outLength, filters].
+ * Variables: `kernel` [kernelSize, channels/groups, filters] (Glorot uniform), `bias` [filters] (zeros).
  */
 export function conv1d(
   vars: VariableCreator,

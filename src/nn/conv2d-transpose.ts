@@ -5,9 +5,9 @@ import { type ConvLayerOptions, OPTIONS, readLayer } from "./conv2d.ts";
 import type { Layer } from "./layer.ts";
 
 /**
- * Transposed convolution, which makes images larger: x [batch, height, width, channels] → [batch, outHeight, outWidth, filters]; for the
- * sizes see the op of the same name.
- * Variables: `kernel` [kernelHeight, kernelWidth, filters/groups, channels] (Glorot's uniform), `bias` [filters] (zeros).
+ * A layer of transposed convolution, which enlarges images: x [batch, height, width, channels] → [batch, outHeight, outWidth,
+ * filters]. The op `conv2dTranspose` documents the sizes.
+ * Variables: `kernel` [kernelHeight, kernelWidth, filters/groups, channels] (Glorot uniform), `bias` [filters] (zeros).
  */
 export function conv2dTranspose(
   vars: VariableCreator,

@@ -11,7 +11,7 @@ import {
 } from "../variables/index.ts";
 import type { Layer } from "./layer.ts";
 
-/** Strides (1), dilations (1), padding ("valid"), bias (true) and how the variables start. */
+/** Strides (default 1), dilations (1), padding ("valid"), bias (true) and initializers. */
 export type ConvLayerOptions = {
   readonly strides?: Pair;
   readonly dilations?: Pair;
@@ -23,7 +23,7 @@ export type ConvLayerOptions = {
 
 export const OPTIONS = ["strides", "dilations", "padding", "bias", "init", "biasInit"] as const;
 
-/** Checks what layers of convolutions share; returns the height and the width of the kernel. */
+/** Checks the arguments that all convolution layers have; returns height and width of the kernel. */
 export function readLayer(
   who: string,
   vars: VariableCreator,
@@ -43,8 +43,8 @@ export function readLayer(
 }
 
 /**
- * Convolution: x [batch, height, width, channels] → [batch, outHeight, outWidth, filters].
- * Variables: `kernel` [kernelHeight, kernelWidth, channels/groups, filters] (Glorot's uniform), `bias` [filters] (zeros).
+ * A convolution layer: x [batch, height, width, channels] → [batch, outHeight, outWidth, filters].
+ * Variables: `kernel` [kernelHeight, kernelWidth, channels/groups, filters] (Glorot uniform), `bias` [filters] (zeros).
  */
 export function conv2d(
   vars: VariableCreator,
@@ -66,9 +66,10 @@ export function conv2d(
 }
 
 /**
- * Each channel convolved by itself: x [batch, height, width, channels] → [batch, outHeight, outWidth, channels·multiplier].
- * Variables: `kernel` [kernelHeight, kernelWidth, channels, multiplier] (deviation √(1/(kernelHeight·kernelWidth)): an output reads
- * one channel only), `bias` [channels·multiplier] (zeros).
+ * A layer that convolves each channel separately: x [batch, height, width, channels] → [batch, outHeight, outWidth,
+ * channels·multiplier].
+ * Variables: `kernel` [kernelHeight, kernelWidth, channels, multiplier], uniform with standard deviation
+ * √(1/(kernelHeight·kernelWidth)), because an output reads one channel only; `bias` [channels·multiplier] (zeros).
  */
 export function depthwiseConv2d(
   vars: VariableCreator,

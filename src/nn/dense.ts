@@ -13,8 +13,8 @@ import type { Layer } from "./layer.ts";
 export type DenseOptions = { readonly bias?: boolean; readonly init?: Initializer; readonly biasInit?: Initializer };
 
 /**
- * Fully connected: x [batch, inputs] → [batch, outputs], y = x·kernel + bias. More axes in front are batches too.
- * Variables: `kernel` [inputs, outputs] (Glorot's uniform), `bias` [outputs] (zeros; left out with `bias: false`).
+ * A fully connected layer: x [batch, inputs] → [batch, outputs], y = x·kernel + bias. x may have more axes in front.
+ * Variables: `kernel` [inputs, outputs] (Glorot uniform), `bias` [outputs] (zeros; none with `bias: false`).
  */
 export function dense(vars: VariableCreator, inputs: number, outputs: number, options?: DenseOptions): Layer {
   readCreator("dense", "vars", vars);

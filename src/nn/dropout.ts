@@ -2,7 +2,10 @@ import { dropout as drop } from "../ops/index.ts";
 import { type Generator, isTraining, readGenerator, readNumber, readTensor, type Tensor } from "../tensor/index.ts";
 import { type Layer, refuseMore } from "./layer.ts";
 
-/** In training mode a share `rate` of the numbers becomes 0 and the rest grows by 1/(1 − rate). In inference mode returns x. */
+/**
+ * A dropout layer. In training mode it sets a random share `rate` of the numbers to 0 and multiplies the others by 1/(1 − rate).
+ * In inference mode it returns x.
+ */
 export function dropout(rate: number, random: Generator): Layer {
   readNumber("dropout", "rate", rate, { least: 0, below: 1 });
   readGenerator("dropout", "random", random);

@@ -3,11 +3,12 @@ import { readCount, readIndices, readOptions, readTensor, type Tensor } from "..
 import { type Initializer, normalInit, readCreator, readInitializer, type VariableCreator } from "../variables/index.ts";
 
 /**
- * A learned row of numbers for each id from 0 to count − 1: ids [...] → [..., size]. The ids are a tensor of whole numbers, or an
- * Int32Array of any length; a row that is used several times adds its gradients, the ids get none.
- * Variables: `kernel` [count, size] (normal with deviation 1, as PyTorch).
+ * A layer that looks up a learned row for each id from 0 to count − 1: ids [...] → [..., size].
+ * The ids are a tensor of whole numbers or an Int32Array. The gradients of a row that is used several times add up; ids get no
+ * gradient.
+ * Variables: `kernel` [count, size] (normal with standard deviation 1, as PyTorch).
  *
- * @throws ValueError for an id that is no whole number from 0 to count − 1.
+ * @throws ValueError if an id is not a whole number from 0 to count − 1.
  */
 export function embedding(
   vars: VariableCreator,

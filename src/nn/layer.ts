@@ -1,8 +1,9 @@
 import { describe, type Outputs, readFunction, readOutputs, readTensors, Tensor, ValueError } from "../tensor/index.ts";
 
 /**
- * A part of a network: a function of tensors. Weights are captured variables, so ops such as `relu` are layers as they are.
- * Whether the network trains is a property of the run: see `training`.
+ * A part of a network: a function of tensors. A layer captures its variables, so ops without weights, such as `relu`, are layers
+ * too.
+ * The mode, training or inference, belongs to the run and not to the layer: see `training`.
  *
  * @example A layer of two inputs: const merge: Layer<[a: Tensor, b: Tensor]> = (a, b) => add(a, b);
  */
@@ -16,12 +17,15 @@ export function refuseMore(who: string, more: readonly unknown[]): void {
     throw new ValueError(who, `takes one tensor, got ${describe(more[0])} after it; training(() => model(x)) sets the mode`);
 }
 
-/** Layers one after another. A layer that returns several tensors gives them to the next layer as its arguments. */
+/** A layer that calls layers in order. If a layer returns several tensors, they are the arguments of the next layer. */
 export function sequential(...layers: readonly Layer[]): Layer;
 export function sequential<Inputs extends readonly Tensor[], Result extends Outputs>(
   ...layers: readonly [Layer<Inputs, Outputs>, ...Layer<never[], Outputs>[], Layer<never[], Result>]
 ): Layer<Inputs, Result>;
-/** @throws ValueError if one of them is not a function, or does not return tensors; the message gives its position, from 0. */
+/**
+ * @throws ValueError if an argument is not a function, or a layer does not return tensors. The message gives its position, from
+ * 0.
+ */
 export function sequential(...layers: readonly Layer<never[], Outputs>[]): Layer<Tensor[], Outputs> {
   for (const [i, layer] of layers.entries()) readFunction("sequential", `layer ${i}`, layer);
   return (...inputs) => {

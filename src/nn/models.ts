@@ -6,12 +6,13 @@ import { dense } from "./dense.ts";
 import { type Layer, sequential } from "./layer.ts";
 import { flatten, maxPool2d } from "./pooling.ts";
 
-/** Height, width and channels of the images, and how many classes (10). */
+/** `inputShape`: height, width and channels of the images (default [28, 28, 1]). `classes`: number of classes (default 10). */
 export type ToyNetworkOptions = { readonly inputShape?: readonly [number, number, number]; readonly classes?: number };
 
 /**
- * The seed's toy network: conv 5×5×16 same + relu, max pool 2×2/2, flatten, dense: images [batch, height, width, channels] → logits
- * [batch, classes]. Defaults: MNIST, [28, 28, 1] and 10. Variables: conv/kernel, conv/bias, dense/kernel, dense/bias.
+ * The toy network of the original README: images [batch, height, width, channels] → logits [batch, classes].
+ * Layers: conv 5×5×16 "same", max pool 2×2 with stride 2, relu, flatten, dense. The defaults fit MNIST.
+ * Variables: conv/kernel, conv/bias, dense/kernel, dense/bias.
  */
 export function toyNetwork(vars: VariableCreator, options?: ToyNetworkOptions): Layer {
   readCreator("toyNetwork", "vars", vars);

@@ -26,9 +26,10 @@ import { onesInit, readCreator, type VariableCreator, zerosInit } from "../varia
 import { type Layer, refuseMore } from "./layer.ts";
 
 /**
- * Batch normalization over all axes but the last: x [..., channels]. In training mode (`training`) it uses the batch's own statistics and
- * updates the running ones, moving = momentum·moving + (1 − momentum)·batch (biased variance). In inference mode it uses the running ones.
- * Defaults: momentum 0.9 (PyTorch calls this momentum 0.1), epsilon 1e-3. With 0.9 the running statistics are usable after some 30 steps.
+ * A layer of batch normalization over all axes but the last: x [..., channels] → the same shape.
+ * In training mode (`training`) it uses the statistics of the batch and updates the running statistics: moving = momentum·moving
+ * + (1 − momentum)·batch, with the biased variance. In inference mode it uses the running statistics.
+ * Defaults: momentum 0.9 (PyTorch calls this 0.1), epsilon 1e-3. With 0.9 the running statistics are usable after about 30 steps.
  * Variables: `gamma` (ones), `beta` (zeros), `moving_mean`, `moving_variance`, all [channels].
  */
 export function batchNorm(
@@ -58,7 +59,10 @@ export function batchNorm(
   };
 }
 
-/** Layer normalisation over the last axis: x [..., features]. Epsilon 1e-5. Variables: `gamma` (ones), `beta` (zeros), both [features]. */
+/**
+ * A layer of layer normalization over the last axis: x [..., features] → the same shape. Default epsilon 1e-5.
+ * Variables: `gamma` (ones), `beta` (zeros), both [features].
+ */
 export function layerNorm(vars: VariableCreator, features: number, options?: { readonly epsilon?: number }): Layer {
   readCreator("layerNorm", "vars", vars);
   readCount("layerNorm", "features", features, 1);
@@ -70,8 +74,9 @@ export function layerNorm(vars: VariableCreator, features: number, options?: { r
 }
 
 /**
- * Group normalisation (Wu and He 2018): x [batch, ..., channels], channels in `groups` of neighbours; each group of each example is
- * normalised by its own mean and biased variance over all positions. The batch plays no part. Epsilon 1e-5.
+ * A layer of group normalization (Wu and He 2018): x [batch, ..., channels] → the same shape. Default epsilon 1e-5.
+ * `groups` divides the channels into groups of neighbors. Each group of each example is normalized by its own mean and biased
+ * variance over all positions, independently of the batch.
  * Variables: `gamma` (ones), `beta` (zeros), both [channels].
  *
  * @throws ShapeError if `groups` does not divide `channels`.
@@ -105,8 +110,9 @@ export function groupNorm(
 }
 
 /**
- * Root mean square normalisation (Zhang and Sennrich 2019) over the last axis: x [..., features], y = gamma·x/√(mean(x²) + epsilon).
- * Epsilon 1e-6. Variables: `gamma` [features] (ones).
+ * A layer of root mean square normalization (Zhang and Sennrich 2019) over the last axis: x [..., features] → y =
+ * gamma·x/√(mean(x²) + epsilon). Default epsilon 1e-6.
+ * Variables: `gamma` [features] (ones).
  */
 export function rmsNorm(vars: VariableCreator, features: number, options?: { readonly epsilon?: number }): Layer {
   readCreator("rmsNorm", "vars", vars);

@@ -13,38 +13,38 @@ import {
 } from "../ops/index.ts";
 import type { Layer } from "./layer.ts";
 
-/** The largest number under each window; see the op of the same name. */
+/** A layer of the op `maxPool2d`: the maximum of each window. */
 export const maxPool2d =
   (size: Pair, options: Pool2dOptions = {}): Layer =>
   (x) =>
     maximum(x, size, options);
 
-/** The mean under each window; see the op of the same name. */
+/** A layer of the op `avgPool2d`: the mean of each window. */
 export const avgPool2d =
   (size: Pair, options: Pool2dOptions = {}): Layer =>
   (x) =>
     average(x, size, options);
 
-/** The largest number under each window of a sequence; see the op of the same name. */
+/** A layer of the op `maxPool1d`: the maximum of each window of a sequence. */
 export const maxPool1d =
   (size: number, options: Pool1dOptions = {}): Layer =>
   (x) =>
     maximum1d(x, size, options);
 
-/** The mean under each window of a sequence; see the op of the same name. */
+/** A layer of the op `avgPool1d`: the mean of each window of a sequence. */
 export const avgPool1d =
   (size: number, options: Pool1dOptions = {}): Layer =>
   (x) =>
     average1d(x, size, options);
 
-/** Images of another height and width, such as those that a decoder makes larger; see the op of the same name. */
+/** A layer of the op `resize`: images of another height and width. */
 export const resize =
   (size: readonly [number, number], options: ResizeOptions = {}): Layer =>
   (x) =>
     resized(x, size, options);
 
-/** Each channel's mean over the image: [batch, height, width, channels] → [batch, channels]. */
+/** A layer of the op `globalAvgPool2d`: [batch, height, width, channels] → the mean of each channel, [batch, channels]. */
 export const globalAvgPool2d = (): Layer => globalAverage;
 
-/** One row of numbers per example: [batch, …] → [batch, rest]. */
+/** A layer that reshapes each example to one row: [batch, …] → [batch, rest]. */
 export const flatten = (): Layer => flat;

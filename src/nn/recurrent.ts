@@ -21,12 +21,14 @@ import {
 import type { Layer } from "./layer.ts";
 
 /**
- * What a recurrent layer returns: "outputs", one state for each time, [batch, time, units]; "last", that of the last time only,
- * [batch, units]; "all", the outputs and then each last state, [batch, units], from which another call goes on.
+ * The result of a recurrent layer.
+ * - "outputs" (default): the state after each time step, [batch, time, units].
+ * - "last": the state after the last time step, [batch, units].
+ * - "all": a list of the outputs and of each final state [batch, units]. Pass the states to the next call to continue a sequence.
  */
 export type RecurrentReturns = "outputs" | "last" | "all";
 
-/** What the layer returns ("outputs") and how the kernels (uniform within ±1/√units, as PyTorch) and the biases (zeros) start. */
+/** `returns` (default "outputs"), and initializers of kernels (uniform within ±1/√units, as PyTorch) and biases (zeros). */
 export type RecurrentOptions<Returns extends RecurrentReturns = RecurrentReturns> = {
   readonly returns?: Returns;
   readonly init?: Initializer;
@@ -34,11 +36,11 @@ export type RecurrentOptions<Returns extends RecurrentReturns = RecurrentReturns
 };
 
 /**
- * Gated recurrent unit (Cho et al. 2014) with PyTorch's formulas: x [batch, time, inputs] → [batch, time, units]. With x·kernel + bias and
- * h·recurrent_kernel + recurrent_bias cut into three parts of `units` columns, in PyTorch's order r, z, n:
+ * A gated recurrent unit (Cho et al. 2014) with the formulas of PyTorch: x [batch, time, inputs] → [batch, time, units].
+ * x·kernel + bias and h·recurrent_kernel + recurrent_bias have three parts of `units` columns, in the order r, z, n of PyTorch:
  * r = σ(xᵣ + hᵣ), z = σ(x_z + h_z), n = tanh(xₙ + r·hₙ), and the new h = (1 − z)·n + z·h.
  *
- * A second input [batch, units] is the h to begin with (zeros). The time must be at least 1.
+ * The second input is the initial h, [batch, units] (default zeros). The time must be at least 1.
  * Variables: `kernel` [inputs, 3·units], `recurrent_kernel` [units, 3·units], `bias` and `recurrent_bias` [3·units].
  */
 export function gru(
@@ -82,11 +84,12 @@ export function gru(
 }
 
 /**
- * Long short-term memory (Hochreiter and Schmidhuber 1997) with PyTorch's formulas: x [batch, time, inputs] → [batch, time, units]. With
- * x·kernel + h·recurrent_kernel + bias cut into four parts of `units` columns, in PyTorch's order i, f, g, o:
- * the new c = σ(f)·c + σ(i)·tanh(g), and the new h = σ(o)·tanh(c). `bias` is the sum of PyTorch's two.
+ * Long short-term memory (Hochreiter and Schmidhuber 1997) with the formulas of PyTorch: x [batch, time, inputs] → [batch, time,
+ * units].
+ * x·kernel + h·recurrent_kernel + bias has four parts of `units` columns, in the order i, f, g, o of PyTorch:
+ * the new c = σ(f)·c + σ(i)·tanh(g), and the new h = σ(o)·tanh(c). `bias` is the sum of the two biases of PyTorch.
  *
- * A second and third input, both [batch, units], are the h and the c to begin with (zeros). The time must be at least 1.
+ * The second and the third input are the initial h and c, both [batch, units] (default zeros). The time must be at least 1.
  * Variables: `kernel` [inputs, 4·units], `recurrent_kernel` [units, 4·units], `bias` [4·units].
  */
 export function lstm(
@@ -159,7 +162,7 @@ function readInput(who: string, x: Tensor, inputs: number): Tensor {
 /** [batch, time, n] → [time, batch, n], and back. */
 const timeFirst = (x: Tensor): Tensor => transpose(x, [1, 0, 2]);
 
-/** A state to begin with, [1, batch, units]. */
+/** An initial state, [1, batch, units]. */
 function readState(who: string, name: string, state: Tensor | undefined, batch: number, units: number): Tensor {
   if (state === undefined) return zeros([1, batch, units]);
   const { shape } = readTensor(who, name, state);

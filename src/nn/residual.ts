@@ -2,7 +2,7 @@ import { add } from "../ops/index.ts";
 import { readFunction, readTensor, ShapeError, sameShape, show, type Tensor } from "../tensor/index.ts";
 import { type Layer, refuseMore } from "./layer.ts";
 
-/** y = layer(x) + shortcut(x); without a shortcut x itself is added (He et al. 2016). */
+/** A layer that computes layer(x) + shortcut(x) (He et al. 2016). The default shortcut is the identity. */
 export function residual(layer: Layer, shortcut: Layer = (x) => x): Layer {
   readFunction("residual", "layer", layer);
   readFunction("residual", "shortcut", shortcut);

@@ -2,17 +2,20 @@ import { kernels } from "../backends/index.ts";
 import { readNumber } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
-/** β₁ (0.9), β₂ (0.999) and ε (1e-8), which is added to √v̂, outside the root and after the bias correction (as PyTorch). */
+/**
+ * `beta1` (default 0.9), `beta2` (0.999) and `epsilon` (1e-8). Epsilon is added to √v̂ after the bias correction, as in PyTorch.
+ */
 export type AdamOptions = OptimizerOptions & { readonly beta1?: number; readonly beta2?: number; readonly epsilon?: number };
 
-/**
- * Adam (Kingma and Ba 2015). Default rate 0.001. Weight decay joins the gradient; see `adamW`.
- */
+/** An Adam optimizer (Kingma and Ba 2015). Default rate 0.001. Weight decay is added to the gradient; see `adamW`. */
 export function adam(parameters: Trained, options?: AdamOptions): Optimizer {
   return adamOf("adam", parameters, readOptimizerOptions("adam", options, OWN), false);
 }
 
-/** AdamW (Loshchilov and Hutter 2019): weight decay (0.01) shrinks the weights by rate·λ, apart from the gradient. */
+/**
+ * An AdamW optimizer (Loshchilov and Hutter 2019): weight decay (default 0.01) shrinks the weights by rate·λ, separately from the
+ * gradient.
+ */
 export function adamW(parameters: Trained, options?: AdamOptions): Optimizer {
   const given = readOptimizerOptions("adamW", options, OWN);
   return adamOf("adamW", parameters, { ...given, weightDecay: given.weightDecay ?? 0.01 }, true);

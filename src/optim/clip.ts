@@ -9,13 +9,13 @@ const LIMIT: Bounds = { above: 0 };
 const gradientsOf = (who: string, trained: Trained): Numbers[] =>
   parametersOf(who, trained).flatMap(({ tensor }) => gradientOf(tensor) ?? []);
 
-/** Brings every number of every gradient between −limit and limit. NaN stays NaN. */
+/** Clips every number of every gradient to [−limit, limit]. NaN stays NaN. */
 export function clipByValue(parameters: Trained, limit: number): void {
   readNumber("clipByValue", "the limit", limit, LIMIT);
   for (const gradient of gradientsOf("clipByValue", parameters)) kernels.clipInPlace(gradient, -limit, limit);
 }
 
-/** Shortens all gradients together so that their common length is at most `limit`; returns the length it had. */
+/** Scales all gradients by one factor so that their global norm is at most `limit`. Returns the norm before clipping. */
 export function clipByGlobalNorm(parameters: Trained, limit: number): number {
   readNumber("clipByGlobalNorm", "the limit", limit, LIMIT);
   const gradients = gradientsOf("clipByGlobalNorm", parameters);

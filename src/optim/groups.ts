@@ -10,15 +10,15 @@ import {
   ValueError,
 } from "../tensor/index.ts";
 
-/** Parameters with a rate or a weight decay of their own. What a group leaves out is the optimizer's. */
+/** Settings for some parameters: a rate, a rate factor or a weight decay. The default of each setting is that of the optimizer. */
 export type ParameterGroup = {
-  /** Which parameters: a string that the name starts with, a RegExp that is searched in the name, or a predicate. */
+  /** The parameters of the group: a prefix of names, a RegExp to search in names, or a predicate. */
   readonly match: string | RegExp | ((parameter: Parameter) => boolean);
-  /** The rate of dense weights. Numbers of a pool take it times their `rateFactor`. */
+  /** The rate of dense weights. Numbers of a pool use the rate times their `rateFactor`. */
   readonly learningRate?: number;
-  /** Replaces the parameters' own `rateFactor`. 1 takes `learningRate` as it is. */
+  /** Replaces the `rateFactor` of the parameters. 1 uses `learningRate` unscaled. */
   readonly rateFactor?: number;
-  /** Holds for every parameter of the group, biases included. */
+  /** Applies to every parameter of the group, biases included. */
   readonly weightDecay?: number;
 };
 
@@ -35,8 +35,8 @@ export const ABOVE_0: Bounds = { above: 0 };
 const KEYS = ["match", "learningRate", "rateFactor", "weightDecay"] as const;
 
 /**
- * The setting of each parameter. The first group that matches a parameter decides.
- * @throws ValueError for a group that gets no parameter.
+ * The setting of each parameter. The first group that matches a parameter applies.
+ * @throws ValueError if a group matches no parameter.
  */
 export function settingsOf(
   who: string,

@@ -25,30 +25,35 @@ import { constant, type Schedule } from "./schedules.ts";
 /** Changes parameters by their gradients. */
 export type Optimizer = {
   readonly parameters: readonly Parameter[];
-  /** One update from the gradients that `backward` collected, which are cleared. Parameters without a gradient stay as they are. */
+  /**
+   * Updates the parameters from the gradients that `backward` added up, then clears these gradients. Parameters without a
+   * gradient do not change.
+   */
   readonly step: () => void;
-  /** Throws the collected gradients away. */
+  /** Discards the gradients. */
   readonly zeroGrad: () => void;
-  /** How many steps were taken. */
+  /** The number of steps so far. */
   readonly steps: number;
-  /** What the next step depends on besides the parameters: live arrays by name. `restore` goes on where another left off. */
+  /**
+   * The state that the next step depends on, besides the parameters: live arrays by name. `restore` continues from a saved state.
+   */
   readonly state: () => { steps: number; arrays: Map<string, Numbers> };
   readonly restore: (saved: { steps: number; arrays: ReadonlyMap<string, ArrayLike<number>> }) => void;
 };
 
-/** What all optimizers take. */
+/** Options of all optimizers. */
 export type OptimizerOptions = {
-  /** The rate of dense weights. Numbers of a pool take it times their `rateFactor`. The default is the optimizer's. */
+  /** The rate of dense weights. Numbers of a pool use the rate times their `rateFactor`. Each optimizer has its default. */
   readonly learningRate?: number;
-  /** Multiplies the rate; see schedules (constant). */
+  /** Multiplies the rate (default: constant). */
   readonly schedule?: Schedule;
-  /** λ: pulls weights towards 0; biases, norms and scales are spared (0). */
+  /** λ, which shrinks weights towards 0 (default 0). Biases, norms and scales are excluded. */
   readonly weightDecay?: number;
-  /** Parameters with a rate or a decay of their own. The first group that matches a parameter decides. */
+  /** Parameters with their own rate or decay. The first group that matches a parameter applies. */
   readonly groups?: readonly ParameterGroup[];
 };
 
-/** What an optimizer changes: parameters, as `vars.parameters()` lists them, or variables, as `variable()` makes them. */
+/** The parameters of an optimizer: from `vars.parameters()`, or variables from `variable()`. */
 export type Trained = readonly (Parameter | Tensor)[];
 
 /** The parameters, each variable once. A variable by itself is a parameter named by its number, with weight decay. */

@@ -3,7 +3,8 @@ import { readNumber } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
 /**
- * RMSprop (Hinton): s = ρ·s + (1 − ρ)·g², v = momentum·v + g/(√s + ε), p −= rate·v, with ρ 0.9, momentum 0, ε 1e-8. Default rate 0.001.
+ * An RMSprop optimizer (Hinton): s = ρ·s + (1 − ρ)·g², v = momentum·v + g/(√s + ε), p −= rate·v. Defaults: rate 0.001, `rho` 0.9,
+ * `momentum` 0, `epsilon` 1e-8.
  */
 export function rmsprop(
   parameters: Trained,

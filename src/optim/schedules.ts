@@ -1,6 +1,6 @@
 import { type Bounds, readFunction, readNumber, readObject, readOptions } from "../tensor/index.ts";
 
-/** The share of the learning rate that step 0, 1, 2, … is taken with. */
+/** A factor of the learning rate for each step 0, 1, 2, … */
 export type Schedule = (step: number) => number;
 
 const LEAST_0: Bounds = { least: 0 };
@@ -11,10 +11,10 @@ function scheduleOf(who: string, factor: Schedule): Schedule {
   return (step) => factor(readNumber(who, "step", step, LEAST_0));
 }
 
-/** The full rate all the time. */
+/** The factor 1 at every step. */
 export const constant: Schedule = scheduleOf("constant", () => 1);
 
-/** Times `factor` (0.1) after every `every` steps. */
+/** Multiplies the rate by `factor` (default 0.1) after every `every` steps. */
 export function stepDecay(options: { readonly every: number; readonly factor?: number }): Schedule {
   const { every, factor = 0.1 } = readDecay("stepDecay", options, ["every", "factor"]);
   readNumber("stepDecay", "every", every, ABOVE_0);
@@ -22,7 +22,7 @@ export function stepDecay(options: { readonly every: number; readonly factor?: n
   return scheduleOf("stepDecay", (step) => factor ** Math.floor(step / every));
 }
 
-/** Times `factor` after every `every` (1) steps, smoothly. */
+/** Multiplies the rate by `factor` every `every` steps (default 1), continuously. */
 export function exponentialDecay(options: { readonly factor: number; readonly every?: number }): Schedule {
   const { factor, every = 1 } = readDecay("exponentialDecay", options, ["factor", "every"]);
   readNumber("exponentialDecay", "factor", factor, LEAST_0);
@@ -30,7 +30,7 @@ export function exponentialDecay(options: { readonly factor: number; readonly ev
   return scheduleOf("exponentialDecay", (step) => factor ** (step / every));
 }
 
-/** From 1 down to `end` (0) over `steps` along half a cosine (Loshchilov and Hutter 2017), `end` from then on. */
+/** Cosine decay from 1 to `end` (default 0) over `steps` (Loshchilov and Hutter 2017). After that, `end`. */
 export function cosineDecay(options: { readonly steps: number; readonly end?: number }): Schedule {
   const { steps, end = 0 } = readDecay("cosineDecay", options, ["steps", "end"]);
   readNumber("cosineDecay", "steps", steps, ABOVE_0);
@@ -38,7 +38,7 @@ export function cosineDecay(options: { readonly steps: number; readonly end?: nu
   return scheduleOf("cosineDecay", (step) => end + (1 - end) * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, step / steps))));
 }
 
-/** Rises in a straight line over the first `steps`, then follows another schedule (constant), which counts from there. */
+/** Linear warm-up over `steps`, then another schedule (default constant), which counts its steps from there. */
 export function warmUp(steps: number, schedule: Schedule = constant): Schedule {
   readNumber("warmUp", "steps", steps, LEAST_0);
   readFunction("warmUp", "schedule", schedule);

@@ -3,8 +3,9 @@ import { readBoolean, readNumber, ValueError } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
 /**
- * Stochastic gradient descent: p −= rate·g. With `momentum` (0): v = momentum·v + g, p −= rate·v; with `nesterov` (false)
- * p −= rate·(g + momentum·v). Default rate 0.1·(1 − momentum): 0.01 with momentum 0.9.
+ * A stochastic gradient descent optimizer: p −= rate·g.
+ * With `momentum` (default 0): v = momentum·v + g, p −= rate·v. With `nesterov` (default false): p −= rate·(g + momentum·v).
+ * Default rate 0.1·(1 − momentum): 0.1, or 0.01 with momentum 0.9.
  */
 export function sgd(
   parameters: Trained,

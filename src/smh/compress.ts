@@ -9,13 +9,13 @@ import { type ApplyTo, VariableFactory } from "./variable-factory.ts";
 export type CompressOptions = {
   /** Trained numbers as a share of the compressed weights, above 0 and at most 1. */
   readonly fraction: number;
-  /** How weights are made of trained numbers ("product"). */
+  /** The kind of the pool (default "product"). */
   readonly pool?: "product" | "kronecker" | "hash";
-  /** Which variables are compressed: kernels and matrices if left out. */
+  /** Selects the variables to compress. Default: kernels and matrices. */
   readonly applyTo?: ApplyTo | null;
-  /** Changes each slice before a layer reads it: `initializerScaleModifier` if left out, null for none. */
+  /** Changes each slice before a layer reads it. Default `initializerScaleModifier`; null for none. */
   readonly modifier?: Modifier | null;
-  /** What all starting numbers are drawn from (0). */
+  /** The seed of all starting values (default 0). */
   readonly seed?: number;
 };
 
@@ -23,10 +23,11 @@ export type CompressOptions = {
 export type Compressed<T> = { readonly model: T; readonly vars: VariableFactory; readonly report: CompressionReport };
 
 /**
- * Builds a model with its weights in one pool: counts the weights, makes a pool of that size, builds the model from slices of the pool.
+ * Builds a model whose weights come from one pool. Counts the weights, makes a pool of that size, then builds the model from
+ * slices of the pool.
  *
- * @param build The model as a function of a creator. It runs twice: once to count the weights, once to build.
- * @throws PoolError if the fraction is too small for one trained column; the message names the least fraction.
+ * @param build The model as a function of a variable creator. `compress` calls it twice: to count the weights and to build.
+ * @throws PoolError if the fraction is too small for one trained column; the message gives the smallest fraction.
  * @example const { model, vars, report } = compress((vars) => toyNetwork(vars), { fraction: 0.1 });
  */
 export function compress<T>(build: Model<T>, options: CompressOptions): Compressed<T> {

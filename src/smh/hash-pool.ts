@@ -15,14 +15,17 @@ import {
 } from "./pool.ts";
 
 export type HashPoolOptions = PoolOptions & {
-  /** How the numbers are distributed ("normal", with deviation `stddev`), or an initialiser that is used as it is. */
+  /**
+   * The distribution of the starting values (default "normal", with standard deviation `stddev`), or an initializer, used
+   * unchanged.
+   */
   readonly initializer?: Distribution | Initializer;
 };
 
 /**
- * Plain weight sharing, to compare with: H = ⌊fraction·poolSize⌋ trained numbers, virtual weight i is number i mod H.
+ * A pool with plain weight sharing, for comparison: H = ⌊fraction·poolSize⌋ trained numbers; virtual weight i is number i mod H.
  *
- * @throws ValueError for a fraction out of (0, 1]; PoolError where H is 0, and for a padding store.
+ * @throws ValueError if the fraction is outside (0, 1]. PoolError if H is 0, or for a padding store.
  */
 export class HashVariablePool implements VariablePool {
   readonly coreVariables: readonly Parameter[];

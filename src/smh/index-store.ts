@@ -1,26 +1,26 @@
 import { describe, HashgradError, readCount, readFunction, readList, readObject, ValueError } from "../tensor/index.ts";
 
-/** A pool that is full, or that cannot be made: too small a fraction, unknown parts. */
+/** A pool is full, or cannot be made: the fraction is too small, or a part is unknown. */
 export class PoolError extends HashgradError {}
 
-/** `length` elements of a pool from `begin` on; a `begin` of −1 stands for constants that are not in the pool. */
+/** `length` elements of a pool from `begin` on. A `begin` of −1 means constants that are not in the pool. */
 export type Range = { readonly begin: number; readonly length: number };
 
-/** Hands out positions of a pool of `size` elements. */
+/** Assigns positions of a pool of `size` elements to requests. */
 export type IndexStore = {
   readonly size: number;
-  /** How many elements are handed out; for a cyclic store the position of the next one. */
+  /** The number of assigned elements. For a cyclic store: the position of the next element. */
   readonly current: number;
-  /** Throws PoolError where a request of this length would be refused; takes nothing. */
+  /** Throws PoolError if `allocate` would refuse this length. Assigns nothing. */
   readonly check: (length: number) => void;
-  /** The ranges for a request, in order. A refused request takes nothing. */
+  /** The ranges for a request, in order. A refused request assigns nothing. */
   readonly allocate: (length: number) => Range[];
 };
 
-/** How a pool hands out its elements: "basic", "cyclic" or "padding", or a store of one's own. */
+/** The index store of a pool: "basic", "cyclic" or "padding", or a function that makes a custom store. */
 export type IndexStoreKind = "basic" | "cyclic" | "padding" | ((size: number) => IndexStore);
 
-/** The store of a pool; `who` is the pool's class, for messages. */
+/** The store of a pool. `who` is the class of the pool, for messages. */
 export function indexStore(who: string, kind: IndexStoreKind, size: number): IndexStore {
   if (typeof kind === "function") {
     const store = readObject(who, "the result of indexStore", kind(size));
@@ -34,7 +34,7 @@ export function indexStore(who: string, kind: IndexStoreKind, size: number): Ind
   throw new ValueError(who, `indexStore must be "basic", "cyclic", "padding" or a function of the size, got ${describe(kind)}`);
 }
 
-/** Each element once; a request that does not fit is an error. */
+/** A store that assigns each element once. It refuses a request that does not fit. */
 export function basicStore(size: number): IndexStore {
   readCount("basicStore", "size", size, 0);
   let current = 0;
@@ -58,7 +58,7 @@ export function basicStore(size: number): IndexStore {
   };
 }
 
-/** Starts over when the pool is used up; a request longer than the pool repeats it. */
+/** A store that starts over at the end of the pool. A request longer than the pool repeats the pool. */
 export function cyclicStore(size: number): IndexStore {
   readCount("cyclicStore", "size", size, 1);
   let current = 0;
@@ -84,7 +84,7 @@ export function cyclicStore(size: number): IndexStore {
   };
 }
 
-/** Past the end of the pool the elements are a constant (`PADDING`). */
+/** A store that returns a constant (`PADDING`) past the end of the pool. */
 export function paddingStore(size: number): IndexStore {
   readCount("paddingStore", "size", size, 0);
   let current = 0;
@@ -106,13 +106,13 @@ export function paddingStore(size: number): IndexStore {
   };
 }
 
-/** The constant that a padding store gives past the end. */
+/** The constant of a padding store past the end of the pool. */
 export const PADDING = 0.01;
 
-/** A cyclic store repeats the pool at most so many times for one variable. */
+/** The largest number of repeats of a cyclic pool for one variable. */
 const MOST_REPEATS = 1e6;
 
-/** The ranges that a store hands out for `length` elements: a store of one's own may be wrong. */
+/** The ranges that a store assigns to `length` elements, checked: a custom store may be wrong. */
 export function readRanges(who: string, ranges: readonly Range[], length: number, size: number): readonly Range[] {
   let total = 0;
   for (const [i, range] of readList(who, "the ranges of the index store", ranges).entries()) {

@@ -9,15 +9,16 @@ import { leastProductFraction, ProductVariablePool } from "./product-pool.ts";
 export type MetaPoolOptions = PoolOptions & {
   /** The kinds of the parts. */
   readonly parts: readonly ("product" | "kronecker" | "hash")[];
-  /** How a weight is made of the parts' weights. */
+  /** Adds or multiplies the weights of the parts. */
   readonly reduce: "sum" | "product";
 };
 
 /**
- * Several pools whose weights are added or multiplied. As in the reference each of n parts gets fraction/n and stddev/n, so the virtual
- * weights have deviation stddev/√n for a sum and (stddev/n)ⁿ for a product; `stddev` says which. `poolSize` and `status` are the first part's.
+ * A pool that adds or multiplies the weights of several pools. As in the reference, each of n parts gets fraction/n and stddev/n.
+ * So virtual weights have the standard deviation stddev/√n for a sum and (stddev/n)ⁿ for a product; `stddev` returns this value.
+ * `poolSize` and `status` are those of the first part.
  *
- * @throws ValueError for unknown parts or reducers; what the parts throw.
+ * @throws ValueError if a part or the reducer is unknown; errors of the parts.
  */
 export class MetaVariablePool implements VariablePool {
   readonly coreVariables: readonly Parameter[];

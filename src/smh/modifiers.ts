@@ -11,35 +11,36 @@ import {
 } from "../tensor/index.ts";
 import { fansOf, type Initializer, onesInit, readInitializer } from "../variables/index.ts";
 
-/** What a modifier may know of the variable whose slice it changes. */
+/** What a modifier knows of the variable whose slice it changes. */
 export type ModifierContext = {
   readonly name: string;
   readonly shape: Shape;
-  /** How the layer would have started the variable, had it its own numbers. */
+  /** The initializer that the layer gave for the variable. */
   readonly init: Initializer;
-  /** The standard deviation that slices of the pool start with. */
+  /** The standard deviation of slices at the start. */
   readonly stddev: number;
   /**
-   * A trained variable of the modifier's own, `<name>/<suffix>`: the same on every read, never taken from the pool. `shape` [] and ones
-   * where left out.
+   * A trained variable of the modifier, named `<name>/<suffix>`. Every read returns the same variable. It never comes from the
+   * pool.
+   * Default shape [], default initializer ones.
    */
   readonly variable: (suffix: string, shape?: Shape, init?: Initializer) => Tensor;
 };
 
 /**
- * Changes a slice of the pool before the layer sees it. Runs on every read, and once on zeros when the variable is created, so that
- * variables it asks for exist from the start.
+ * Changes a slice of the pool before the layer reads it. Runs on every read. It also runs once on zeros when the variable is
+ * created, so that its own variables exist from the start.
  */
 export type Modifier = {
   (slice: Tensor, context: ModifierContext): Tensor;
   /**
-   * What files record, so that a model with another modifier is refused. Left out: the name of the function, which a minifier changes
-   * and an unnamed function lacks; `namedModifier` sets it.
+   * Files record the kind, so that loading into a model with another modifier is an error. Default: the name of the function. A
+   * minifier changes this name, and an unnamed function has none; `namedModifier` sets a kind.
    */
   readonly kind?: string;
 };
 
-/** The same modifier with a kind that files record: it should name all options that change the weights. */
+/** The same modifier with a kind that files record. The kind should name all options that change the weights. */
 export function namedModifier(kind: string, modifier: Modifier): Modifier {
   readText("namedModifier", "kind", kind);
   readFunction("namedModifier", "modifier", modifier);
@@ -68,7 +69,7 @@ function builtIn(name: string, kind: string, modify: Modifier): Modifier {
   });
 }
 
-/** No negative weights. */
+/** Replaces negative weights by 0. */
 export const reluModifier: Modifier = /* @__PURE__ */ builtIn("reluModifier", "relu", (slice) => relu(slice));
 
 /** √(2/(kh·kw·out)) for kernels [kh, kw, in, out], 1/√out for matrices [in, out], 1 for anything else (EfficientNet's scale). */
@@ -78,24 +79,27 @@ export function fanoutScale(shape: Shape): number {
   return shape.length === 2 ? 1 / Math.sqrt(shape[1]!) : 1;
 }
 
-/** Times `fanoutScale(shape)`. */
+/** Multiplies by `fanoutScale(shape)`. */
 export const constantFanoutScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   "constantFanoutScaleModifier",
   "constant fan-out scale",
   (slice, { shape }) => mul(slice, fanoutScale(shape)),
 );
 
-/** What the seed calls `constantFanoutScaleModifier`. */
+/** The name of `constantFanoutScaleModifier` in the original README. */
 export const fanoutScaleModifier: Modifier = constantFanoutScaleModifier;
 
-/** Times √(1/fanIn), fanIn being the numbers one output reads; 1 for biases and other shapes with fewer than two axes. */
+/**
+ * Multiplies by √(1/fanIn). fanIn is the count of numbers that one output reads. The factor is 1 for shapes with fewer than two
+ * axes.
+ */
 export const constantFaninScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   "constantFaninScaleModifier",
   "constant fan-in scale",
   (slice, { shape }) => mul(slice, shape.length < 2 ? 1 : Math.sqrt(1 / fansOf(shape).fanIn)),
 );
 
-/** Times a learned number, `<name>/scale`, which starts at 1. */
+/** Multiplies by a learned number, `<name>/scale`, which starts at 1. */
 export const variableScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   "variableScaleModifier",
   "learned scale",
@@ -109,10 +113,10 @@ export const variableFanoutScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   (slice, { shape, variable }) => mul(slice, mul(variable("scale"), fanoutScale(shape))),
 );
 
-/** −1, 0 or 1 by the sign; the gradient passes as if nothing had happened (straight through). */
+/** Replaces weights by their signs: −1, 0 or 1. The gradient passes unchanged (straight-through estimator). */
 export const signModifier: Modifier = /* @__PURE__ */ builtIn("signModifier", "sign", (slice) => straightThroughSign(slice));
 
-/** One after another, from left to right. The variables of the second, third, … get their place in the name: `scale`, `scale_1`. */
+/** Applies modifiers from left to right. Variables of later modifiers have numbered names: `scale`, `scale_1`. */
 export function composeModifiers(...modifiers: readonly Modifier[]): Modifier {
   for (const [i, modifier] of modifiers.entries()) readFunction("composeModifiers", `modifier ${i}`, modifier);
   return builtIn("composeModifiers", `compose(${modifiers.map(modifierKind).join(", ")})`, (slice, context) =>
@@ -124,13 +128,13 @@ export function composeModifiers(...modifiers: readonly Modifier[]): Modifier {
   );
 }
 
-/** What a variable whose own initialiser is a constant varies by when it is taken from the pool. */
+/** The deviation of a pooled variable whose initializer is a constant. */
 const CONSTANT_DEVIATION = 0.01;
 
 /**
- * What a factory does where no modifier is given: each slice starts with the mean and deviation of the layer's own initialiser, and its
- * scale is learned (the paper's section on scaling): init.mean + slice·(init.deviation/stddev)·scale. A constant initialiser has no
- * deviation; 0.01 stands in for it.
+ * The default modifier of a factory. Each slice starts with the mean and the standard deviation of the layer's initializer, and
+ * its scale is learned (section on scaling of the paper): init.mean + slice·(init.deviation/stddev)·scale.
+ * A constant initializer has no deviation; the modifier uses 0.01.
  */
 export const initializerScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   "initializerScaleModifier",

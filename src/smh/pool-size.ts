@@ -3,7 +3,7 @@ import { type Model, survey } from "../variables/index.ts";
 import { type ApplyTo, selectorOf } from "./variable-factory.ts";
 
 /**
- * How many weights a model will take from a pool: the `poolSize` it needs. The model is built once, without allocating its weights.
+ * The number of weights that a model takes from a pool: its `poolSize`. Builds the model once, without allocating weights.
  *
  * @param options `applyTo` as for the factory.
  */

@@ -26,73 +26,73 @@ import {
 import { type Description, type Distribution, type Initializer, readInitializer, readSeed, seedFor } from "../variables/index.ts";
 import { type IndexStore, type IndexStoreKind, PADDING, type Range, readRanges } from "./index-store.ts";
 
-/** A part of a pool, in a shape. `read()` gives the numbers as they are now, with history: gradients reach the pool's factors. */
+/** A slice of a pool. `read()` returns its current numbers with history, so gradients reach the factors of the pool. */
 export type PoolSlice = {
   readonly shape: Shape;
-  /** Where in the pool it lies; for a pool of pools, where in each. */
+  /** The position in the pool; for a pool of pools, the position in each part. */
   readonly placement: readonly (readonly Range[])[];
   readonly read: () => Tensor;
 };
 
-/** A vector of virtual weights, computed from fewer trained numbers, that is handed out in slices. */
+/** A vector of virtual weights, computed from fewer trained numbers. Layers get slices of it. */
 export type VariablePool = {
   /** The trained numbers. */
   readonly coreVariables: readonly Parameter[];
-  /** How many trained numbers there are. */
+  /** The number of trained numbers. */
   readonly coreSize: number;
-  /** How many virtual weights can be handed out. */
+  /** The number of virtual weights. */
   readonly poolSize: number;
-  /** How many are handed out; with a cyclic store the position of the next one. */
+  /** The number of assigned virtual weights. With a cyclic store: the position of the next weight. */
   readonly status: number;
-  /** The standard deviation that virtual weights start with. */
+  /** The standard deviation of virtual weights at the start. */
   readonly stddev: number;
-  /** Throws where `getSlice` of so many weights would be refused. */
+  /** Throws PoolError if `getSlice` would refuse this number of weights. */
   readonly check: (length: number) => void;
-  /** The next weights of the pool in this shape. @throws PoolError where too few are left. */
+  /** The next weights of the pool in this shape. @throws PoolError if too few are left. */
   readonly getSlice: (shape: Shape) => PoolSlice;
   /**
-   * Kind and options, which files record, so that a model with another pool is refused: all that changes how the trained numbers become
-   * weights. Left out: the name of the class and the sizes.
+   * Kind and options: all that determines how the trained numbers become weights. Files record the description, so that loading
+   * into a model with another pool is an error. Default: the name of the class and the sizes.
    */
   readonly description?: Description;
 };
 
-/** What files record of a pool. */
+/** The description of a pool that files record. */
 export function poolDescription(pool: VariablePool): Description {
   const { poolSize, coreSize, stddev } = pool;
   return pool.description ?? { kind: pool.constructor?.name || "a pool without a name", poolSize, coreSize, stddev };
 }
 
-/** What files record of an index store; `placements` of a factory say what a user's own store did. */
+/** The kind of an index store that files record. For a custom store, the `placements` of the factory record its effect. */
 export function storeKind(kind: IndexStoreKind = "basic"): string {
   return typeof kind === "string" ? kind : kind.name || "a function without a name";
 }
 
-/** What all pools take. */
+/** Options of all pools. */
 export type PoolOptions = {
-  /** How many weights the pool should hold at least; `poolSizeFor(model)` counts them. */
+  /** The number of weights that the pool must hold; `poolSizeFor(model)` counts them. */
   readonly poolSize: number;
   /** Trained numbers as a share of `poolSize`, above 0 and at most 1. */
   readonly fraction: number;
-  /** The standard deviation that virtual weights start with (1). */
+  /** The standard deviation of virtual weights at the start (default 1). */
   readonly stddev?: number;
-  /** How slices are handed out ("basic"). */
+  /** The index store (default "basic"). */
   readonly indexStore?: IndexStoreKind;
-  /** Whether the pool's numbers are trained (true). */
+  /** Whether the numbers of the pool are trained (default true). */
   readonly trainable?: boolean;
-  /** What the starting numbers are drawn from (0). */
+  /** The seed of the starting values (default 0). */
   readonly seed?: number;
-  /** Goes in front of the names of the core variables, `name/…`, where a model has several pools. */
+  /** A prefix of the names of the core variables, `name/…`, for models with several pools. */
   readonly name?: string;
 };
 
 /**
- * The rate factor of a pool's numbers, measured on the toy network (docs/smh.md). A number of a pool is around 0.4 or 1 where a dense weight
- * of the last layer is around 0.02, so it needs larger steps.
+ * The rate factor of a pool's numbers, measured on the toy network (docs/smh.md). A number of a pool is around 0.4 or 1, a dense
+ * weight of the last layer around 0.02, so a pool needs larger steps.
  */
 export const CORE_RATE_FACTOR = 15;
 
-/** A trained part of a pool, its numbers drawn by its name. */
+/** A trained array of a pool. Its starting values depend on the seed and its name. */
 export function coreParameter(
   who: string,
   leaf: string,
@@ -114,7 +114,7 @@ export function coreParameter(
 /** The options of every pool. */
 const COMMON = ["poolSize", "fraction", "stddev", "indexStore", "trainable", "seed", "name"] as const;
 
-/** The options of a pool, those that all pools share checked; `own` are those that only this one has. */
+/** The options of a pool. Checks the options of all pools; `own` lists the other options. */
 export function readPoolOptions<T extends PoolOptions>(who: string, options: T, own: readonly (keyof T & string)[]): T {
   const given = readOptions(who, readObject(who, "options", options), [...COMMON, ...own]);
   const { poolSize, fraction, stddev = 1, trainable = true, seed, name } = given;
@@ -127,7 +127,7 @@ export function readPoolOptions<T extends PoolOptions>(who: string, options: T, 
   return given;
 }
 
-/** A pool of this library, or an object of one's own with the same fields. */
+/** A pool of this library, or a custom object with the same fields. */
 export function readPool(who: string, name: string, pool: VariablePool): VariablePool {
   const isPool = typeof pool === "object" && pool !== null && typeof pool.getSlice === "function";
   if (!isPool) throw new ValueError(who, `${name} must be a pool, such as new ProductVariablePool(...), got ${describe(pool)}`);
@@ -137,7 +137,7 @@ export function readPool(who: string, name: string, pool: VariablePool): Variabl
   return pool;
 }
 
-/** A slice of a pool whose ranges `virtual` computes as vectors. */
+/** A slice of a pool. `virtual` computes a range as a vector. */
 export function sliceOf(store: IndexStore, poolSize: number, shape: Shape, virtual: (range: Range) => Tensor): PoolSlice {
   checkShape("getSlice", shape);
   const length = sizeOf(shape);
@@ -149,14 +149,14 @@ export function sliceOf(store: IndexStore, poolSize: number, shape: Shape, virtu
   return { shape: [...shape], placement: [ranges], read };
 }
 
-/** The least fraction that works, rounded up to four digits, as advice. */
+/** Advice that gives the smallest fraction, rounded up to four digits. */
 export function leastAdvice(poolSize: number, least: number): string {
   if (least > 1) return `no fraction works for ${poolSize} weights`;
   const digits = 10 ** (4 - Math.ceil(Math.log10(least)));
   return `the least fraction for ${poolSize} weights is ${Number((Math.ceil(least * digits - 1e-9) / digits).toPrecision(4))}`;
 }
 
-/** Throws for a distribution by an unknown name. */
+/** Throws if the name of a distribution is unknown. */
 export function checkDistribution(who: string, given: Distribution | Initializer): void {
   const known = ["normal", "truncated normal", "uniform"];
   if (typeof given === "object" && given !== null) readInitializer(who, "initializer", given);

@@ -27,23 +27,28 @@ import {
 
 export type ProductPoolOptions = PoolOptions & {
   /**
-   * How the factors are distributed ("normal"): their deviation always makes the virtual weights' `stddev`; "uniform" and "truncated
-   * normal" are bounded, for layers whose own initialisers are. An initialiser of one's own is used as it is.
+   * The distribution of the factors (default "normal"). Their deviation always gives virtual weights the standard deviation
+   * `stddev`. "uniform" and "truncated normal" are bounded; use them for layers with bounded initializers. An initializer object
+   * is used unchanged.
    */
   readonly initializer?: Distribution | Initializer;
-  /** Sum of Kronecker products Σₖ Lₖ ⊗ Rₖ, factors [r, d, d], instead of one matrix product (false). */
+  /**
+   * Whether the weights are a sum of Kronecker products Σₖ Lₖ ⊗ Rₖ with factors [r, d, d], instead of one matrix product (default
+   * false).
+   */
   readonly useKroneckerProduct?: boolean;
 };
 
 /**
- * All the weights of a network as one product `left [d, r] · right [r, d]`, read row by row as a vector of d² virtual weights, with
- * d = ⌈√poolSize⌉ and r = ⌊fraction·poolSize/2d⌋. With `useKroneckerProduct` d = ⌈poolSize^¼⌉, r = ⌊fraction·poolSize/2d²⌋,
- * factors [r, d, d] and d⁴ virtual weights: element (i·d+p)·d² + j·d+q is Σₖ left[k,i,j]·right[k,p,q].
+ * A pool whose weights are one product `left [d, r] · right [r, d]`. Read row by row, the product is a vector of d² virtual
+ * weights; d = ⌈√poolSize⌉ and r = ⌊fraction·poolSize/2d⌋.
+ * With `useKroneckerProduct`, d = ⌈poolSize^¼⌉, r = ⌊fraction·poolSize/2d²⌋, the factors are [r, d, d], and there are d⁴ virtual
+ * weights: element (i·d+p)·d² + j·d+q is Σₖ left[k,i,j]·right[k,p,q].
  *
- * The factors start so that virtual weights have deviation `stddev`: each with deviation √(stddev/√r).
+ * Each factor starts with standard deviation √(stddev/√r), so virtual weights have standard deviation `stddev`.
  * Eban et al., "Structured Multi-Hashing for Model Compression", CVPR 2020 (arXiv:1911.11177).
  *
- * @throws ValueError for a fraction out of (0, 1]; PoolError for one so small that r is 0.
+ * @throws ValueError if the fraction is outside (0, 1]. PoolError if the fraction is so small that r is 0.
  */
 export class ProductVariablePool implements VariablePool {
   readonly coreVariables: readonly Parameter[];
@@ -53,7 +58,7 @@ export class ProductVariablePool implements VariablePool {
   readonly description: Description;
   /** d: the side of the product. */
   readonly dim: number;
-  /** r: how many products each weight is the sum of. */
+  /** r: the number of products in the sum of each weight. */
   readonly replicas: number;
   readonly #left: Tensor;
   readonly #right: Tensor;
@@ -122,9 +127,10 @@ export class ProductVariablePool implements VariablePool {
   }
 
   /**
-   * The virtual weights as a vector, as many rows of the product as are handed out. Formed once for all the slices of a step; without
-   * recording once for as long as the factors stay as they are. The two are kept apart: a product formed under noGrad() has no history,
-   * and training with it would lose the gradient without a word.
+   * The virtual weights as a vector, with as many rows of the product as layers use. Within a step the product is computed once.
+   * Without recording it is cached until the factors change.
+   * The two caches are separate: a product computed under noGrad() has no history, and training with it would lose the gradient
+   * silently.
    */
   #virtual(): Tensor {
     const side = this.#kronecker ? this.dim ** 2 : this.dim;
@@ -154,12 +160,12 @@ export class ProductVariablePool implements VariablePool {
   }
 }
 
-/** Whether a tensor lies in the memory of the step that runs, so that it lives as long as what is made of it now. */
+/** Whether a tensor belongs to the memory of the running step, so that it lives as long as tensors made from it now. */
 function isOfNow(x: Tensor): boolean {
   return x.lifetime === lifetimeNow();
 }
 
-/** The least whole d with dⁿ ≥ x. Floating-point roots may be off by one. */
+/** The smallest whole d with dⁿ ≥ x. Floating-point roots may be off by one. */
 export function rootAbove(x: number, n: number): number {
   let d = Math.max(1, Math.round(x ** (1 / n)));
   while (d > 1 && (d - 1) ** n >= x) d--;
@@ -167,12 +173,12 @@ export function rootAbove(x: number, n: number): number {
   return d;
 }
 
-/** How many numbers of a factor stand beside each of its columns: d, or d² for a Kronecker product. */
+/** The count of numbers in each column of a factor: d, or d² for a Kronecker product. */
 function sideOf(poolSize: number, kronecker: boolean): number {
   return kronecker ? rootAbove(poolSize, 4) ** 2 : rootAbove(poolSize, 2);
 }
 
-/** The least fraction that leaves one column. */
+/** The smallest fraction that leaves one column. */
 export function leastProductFraction(poolSize: number, kronecker: boolean): number {
   return (2 * sideOf(poolSize, kronecker)) / poolSize;
 }

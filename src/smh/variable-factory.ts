@@ -38,12 +38,13 @@ import { initializerScaleModifier, type Modifier, type ModifierContext, modifier
 import { poolDescription, readPool, type VariablePool } from "./pool.ts";
 
 /**
- * Which variables come from the pool. A string is a pattern that must match at the start of the name, as in the reference code; a RegExp
- * is searched anywhere; a function decides by itself. Left out: kernels and matrices, that is everything with two axes and more.
+ * Selects the variables that come from the pool. A string is a pattern that must match at the start of the name, as in the
+ * reference code. A RegExp is searched in the name. A function returns a boolean. Default: kernels and matrices, that is all
+ * variables with two axes or more.
  */
 export type ApplyTo = string | RegExp | ((name: string, shape: Shape) => boolean);
 
-/** The test that `applyTo` stands for. */
+/** The predicate that `applyTo` describes. */
 export function selector(applyTo?: ApplyTo | null): (name: string, shape: Shape) => boolean {
   const takes = selectorOf("selector", applyTo);
   return (name, shape) => {
@@ -53,7 +54,7 @@ export function selector(applyTo?: ApplyTo | null): (name: string, shape: Shape)
   };
 }
 
-/** The same for names and shapes that are checked already; `who` is the function that was given `applyTo`. */
+/** The same for checked names and shapes. `who` is the function that got `applyTo`. */
 export function selectorOf(who: string, applyTo: ApplyTo | null | undefined): (name: string, shape: Shape) => boolean {
   if (applyTo === undefined || applyTo === null) return (_, shape) => shape.length >= 2;
   if (typeof applyTo === "function") return applyTo;
@@ -76,33 +77,37 @@ function anchored(who: string, source: string): RegExp {
 }
 
 export type VariableFactoryOptions = {
-  /** Where the weights come from; without a pool every variable has its own numbers. */
+  /** The pool of the weights. Without a pool every variable is dense. */
   readonly pool?: VariablePool | null;
   readonly applyTo?: ApplyTo | null;
-  /** Changes each slice before the layer sees it. Left out: `initializerScaleModifier`; null: slices as they are. */
+  /** Changes each slice before the layer reads it. Default `initializerScaleModifier`; null leaves slices unchanged. */
   readonly modifier?: Modifier | null;
-  /** Makes what does not come from the pool: left-out variables and the modifiers' own (new DenseVariables with `seed`). */
+  /** Creates variables outside the pool and the variables of modifiers (default: new DenseVariables with `seed`). */
   readonly variables?: VariableCreator;
-  /** For the variables that have their own numbers (0). */
+  /** The seed of dense variables (default 0). */
   readonly seed?: number;
 };
 
 /**
- * A creator whose variables are slices of a pool: any model that asks a creator for its weights is compressed by being given a factory.
- * Slices are live: after an optimizer's step the next read sees the new weights. What is not trained never comes from the pool.
+ * A variable creator whose variables are slices of a pool. Passing a factory to a model compresses the model.
+ * Slices are live: after a step of the optimizer, the next read returns the new weights. Variables that are not trained never
+ * come from the pool.
  */
 export class VariableFactory implements VariableCreator {
   readonly pool: VariablePool | null;
   readonly #takes: (name: string, shape: Shape) => boolean;
   readonly #modifier: Modifier | null;
   readonly #own: VariableCreator;
-  /** The pool's factors, unless the pool is not trained. Those that are frozen later stay listed, so that `unfreeze` finds them. */
+  /**
+   * The factors of the pool; empty if the pool is not trained. Factors that are frozen later stay listed, so that `unfreeze`
+   * finds them.
+   */
   readonly #core: readonly Parameter[];
   readonly #made = new Map<string, Variable>();
-  /** Names of what modifiers asked for. */
+  /** Names of the variables that modifiers created. */
   readonly #scales = new Set<string>();
   readonly #placements = new Map<string, readonly (readonly Range[])[]>();
-  /** What modifiers asked of the initializers, by variable: files keep it, since it changes the weights. */
+  /** Mean and deviation that modifiers read from initializers, by variable. Files record them, since they change the weights. */
   readonly #initializers = new Map<string, readonly [mean: number | null, deviation: number | null]>();
 
   constructor(options?: VariableFactoryOptions) {
@@ -176,7 +181,7 @@ export class VariableFactory implements VariableCreator {
     };
   }
 
-  /** @throws PoolError that names the variable, what took the rest of the pool, and the remedy, if the pool is full. */
+  /** Throws a PoolError if the pool is full. The error names the variable, the users of the pool, and the remedy. */
   #checkFits(pool: VariablePool, name: string, shape: Shape): void {
     try {
       pool.check(sizeOf(shape));
@@ -192,15 +197,15 @@ export class VariableFactory implements VariableCreator {
     }
   }
 
-  /** What layers asked for, here or of `variables`; not what modifiers did. */
+  /** The variables of layers, in this factory or in `variables`; without the variables of modifiers. */
   variables(): readonly Variable[] {
     const elsewhere = this.#own.variables().filter(({ name }) => !this.#made.has(name) && !this.#scales.has(name));
     return [...this.#made.values(), ...elsewhere];
   }
 
   /**
-   * The pool's factors first, then what has its own numbers: left-out variables and learned scales.
-   * @throws ValueError where none of the variables come from the pool: there are none yet, or `applyTo` lets none of them.
+   * The factors of the pool first, then dense variables and learned scales.
+   * @throws ValueError if no variable comes from the pool: no variable exists yet, or `applyTo` selects none.
    */
   parameters(): readonly Parameter[] {
     if (this.pool !== null && this.#placements.size === 0) {
@@ -222,14 +227,14 @@ export class VariableFactory implements VariableCreator {
     return [...this.#core, ...this.#own.parameters()];
   }
 
-  /** Where in the pool each variable lies. Creation order decides it: files store it, and it is compared when they are read. */
+  /** The position of each variable in the pool. It follows from the order of creation. Files record it, and loading compares it. */
   placements(): ReadonlyMap<string, readonly (readonly Range[])[]> {
     return this.#placements;
   }
 
   /**
-   * All that a file must hold to restore the model: also the factors of a pool that is not trained, kind and options of pool and
-   * modifier, and where each variable lies.
+   * All that a file must hold to restore the model: trained numbers, the factors of a pool that is not trained, kind and options
+   * of pool and modifier, and the position of each variable.
    */
   state(): ModelState {
     const own = stateOf(this.#own);
@@ -252,13 +257,13 @@ export class VariableFactory implements VariableCreator {
     return { weights, pools: [state, ...own.pools] };
   }
 
-  /** Sizes and the fraction achieved, learned scales and variables outside the pools included; each pool; warnings. */
+  /** Sizes and the achieved fraction (learned scales and dense variables included), each pool, and warnings. */
   report(): CompressionReport {
     return reportOf({ variables: () => this.variables(), parameters: () => this.#trained(), state: () => this.state() });
   }
 }
 
-/** An initializer, and the mean and the deviation that a modifier asked it for. */
+/** An initializer, with the mean and the deviation that a modifier read from it. */
 type Asked = { readonly init: Initializer; mean: number | null; deviation: number | null };
 
 function observed(init: Initializer): Asked {

@@ -23,8 +23,8 @@ import { denseWeights } from "./state.ts";
 import { type CreateOptions, type ModelState, type Variable, type VariableCreator, VariableError } from "./variable.ts";
 
 /**
- * Variables with numbers of their own: the ordinary, uncompressed model. How a variable starts depends on the seed (0) and its name
- * only, not on the order of creation.
+ * A variable creator for an uncompressed model: every variable has its own numbers. Starting values depend on the seed (default
+ * 0) and the name of the variable, not on the order of creation.
  */
 export class DenseVariables implements VariableCreator {
   readonly #seed: number;
@@ -99,7 +99,7 @@ export function checkRequest(name: string, shape: Shape, options: CreateOptions 
   if (dtype !== "float32") throw new ValueError(`create "${name}"`, `variables are float32, got dtype ${String(dtype)}`);
 }
 
-/** The variable that exists under a name, if the request shares it and has its shape. */
+/** The existing variable of a name, if the request shares it and has its shape. */
 export function sameVariable(existing: Variable, shape: Shape, options: CreateOptions | undefined): Variable {
   const { name } = existing;
   if (!sameShape(existing.shape, shape))

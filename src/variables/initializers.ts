@@ -20,10 +20,10 @@ import {
   ValueError,
 } from "../tensor/index.ts";
 
-/** How a variable starts. */
+/** The distribution of the starting values of a variable. */
 export type Initializer = {
   readonly name: string;
-  /** The mean and the standard deviation of its numbers for a shape; a pool's slices are scaled to them. */
+  /** Mean and standard deviation for a shape; pools scale their slices to them. */
   readonly mean: number;
   readonly deviation: (shape: Shape) => number;
   readonly draw: (shape: Shape, random: Generator) => Tensor;
@@ -31,7 +31,7 @@ export type Initializer = {
 
 const LEAST_0: Bounds = { ...FLOAT32, least: 0 };
 
-/** An initializer of this library, or an object of one's own with the same fields. */
+/** An initializer of this library, or a custom object with the same fields. */
 export function readInitializer(who: string, name: string, init: Initializer): Initializer {
   readObject(who, name, init);
   readNumber(who, `${name}.mean`, init.mean, FLOAT32);
@@ -51,7 +51,7 @@ export function constantInit(value: number): Initializer {
 export const zerosInit: Initializer = constantInit(0);
 export const onesInit: Initializer = constantInit(1);
 
-/** Uniform between `low` and `high` (±0.05). */
+/** A uniform distribution between `low` and `high` (default ±0.05). */
 export function uniformInit(low = -0.05, high = 0.05): Initializer {
   readNumber("uniformInit", "low", low, FLOAT32);
   readNumber("uniformInit", "high", high, { ...FLOAT32, least: low });
@@ -63,7 +63,7 @@ export function uniformInit(low = -0.05, high = 0.05): Initializer {
   };
 }
 
-/** Normal with a standard deviation (0.05) and a mean (0). */
+/** A normal distribution with a standard deviation (default 0.05) and a mean (default 0). */
 export function normalInit(deviation = 0.05, mean = 0): Initializer {
   readNumber("normalInit", "deviation", deviation, LEAST_0);
   readNumber("normalInit", "mean", mean, FLOAT32);
@@ -75,7 +75,7 @@ export function normalInit(deviation = 0.05, mean = 0): Initializer {
   };
 }
 
-/** Normal, none further than 2·deviation from the mean; its own deviation is therefore 0.88·deviation. */
+/** A normal distribution, truncated at 2·deviation from the mean. Its standard deviation is 0.88·deviation. */
 export function truncatedNormalInit(deviation = 0.05, mean = 0): Initializer {
   readNumber("truncatedNormalInit", "deviation", deviation, LEAST_0);
   readNumber("truncatedNormalInit", "mean", mean, FLOAT32);
@@ -98,7 +98,7 @@ export type Distribution = "uniform" | "normal" | "truncated normal";
 
 const DISTRIBUTIONS: readonly Distribution[] = ["uniform", "normal", "truncated normal"];
 
-/** Numbers of deviation √(scale/fan), whatever the distribution; `fan` is what the variable's shape says, or a number. */
+/** A distribution with standard deviation √(scale/fan). `fan` is derived from the shape, or is a number. */
 export function varianceScaling(scale: number, fan: "in" | "out" | "average" | number, distribution: Distribution): Initializer {
   readNumber("varianceScaling", "scale", scale, { above: 0 });
   if (typeof fan === "number") readNumber("varianceScaling", "fan", fan, { above: 0 });
@@ -122,7 +122,7 @@ function readFan(fan: unknown): void {
     throw new ValueError("varianceScaling", `fan must be "in", "out", "average" or a number above 0, got ${describe(fan)}`);
 }
 
-/** A distribution around 0 with exactly this standard deviation. */
+/** A distribution with mean 0 and exactly this standard deviation. */
 export function ofDeviation(distribution: Distribution, deviation: number): Initializer {
   if (distribution === "normal") return normalInit(deviation);
   if (distribution === "truncated normal") return truncatedNormalInit(deviation / CUT_DEVIATION);
@@ -137,7 +137,7 @@ export const glorotNormal: Initializer = varianceScaling(1, "average", "normal")
 export const heUniform: Initializer = varianceScaling(2, "in", "uniform");
 export const heNormal: Initializer = varianceScaling(2, "in", "normal");
 
-/** A random orthogonal matrix (Saxe et al. 2014), times `gain`: all axes but the last make its rows. */
+/** A random orthogonal matrix (Saxe et al. 2014), times `gain`. All axes but the last form the rows. */
 export function orthogonal(gain = 1): Initializer {
   readNumber("orthogonal", "gain", gain, FLOAT32);
   const sides = (shape: Shape): [number, number] => {

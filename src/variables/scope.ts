@@ -8,8 +8,9 @@ type Origin = { readonly vars: VariableCreator; readonly path: string };
 const origins = new WeakMap<VariableCreator, Origin>();
 
 /**
- * The same creator, seen from inside a named part of the model: "conv" + "kernel" → "conv/kernel". `variables()` and `parameters()` list
- * those of the part only. If one of its variables lies in a pool, its parameters include the pool's factors, which all parts share.
+ * A view of a creator for a named part of the model: scope "conv" names the variable "kernel" "conv/kernel". `variables()` and
+ * `parameters()` list only that part.
+ * If a variable of the part lies in a pool, its parameters include the factors of the pool, which all parts share.
  */
 export function scope(vars: VariableCreator, prefix: string): VariableCreator {
   readCreator("scope", "vars", vars);
@@ -29,7 +30,7 @@ export function scope(vars: VariableCreator, prefix: string): VariableCreator {
   return inner;
 }
 
-/** The parameters of the variables whose names begin with `prefix`, and the pool's own if one of these variables lies in the pool. */
+/** The parameters of the variables whose names begin with `prefix`, and those of the pool if a variable lies in it. */
 function parametersUnder(root: VariableCreator, prefix: string): readonly Parameter[] {
   const isOwn = ({ name }: Variable | Parameter): boolean => name.startsWith(prefix);
   const variables = root.variables();
@@ -50,7 +51,7 @@ const [unique, sharing] = [new WeakSet<VariableCreator>(), new WeakSet<VariableC
 /** Whether a creator, or the creator of which it is a scope, is in a set. */
 const isIn = (set: WeakSet<VariableCreator>, vars: VariableCreator): boolean => set.has(origins.get(vars)?.vars ?? vars);
 
-/** The same creator, never giving a variable twice: a name that is taken gets a number, `kernel`, `kernel_1`, `kernel_2`. */
+/** A view of a creator that numbers names which exist already: `kernel`, `kernel_1`, `kernel_2`. */
 export function uniqueNames(vars: VariableCreator): VariableCreator {
   readCreator("uniqueNames", "vars", vars);
   if (isIn(unique, vars)) return vars;
@@ -72,9 +73,10 @@ export function uniqueNames(vars: VariableCreator): VariableCreator {
 }
 
 /**
- * The same creator, giving the existing variable for a name that exists: two layers built with it share their weights.
+ * A view of a creator that returns the existing variable for a name that exists. Two layers built with it share their weights.
  *
- * @example A decoder with the encoder's weights: const encoder = dense(scope(vars, "code"), 64, 8); const again = dense(shared(scope(vars, "code")), 64, 8);
+ * @example A decoder with the encoder's weights: const encoder = dense(scope(vars, "code"), 64, 8); const again =
+ * dense(shared(scope(vars, "code")), 64, 8);
  * @throws VariableError from `create` if the variable has another shape.
  */
 export function shared(vars: VariableCreator): VariableCreator {
@@ -93,8 +95,8 @@ export function shared(vars: VariableCreator): VariableCreator {
 }
 
 /**
- * Builds a part of a model with variables from `creator`, each call of `create` a new variable: layers without a scope of their own get
- * `kernel`, `bias`, `kernel_1`, … (TensorFlow 2's variable_creator_scope).
+ * Builds a part of a model with variables of `creator`. Each call of `create` makes a new variable. Layers without their own
+ * scope get `kernel`, `bias`, `kernel_1`, … (TensorFlow 2's variable_creator_scope).
  */
 export function variableCreatorScope<T>(creator: VariableCreator, build: (vars: VariableCreator) => T): T {
   readCreator("variableCreatorScope", "creator", creator);
@@ -103,8 +105,8 @@ export function variableCreatorScope<T>(creator: VariableCreator, build: (vars: 
 }
 
 /**
- * Builds a part of a model under a name, its variables from `creator`. A name asked for twice gives the same variable, as in TensorFlow
- * 1's variable_scope with a custom getter.
+ * Builds a part of a model under a name, with variables of `creator`. A name that exists returns the existing variable, as in
+ * TensorFlow 1's variable_scope with a custom getter.
  */
 export function variableScope<T>(
   name: string,

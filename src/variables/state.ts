@@ -1,7 +1,7 @@
 import type { Tensor } from "../tensor/index.ts";
 import { type ModelState, readCreator, type Variable, type VariableCreator } from "./variable.ts";
 
-/** All that a file must hold to restore the model. A creator without `state` has the numbers of its dense variables only. */
+/** All that a file must hold to restore the model. For a creator without `state`: the numbers of its dense variables. */
 export function stateOf(vars: VariableCreator): ModelState {
   if (vars.state !== undefined) return vars.state();
   const weights = new Map(vars.parameters().map(({ name, tensor }): [string, Tensor] => [name, tensor]));
@@ -9,7 +9,7 @@ export function stateOf(vars: VariableCreator): ModelState {
   return { weights, pools: [] };
 }
 
-/** Every number that makes a model what it is, by name: trained, frozen and never trained. Live tensors, not copies. */
+/** All numbers of a model by name: trained, frozen, and never trained. Live tensors, not copies. */
 export function weightsOf(vars: VariableCreator): Map<string, Tensor> {
   return new Map(stateOf(readCreator("weightsOf", "vars", vars)).weights);
 }

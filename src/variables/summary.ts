@@ -6,7 +6,7 @@ import { type Model, readCreator, type Variable, type VariableCreator } from "./
 /** A variable as a table lists it. */
 export type VariableRow = Pick<Variable, "name" | "shape" | "trainable" | "storage"> & { readonly size: number };
 
-/** The variables a model asks for, found by building it without allocating any of them. */
+/** The variables of a model. Builds the model once, without allocating variables. */
 export function survey(model: Model): VariableRow[] {
   readFunction("survey", "model", model);
   const found = new Map<string, Variable>();
@@ -37,10 +37,10 @@ export function rowsOf(variables: readonly Variable[]): VariableRow[] {
   return variables.map(({ name, shape, trainable, storage }) => ({ name, shape, trainable, storage, size: sizeOf(shape) }));
 }
 
-/** How many numbers a model would train uncompressed, how many it does train, and the quotient. */
+/** The count of dense weights, the count of trained numbers, and their quotient. */
 export type Sizes = { readonly denseSize: number; readonly trainedSize: number; readonly achievedFraction: number };
 
-/** Counted from what was created: learned scales and variables left out of the pool are included in `trainedSize`. */
+/** The sizes of a model. `trainedSize` includes learned scales and variables outside the pool. */
 export function sizesOf(vars: Pick<VariableCreator, "variables" | "parameters">): Sizes {
   const creator =
     typeof vars === "object" && vars !== null && [vars.variables, vars.parameters].every((f) => typeof f === "function");
@@ -51,12 +51,12 @@ export function sizesOf(vars: Pick<VariableCreator, "variables" | "parameters">)
   return { denseSize, trainedSize, achievedFraction: denseSize === 0 ? 1 : trainedSize / denseSize };
 }
 
-/** A pool of a compressed model: its trained numbers, its virtual weights, and how many of them are used. */
+/** The sizes of one pool: trained numbers, virtual weights, and used virtual weights. */
 export type PoolReport = { readonly kind: string; readonly coreSize: number; readonly poolSize: number; readonly used: number };
 
 /**
- * The sizes of a compressed model. `coreSize` counts the numbers of all pools; `trainedSize` counts learned scales and variables outside
- * the pools, too. `warnings` are sentences: a fraction above 1, a pool of which little is used.
+ * The sizes of a compressed model. `coreSize` counts the numbers of all pools; `trainedSize` also counts learned scales and
+ * variables outside the pools. `warnings` are sentences: the fraction is above 1, or little of a pool is used.
  */
 export type CompressionReport = Sizes & {
   readonly coreSize: number;
