@@ -13,13 +13,13 @@ import { gemm } from "./plain/gemm.ts";
 import { canFuse, type WasmBackend, wasmBackend } from "./wasm/backend.ts";
 import { availableThreads, canStartWorkers, missingWorkers } from "./wasm/workers.ts";
 
-/** The faster kernels in plain TypeScript; each is held to the reference by a property. */
+/** The faster kernels in plain TypeScript. A property compares each with the reference. */
 export const blocked: Partial<Kernels> = { gemm, conv2d, conv2dInputGrad, conv2dKernelGrad };
 
 /** The table that ops call. */
 export const kernels: Kernels = { ...reference, ...blocked };
 
-/** Lays other kernels over the table; returns a function that puts back what was there. */
+/** Replaces kernels in the table. Returns a function that restores the previous kernels. */
 export function install(faster: Partial<Kernels>): () => void {
   backend(); // chosen now, or its kernels would cover these later
   const before: Kernels = { ...kernels };
@@ -29,14 +29,14 @@ export function install(faster: Partial<Kernels>): () => void {
   };
 }
 
-/** Lays over every kernel of the table what `around` makes of it, to watch or to time them; returns what `install` returns. */
+/** Replaces every kernel of the table by the result of `around`, to watch or time it. Returns what `install` returns. */
 export function installAround(around: <F extends (...args: never[]) => unknown>(name: string, kernel: F) => F): () => void {
   backend();
   const entries = Object.entries(kernels) as [keyof Kernels, (...args: never[]) => unknown][];
   return install(Object.fromEntries(entries.map(([name, kernel]) => [name, around(name, kernel)])) as Partial<Kernels>);
 }
 
-/** What computes, in how many threads, and why. `fused`: multiply-add rounds once. */
+/** The backend that computes, its number of threads, and the reason. `fused`: multiply-add rounds once. */
 export type Backend = {
   readonly name: "wasm" | "plain";
   readonly fused: boolean;
@@ -48,11 +48,13 @@ type Choice = { readonly backend: Backend; readonly wasm: WasmBackend | null };
 let chosen: Choice | null = null;
 
 /**
- * Which kernels are in use. They are chosen when first needed: WebAssembly with SIMD and shared memory if the machine has them, plain
- * TypeScript otherwise. Environment variables: HASHGRAD_BACKEND=plain leaves WebAssembly out; HASHGRAD_THREADS is a number or "auto"
- * (default), see `configure`; HASHGRAD_FMA=off leaves out fused multiply-add, which rounds once instead of twice, =on asks for it, on
- * Node 20 by a flag of V8's.
- * @throws ValueError, at every call, while one of these variables has a value that it cannot have.
+ * Returns the backend that computes. It is chosen at the first use: WebAssembly with SIMD and shared memory if the machine has
+ * them, else plain TypeScript.
+ *
+ * Environment variables: HASHGRAD_BACKEND=plain disables WebAssembly. HASHGRAD_THREADS is a number or "auto" (default), see
+ * `configure`. HASHGRAD_FMA=off disables fused multiply-add, which rounds once instead of twice; =on requests it, on Node.js 20
+ * by a flag of V8.
+ * @throws ValueError, at every call, while one of these variables has an invalid value.
  */
 export function backend(): Backend {
   chosen ??= choose();
@@ -67,8 +69,8 @@ export function backend(): Backend {
 }
 
 /**
- * Sets how many threads share large work: a whole number from 1 to 16, or "auto", as many as the machine can run at once. The same bits come
- * out for any number. Without WebAssembly, or if threads cannot be started, there is one.
+ * Sets the number of threads that share large work: 1 to 16, or "auto", the number of cores. The result has the same bits for any
+ * number. Without WebAssembly, or if threads cannot be started, there is one thread. Returns the backend.
  * @throws ValueError for any other value.
  */
 export function configure(options: { readonly threads: number | "auto" }): Backend {

@@ -1,4 +1,4 @@
-/** Base class of every error of the library. The message starts with the function that complains and ends with the remedy. */
+/** The base class of all errors of the library. The message starts with the name of the function and ends with the remedy. */
 export class HashgradError extends Error {
   constructor(
     who: string,
@@ -10,19 +10,19 @@ export class HashgradError extends Error {
   }
 }
 
-/** Shapes, axes or indices that do not fit an op. */
+/** Shapes, axes or indices do not fit an op. */
 export class ShapeError extends HashgradError {}
 
-/** A gradient that cannot be computed: no scalar, no history, history used up. */
+/** A gradient cannot be computed: y is not a scalar, has no history, or its history is used up. */
 export class GradientError extends HashgradError {}
 
-/** Numbers that are read after their memory was given back. */
+/** A tensor was read after its memory was given back. */
 export class RecycledError extends HashgradError {}
 
-/** A value of the wrong kind or out of its range, or options that contradict each other. */
+/** A value has the wrong kind or is out of range, or options contradict each other. */
 export class ValueError extends HashgradError {}
 
-/** A request for memory that cannot be met. */
+/** A request for memory cannot be met. */
 export class MemoryError extends HashgradError {}
 
 /** The kernels of a backend failed: a worker thread trapped or stopped. */

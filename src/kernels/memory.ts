@@ -1,15 +1,15 @@
 import { MemoryError } from "./errors.ts";
 
-/** What every kernel reads and writes. */
+/** The array type of kernels. */
 export type Numbers = Float32Array<ArrayBufferLike>;
 
 /**
- * How long numbers may be read: once `ended` says why not, a tensor refuses to show them. `version` counts how often a variable's
- * numbers were changed in place; views of a variable share its lifetime, so they see its version.
+ * Whether numbers may be read: if `ended` gives a reason, a tensor refuses. `version` counts the changes in place of a variable.
+ * Views of a variable share its lifetime, so they see its version.
  */
 export type Lifetime = { ended: string | null; version: number };
 
-/** The lifetime of ordinary arrays: the garbage collector sees to them. */
+/** The lifetime of ordinary arrays, which the garbage collector owns. */
 const forever: Lifetime = { ended: null, version: 0 };
 
 /**
@@ -23,13 +23,13 @@ const ALIGN = 16; // numbers: one cache line
 
 const newArena = (): Arena => ({ slabs: [], slab: 0, used: 0, lifetime: { ended: null, version: 0 } });
 
-/** Two arenas take turns, so that the tensors of a step stay readable until the next step ends. */
+/** Two arenas alternate, so that the tensors of a step stay readable until the next step ends. */
 const arenas = [newArena(), newArena()] as const;
 let steps = 0;
 let open: Arena | null = null;
 let ordinary = 0;
 
-/** Where slabs come from. `give` takes back what `take` returned. */
+/** The source of slabs. `give` takes back a slab that `take` returned. */
 export type SlabSource = { readonly take: (length: number) => Numbers; readonly give: (slab: Numbers) => void };
 
 let slabs: SlabSource = { take: newArray, give: () => undefined };
@@ -59,7 +59,9 @@ function release(arena: Arena, from: number): void {
   for (const slab of arena.slabs.splice(from)) slabs.give(slab);
 }
 
-/** The only door to memory for numbers. Inside a step the contents are arbitrary: the caller writes every element. */
+/**
+ * Allocates an array; no other code allocates numbers. Inside a step the contents are arbitrary: the caller writes every element.
+ */
 export function alloc(length: number): Numbers {
   if (beforeFirst !== null) {
     beforeFirst();
@@ -115,19 +117,19 @@ function newArray(length: number): Numbers {
   }
 }
 
-/** Like `alloc`, but the numbers outlive the step: parameters, optimizer state, what `keep` names. All zeros. */
+/** Like `alloc`, but the array outlives the step and is filled with zeros: for parameters, optimizer state and `keep`. */
 export function allocLasting(length: number): Numbers {
   const numbers = newArray(length);
   ordinary += length;
   return numbers;
 }
 
-/** The lifetime of what `alloc` hands out now. */
+/** The lifetime of arrays that `alloc` returns now. */
 export function lifetimeNow(): Lifetime {
   return open === null ? forever : open.lifetime;
 }
 
-/** The lifetime of what `allocLasting` hands out. */
+/** The lifetime of arrays that `allocLasting` returns. */
 export function lasting(): Lifetime {
   return forever;
 }
@@ -138,8 +140,8 @@ export function isInArena(): boolean {
 }
 
 /**
- * Runs `fn` with `alloc` handing out step memory. Steps do not nest: an inner one joins the outer. A step that ends for lack of memory gives
- * back all it took, so that a smaller step fits.
+ * Runs `fn`; `alloc` returns memory of the step meanwhile. Steps do not nest: an inner step joins the outer one. A step that
+ * fails for lack of memory gives back all its memory, so that a smaller step fits.
  */
 export function inArena<T>(fn: () => T): T {
   if (open !== null) return fn();
@@ -164,8 +166,9 @@ export function inArena<T>(fn: () => T): T {
 }
 
 /**
- * What the allocator holds, in bytes: `arenas` is memory kept for steps, `inUse` the part of it that the last two steps wrote;
- * `ordinary` counts every array ever handed to the garbage collector's care (it only grows: flat means nothing new is allocated).
+ * The memory of the allocator, in bytes. `arenas`: memory held for steps. `inUse`: the part of it that the last two steps wrote.
+ * `ordinary`: all arrays ever given to the garbage collector; it only grows, so a constant value means that nothing new is
+ * allocated.
  */
 export function memory(): { arenas: number; inUse: number; ordinary: number } {
   const held = (a: Arena): number => a.slabs.reduce((sum, slab) => sum + slab.byteLength, 0);

@@ -16,10 +16,7 @@ export const hardSwish = (x: Tensor): Tensor => unary("hardSwish", x);
 /** ln(1 + eˣ), without overflow. */
 export const softplus = (x: Tensor): Tensor => unary("softplus", x);
 
-/**
- * x where it is positive, else alpha·x (alpha 0.2, as TensorFlow; PyTorch uses 0.01). The slope at 0 is alpha.
- * With alpha 0, −∞ gives 0·∞ = NaN, as in PyTorch; `relu` gives 0.
- */
+/** x if x is positive, else alpha·(eˣ − 1). Default alpha 1. The slope at 0 is alpha. */
 export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
   readTensor("leakyRelu", "x", x);
   readNumber("leakyRelu", "alpha", alpha);
@@ -29,11 +26,11 @@ export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
   });
 }
 
-/** `approximate` ("tanh"): "none" computes Φ by the error function, "tanh" by the formula of Hendrycks and Gimpel (2016). */
+/** `approximate` (default "tanh"): "tanh" uses the formula of Hendrycks and Gimpel (2016), "none" the error function. */
 export type GeluOptions = { readonly approximate?: "tanh" | "none" };
 
 /**
- * x·Φ(x), where Φ is the distribution function of the standard normal distribution. The default is the tanh formula, which differs from the
+ * x·Φ(x); Φ is the distribution function of the standard normal distribution. The default formula with tanh differs from the
  * exact value by less than 5e-4 and has fast kernels. `{ approximate: "none" }` is exact, as PyTorch's default.
  */
 export function gelu(x: Tensor, options?: GeluOptions): Tensor {
@@ -57,13 +54,13 @@ export function elu(x: Tensor, alpha = 1): Tensor {
   });
 }
 
-/** x, but at least 0 and at most 6. The slope is 0 at 0 and 1 at 6. */
+/** x clipped to [0, 6]. The slope is 0 at 0 and 1 at 6. */
 export function relu6(x: Tensor): Tensor {
   readTensor("relu6", "x", x);
   return clip(relu(x), 0, 6);
 }
 
-/** x/6 + 1/2, but at least 0 and at most 1, as PyTorch; Keras had x/5 + 1/2 before version 3. The slope at −3 and 3 is 1/6. */
+/** x/6 + 1/2 clipped to [0, 1], as in PyTorch; Keras used x/5 + 1/2 before version 3. The slope at −3 and 3 is 1/6. */
 export function hardSigmoid(x: Tensor): Tensor {
   readTensor("hardSigmoid", "x", x);
   return clip(mul(add(x, 3), 1 / 6), 0, 1);

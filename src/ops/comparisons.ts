@@ -24,15 +24,15 @@ function compare(op: Comparison, a: Operand, b: Operand, kernel: Kernel, swapped
   return record(op, {}, [x, z], x.shape, y, () => undefined);
 }
 
-/** 1 where a = b, else 0; broadcast. NaN is not equal to anything. No gradient. */
+/** 1 if a = b, else 0, elementwise with broadcasting. NaN is not equal to anything. No gradient. */
 export const equal = (a: Operand, b: Operand): Tensor => compare("equal", a, b, areEqual);
-/** 1 where a ≠ b, else 0; broadcast. NaN is not equal to anything. No gradient. */
+/** 1 if a ≠ b, else 0, elementwise with broadcasting. NaN is not equal to anything. No gradient. */
 export const notEqual = (a: Operand, b: Operand): Tensor => compare("notEqual", a, b, areUnequal);
-/** 1 where a < b, else 0, also if either is NaN; broadcast. No gradient. */
+/** 1 if a < b, else 0 (also if either is NaN), elementwise with broadcasting. No gradient. */
 export const less = (a: Operand, b: Operand): Tensor => compare("less", a, b, areLess);
-/** 1 where a ≤ b, else 0, also if either is NaN; broadcast. No gradient. */
+/** 1 if a ≤ b, else 0 (also if either is NaN), elementwise with broadcasting. No gradient. */
 export const lessEqual = (a: Operand, b: Operand): Tensor => compare("lessEqual", a, b, areLessOrEqual);
-/** 1 where a > b, else 0, also if either is NaN; broadcast. No gradient. */
+/** 1 if a > b, else 0 (also if either is NaN), elementwise with broadcasting. No gradient. */
 export const greater = (a: Operand, b: Operand): Tensor => compare("greater", a, b, areLess, true);
-/** 1 where a ≥ b, else 0, also if either is NaN; broadcast. No gradient. */
+/** 1 if a ≥ b, else 0 (also if either is NaN), elementwise with broadcasting. No gradient. */
 export const greaterEqual = (a: Operand, b: Operand): Tensor => compare("greaterEqual", a, b, areLessOrEqual, true);

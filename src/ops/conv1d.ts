@@ -4,7 +4,7 @@ import { conv2d } from "./conv2d.ts";
 import { reshape } from "./movement.ts";
 import { axisWindows, type Padding1d, readPadding1d } from "./windows.ts";
 
-/** Stride (1), dilation (1), padding ("valid"), groups (1), and a bias [outputs] that is added to every position. */
+/** Stride (default 1), dilation (1), padding ("valid"), groups (1), and a bias [outputs] that is added at every position. */
 export type Conv1dOptions = {
   readonly strides?: number;
   readonly dilations?: number;
@@ -14,8 +14,8 @@ export type Conv1dOptions = {
 };
 
 /**
- * Convolution of sequences: x [batch, length, channels], kernel [kernelLength, channels/groups, outputs] → [batch, outLength, outputs].
- * It is `conv2d` over images of one row.
+ * Convolution of sequences: x [batch, length, channels], kernel [kernelLength, channels/groups, outputs] → [batch, outLength,
+ * outputs]. Calls `conv2d` on images of one row.
  */
 export function conv1d(x: Tensor, kernel: Tensor, options?: Conv1dOptions): Tensor {
   readTensor("conv1d", "x", x);

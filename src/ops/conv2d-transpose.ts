@@ -16,7 +16,10 @@ import { checkBias, pushBias } from "./bias.ts";
 import { record } from "./record.ts";
 import { checkExtent, exactPadding, type Padding, type Pair, readPadding, readSides, spanOf } from "./windows.ts";
 
-/** Strides (1), dilations (1), padding ("valid"), output padding (0), groups (1), and a bias [outputs] that is added to every pixel. */
+/**
+ * Strides (default 1), dilations (1), padding ("valid"), output padding (0), groups (1), and a bias [outputs] that is added at
+ * every pixel.
+ */
 export type Conv2dTransposeOptions = {
   readonly strides?: Pair;
   readonly dilations?: Pair;
@@ -27,13 +30,14 @@ export type Conv2dTransposeOptions = {
 };
 
 /**
- * Transposed convolution, the gradient of `conv2d` towards its image: x [batch, height, width, channels],
- * kernel [kernelHeight, kernelWidth, outputs/groups, channels] → [batch, outHeight, outWidth, outputs].
+ * Transposed convolution, the gradient of `conv2d` with respect to its image: x [batch, height, width, channels], kernel
+ * [kernelHeight, kernelWidth, outputs/groups, channels] → [batch, outHeight, outWidth, outputs].
  *
- * The kernel has the layout of the `conv2d` that leads back, from `outputs` to `channels` (as in TensorFlow). Each pixel of x adds its
- * multiple of the kernel to the output; padding is cut off. An axis of n pixels becomes
- * (n − 1)·stride + dilation·(kernel − 1) + 1 − padding before − padding after + outputPadding (PyTorch), and n·stride with "same".
- * `outputPadding` is smaller than the stride: it tells apart the image sizes that `conv2d` maps to the same n.
+ * The kernel has the layout of the `conv2d` from `outputs` to `channels`, as in TensorFlow. Each pixel of x adds its multiple of
+ * the kernel to the output. Padding is cut off.
+ * An axis of n pixels becomes (n − 1)·stride + dilation·(kernel − 1) + 1 − padding before − padding after + outputPadding, as in
+ * PyTorch; with "same" n·stride.
+ * `outputPadding` is smaller than the stride. It selects one of the image sizes that `conv2d` maps to the same n.
  */
 export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTransposeOptions): Tensor {
   const who = "conv2dTranspose";

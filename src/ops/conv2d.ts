@@ -17,7 +17,7 @@ import { exactPadding, type Padding, type Pair, windowsOf } from "./windows.ts";
 
 const OPTIONS = ["strides", "dilations", "padding", "bias"] as const;
 
-/** Strides (1), dilations (1), padding ("valid"), and a bias [outputs] that is added to every pixel. */
+/** Strides (default 1), dilations (1), padding ("valid"), and a bias [outputs] that is added at every pixel. */
 export type Conv2dOptions = {
   readonly strides?: Pair;
   readonly dilations?: Pair;
@@ -26,9 +26,8 @@ export type Conv2dOptions = {
 };
 
 /**
- * Convolution (cross-correlation, as in every library): x [batch, height, width, channels], kernel [kernelHeight, kernelWidth,
- * channels/groups, outputs] → [batch, outHeight, outWidth, outputs]. Group g sees its share of the channels and makes its share of the
- * outputs, in blocks one after the other.
+ * Convolution (cross-correlation): x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels/groups,
+ * outputs] → [batch, outHeight, outWidth, outputs]. Group g reads block g of the channels and computes block g of the outputs.
  */
 export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions & { readonly groups?: number }): Tensor {
   readTensor("conv2d", "x", x);
@@ -71,8 +70,8 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions & { re
 }
 
 /**
- * Each channel convolved by itself: x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels, multiplier] →
- * [batch, outHeight, outWidth, channels·multiplier]; output c·multiplier + m comes from channel c.
+ * Convolution of each channel separately: x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels,
+ * multiplier] → [batch, outHeight, outWidth, channels·multiplier]. Output c·multiplier + m reads channel c.
  */
 export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tensor {
   readTensor("depthwiseConv2d", "x", x);

@@ -25,7 +25,7 @@ import { record } from "./record.ts";
 import { mean, sum } from "./reduce.ts";
 import { type Reduction, readReduction, reduced } from "./reduction.ts";
 
-/** Rows of zeros with a 1 at each label: [labels] → [labels, classes]. */
+/** A tensor with a 1 at each label and zeros elsewhere: [labels] → [labels, classes]. */
 export function oneHot(labels: Int32Array | readonly number[], classes: number): Tensor {
   readCount("oneHot", "classes", classes, 0);
   const found = readIndices("oneHot", "labels", labels, classes);
@@ -41,10 +41,11 @@ export function oneHot(labels: Int32Array | readonly number[], classes: number):
 }
 
 /**
- * - `labelSmoothing` (0): the share of the target that is spread evenly over all classes (Szegedy et al. 2016).
- * - `reduction` ("mean"). "none" gives one loss per example: the shape of the logits without the last axis.
- * - `ignoreIndex` (none): examples with this label count nothing, and no gradient reaches their logits. It may lie outside 0…classes−1.
- * - `classWeights` (all 1): one number of at least 0 per class, which multiplies the terms of that class.
+ * - `labelSmoothing` (default 0): the share of the target that is distributed equally over all classes (Szegedy et al. 2016).
+ * - `reduction` (default "mean"). "none" returns one loss per example: the shape of the logits without the last axis.
+ * - `ignoreIndex` (default none): examples with this label do not count, and their logits get no gradient. It may be outside
+ *   0…classes−1.
+ * - `classWeights` (default all 1): one number of at least 0 per class, which multiplies the terms of the class.
  */
 export type CrossEntropyOptions = {
   readonly labelSmoothing?: number;
@@ -54,15 +55,15 @@ export type CrossEntropyOptions = {
 };
 
 /**
- * Softmax cross entropy, −Σ target·log softmax(logits), for logits [..., classes].
+ * Softmax cross entropy, −Σ target·log softmax(logits), for logits [..., classes]. Returns the mean by default.
  *
  * The target is one of
- * - labels 0…classes−1, one per example: a list in row-major order, or a tensor of whole numbers with the shape of the logits without the
- *   last axis;
- * - probabilities, one-hot or soft: a tensor with the shape of the logits.
+ * - labels 0…classes−1, one per example: a list in row-major order, or a tensor of whole numbers with the shape of the logits
+ *   without the last axis;
+ * - probabilities: a tensor with the shape of the logits.
  *
- * A class whose target or weight is 0 adds nothing, even if its logit is −∞. With labels, the mean divides by the sum of the class weights
- * of the labels that are not ignored, as in PyTorch; if that sum is 0 because all are ignored, the mean is 0 (PyTorch: NaN).
+ * A class with target or weight 0 adds nothing, even if its logit is −∞. With labels, the mean divides by the sum of the class
+ * weights of labels that are not ignored, as in PyTorch. If all labels are ignored, the mean is 0 (PyTorch: NaN).
  */
 export function crossEntropy(
   logits: Tensor,
@@ -112,7 +113,7 @@ export function crossEntropy(
   return shape.length === 1 ? each : reshape(each, shape);
 }
 
-/** One loss per example: 0 for those that do not count. */
+/** One loss per example; 0 for ignored examples. */
 function spread(losses: Tensor, counted: Int32Array, examples: number): Tensor {
   const places = new Int32Array(examples).fill(counted.length);
   for (const [place, example] of counted.entries()) places[example] = place;
@@ -127,7 +128,7 @@ function readWeights(given: ArrayLike<number>, classes: number): Tensor {
   return tensor(weights);
 }
 
-/** The labels, and which of them count: null if all do. Those that do not are 0 here. */
+/** The labels, and which of them count (null if all do). Ignored labels become 0. */
 function readLabels(
   target: Int32Array | readonly number[] | Tensor,
   classes: number,
@@ -149,7 +150,7 @@ function softLosses(logits: Tensor, target: Tensor, labelSmoothing: number, weig
   return neg(sum(mulUnlessZero(weights === null ? smooth : mul(smooth, weights), logSoftmax(logits)), -1));
 }
 
-/** One loss per row, from labels; in one kernel unless smoothed losses are weighted. */
+/** One loss per row, from labels. Uses one kernel unless smoothed losses are weighted. */
 function labelLosses(logits: Tensor, labels: Int32Array, labelSmoothing: number, weights: Tensor | null): Tensor {
   const classes = logits.shape[1]!;
   if (weights !== null && labelSmoothing > 0) return softLosses(logits, oneHot(labels, classes), labelSmoothing, weights);

@@ -5,10 +5,10 @@ import { reshape, transpose } from "./movement.ts";
 import { sum } from "./reduce.ts";
 
 /**
- * The sum of products that Einstein's notation names: `einsum("bij,bjk->bik", a, b)` is a batch of matrix products. Each letter names an
- * axis; a letter that the result leaves out is summed over. Axes of one letter have one length.
+ * The sum of products in Einstein notation: `einsum("bij,bjk->bik", a, b)` is a batch of matrix products. Each letter names an
+ * axis. The result is summed over letters that it omits. Axes of one letter have one length.
  *
- * A letter may stand once in each operand and once in the result. The result must be named.
+ * A letter may occur once in each operand and once in the result. The result must be given.
  * @throws ValueError for an equation of another form, ShapeError if ranks or lengths do not fit it.
  */
 export function einsum(equation: string, a: Tensor, b: Tensor): Tensor {

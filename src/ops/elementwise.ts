@@ -32,7 +32,7 @@ export const abs = (x: Tensor): Tensor => unary("abs", x);
 export const reciprocal = (x: Tensor): Tensor => unary("reciprocal", x);
 const UNBOUNDED: Bounds = { infinite: true };
 
-/** x, but at least `low` and at most `high`; NaN stays NaN. The gradient passes between the bounds, and at them. */
+/** x clipped to [low, high]. NaN stays NaN. The gradient passes between the bounds and at the bounds. */
 export function clip(x: Tensor, low: number, high: number): Tensor {
   readTensor("clip", "x", x);
   readNumber("clip", "low", low, UNBOUNDED);
@@ -52,7 +52,7 @@ export function aligned(op: string, a: Tensor | number, b: Tensor | number): [Te
   return [broadcastTo(x, shape), broadcastTo(y, shape)];
 }
 
-/** a + b, broadcast. */
+/** a + b, elementwise with broadcasting. */
 export function add(a: Tensor | number, b: Tensor | number): Tensor {
   const [x, z] = aligned("add", a, b);
   const y = alloc(x.size);
@@ -63,7 +63,7 @@ export function add(a: Tensor | number, b: Tensor | number): Tensor {
   });
 }
 
-/** a − b, broadcast. */
+/** a − b, elementwise with broadcasting. */
 export function sub(a: Tensor | number, b: Tensor | number): Tensor {
   const [x, z] = aligned("sub", a, b);
   const y = alloc(x.size);
@@ -74,7 +74,7 @@ export function sub(a: Tensor | number, b: Tensor | number): Tensor {
   });
 }
 
-/** x times a tensor of one number, which need not be broadcast. `operands` are both, in the order in which they were given. */
+/** x times a tensor of one number, without broadcasting it. `operands` are both tensors in the given order. */
 function scaled(x: Tensor, scale: Tensor, operands: readonly Tensor[]): Tensor {
   const y = alloc(x.size);
   kernels.axpy(scale.item(), x.data, y, false);
@@ -84,7 +84,7 @@ function scaled(x: Tensor, scale: Tensor, operands: readonly Tensor[]): Tensor {
   });
 }
 
-/** a·b element by element, broadcast. */
+/** a·b, elementwise with broadcasting. */
 export function mul(a: Tensor | number, b: Tensor | number): Tensor {
   const [u, v] = [readOperand("mul", "a", a), readOperand("mul", "b", b)];
   if (v.size === 1 && u.size > 1 && v.shape.length <= u.shape.length) return scaled(u, v, [u, v]);
@@ -99,8 +99,8 @@ export function mul(a: Tensor | number, b: Tensor | number): Tensor {
 }
 
 /**
- * weight·x element by element, broadcast, and 0 where the weight is 0, even if x is infinite or NaN: an outcome of probability 0 adds
- * nothing to a loss.
+ * weight·x, elementwise with broadcasting; 0 if the weight is 0, even if x is infinite or NaN. So an outcome of probability 0
+ * adds nothing to a loss.
  */
 export function mulUnlessZero(weight: Tensor | number, x: Tensor | number): Tensor {
   const [w, z] = aligned("mulUnlessZero", weight, x);
@@ -112,7 +112,7 @@ export function mulUnlessZero(weight: Tensor | number, x: Tensor | number): Tens
   });
 }
 
-/** a/b element by element, broadcast. */
+/** a/b, elementwise with broadcasting. */
 export function div(a: Tensor | number, b: Tensor | number): Tensor {
   const [x, z] = aligned("div", a, b);
   const y = alloc(x.size);
@@ -123,7 +123,7 @@ export function div(a: Tensor | number, b: Tensor | number): Tensor {
   });
 }
 
-/** aᵇ element by element, broadcast. NaN for a negative base with a broken exponent. */
+/** aᵇ, elementwise with broadcasting. NaN for a negative base with a fractional exponent. */
 export function pow(a: Tensor | number, b: Tensor | number): Tensor {
   const [x, z] = aligned("pow", a, b);
   const y = alloc(x.size);
@@ -144,12 +144,12 @@ function chosen(op: "maximum" | "minimum", a: Tensor | number, b: Tensor | numbe
   });
 }
 
-/** The larger of a and b, broadcast; NaN wins. At a tie each gets half of the gradient. */
+/** The maximum of a and b, elementwise with broadcasting. NaN if either is NaN. At a tie each gets half of the gradient. */
 export const maximum = (a: Tensor | number, b: Tensor | number): Tensor => chosen("maximum", a, b);
-/** The smaller of a and b, broadcast; NaN wins. At a tie each gets half of the gradient. */
+/** The minimum of a and b, elementwise with broadcasting. NaN if either is NaN. At a tie each gets half of the gradient. */
 export const minimum = (a: Tensor | number, b: Tensor | number): Tensor => chosen("minimum", a, b);
 
-/** a where condition is not 0, else b; all three broadcast. The condition gets no gradient. */
+/** a if the condition is not 0, else b; elementwise with broadcasting of all three. The condition gets no gradient. */
 export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
   readTensor("where", "condition", condition);
   const [x, z] = aligned("where", a, b);
@@ -163,7 +163,7 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number)
   });
 }
 
-/** −1, 0 or 1 by the sign of x, with the gradient of the identity (straight through): how signs of weights are trained. */
+/** The sign of x: −1, 0 or 1. Its gradient is that of the identity (straight-through estimator). */
 export function straightThroughSign(x: Tensor): Tensor {
   readTensor("straightThroughSign", "x", x);
   const y = alloc(x.size);
@@ -172,8 +172,8 @@ export function straightThroughSign(x: Tensor): Tensor {
 }
 
 /**
- * x with a share `rate` of its elements, drawn at random, set to 0 and the rest divided by 1 − rate, so that the expected value stays.
- * Recorded as `mul` by the mask that was drawn. `draw` returns numbers of at least 0 and below 1; pass `() => generator.uniform()`.
+ * x with a random share `rate` of its elements set to 0 and the others divided by 1 − rate, so the expected value stays.
+ * Recorded as `mul` by the random mask. `draw` returns numbers of at least 0 and below 1; pass `() => generator.uniform()`.
  */
 export function dropout(x: Tensor, rate: number, draw: () => number): Tensor {
   readTensor("dropout", "x", x);

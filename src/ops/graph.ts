@@ -49,9 +49,9 @@ type Pooling = { readonly size: Lengths; readonly strides: Lengths; readonly pad
 type Convolution = { readonly strides: Lengths; readonly dilations: Lengths; readonly padding: ExactPadding };
 
 /**
- * The attributes of each op, with defaults filled in and axes counted from 0. The function of the op's name, called with the inputs and
- * these attributes, returns the recorded numbers; docs/graph.md lists the calls. Other functions, such as `crossEntropy` with its
- * reduction or `globalAvgPool2d`, are recorded as the ops that they are made of.
+ * The attributes of each op, with defaults filled in and axes counted from 0. Calling the function of the op's name with the
+ * inputs and these attributes returns the recorded numbers; docs/graph.md lists the calls. Other functions, such as
+ * `crossEntropy` with its reduction or `globalAvgPool2d`, are recorded as the ops that they call.
  */
 export type OpAttributes = Readonly<Record<Plain, Readonly<Record<string, never>>>> & {
   readonly avgPool2d: Pooling;
@@ -104,7 +104,7 @@ export type OpAttributes = Readonly<Record<Plain, Readonly<Record<string, never>
 
 type Named = {
   readonly shape: Shape;
-  /** The name of the variable whose numbers these are, also if they are computed, as the weights of a pool; else null. */
+  /** The name of the variable whose numbers these are, or null. Computed weights of a pool have their name, too. */
   readonly name: string | null;
 };
 
@@ -123,10 +123,10 @@ type OpNodes = {
 };
 
 /**
- * One tensor of a graph. `kind` says how it comes about:
+ * One tensor of a graph.
  * - "input": an argument of the traced function.
- * - "parameter": a variable; `tensor` is the variable itself, so its numbers are those of now.
- * - "constant": any other tensor that no op of the function made; `tensor` is a copy.
+ * - "parameter": a variable. `tensor` is the variable itself, with its current numbers.
+ * - "constant": a tensor that no op of the function computed. `tensor` is a copy.
  * - "op": the result of an op of the library.
  * - "custom": the result of a user's op that called `record`. Only its name, its attributes and its inputs are known.
  */
@@ -137,7 +137,7 @@ export type GraphNode =
   | OpNodes[keyof OpNodes]
   | (Result & { readonly kind: "custom"; readonly op: string; readonly attributes: Attributes });
 
-/** How tensors are computed from inputs, parameters and constants. A node comes after the nodes that it reads. */
+/** The graph of a function. A node comes after the nodes that it reads. */
 export type Graph = {
   readonly nodes: readonly GraphNode[];
   /** The nodes of the function's arguments, in their order. */

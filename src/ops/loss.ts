@@ -4,7 +4,7 @@ import { abs, add, clip, log, mul, mulUnlessZero, neg, square, sub, where } from
 import { sum } from "./reduce.ts";
 import { type Reduction, readReduction, reduced } from "./reduction.ts";
 
-/** The reduction ("mean"). */
+/** `reduction` (default "mean"). */
 export type LossOptions = { readonly reduction?: Reduction };
 
 /** Checks what losses of two tensors share, which must have one shape; returns the reduction. */
@@ -25,21 +25,21 @@ function readLoss<T extends LossOptions>(
   return readReduction(who, reduction);
 }
 
-/** The mean of (prediction − target)². "none" keeps the shape. */
+/** The mean of (prediction − target)². "none" returns one number per element. */
 export function meanSquaredError(prediction: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("meanSquaredError", { prediction, target }, options, ["reduction"]);
   return reduced(square(sub(prediction, target)), reduction);
 }
 
-/** The mean of |prediction − target|. "none" keeps the shape. The slope is 0 where both are equal. */
+/** The mean of |prediction − target|. "none" returns one number per element. The slope is 0 if both are equal. */
 export function meanAbsoluteError(prediction: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("meanAbsoluteError", { prediction, target }, options, ["reduction"]);
   return reduced(abs(sub(prediction, target)), reduction);
 }
 
 /**
- * Huber's loss (1964) of d = prediction − target: d²/2 if |d| ≤ delta (1), else delta·(|d| − delta/2), which outliers pull less.
- * "none" keeps the shape.
+ * The Huber loss (1964) of d = prediction − target: d²/2 if |d| ≤ delta (default 1), else delta·(|d| − delta/2). Outliers have a
+ * smaller effect than in `meanSquaredError`. "none" returns one number per element.
  */
 export function huber(prediction: Tensor, target: Tensor, options?: LossOptions & { readonly delta?: number }): Tensor {
   const reduction = readLoss("huber", { prediction, target }, options, ["reduction", "delta"]);
@@ -50,10 +50,10 @@ export function huber(prediction: Tensor, target: Tensor, options?: LossOptions 
 }
 
 /**
- * The Kullback-Leibler divergence of distributions over the last axis, Σ target·(log target − logProbabilities): one number per row, 0 if
- * both are equal. Both are [..., classes]; `logSoftmax(logits)` gives the first. A class whose target is 0 adds nothing.
+ * The Kullback-Leibler divergence of distributions over the last axis, Σ target·(log target − logProbabilities): one number per
+ * row, 0 if both are equal. Both are [..., classes]. `logSoftmax(logits)` computes the first. A class with target 0 adds nothing.
  *
- * "mean" divides by the number of rows (PyTorch calls this "batchmean"), "none" gives the shape without the last axis.
+ * "mean" divides by the number of rows (PyTorch: "batchmean"). "none" returns the shape without the last axis.
  */
 export function klDivergence(logProbabilities: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("klDivergence", { logProbabilities, target }, options, ["reduction"]);
@@ -63,9 +63,9 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options?:
 }
 
 /**
- * Binary cross entropy of sigmoid(logits) against targets from 0 to 1: target·softplus(−logits) + (1 − target)·softplus(logits), which
- * never overflows, and keeps all digits of small losses. A term whose weight is 0 is 0, even if the logit is infinite. "none" keeps the
- * shape.
+ * Binary cross entropy of sigmoid(logits) and targets from 0 to 1: target·softplus(−logits) + (1 − target)·softplus(logits). It
+ * never overflows and keeps all digits of small losses. A term of weight 0 is 0, even if the logit is infinite. "none" returns
+ * one number per element.
  */
 export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("binaryCrossEntropyWithLogits", { logits, target }, options, ["reduction"]);

@@ -19,17 +19,17 @@ import { reshaped } from "./movement.ts";
 import { record } from "./record.ts";
 
 /**
- * `transposeA`: a holds [k, m] instead of [m, k]; `transposeB`: b holds [n, k] instead of [k, n]. No copy is made. `bias` [n] is added to
- * every row.
+ * `transposeA`: a is [k, m] instead of [m, k]. `transposeB`: b is [n, k] instead of [k, n]. Neither copies. `bias` [n] is added
+ * to every row.
  */
 export type MatmulOptions = { readonly transposeA?: boolean; readonly transposeB?: boolean; readonly bias?: Tensor };
 
 /**
- * The matrix product: a [m, k] · b [k, n] → [m, n]. Axes before the last two are batches and broadcast:
- * a [2, 1, m, k] · b [5, k, n] → [2, 5, m, n].
+ * The matrix product: a [m, k] · b [k, n] → [m, n]. Axes before the last two are batches and broadcast: a [2, 1, m, k] · b [5, k,
+ * n] → [2, 5, m, n].
  *
- * A vector a [k] is a row and a vector b [k] a column, whose axis of length 1 the result does not have, as in NumPy:
- * a [k] · b [k, n] → [n], a [m, k] · b [k] → [m], a [k] · b [k] → a scalar.
+ * A vector a [k] is a row and a vector b [k] is a column. The result omits their axis of length 1, as in NumPy: a [k] · b [k, n]
+ * → [n], a [m, k] · b [k] → [m], a [k] · b [k] → a scalar.
  */
 export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   readTensor("matmul", "a", a);

@@ -41,7 +41,7 @@ export function viewed<Op extends "flip" | "slice" | "transpose">(
   return record(op, attributes, [x], view.shape, y, (dy, into) => into.partly(x, (dx) => kernels.writeView(view, dy, dx, true)));
 }
 
-/** The same numbers under another shape; one length may be −1 and is found from the rest. No copy. */
+/** x with another shape. One length may be −1; it follows from the others. No copy. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   readTensor("reshape", "x", x);
   const wanted = [...readList("reshape", "shape", shape)];
@@ -63,7 +63,7 @@ export function reshaped(x: Tensor, shape: Shape): Tensor {
   return record("reshape", { shape }, [x], shape, x.data, (dy, into) => into.same(x, dy), x.lifetime);
 }
 
-/** x with its axes in another order: axis i of the result is axis `order[i]` of x. Left out: the axes reversed. */
+/** x with its axes in another order: axis i of the result is axis `order[i]` of x. Default: the axes reversed. */
 export function transpose(x: Tensor, order?: readonly number[]): Tensor {
   readTensor("transpose", "x", x);
   if (order !== undefined) readList("transpose", "order", order);
@@ -79,7 +79,7 @@ export function transpose(x: Tensor, order?: readonly number[]): Tensor {
   return viewed("transpose", { order: found }, x, view);
 }
 
-/** x repeated along axes of length 1, and along new axes in front, until it has `shape` (NumPy's rule). */
+/** x repeated along axes of length 1, and along new axes in front, until it has `shape`, as in NumPy. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   readTensor("broadcastTo", "x", x);
   if (Array.isArray(shape) && sameShape(x.shape, shape)) return x;
@@ -108,19 +108,21 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   );
 }
 
-/** `strides` (1 for each axis): the step along each axis; −1 and below go backwards. */
+/** `strides` (default 1 for each axis): the step along each axis. Negative strides go backwards. */
 export type SliceOptions = { readonly strides?: readonly number[] };
 
 /**
- * The block of x that begins at `begin` and has lengths `size`, one number per axis. Axes at the end that a list leaves out are whole.
+ * The block of x that begins at `begin` and has lengths `size`, one number per axis. If a list is shorter, the remaining axes are
+ * whole.
  * - A negative begin counts from the end: −1 is the last index.
- * - A negative size leaves numbers at the end out: −1 goes up to the end, −2 leaves out the last index, and so on.
- * - A stride s > 1 takes the first index of the block and each s-th after it. A negative stride starts at the last index of the block.
+ * - A negative size counts from the end, too: −1 includes the last index, −2 excludes it, and so on.
+ * - A stride s > 1 takes the first index of the block and each s-th index after it. A negative stride starts at the last index of
+ *   the block.
  *
- * A block of whole rows without strides is a view: no copy, and its gradient costs its own length.
+ * A block of whole rows without strides is a view: it copies nothing, and its gradient costs its own length.
  *
- * @example NumPy's x[1:-1], x[::2] and x[::-1] are slice(x, [1], [-2]), slice(x, [0], [-1], { strides: [2] }) and
- * slice(x, [0], [-1], { strides: [-1] }).
+ * @example NumPy's x[1:-1], x[::2] and x[::-1] are slice(x, [1], [-2]), slice(x, [0], [-1], { strides: [2] }) and slice(x, [0],
+ * [-1], { strides: [-1] }).
  */
 export function slice(x: Tensor, begin: readonly number[], size?: readonly number[], options?: SliceOptions): Tensor {
   readTensor("slice", "x", x);
@@ -190,7 +192,10 @@ function steps(
   return viewed("slice", { begin, size, strides }, x, view);
 }
 
-/** `length` elements of a vector from `begin` on, starting over at its first when it ends. Elements used twice add their gradients. */
+/**
+ * `length` elements of a vector from `begin` on, repeating the vector at its end. Gradients of elements that are used twice add
+ * up.
+ */
 export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
   readTensor("cyclicSlice", "x", x);
   readCount("cyclicSlice", "begin", begin, 0);
@@ -205,7 +210,7 @@ export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
   );
 }
 
-/** Tensors one behind the other along an axis (0); all other lengths must agree. */
+/** The concatenation of tensors along an axis (default 0). All other lengths must be equal. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   const xs = readTensors("concat", "tensors", tensors).slice(); // the list may change before its gradient is asked for
   const first = xs[0];
@@ -243,7 +248,7 @@ function takeView(view: View, dy: Float32Array, dx: Float32Array, accumulate: bo
   kernels.axpy(1, part, dx, true);
 }
 
-/** Tensors of one shape side by side along a new axis (0). */
+/** Tensors of one shape, stacked along a new axis (default 0). */
 export function stack(xs: readonly Tensor[], axis = 0): Tensor {
   const first = readTensors("stack", "xs", xs)[0];
   if (first === undefined) throw new ShapeError("stack", "need at least one tensor");
@@ -262,7 +267,7 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
 /** An empty axis splits into at most so many equal parts. */
 const MOST_EMPTY = 1024;
 
-/** x cut along an axis (0) into parts: so many equal ones, or of the lengths given. */
+/** x split along an axis (default 0). `parts` is the number of equal parts, or a list of their lengths. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
   readTensor("split", "x", x);
   const along = axisOf("split", axis, x.shape);
@@ -291,7 +296,7 @@ export function split(x: Tensor, parts: number | readonly number[], axis = 0): T
   });
 }
 
-/** x with `value` (0) around it: `padding[axis] = [before, after]`, counts of at least 0. */
+/** x padded with `value` (default 0): `padding[axis] = [before, after]`, counts of at least 0. */
 export function pad(x: Tensor, padding: readonly (readonly [number, number])[], value = 0): Tensor {
   readTensor("pad", "x", x);
   readList("pad", "padding", padding);
@@ -318,8 +323,8 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
 }
 
 /**
- * Rows of x along an axis (0), in the order of a list of indices, whose length the axis gets; a row may be taken more than once and then
- * adds its gradients. `take` reads a tensor of indices.
+ * The rows of x along an axis (default 0) in the order of a list of indices. The axis gets the length of the list. Gradients of a
+ * row that is used several times add up. `take` reads a tensor of indices.
  */
 export function gather(x: Tensor, indices: Int32Array | readonly number[], axis = 0): Tensor {
   readTensor("gather", "x", x);
@@ -331,8 +336,8 @@ export function gather(x: Tensor, indices: Int32Array | readonly number[], axis 
 }
 
 /**
- * The elements of x along an axis (0) that a tensor of indices names, in float32, exact up to 2²⁴. The axes of the indices stand in place of
- * the axis, as in NumPy: x [5, 3] by indices [2, 4] is [2, 4, 3]. Indices get no gradient. The graph of an `embedding` is made of this.
+ * The elements of x along an axis (default 0) at a tensor of indices (float32, exact up to 2²⁴). The axes of the indices replace
+ * the axis, as in NumPy: x [5, 3] by indices [2, 4] is [2, 4, 3]. Indices get no gradient. An `embedding` is recorded as this op.
  */
 export function take(x: Tensor, indices: Tensor, axis = 0): Tensor {
   readTensor("take", "x", x);

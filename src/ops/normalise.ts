@@ -15,7 +15,7 @@ import { add, mul } from "./elementwise.ts";
 import { record } from "./record.ts";
 import { alongLast } from "./reduce.ts";
 
-/** eˣ/Σeˣ along an axis (the last). Large x do not overflow. */
+/** Softmax, eˣ/Σeˣ, along an axis (default: the last). Large x do not overflow. */
 export function softmax(x: Tensor, axis = -1): Tensor {
   return alongLast("softmax", x, axis, (rows) => {
     const classes = rows.shape.at(-1)!;
@@ -27,7 +27,7 @@ export function softmax(x: Tensor, axis = -1): Tensor {
   });
 }
 
-/** x − ln Σeˣ along an axis (the last): the logarithm of softmax, exact where softmax itself would round to 0. */
+/** The logarithm of softmax, x − ln Σeˣ, along an axis (default: the last). It is exact even if softmax rounds to 0. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   return alongLast("logSoftmax", x, axis, (rows) => {
     const classes = rows.shape.at(-1)!;
@@ -40,15 +40,15 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * What batch normalisation in training returns: the result, and the statistics, without history. The result is computed from statistics in
- * double precision; `mean` and `variance` are those, rounded to float32.
+ * The result of batch normalization in training: y, and the statistics without history. y is computed from statistics in double
+ * precision; `mean` and `variance` are these statistics, rounded to float32.
  */
 export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; readonly variance: Tensor };
 
 /**
- * Batch normalisation while training (Ioffe and Szegedy 2015): x [..., channels], gamma and beta [channels];
- * y = gamma·(x − mean)/√(variance + epsilon) + beta with the mean and the biased variance of each channel over all other axes. gamma and beta
- * left out: no scale, no shift.
+ * Batch normalization in training (Ioffe and Szegedy 2015): x [..., channels], gamma and beta [channels];
+ * y = gamma·(x − mean)/√(variance + epsilon) + beta, with mean and biased variance of each channel over all other axes. gamma and
+ * beta are optional.
  */
 export function batchNormTraining(x: Tensor, gamma?: Tensor, beta?: Tensor, epsilon = 1e-3): BatchNormResult {
   const channels = checkChannels("batchNormTraining", x, { gamma, beta }, epsilon);
@@ -72,8 +72,8 @@ export function batchNormTraining(x: Tensor, gamma?: Tensor, beta?: Tensor, epsi
 }
 
 /**
- * Batch normalisation with given statistics: y = gamma·(x − mean)/√(variance + epsilon) + beta. No gradient reaches
- * the statistics. gamma and beta may be undefined: no scale, no shift.
+ * Batch normalization with given statistics: y = gamma·(x − mean)/√(variance + epsilon) + beta. The statistics get no gradient.
+ * gamma and beta may be undefined.
  */
 export function batchNormInference(
   x: Tensor,
@@ -97,8 +97,8 @@ export function batchNormInference(
 }
 
 /**
- * Layer normalisation (Ba et al. 2016) over the last axis: x [..., features], gamma and beta [features];
- * y = gamma·(x − mean)/√(variance + epsilon) + beta with the statistics of each row. gamma and beta left out: no scale, no shift.
+ * Layer normalization (Ba et al. 2016) over the last axis: x [..., features], gamma and beta [features];
+ * y = gamma·(x − mean)/√(variance + epsilon) + beta, with mean and biased variance of each row. gamma and beta are optional.
  */
 export function layerNorm(x: Tensor, gamma?: Tensor, beta?: Tensor, epsilon = 1e-5): Tensor {
   const features = checkChannels("layerNorm", x, { gamma, beta }, epsilon);

@@ -3,7 +3,7 @@ import { reshape } from "./movement.ts";
 import { avgPool2d, maxPool2d } from "./pool2d.ts";
 import { axisWindows, checkFilled, type Padding1d, readPadding1d } from "./windows.ts";
 
-/** The stride (as large as the window) and padding ("valid"). */
+/** Stride (default: the window) and padding (default "valid"). */
 export type Pool1dOptions = { readonly strides?: number; readonly padding?: Padding1d };
 
 /** A pool over sequences: the pool over images of one row. */
@@ -30,12 +30,12 @@ function pooled(
 }
 
 /**
- * The largest number under each window, per channel: x [batch, length, channels] → [batch, outLength, channels].
- * Padding never wins, NaN does. At a tie the first position gets the gradient.
+ * The maximum of each window per channel: x [batch, length, channels] → [batch, outLength, channels].
+ * Padding is never the maximum. A window with NaN returns NaN. At a tie the first position gets the gradient.
  */
 export const maxPool1d = (x: Tensor, size: number, options?: Pool1dOptions): Tensor =>
   pooled("maxPool1d", maxPool2d, x, size, options);
 
-/** The mean of the numbers under each window, per channel; padding is not counted. Shapes as `maxPool1d`. */
+/** The mean of each window per channel; padding is not counted. Shapes as `maxPool1d`. */
 export const avgPool1d = (x: Tensor, size: number, options?: Pool1dOptions): Tensor =>
   pooled("avgPool1d", avgPool2d, x, size, options);

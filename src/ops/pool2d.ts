@@ -6,7 +6,7 @@ import { record } from "./record.ts";
 import { mean } from "./reduce.ts";
 import { checkFilled, exactPadding, type Padding, type Pair, windowsOf } from "./windows.ts";
 
-/** Strides (as large as the window) and padding ("valid"). */
+/** Strides (default: the window) and padding (default "valid"). */
 export type Pool2dOptions = { readonly strides?: Pair; readonly padding?: Padding };
 
 function poolWindows(
@@ -30,8 +30,8 @@ function poolWindows(
 const outShape = (w: Windows): number[] => [w.batch, w.outHeight, w.outWidth, w.channels];
 
 /**
- * The largest number under each window, per channel: x [batch, height, width, channels] → [batch, outHeight, outWidth, channels].
- * Padding never wins, NaN does. At a tie the first pixel in row-major order gets the gradient.
+ * The maximum of each window per channel: x [batch, height, width, channels] → [batch, outHeight, outWidth, channels].
+ * Padding is never the maximum. A window with NaN returns NaN. At a tie the first pixel in row-major order gets the gradient.
  */
 export function maxPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
   const { w, attributes } = poolWindows("maxPool2d", x, size, options);
@@ -43,7 +43,7 @@ export function maxPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tenso
   );
 }
 
-/** The mean of the pixels under each window, per channel; padding is not counted. Shapes as `maxPool2d`. */
+/** The mean of each window per channel; padding is not counted. Shapes as `maxPool2d`. */
 export function avgPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
   const { w, attributes } = poolWindows("avgPool2d", x, size, options);
   const shape = outShape(w);

@@ -16,10 +16,10 @@ import type { OpAttributes } from "./graph.ts";
 import { reshape, transpose } from "./movement.ts";
 import { record } from "./record.ts";
 
-/** The axes to reduce: one, or a list. Negative numbers count from the end. Left out: all axes. */
+/** The axes to reduce: one, or a list. Negative numbers count from the end. Default: all axes. */
 export type Axis = number | readonly number[];
 
-/** `keepDims` (false): whether reduced axes stay as axes of length 1. */
+/** `keepDims` (default false): keeps reduced axes with length 1. */
 export type ReduceOptions = { readonly keepDims?: boolean };
 
 /** How x is reduced. */
@@ -57,9 +57,9 @@ function reduceApart(op: (x: Tensor, axis: Axis) => Tensor, x: Tensor, { attribu
   return keepDims ? reshape(y, shape) : y;
 }
 
-/** The sum over axes; 0 where there is nothing to add. */
+/** The sum over axes; 0 for no elements. */
 export const sum = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => scaledSum("sum", x, axis, options);
-/** The mean over axes; NaN where there is nothing to average, as in NumPy. */
+/** The mean over axes; NaN for no elements, as in NumPy. */
 export const mean = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => scaledSum("mean", x, axis, options);
 
 function scaledSum(op: "sum" | "mean", x: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
@@ -74,9 +74,9 @@ function scaledSum(op: "sum" | "mean", x: Tensor, axis: Axis | undefined, option
   );
 }
 
-/** The largest number over axes; NaN wins. At a tie the first in row-major order gets the gradient. */
+/** The maximum over axes; NaN if an element is NaN. At a tie the first in row-major order gets the gradient. */
 export const max = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("max", x, axis, options);
-/** The smallest number over axes; NaN wins. At a tie the first in row-major order gets the gradient. */
+/** The minimum over axes; NaN if an element is NaN. At a tie the first in row-major order gets the gradient. */
 export const min = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("min", x, axis, options);
 
 function extreme(op: "max" | "min", x: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
@@ -106,9 +106,15 @@ function argExtreme(op: "argMax" | "argMin", x: Tensor, axis: number): Int32Arra
   return winners;
 }
 
-/** Where along an axis (the last) the largest number is, the first of equals: whole numbers, row by row, that axis gone. NaN wins. */
+/**
+ * The index of the maximum along an axis (default: the last), in row-major order without that axis. The first index at a tie; the
+ * index of NaN if there is one.
+ */
 export const argMax = (x: Tensor, axis = -1): Int32Array => argExtreme("argMax", x, axis);
-/** Where along an axis (the last) the smallest number is, the first of equals: whole numbers, row by row, that axis gone. NaN wins. */
+/**
+ * The index of the minimum along an axis (default: the last), in row-major order without that axis. The first index at a tie; the
+ * index of NaN if there is one.
+ */
 export const argMin = (x: Tensor, axis = -1): Int32Array => argExtreme("argMin", x, axis);
 
 /** x as rows along one axis, a function of rows, and the axis back where it was. */
@@ -121,7 +127,7 @@ export function alongLast(who: string, x: Tensor, axis: number, rows: (x: Tensor
   return transpose(rows(transpose(x, order)), order);
 }
 
-/** Images or whatever else as one row of numbers per example: [batch, …] → [batch, rest]. */
+/** x reshaped to one row per example: [batch, …] → [batch, rest]. */
 export function flatten(x: Tensor): Tensor {
   readTensor("flatten", "x", x);
   if (x.shape.length === 0) throw new ShapeError("flatten", "a scalar has no batch axis");

@@ -1,7 +1,7 @@
 import { readName, type Tensor } from "../tensor/index.ts";
 import { mean, sum } from "./reduce.ts";
 
-/** What becomes of the losses of a batch: their mean (the default), their sum, or one number per example. */
+/** The reduction of the losses of a batch: mean (default), sum, or none (one number per example). */
 export type Reduction = "mean" | "sum" | "none";
 
 export function reduced(losses: Tensor, reduction: Reduction): Tensor {

@@ -15,15 +15,14 @@ import {
 import { add, mul } from "./elementwise.ts";
 import { gather, reshape } from "./movement.ts";
 
-/** The method ("nearest"), and for "bilinear" whether the centers of the corner pixels stay where they are (false). */
+/** `method` (default "nearest"). `alignCorners` (default false), for "bilinear": the centers of the corner pixels stay in place. */
 export type ResizeOptions = { readonly method?: "nearest" | "bilinear"; readonly alignCorners?: boolean };
 
 /**
- * Images of another size: x [batch, height, width, channels] → [batch, size[0], size[1], channels]. As PyTorch's `interpolate`:
- *
+ * Images of another size: x [batch, height, width, channels] → [batch, size[0], size[1], channels], as PyTorch's `interpolate`.
  * - "nearest": output pixel i of an axis is pixel ⌊i·n/size⌋.
- * - "bilinear": the mean of the two pixels beside position (i + ½)·n/size − ½, by distance, on each axis. With `alignCorners` the position
- *   is i·(n − 1)/(size − 1). Making an image smaller skips pixels: there is no antialiasing.
+ * - "bilinear": on each axis, interpolates between the two pixels beside position (i + ½)·n/size − ½. With `alignCorners` the
+ *   position is i·(n − 1)/(size − 1). There is no antialiasing.
  */
 export function resize(x: Tensor, size: readonly [number, number], options?: ResizeOptions): Tensor {
   readTensor("resize", "x", x);

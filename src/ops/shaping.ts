@@ -26,8 +26,8 @@ export function expandDims(x: Tensor, axis: number): Tensor {
 }
 
 /**
- * x without the axes of `axis`, which must have length 1; without all axes of length 1 if `axis` is left out. No copy.
- * @throws ShapeError if an axis that is named has another length.
+ * x without the axes of `axis`, which must have length 1. Default: all axes of length 1. No copy.
+ * @throws ShapeError if one of these axes has another length.
  */
 export function squeeze(x: Tensor, axis?: Axis): Tensor {
   readTensor("squeeze", "x", x);
@@ -42,8 +42,8 @@ export function squeeze(x: Tensor, axis?: Axis): Tensor {
 }
 
 /**
- * x repeated as a whole, `repeats[axis]` times along each axis. If the lists differ in length, the shorter is filled with ones in front, as in
- * NumPy: tile of x [2, 3] by [4] is [2, 12].
+ * x repeated as a whole, `repeats[axis]` times along each axis. If the lists differ in length, ones are added in front of the
+ * shorter list, as in NumPy: tile of x [2, 3] by [4] is [2, 12].
  */
 export function tile(x: Tensor, repeats: readonly number[]): Tensor {
   readTensor("tile", "x", x);
@@ -80,7 +80,7 @@ export function tile(x: Tensor, repeats: readonly number[]): Tensor {
   );
 }
 
-/** x in reverse order along an axis, several, or (left out) all of them. */
+/** x in reverse order along one axis or several. Default: all axes. */
 export function flip(x: Tensor, axis?: Axis): Tensor {
   readTensor("flip", "x", x);
   const flipped = axesOf("flip", axis, x.shape);
@@ -90,7 +90,7 @@ export function flip(x: Tensor, axis?: Axis): Tensor {
   return viewed("flip", { axis: flipped }, x, view);
 }
 
-/** Ones on the diagonal, zeros elsewhere: [rows, columns], square if `columns` is left out. */
+/** A matrix with ones on the diagonal and zeros elsewhere: [rows, columns]. Default: square. */
 export function eye(rows: number, columns: number = rows): Tensor {
   readCount("eye", "rows", rows, 0);
   readCount("eye", "columns", columns, 0);
@@ -111,7 +111,13 @@ function triangle(who: string, x: Tensor, diagonal: number, keeps: (distance: nu
   return where(fresh([rows, columns], mask), x, 0);
 }
 
-/** The lower triangle of each matrix of x [..., rows, columns], with `diagonal` (0) diagonals above the main one; zeros elsewhere. */
+/**
+ * The lower triangle of each matrix of x [..., rows, columns], including `diagonal` (default 0) diagonals above the main one.
+ * Zeros elsewhere.
+ */
 export const tril = (x: Tensor, diagonal = 0): Tensor => triangle("tril", x, diagonal, (distance) => distance <= diagonal);
-/** The upper triangle of each matrix of x [..., rows, columns], from the diagonal `diagonal` (0) above the main one; zeros elsewhere. */
+/**
+ * The upper triangle of each matrix of x [..., rows, columns], from `diagonal` (default 0) above the main diagonal on. Zeros
+ * elsewhere.
+ */
 export const triu = (x: Tensor, diagonal = 0): Tensor => triangle("triu", x, diagonal, (distance) => distance >= diagonal);

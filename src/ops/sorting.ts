@@ -3,12 +3,12 @@ import { alloc, largest } from "../kernels/index.ts";
 import { axisOf, readCount, readTensor, sizeOf, type Tensor } from "../tensor/index.ts";
 import { record } from "./record.ts";
 
-/** What `topK` returns: the values, and the position of each along the axis, row by row in the shape of the values. */
+/** The result of `topK`: the values, and their indices along the axis, in row-major order of the values. */
 export type TopK = { readonly values: Tensor; readonly indices: Int32Array };
 
 /**
- * The k largest numbers along an axis (the last), largest first: x [..., n] → values [..., k]. NaN counts as the largest number, and the first
- * of equal numbers comes first. The gradient of each value goes to the place it came from.
+ * The k largest numbers along an axis (default: the last), in descending order: x [..., n] → values [..., k]. NaN counts as the
+ * largest number. Equal numbers keep their order. The gradient of each value goes to its place in x.
  * @throws ValueError if k is not a whole number from 0 to the length of the axis.
  */
 export function topK(x: Tensor, k: number, axis = -1): TopK {

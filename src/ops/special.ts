@@ -21,7 +21,7 @@ export const cos = (x: Tensor): Tensor => pointwise("cos", {}, x, { forward: cos
 export const erf = (x: Tensor): Tensor => pointwise("erf", {}, x, { forward: erfKernel, gradient: erfGrad });
 /** The largest whole number not above x. The gradient is 0. */
 export const floor = (x: Tensor): Tensor => pointwise("floor", {}, x, { forward: floorKernel, gradient: flatGrad });
-/** The nearest whole number; the even one of two that are equally near, as NumPy and PyTorch. The gradient is 0. */
+/** The nearest whole number; at a tie the even one, as in NumPy and PyTorch. The gradient is 0. */
 export const round = (x: Tensor): Tensor => pointwise("round", {}, x, { forward: roundKernel, gradient: flatGrad });
 
 /** 1/√x: ∞ at 0 and NaN below. */

@@ -52,25 +52,25 @@ function reduced(
   );
 }
 
-/** The product over axes; 1 if there is nothing to multiply. The gradient is right at zeros, too. */
+/** The product over axes; 1 for no elements. The gradient is right at zeros, too. */
 export const prod = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("prod", x, axis, options, {
     forward: prodKernel,
     gradient: (sizes, v, _, dy, dx, accumulate) => prodGrad(sizes, v, dy, dx, accumulate),
   });
 
-/** The Euclidean norm over axes, √Σx²; 0 if there is nothing to add. Squares do not overflow. The gradient at 0 is 0. */
+/** The Euclidean norm over axes, √Σx²; 0 for no elements. Squares do not overflow. The gradient at 0 is 0. */
 export const norm = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("norm", x, axis, options, { forward: normKernel, gradient: normGrad });
 
-/** ln Σeˣ over axes, without overflow; −∞ if all numbers are −∞ (the gradient is 0 then), or if there is nothing to add. */
+/** ln Σeˣ over axes, without overflow. −∞ for no elements, or if all are −∞ (then the gradient is 0). */
 export const logSumExp = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("logSumExp", x, axis, options, {
     forward: logSumExpKernel,
     gradient: (sizes, v, _, dy, dx, accumulate) => logSumExpGrad(sizes, v, dy, dx, accumulate),
   });
 
-/** The sum of each element and all before it along an axis (the last). The shape stays. */
+/** The cumulative sum along an axis (default: the last). The shape stays. */
 export function cumsum(x: Tensor, axis = -1): Tensor {
   readTensor("cumsum", "x", x);
   const along = axisOf("cumsum", axis, x.shape);
@@ -83,8 +83,8 @@ export function cumsum(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * `keepDims` (false), and `correction` (0): what is subtracted from the count n of numbers before dividing by it. 1 gives the unbiased
- * estimate, which is PyTorch's default.
+ * `keepDims` (default false). `correction` (default 0) is subtracted from the count n before the division. 1 gives the unbiased
+ * estimate, PyTorch's default.
  */
 export type VarianceOptions = ReduceOptions & { readonly correction?: number };
 
@@ -100,15 +100,15 @@ function deviations(who: string, x: Tensor, axis: Axis | undefined, options: Var
 }
 
 /**
- * The mean of (x − mean)² over axes: the biased variance, as in NumPy; `{ correction: 1 }` is the unbiased one. NaN if there are no numbers,
- * or none but equal ones with nothing left to divide by.
+ * The variance over axes, the mean of (x − mean)²: biased by default, as in NumPy; `{ correction: 1 }` is unbiased. NaN for no
+ * elements, or if the elements are equal and the divisor is 0.
  */
 export function variance(x: Tensor, axis?: Axis, options?: VarianceOptions): Tensor {
   const { centered, axes, keepDims, scale } = deviations("variance", x, axis, options);
   return mul(sum(square(centered), axes, { keepDims }), scale);
 }
 
-/** The square root of `variance`, with the same options. The gradient is 0 if all numbers are equal. */
+/** The standard deviation: the square root of `variance`, with the same options. The gradient is 0 if all elements are equal. */
 export function standardDeviation(x: Tensor, axis?: Axis, options?: VarianceOptions): Tensor {
   const { centered, axes, keepDims, scale } = deviations("standardDeviation", x, axis, options);
   return mul(norm(centered, axes, { keepDims }), Math.sqrt(scale));

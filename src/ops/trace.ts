@@ -17,7 +17,7 @@ import {
 } from "../tensor/index.ts";
 import type { Graph, GraphNode } from "./graph.ts";
 
-/** A recorded function. `values[i]` is the tensor of node i: the first one that is not finite names the op to blame. */
+/** A recorded function. `values[i]` is the tensor of node i, so the first value that is not finite shows the faulty op. */
 export type Traced = {
   readonly graph: Graph;
   readonly outputs: readonly Tensor[];
@@ -25,13 +25,15 @@ export type Traced = {
 };
 
 /**
- * Runs `fn` once on `inputs`, in inference mode and without gradients, and returns how its results are computed.
+ * Runs `fn` once on `inputs`, in inference mode and without gradients. Returns the graph of ops that computed the results, and
+ * the values.
  *
- * The graph is that of these inputs: a number that `fn` reads from a tensor (`item()`, `toArray()`, `argMax`) is a constant, as is a
- * tensor that was made outside of `fn`. `stopGradient`, `keep` and `customGradient` leave no node; only what the results depend on does.
+ * The graph is valid for inputs of these shapes. Numbers that `fn` reads from a tensor (`item()`, `toArray()`, `argMax`) are
+ * constants. Tensors from outside `fn` are constants, too. `stopGradient`, `keep` and `customGradient` leave no node. The graph
+ * holds only nodes that the results depend on.
  *
  * @example const { graph, outputs } = trace(model, [images]);
- * @throws ValueError if `fn` is async, returns anything but tensors, calls `trace`, or assigns to a variable, which no graph can say.
+ * @throws ValueError if `fn` is async, returns anything but tensors, calls `trace`, or assigns to a variable.
  */
 export function trace(fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[], inputs: readonly Tensor[]): Traced {
   readFunction("trace", "fn", fn);

@@ -2,12 +2,15 @@ import type { Windows } from "../kernels/index.ts";
 import { describe, readPair, type Shape, ShapeError, show } from "../tensor/index.ts";
 
 /**
- * Zeros around the image. "valid": none, windows stay inside. "same": as many as give ⌈n/stride⌉ output rows; an odd one goes after
- * (TensorFlow). A number: that many on every side (PyTorch). Or exactly: `[[top, bottom], [left, right]]`.
+ * The padding of images with zeros.
+ * - "valid": none.
+ * - "same": total padding for ⌈n/stride⌉ output rows; an odd pixel goes after (TensorFlow).
+ * - A number: this many pixels on every side (PyTorch).
+ * - Exact numbers: `[[top, bottom], [left, right]]`.
  */
 export type Padding = number | "same" | "valid" | readonly [readonly [number, number], readonly [number, number]];
 
-/** Zeros before and after a sequence: as `Padding`, or exactly `[before, after]`. */
+/** The padding of sequences: as `Padding`, or exactly `[before, after]`. */
 export type Padding1d = number | "same" | "valid" | readonly [number, number];
 
 /** The padding of one axis. */

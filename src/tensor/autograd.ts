@@ -32,8 +32,8 @@ export function isRecording(): boolean {
 }
 
 /**
- * The result of an op: numbers just written, and how the gradient goes back. This is all an op says, and all autograd knows of it.
- * `lifetime` is given where the numbers are a view of an input's.
+ * The result of an op: its numbers and its pullback. Autograd knows nothing else of an op. `lifetime` is given if the numbers are
+ * a view of an input.
  */
 export function record(
   op: string,
@@ -51,9 +51,9 @@ export function record(
 }
 
 /**
- * The result of an op of one's own: what `forward` wrote to `numbers`, of this shape, and the pullback that sends the gradient to the
- * inputs. See `Pullback` and `Into`.
- * @throws ValueError for arguments of another kind, ShapeError if the shape does not hold the numbers.
+ * The result of a custom op: the numbers that its forward loop computed, and the pullback that sends the gradient to the inputs.
+ * See `Pullback` and `Into`.
+ * @throws ValueError for arguments of the wrong kind, ShapeError if the shape does not hold the numbers.
  */
 export function recordOp(
   op: string,
@@ -97,7 +97,7 @@ function versionsOf(inputs: readonly Tensor[]): number {
   return sum;
 }
 
-/** x without its history: gradients stop here. The numbers are shared. */
+/** x without its history: gradients stop here. Shares the numbers of x. */
 export function stopGradient(x: Tensor): Tensor {
   readTensor("stopGradient", "x", x);
   const y = new Tensor(x.shape, x.data, x.lifetime);
@@ -105,7 +105,7 @@ export function stopGradient(x: Tensor): Tensor {
   return y;
 }
 
-/** A copy that stays readable after its step, without history. */
+/** A copy of x without history that stays readable after its step. */
 export function keep(x: Tensor): Tensor {
   readTensor("keep", "x", x);
   const y = new Tensor(x.shape, Float32Array.from(x.data), lasting());
@@ -114,7 +114,8 @@ export function keep(x: Tensor): Tensor {
 }
 
 /**
- * Runs `fn` without recording history, for evaluation. `fn` must not be async: recording would stop for everyone else meanwhile.
+ * Runs `fn` without recording history, for evaluation. `fn` must not be async: other code that runs while `fn` waits would not
+ * record either.
  */
 export function noGrad<T>(fn: () => T): T {
   readFunction("noGrad", "fn", fn);
@@ -127,7 +128,7 @@ export function noGrad<T>(fn: () => T): T {
   }
 }
 
-/** Throws if a function that must end at once returned a promise. */
+/** Throws if a synchronous function returned a promise. */
 export function refusePromise<T>(who: string, result: T): T {
   const then: unknown = typeof result === "object" && result !== null && "then" in result ? result.then : null;
   if (typeof then === "function") {
@@ -138,10 +139,11 @@ export function refusePromise<T>(who: string, result: T): T {
 }
 
 /**
- * Walks back from y and adds ∂y/∂x to `x.grad` of every leaf x. Gradients of several calls add up until the optimizer's step or
- * `zeroGrad` clears them. The history of y is freed on the way: a second call is an error, unless `retain` is set.
+ * Computes the gradient of y for every leaf x and adds it to `x.grad`. Gradients of several calls add up until the optimizer's
+ * step or `zeroGrad` clears them.
+ * Frees the history of y, so a second call is an error, unless `retain` is set.
  *
- * @param upstream ∂loss/∂y; may be left out where y is a single number.
+ * @param upstream ∂loss/∂y. May be omitted if y is a single number.
  */
 export function backward(y: Tensor, upstream?: Tensor, options?: { readonly retain?: boolean }): void {
   const retain = readRetain("backward", y, upstream, options);
@@ -149,8 +151,8 @@ export function backward(y: Tensor, upstream?: Tensor, options?: { readonly reta
 }
 
 /**
- * ∂y/∂x for each x of `xs`, zeros where y does not depend on x. Touches no `grad`, frees the history of y unless `retain` is set.
- * Gradients are not recorded themselves: first order only.
+ * Returns ∂y/∂x for each x of `xs`; zeros if y does not depend on x. Does not change `grad`. Frees the history of y unless
+ * `retain` is set. Gradients are of first order only: they have no history.
  */
 export function gradients(
   y: Tensor,
@@ -182,7 +184,7 @@ function readRetain(
   return readBoolean(who, "retain", readOptions(who, options, ["retain"]).retain ?? false);
 }
 
-/** Newest first, each op once: its gradient is complete, because whatever uses a tensor is younger than the tensor. */
+/** Newest first, each op once. The gradient of a tensor is then complete, because all ops that read a tensor are newer. */
 function walk(
   who: string,
   y: Tensor,
@@ -229,8 +231,8 @@ export function walkBack(y: Tensor, visit: (x: Tensor, gradientOf: (input: Tenso
 }
 
 /**
- * Keeps the history of x, and of what it was made of, through any number of walks: for a result that several graphs read, each of which
- * goes back by itself. The numbers the gradients read must stay as they are, which `backward` checks.
+ * Keeps the history of x, and of the tensors that x was computed from, through any number of walks: for a result that several
+ * graphs read. The numbers that gradients read must not change; `backward` checks this.
  */
 export function shareHistory(x: Tensor): void {
   if (x.history === null || x.leaf !== null || x.history.shared) return;
@@ -238,7 +240,7 @@ export function shareHistory(x: Tensor): void {
   x.history.inputs.forEach(shareHistory);
 }
 
-/** Hands `write` the buffer of x's gradient: a leaf's own that lasts, or one of this walk. */
+/** Calls `write` with the buffer of x's gradient: the leaf's own, or a buffer of this walk. */
 function push(x: Tensor, collect: boolean, write: (dx: Numbers, accumulate: boolean) => void): void {
   const { history, leaf } = x;
   if (history === null) return;
@@ -276,7 +278,7 @@ function seedOf(who: string, y: Tensor, upstream: Tensor | undefined): Numbers {
   return upstream.data;
 }
 
-/** Every tensor y depends on, newest first. Checks that what the gradients will read is still there, and unchanged. */
+/** Every tensor that y depends on, newest first. Checks that the numbers which the gradients read are available and unchanged. */
 function reachable(who: string, y: Tensor): Tensor[] {
   const walkNumber = ++walks;
   const found = [y];
@@ -309,8 +311,8 @@ function reachable(who: string, y: Tensor): Tensor[] {
 }
 
 /**
- * The user's own op with its own gradient. `forward` computes y from the inputs with any ops, `pullback` returns ∂loss/∂x for each
- * input (null for none) from dy = ∂loss/∂y; neither is recorded.
+ * A custom op with a custom gradient. `forward` computes y from the inputs with any ops. `pullback` returns ∂loss/∂x for each
+ * input (null for none) from dy = ∂loss/∂y. Neither is recorded.
  *
  * @example const clipped = customGradient("clipGradient", [x], (x) => x, (dy) => [clip(dy, -1, 1)]);
  */

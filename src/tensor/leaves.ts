@@ -17,7 +17,7 @@ import { watching } from "./watch.ts";
 
 // Variables, the leaves of the graph: their numbers and gradients are read and written here.
 
-/** A leaf: a copy of x whose gradient `backward` collects in `x.grad`, and whose numbers `assign` and optimizers change. */
+/** A variable with the numbers of x. `backward` adds its gradient to `x.grad`; `assign` and optimizers change its numbers. */
 export function variable(x: Tensor): Tensor {
   readTensor("variable", "x", x);
   const copy = new Tensor(x.shape, allocLasting(x.size), { ended: null, version: 0 });
@@ -27,7 +27,7 @@ export function variable(x: Tensor): Tensor {
   return copy;
 }
 
-/** Forgets the gradients that `backward` collected. Optimizers do this themselves after their step. */
+/** Clears the gradients of variables. The step of an optimizer does this for its parameters. */
 export function zeroGrad(leaves: Iterable<Tensor>): void {
   const isIterable = typeof leaves === "object" && leaves !== null && Symbol.iterator in leaves;
   if (!isIterable) throw new ValueError("zeroGrad", `leaves must be a list of variables, got ${describe(leaves)}`);
@@ -37,14 +37,15 @@ export function zeroGrad(leaves: Iterable<Tensor>): void {
   }
 }
 
-/** The live gradient of a leaf, for optimizers, null where there is none. */
+/** The live gradient of a leaf, for optimizers; null if there is none. */
 export function gradientOf(x: Tensor): Numbers | null {
   return x.leaf?.filled ? x.leaf.buffer : null;
 }
 
 /**
- * Overwrites the gradient of a variable: for clipping, accumulation, or gradients from another process. `x.grad` reads the gradient.
- * `values: null` removes the gradient, so optimizers leave x as it is.
+ * Overwrites the gradient of a variable: for clipping, accumulation, or gradients from another process. `x.grad` reads the
+ * gradient.
+ * `values: null` removes the gradient, so optimizers do not change x.
  * @throws ShapeError if the number of values differs, ValueError if x is not a variable.
  */
 export function assignGradient(x: Tensor, values: Tensor | ArrayLike<number> | null): void {
@@ -60,8 +61,8 @@ export function assignGradient(x: Tensor, values: Tensor | ArrayLike<number> | n
 }
 
 /**
- * Stops the training of variables: ops record nothing for them, no gradient reaches them, and optimizers leave them as they are.
- * Accepts parameters (`vars.parameters()`) or variables. Files still hold them. See `unfreeze`.
+ * Stops the training of variables: ops record nothing for them, they get no gradient, and optimizers do not change them.
+ * Accepts parameters (`vars.parameters()`) or variables. Files still contain them. See `unfreeze`.
  */
 export function freeze(variables: readonly (Tensor | Parameter)[]): void {
   for (const x of leavesOf("freeze", variables)) {
@@ -93,7 +94,7 @@ function readLeaf(who: string, x: Tensor): Leaf {
   return x as Leaf;
 }
 
-/** As many numbers as x has. */
+/** The values as an array with as many numbers as x has. */
 function readValues(who: string, values: Tensor | ArrayLike<number>, x: Tensor): ArrayLike<number> {
   const source = values instanceof Tensor ? values.data : readNumbers(who, "values", values);
   if (values instanceof Tensor && !sameShape(values.shape, x.shape))
@@ -102,7 +103,7 @@ function readValues(who: string, values: Tensor | ArrayLike<number>, x: Tensor):
   return source;
 }
 
-/** An optimizer's update: `change` rewrites the numbers in place by the gradient, which is forgotten after. */
+/** Applies an update of an optimizer: `change` rewrites the numbers in place from the gradient. Then clears the gradient. */
 export function applyGradient(x: Tensor, change: (numbers: Numbers, gradient: Numbers) => void): void {
   const gradient = gradientOf(x);
   if (gradient === null) return;
@@ -112,8 +113,8 @@ export function applyGradient(x: Tensor, change: (numbers: Numbers, gradient: Nu
 }
 
 /**
- * Overwrites the numbers of a variable, in place.
- * @throws ShapeError where the number of values differs, ValueError where x is not a variable.
+ * Overwrites the numbers of a variable in place.
+ * @throws ShapeError if the number of values differs, ValueError if x is not a variable.
  */
 export function assign(x: Tensor, values: Tensor | ArrayLike<number>): void {
   readTensor("assign", "x", x);

@@ -3,7 +3,7 @@ import { refusePromise } from "./autograd.ts";
 
 let isTrainingNow = false;
 
-/** Whether the code runs inside `training`. Layers such as dropout and batch normalization ask for it at each call. */
+/** Whether the current code runs inside `training`. Dropout and batch normalization ask at each call. */
 export function isTraining(): boolean {
   return isTrainingNow;
 }

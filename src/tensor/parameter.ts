@@ -1,11 +1,11 @@
 import type { Tensor } from "./tensor.ts";
 
-/** A trained leaf: what optimizers change and files hold. */
+/** A named leaf that optimizers train and files hold. */
 export type Parameter = {
   readonly name: string;
   readonly tensor: Tensor;
   /** Whether weight decay applies: to weights, not to biases, norms and scales. */
   readonly decay: boolean;
-  /** Scales the learning rate, which means the rate of dense weights: above 1 for the numbers of a pool. Left out: 1. */
+  /** Scales the learning rate, which is the rate of dense weights (default 1). Above 1 for the numbers of a pool. */
   readonly rateFactor?: number;
 };

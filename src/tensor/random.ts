@@ -3,8 +3,8 @@ import { checkShape, type Shape, sizeOf } from "./shape.ts";
 import { fresh, type Tensor } from "./tensor.ts";
 
 /**
- * The one source of every random draw: xoshiro128** (Blackman and Vigna 2018), its state filled from the seed by splitmix32, so that
- * neighbouring seeds give unrelated numbers. Same seed, same numbers.
+ * A random number generator: xoshiro128** (Blackman and Vigna 2018). splitmix32 fills the state from the seed, so that similar
+ * seeds give unrelated numbers. The same seed gives the same numbers.
  */
 export class Generator {
   #state: Uint32Array;
@@ -62,7 +62,7 @@ export class Generator {
     return order;
   }
 
-  /** The state as four numbers; assigning it goes on where it was read. */
+  /** The state as four numbers. Assigning it continues the sequence from there. */
   get state(): readonly number[] {
     return [...this.#state];
   }
@@ -76,7 +76,7 @@ export class Generator {
   }
 }
 
-/** A Generator, or an object of one's own with its methods. */
+/** A Generator, or a custom object with its methods. */
 export function readGenerator(who: string, name: string, random: Generator): Generator {
   if (random instanceof Generator) return random;
   const isLike = typeof random === "object" && random !== null && DRAWS.every((key) => typeof random[key] === "function");
@@ -87,14 +87,14 @@ export function readGenerator(who: string, name: string, random: Generator): Gen
 
 const DRAWS = ["uniform", "normal", "bits", "below", "permutation"] as const;
 
-/** The mixing of splitmix32: neighbouring numbers become unrelated ones. */
+/** The mixing function of splitmix32: similar numbers become unrelated. */
 function scramble(word: number): number {
   let z = Math.imul(word ^ (word >>> 16), 0x21f0aaad);
   z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
   return (z ^ (z >>> 15)) >>> 0;
 }
 
-/** A draw from the normal distribution, drawn again while it is over two deviations from the mean. */
+/** A draw from the normal distribution; repeats draws beyond two standard deviations. */
 export function truncatedDraw(random: Generator): number {
   for (;;) {
     const draw = random.normal();
@@ -110,7 +110,7 @@ function drawn(who: string, shape: Shape, random: Generator, draw: () => number)
   return fresh([...shape], numbers);
 }
 
-/** Uniform numbers of at least `low` (0) and below `high` (1). */
+/** A tensor of uniform numbers of at least `low` (default 0) and below `high` (default 1). */
 export function randomUniform(shape: Shape, random: Generator, low = 0, high = 1): Tensor {
   readNumber("randomUniform", "low", low, FLOAT32);
   readNumber("randomUniform", "high", high, FLOAT32);
@@ -121,13 +121,16 @@ export function randomUniform(shape: Shape, random: Generator, low = 0, high = 1
   });
 }
 
-/** Normal numbers with a mean (0) and a standard deviation (1). */
+/** A tensor of normal numbers with a mean (default 0) and a standard deviation (default 1). */
 export function randomNormal(shape: Shape, random: Generator, mean = 0, deviation = 1): Tensor {
   readSpread("randomNormal", mean, deviation);
   return drawn("randomNormal", shape, random, () => mean + deviation * random.normal());
 }
 
-/** Normal numbers, none further than two deviations from the mean. `deviation` (1) is that of the normal before it is cut. */
+/**
+ * A tensor of normal numbers, truncated at two standard deviations. `deviation` (default 1) is the standard deviation before
+ * truncation.
+ */
 export function randomTruncatedNormal(shape: Shape, random: Generator, mean = 0, deviation = 1): Tensor {
   readSpread("randomTruncatedNormal", mean, deviation);
   return drawn("randomTruncatedNormal", shape, random, () => mean + deviation * truncatedDraw(random));

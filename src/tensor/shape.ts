@@ -22,7 +22,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return true;
 }
 
-/** How far apart neighbours along each axis lie in a row-major array. */
+/** The distance of neighbors along each axis in a row-major array. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;

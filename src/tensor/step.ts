@@ -4,10 +4,10 @@ import { keep, refusePromise } from "./autograd.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
- * One step of work, such as a training step. Tensors made inside live in memory that is used again two steps later, so a long run
- * allocates nothing; they stay readable until the step after the next begins. What `fn` returns (a tensor, or lists and plain objects of
- * them, at any depth, cycles included) is kept for good. A step inside a step joins the outer one: what it returns is the outer step's.
- * `fn` must not be async.
+ * Runs one step of work, such as a training step, and returns the result of `fn`. Tensors made inside use memory that is reused
+ * two steps later, so a long run allocates nothing. They are readable until the step after the next begins.
+ * Tensors that `fn` returns are copied and stay readable, also in lists and plain objects at any depth. A nested step belongs to
+ * the outer step. `fn` must not be async.
  */
 export function step<T>(fn: () => T): T {
   readFunction("step", "fn", fn);

@@ -16,20 +16,20 @@ import {
 } from "../kernels/index.ts";
 import { checkShape, MOST_AXES, MOST_NUMBERS, type Shape, sameShape, show, sizeOf } from "./shape.ts";
 
-/** Where a gradient goes: asks for the buffer of x's gradient, if anyone wants it. */
+/** Gives a pullback the buffer of the gradient of an input x, if x needs a gradient. */
 export interface Into {
   /** `write(dx, accumulate)` writes every element of dx, or adds to every element when `accumulate`. */
   (x: Tensor, write: (dx: Numbers, accumulate: boolean) => void): void;
   /** `write(dx)` adds to some elements only; the rest of dx holds what was there before, or zeros. */
   partly(x: Tensor, write: (dx: Numbers) => void): void;
-  /** dx (+)= dy, number by number, where `dy` is what the pullback was given: no copy where it is the first gradient of x. */
+  /** Adds dy to dx element by element. `dy` must be the argument of the pullback. The first gradient of x is not copied. */
   same(x: Tensor, dy: Numbers): void;
 }
 
-/** An op's gradient: given dy, pushes into the gradients of its inputs. */
+/** The gradient of an op: from dy, writes the gradients of its inputs. */
 export type Pullback = (dy: Numbers, into: Into) => void;
 
-/** What an op says of itself besides numbers; an exporter reads it. */
+/** The recorded attributes of an op, for exporters. */
 export type Attributes = Readonly<Record<string, unknown>>;
 
 /** How a tensor was made. A leaf was not made by an op: gradients stop there and stay. */
@@ -52,8 +52,8 @@ export type History = {
 export type LeafGradient = { buffer: Numbers | null; filled: boolean };
 
 /**
- * A shape, float32 numbers in row-major order, and how they were made. Made by `tensor`, `zeros`, … and by ops; a tensor's numbers
- * never change, except a leaf's through `assign` and optimizers.
+ * A shape, float32 numbers in row-major order, and the history of their computation. `tensor`, `zeros`, … and ops make tensors.
+ * The numbers of a tensor never change, except those of a variable by `assign` and optimizers.
  */
 export class Tensor {
   readonly shape: Shape;
@@ -73,8 +73,8 @@ export class Tensor {
   }
 
   /**
-   * A view of the numbers, for reading now: it may be reused after the next step. Use `toArray()` for a copy that lasts.
-   * @throws RecycledError where the memory is used again already.
+   * A view of the numbers. It is valid until the step after the next begins; use `toArray()` for a lasting copy.
+   * @throws RecycledError if the memory is in use again.
    */
   get data(): Numbers {
     if (this.lifetime.ended !== null) {
@@ -87,7 +87,7 @@ export class Tensor {
     return this.numbers;
   }
 
-  /** How often the numbers were changed; stays 0 unless this is a variable or a view of one. */
+  /** The number of changes of the numbers; 0 unless this is a variable or a view of a variable. */
   get version(): number {
     return this.lifetime.version;
   }
@@ -97,25 +97,25 @@ export class Tensor {
     return this.history !== null;
   }
 
-  /** The gradient that `backward` collected in this leaf, a copy; null where there is none. */
+  /** A copy of the gradient that `backward` added up for this variable; null if there is none. */
   get grad(): Tensor | null {
     if (this.leaf === null || !this.leaf.filled) return null;
     return new Tensor(this.shape, this.leaf.buffer!.slice(), lasting());
   }
 
-  /** The numbers, copied, in row-major order. */
+  /** A copy of the numbers in row-major order. */
   toArray(): Float32Array {
     return Float32Array.from(this.data);
   }
 
-  /** The one number of a tensor of size 1. */
+  /** The number of a tensor of size 1. */
   item(): number {
     if (this.size !== 1)
       throw new ShapeError("item", `x ${show(this.shape)} has ${this.size} elements, need exactly 1; use toArray()`);
     return this.data[0]!;
   }
 
-  /** The numbers as lists in lists, as `tensor()` takes them. */
+  /** The numbers as nested lists, as `tensor()` accepts them. */
   toNested(): Nested {
     const build = (axis: number, at: number): Nested => {
       if (axis === this.shape.length) return this.data[at]!;
@@ -142,10 +142,10 @@ Object.defineProperty(Tensor.prototype, Symbol.for("nodejs.util.inspect.custom")
   },
 });
 
-/** Numbers in lists in lists. */
+/** A number or nested lists of numbers. */
 export type Nested = number | readonly Nested[];
 
-/** What `tensor()` makes a tensor of. */
+/** The values that `tensor()` accepts. */
 export type TensorLike = Nested | Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** A tensor around numbers that were just written to memory from `alloc`. */
@@ -195,7 +195,7 @@ function flatten(values: Nested, flat: number[], depth: number): number[] {
   return [values.length, ...(inner ?? [])];
 }
 
-/** All elements the same number. */
+/** A tensor with all elements equal to `value`. */
 export const full = (shape: Shape, value: number): Tensor => filled("full", shape, readNumber("full", "value", value, ANY));
 export const zeros = (shape: Shape): Tensor => filled("zeros", shape, 0);
 export const ones = (shape: Shape): Tensor => filled("ones", shape, 1);
@@ -208,8 +208,8 @@ function filled(who: string, shape: Shape, value: number): Tensor {
 }
 
 /**
- * The numbers begin, begin + step, … before `end`, as float32. A number that float32 rounds to `end` or beyond is left out, so
- * `range(1, 1.3, 0.1)` has 3 numbers. A negative step counts down.
+ * A tensor of the numbers begin, begin + step, … before `end`. Omits numbers that float32 rounds to `end` or beyond, so `range(1,
+ * 1.3, 0.1)` has 3 numbers. A negative step counts down.
  */
 export function range(begin: number, end: number, step = 1): Tensor {
   readNumber("range", "begin", begin, FLOAT32);
