@@ -21,7 +21,7 @@ import { channels, groups, outputs, outWidth, strideX, strideY } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, strips } from "./strips";
 import { cut, partsFor, run, runWith, sharedMemory } from "./threads";
 import { MR, NR } from "./tile";
-import { winogradGradBegin, winogradGradBytes, winogradGradCollect, winogradGradStrip, winogradKernelGrad, winogradSums } from "./winograd";
+import { winogradGradBegin, winogradGradBytes, winogradGradCollect, winogradGradStrip, winogradKernelGrad, winogradSums } from "./winograd-grad";
 
 /** Windows that a tile sums at a time: two rows of 28. */
 const GRAD_FOLD: i32 = 56;

@@ -10,7 +10,8 @@ import {
 import { BLOCK, frameNumbers, pitch, planStrips, strips } from "./strips";
 import { ARGUMENTS, partsFor } from "./threads";
 import { EDGE, MR, NR } from "./tile";
-import { winogradBytes, winogradGradBytes, winogradSums } from "./winograd";
+import { winogradBytes } from "./winograd";
+import { winogradGradBytes, winogradSums } from "./winograd-grad";
 
 /** With fewer channels or outputs, Winograd's transforms take longer than the products that they save. */
 const LEAST_CHANNELS: i32 = 16;

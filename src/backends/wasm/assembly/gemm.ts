@@ -1,37 +1,60 @@
-// c [m, n] (+)= op(a) · op(b) in float32, as Goto and BLIS do it: blocks of op(b) are copied into panels that a register tile reads from
-// front to back, and blocks of op(a) likewise where they are read often enough. Every pointer is a byte address; rows and columns are counted in numbers.
+// Matrix product: c [m, n] (+)= op(a) [m, k] · op(b) [k, n] + bias, float32.
 //
-// A register tile sums at most 44 terms (FOLD) before it adds them to c, and c collects at most 12 such sums. If k is larger than 528, c
-// collects 528 terms at a time and then adds them to totals in double precision, which are rounded to float32 once.
+// Algorithm: blocks of op(a) and op(b) are copied (packed) into panels, which a register tile (tile.ts) reads from front to back:
+//
+//                      n                              panel of b: KC rows of NR = 8 numbers
+//              +---------------+                      b00 … b07 b10 … b17 …
+//            k |   |KC×NC of b |                      panel of a: KC columns of PANEL = 5 numbers
+//              +---------------+                      a00 … a40 a01 … a41 …
+//          k
+//     +--------+---------------+
+//     | MC×KC  |   | c         |                      for NC columns:  for KC of k: pack b
+//   m | of a   |   | [5×8]     |                        for MC rows: pack a; for each panel of b, for each panel of a: one tile
+//     +--------+---------------+
+//
+// - Sizes: a panel of b (8.25 kB) fits the L1 cache, the packed block of a (124 kB) the L2 cache, the packed block of b (528 kB) the L3 cache.
+// - Packing is skipped where a panel would be read too seldom: see `segment`.
+// - Vectors: eight columns of c.
+// - Parts: a grid of blocks of c; the bits of c do not depend on the grid.
+// - Accuracy: a tile sums at most 44 terms (FOLD) before it adds them to c, and c collects at most 12 such sums. If k is larger than 528, c
+//   collects 528 terms at a time and adds them to totals in float64, which are rounded once.
+// - Work memory of a thread: at most 2.7 MB (`productWork`).
+//
+// Sources: Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication"; Van Zee and van de Geijn 2015, "BLIS".
+//
+// Pointers are byte addresses; row and column strides (aRow, bColumn, …) count numbers.
 
 import { ARGUMENTS, cut, runWith, threadCount } from "./threads";
 import { copyEdge, EDGE, FOLD, loadEdge, MR, NR, packColumns, packRows, PANEL, tile, tilePanels } from "./tile";
 
+/** Terms of a block. */
 const KC: i32 = 6 * FOLD;
-/** Terms that c may collect, and rows of c whose totals are kept at a time. */
+/** Terms that c collects in float32. */
 const MOST_TERMS: i32 = 2 * KC;
+/** Rows of c whose totals are kept at a time. */
 const TOTAL_ROWS: i32 = 480;
-/** A multiple of the rows of both tiles. */
+/** Rows of a block: a multiple of the rows of both tiles, 4 and 5. */
 const MC: i32 = 120;
+/** Columns of a block. */
 const NC: i32 = 512;
-/** With so few rows a panel would not be read often enough to be worth its copy. */
+/** With at most this number of rows, a panel of b is not read often enough to be worth its copy. */
 const FEW_ROWS: i32 = 8;
-/** With so few columns rows of op(a) are read where they lie. */
+/** With at most this number of columns, rows of op(a) are read in place. */
 const FEW_COLUMNS: i32 = 32;
-/** Multiplications worth a part: 64³. */
+/** A part has at least this number of multiplications: 64³. */
 const PART: i32 = 1 << 18;
-/** Parts for each thread: enough for one that is late to leave its last to others. Every element is summed in the same order in any part. */
+/** Parts for each thread. With several, other threads can take the remaining parts of a thread that is late. */
 const SHARE: i32 = 4;
 
-/** Bytes of panels that one thread needs. */
+/** Bytes of a thread's panels and of a tile at an edge. */
 const GEMM_WORK: i32 = 4 * (MC * KC + NC * KC) + EDGE;
 
-/** Bytes that one thread needs for a product, or a part of it: panels and, if k is large, totals; at most 2.7 MB. */
+/** Bytes of a thread's work memory for a product of this size or a part of it: panels and, if k is large, totals. At most 2.7 MB. */
 export function productWork(m: i32, n: i32, k: i32): i32 {
   return GEMM_WORK + (k > MOST_TERMS ? 8 * min(max(0, m), TOTAL_ROWS) * min(max(0, n), NC) : 0);
 }
 
-/** The product that the parts share; `down`: into how many parts its rows are cut. */
+/** The arguments of the parts: those of `gemm`, and the number of parts into which the rows are cut (`down`). */
 @unmanaged
 class Arguments {
   m: i32;
@@ -51,14 +74,15 @@ class Arguments {
 }
 const args = changetype<Arguments>(ARGUMENTS);
 
+/** The number of parts of a product. */
 function gemmParts(m: i32, n: i32, k: i32): i32 {
   const products = <f64>m * <f64>n * <f64>k / <f64>PART;
   return threadCount() == 1 ? 1 : <i32>min<f64>(SHARE * threadCount(), max<f64>(1, products));
 }
 
 /**
- * Element (i, p) of op(a) is a[i·aRow + p·aColumn], element (p, j) of op(b) is b[p·bRow + j·bColumn]; row i of c begins at c + 4·i·cRow.
- * `bias`: a row that is added to every row; may be 0, and is when `accumulate`.
+ * c (+)= op(a) · op(b) + bias. Element (i, p) of op(a) is a[i·aRow + p·aColumn], element (p, j) of op(b) is b[p·bRow + j·bColumn], and row
+ * i of c begins at c + 4·i·cRow. `bias`: a row that is added to every row of c, or 0 for none. Assumes bias is 0 if `accumulate`.
  */
 export function gemm(
   m: i32, n: i32, k: i32,
@@ -67,7 +91,7 @@ export function gemm(
   c: usize, cRow: i32, accumulate: bool, bias: usize,
 ): void {
   const parts = gemmParts(m, n, k);
-  // The grid of parts that copies least: every part copies its columns of op(b), and reads its rows of op(a) once.
+  // Choose the grid of parts with the least traffic: a part packs its columns of op(b) and reads its rows of op(a) once.
   let down = 1;
   let least: i64 = i64.MAX_VALUE;
   for (let i = 1; i <= parts; i++) {
@@ -115,7 +139,7 @@ function gemmPart(part: i32, parts: i32, work: usize): void {
   );
 }
 
-/** The whole product, or a part of it, by one thread. `work`: as `productWork` says. */
+/** Computes a whole product, or a part of it, in the calling thread. `work`: `productWork` bytes. */
 export function product(
   m: i32, n: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32,
@@ -144,7 +168,7 @@ export function product(
   }
 }
 
-/** A block of c with totals (f64 [rows, columns]) behind the panels; c holds one segment of the sums at a time. */
+/** Computes a block of c whose k is large: c holds the sum of one segment of k at a time, totals (f64 [rows, columns]) the whole sum. */
 function deepBlock(
   m: i32, rows: i32, n: i32, columns: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32,
@@ -167,7 +191,7 @@ function deepBlock(
   }
 }
 
-/** totals [n] (f64) += c [n]; if this is the `last` time, c = totals. */
+/** totals [n] (f64) += c [n]; if `last`, c = totals, rounded. */
 function addTotals(c: usize, totals: usize, n: i32, last: bool): void {
   for (const end = c + 4 * <usize>n; c < end; c += 8, totals += 16) {
     if (end - c < 8) {
@@ -181,7 +205,14 @@ function addTotals(c: usize, totals: usize, n: i32, last: bool): void {
   }
 }
 
-/** Rows and columns of c, at most NC, over k terms, of a product of m rows and n columns, which decide how a and b are read. */
+/**
+ * Computes `height` rows and at most NC columns of c over k terms. m and n are the rows and columns of the whole product. They decide how a
+ * and b are read, so that the bits do not depend on how the product is cut:
+ *
+ * - few rows (m ≤ FEW_ROWS), a and b row by row: both in place;
+ * - few columns (n ≤ FEW_COLUMNS), a row by row: b packed, a in place;
+ * - otherwise: both packed.
+ */
 function segment(
   m: i32, height: i32, n: i32, columns: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32,
@@ -214,7 +245,7 @@ function segment(
           const fits = left >= high && jj + NR <= columns;
           const to = fits ? at : edge;
           const toStep: usize = fits ? cStep : 4 * NR;
-          // Edges are added in the same order as whole tiles, so that bits do not depend on how the product is cut.
+          // A tile at an edge starts from a copy of c, as a whole tile starts from c: the bits do not depend on how the product is cut.
           if (!fits && start != 0) loadEdge(start, startStep, edge, min(high, left), min(NR, columns - jj));
           let from: usize = fits || start == 0 ? start : edge, fromStep: usize = fits ? startStep : 4 * NR;
           if (packed) {
@@ -229,7 +260,8 @@ function segment(
             const s1 = left > 1 ? xStep : 0, s2 = left > 2 ? s1 + xStep : s1, s3 = left > 3 ? s2 + xStep : s2;
             for (let q = 0; q < depth; q += FOLD) {
               const a0 = x0 + 4 * <usize>q;
-              tile(1, 0, 1, 0, min(FOLD, depth - q), a0, a0 + s1, a0 + s2, a0 + s3, panel + bStep * <usize>q, bStep, to, toStep, from, fromStep);
+              const rowsOfB = panel + bStep * <usize>q;
+              tile(1, 0, 1, 0, min(FOLD, depth - q), a0, a0 + s1, a0 + s2, a0 + s3, rowsOfB, bStep, to, toStep, from, fromStep);
               from = to;
               fromStep = toStep;
             }

@@ -1,13 +1,13 @@
-// Two float32s at a time, computed with in double precision.
+// Pairs: two float32 numbers in memory, two float64 numbers in a register.
 
-/** The two numbers at p; reading one beyond an array does no harm. */
+/** The two numbers at p, widened. May read one number past the end of an array: there is memory behind every array. */
 // @ts-ignore: decorator
 @inline
 export function read(p: usize): v128 {
   return f64x2.promote_low_f32x4(v128.load64_zero(p));
 }
 
-/** Both rounded to float32 at p, or the first alone where `left`, the bytes that are left, ends after it. Added where `accumulate`. */
+/** p (+)= the pair x, rounded to float32, or only its first number if less than 8 bytes are `left`. */
 // @ts-ignore: decorator
 @inline
 export function write(p: usize, x: v128, left: usize, accumulate: bool): void {

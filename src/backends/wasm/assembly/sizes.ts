@@ -1,5 +1,6 @@
-// The geometry of windows over images, as kernels/windows.ts describes it: 14 numbers (i32) in the order of `Windows`, then, for
-// convolutions, outputs and groups.
+// The sizes of windows over images (kernels/windows.ts). The caller writes 14 numbers (i32) at `sizesAt()` in the order of `Windows` and, for
+// convolutions, outputs and groups. `readSizes` and `readTurnedSizes` copy them to the globals below; no other function writes to these.
+// Every kernel and every part reads the sizes when it starts, because each worker thread has its own globals.
 
 const SIZES: usize = 1024;
 
@@ -7,11 +8,12 @@ export let batch: i32, height: i32, width: i32, channels: i32, outHeight: i32, o
 export let kernelHeight: i32, kernelWidth: i32, strideY: i32, strideX: i32, dilationY: i32, dilationX: i32;
 export let padTop: i32, padLeft: i32, outputs: i32, groups: i32;
 
-/** Where the sizes are written. */
+/** The address at which the caller writes the sizes. */
 export function sizesAt(): usize {
   return SIZES;
 }
 
+/** Reads the sizes. */
 export function readSizes(): void {
   batch = load<i32>(SIZES);
   height = load<i32>(SIZES, 4);
@@ -32,8 +34,8 @@ export function readSizes(): void {
 }
 
 /**
- * Reads the sizes of the convolution that leads from dy back to x at stride 1: the same with the two images exchanged. A depthwise
- * convolution writes its channels as outputs, too.
+ * Reads the sizes of the turned convolution, which computes the gradient of the input at stride 1: input and output change places. For a
+ * depthwise convolution the caller writes its channels as outputs, too.
  */
 export function readTurnedSizes(): void {
   readSizes();
@@ -50,14 +52,14 @@ export function readTurnedSizes(): void {
   padLeft = (kernelWidth - 1) * dilationX - padLeft;
 }
 
-/** The first tap of a window that begins at `start` which is not before the image. */
+/** The first tap inside the image, of a window that begins at `start`. */
 // @ts-ignore: decorator
 @inline
 export function firstTap(start: i32, dilation: i32): i32 {
   return start < 0 ? (dilation - 1 - start) / dilation : 0;
 }
 
-/** The end of the taps that are inside an image of length n. */
+/** One past the last tap inside an image of length n. */
 // @ts-ignore: decorator
 @inline
 export function endTap(start: i32, dilation: i32, taps: i32, n: i32): i32 {

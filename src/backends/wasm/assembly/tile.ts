@@ -1,28 +1,43 @@
-// The innermost loop of matrix products and convolutions: a register tile of 8 columns and, where rows are read in place, 4 rows.
+// Register tiles: the innermost loops of matrix products and convolutions, and the packing of their operands.
+//
+// A tile of c stays in registers while a loop runs over its terms. For each term it loads a row of b (8 numbers, two vectors), broadcasts one
+// number of each row of a, and multiplies and adds:
+//
+//                    b:  x0 (4)  x1 (4)
+//     a row 0:  v        c00     c01              c(row, ·) += v · x
+//     a row 1:  v        c10     c11
+//     …
+//     a row 4:  v        c40     c41              (`tilePanels` only)
+//
+// - `tile`: 4 rows of a, read in place as runs of numbers. `tileOffsets`: the same through a table of offsets, for short runs.
+// - `tilePanels`: 5 rows of a, packed. V8 has 16 vector registers: 10 for sums, 2 for b, 1 for a.
+// - The loops are not unrolled: with four terms in a pass V8 spills registers, and the loop runs at two thirds of its speed.
+//
+// The three loops are written out, because a shared one would keep its sums in memory. No parts, no work memory. Source: the micro-kernel
+// of BLIS (Van Zee and van de Geijn 2015).
 
 import { madd } from "./madd";
 
+/** Rows and columns of a tile whose rows are read in place. */
 export const MR: i32 = 4;
 export const NR: i32 = 8;
 
-/** Rows of a tile whose rows come from a panel: as many as V8 keeps in registers, since more sums in flight hide the time of an addition. */
+/** Rows of a tile whose rows are packed: the most that V8 keeps in registers. More sums in flight hide the latency of an addition. */
 export const PANEL: i32 = 5;
 
 /**
- * Terms that a tile sums before it adds them to what is there: errors of float32 sums of 44 equal terms add up to at most 7e-7 of the sum.
- * Each addition costs about as much as one more term.
+ * Terms that a tile sums before its caller adds them to c. The rounding errors of a float32 sum of 44 equal terms are at most 7e-7 of the
+ * sum. An addition to c costs about as much as one term.
  */
 export const FOLD: i32 = 44;
 
-/** Bytes of a tile that does not fit where it belongs. */
+/** Bytes of a tile that is computed in work memory because c ends inside it. */
 export const EDGE: i32 = 4 * PANEL * NR;
 
-// The loops below are not unrolled: with four times as much in them V8 spills registers, and they run at two thirds of the speed.
-
 /**
- * c [4, 8] = start + a · b, where row i of a is read from aᵢ on: `lines` lines of `runs` runs of `length` numbers side by side, lines and
- * runs beginning lineStep and runStep bytes apart. b has a row of 8 numbers every bStep bytes. Rows of c and of start lie cStep and
- * startStep bytes apart; start 0: nothing is added, and c is not read.
+ * c [4, 8] = start + a · b. Row i of a begins at aᵢ. It has `lines` lines, lineStep bytes apart, of `runs` runs, runStep bytes apart, of
+ * `length` numbers side by side. Rows of b (8 numbers) lie bStep bytes apart, rows of c cStep bytes, rows of start startStep bytes.
+ * start 0: nothing is added. Never reads c.
  */
 export function tile(
   lines: i32, lineStep: usize, runs: i32, runStep: usize, length: i32,
@@ -65,7 +80,7 @@ export function tile(
   finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
 }
 
-/** The same where runs are short: row i of a is read at aᵢ + each of `depth` offsets (i32, bytes). b is a panel. */
+/** The same with a table: row i of a is read at aᵢ + each of `depth` offsets (i32, bytes). b is a panel. Inlined where it is called. */
 // @ts-ignore: decorator
 @inline
 export function tileOffsetsHere(
@@ -96,7 +111,7 @@ export function tileOffsetsHere(
   finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
 }
 
-/** The same as a function of its own, for where a call costs little beside the terms. */
+/** The same as a function that is called, for tiles whose terms take much longer than a call. */
 export function tileOffsets(
   depth: i32, offsets: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize,
   c: usize, cStep: usize, start: usize, startStep: usize,
@@ -105,10 +120,10 @@ export function tileOffsets(
 }
 
 /**
- * The same where a is a panel, too: for each of `depth` columns the `PANEL` numbers below one another.
+ * c [5, 8] = start + a · b, both packed: for each of `depth` terms, 5 numbers of a and 8 of b.
  *
- * Two ends, one with and one without adding, because V8 keeps the sums of the whole loop in memory where one end has a condition inside:
- * half the speed. For the same reason this is exported, or it would be inlined where it is called.
+ * The end is written twice, with and without addition. With one end that has a condition, V8 keeps the sums of the whole loop in memory,
+ * which halves the speed. The module exports this function for the same reason: otherwise the compiler inlines it.
  */
 export function tilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usize, start: usize, startStep: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
@@ -172,6 +187,7 @@ export function tilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usiz
   }
 }
 
+/** c [4, 8] = start + the sums of a tile. */
 // @ts-ignore: decorator
 @inline
 function finish(
@@ -204,14 +220,14 @@ function finish(
   v128.store(c, c31, 16);
 }
 
-/** Copies the part of a tile that exists to `edge`. */
+/** Copies rows × columns numbers of a tile of c to the tile at `edge`. */
 export function loadEdge(from: usize, step: usize, edge: usize, rows: i32, columns: i32): void {
   for (let i = 0; i < rows; i++, from += step, edge += 4 * NR) {
     for (let j = 0; j < columns; j++) store<f32>(edge + 4 * <usize>j, load<f32>(from + 4 * <usize>j));
   }
 }
 
-/** The part of a tile at `edge` that exists. */
+/** Copies rows × columns numbers of the tile at `edge` to c, on top of `start` unless that is 0. */
 export function copyEdge(
   edge: usize, c: usize, cStep: usize, start: usize, startStep: usize, rows: i32, columns: i32,
 ): void {
@@ -226,15 +242,15 @@ export function copyEdge(
 }
 
 /**
- * Panels of 8 columns: for each of `depth` rows the 8 numbers side by side; what stands for missing columns is not defined. Element
- * (row, column) is at x + row·rowStep + column·columnStep bytes.
+ * Packs panels of 8 columns: for each of `depth` rows, 8 numbers side by side. Numbers of columns past the last are undefined. Element (row,
+ * column) is at x + row·rowStep + column·columnStep bytes.
  */
 export function packColumns(x: usize, columns: i32, depth: i32, columnStep: usize, rowStep: usize, to: usize): void {
   for (let i = 0; i < columns; i += NR) {
     let p = x + <usize>i * columnStep;
     const left = min(NR, columns - i);
     if (columnStep == 4) {
-      // Beyond the last column there is memory, whatever it holds.
+      // May read past the last column: there is memory, and the values do not matter.
       for (let j = 0; j < depth; j++, p += rowStep, to += 4 * NR) {
         v128.store(to, v128.load(p));
         v128.store(to, v128.load(p, 16), 16);
@@ -255,7 +271,7 @@ export function packColumns(x: usize, columns: i32, depth: i32, columnStep: usiz
   }
 }
 
-/** 4×4 numbers with rows and columns exchanged, in registers; the columns are stored toStep bytes apart. */
+/** Transposes 4×4 numbers in registers; stores the columns toStep bytes apart. */
 // @ts-ignore: decorator
 @inline
 function transpose(r0: v128, r1: v128, r2: v128, r3: v128, to: usize, toStep: usize): void {
@@ -270,20 +286,21 @@ function transpose(r0: v128, r1: v128, r2: v128, r3: v128, to: usize, toStep: us
 }
 
 /**
- * Panels of 5 rows: for each of `depth` columns the numbers below one another; what stands for missing rows is not defined. Steps as in
+ * Packs panels of 5 rows: for each of `depth` columns, 5 numbers below one another. Numbers of rows past the last are undefined. Steps as in
  * `packColumns`.
  */
 export function packRows(x: usize, rows: i32, depth: i32, rowStep: usize, columnStep: usize, to: usize): void {
   const panel: usize = 4 * PANEL * <usize>depth;
   for (let i = 0; i < rows; i += PANEL, to += panel) {
     const p = x + <usize>i * rowStep;
-    // The last row again where there is none.
+    // Rows past the last repeat it.
     const last = <usize>(min(PANEL, rows - i) - 1) * rowStep;
-    packPanel(depth, columnStep, p, p + min(rowStep, last), p + min(2 * rowStep, last), p + min(3 * rowStep, last), p + min(4 * rowStep, last), to);
+    const p1 = p + min<usize>(rowStep, last), p2 = p + min<usize>(2 * rowStep, last), p3 = p + min<usize>(3 * rowStep, last);
+    packPanel(depth, columnStep, p, p1, p2, p3, p + min<usize>(4 * rowStep, last), to);
   }
 }
 
-/** One panel: row r is read from xᵣ on, its numbers `step` bytes apart. */
+/** Packs one panel: row r begins at xᵣ, its numbers lie `step` bytes apart. */
 function packPanel(depth: i32, step: usize, x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, to: usize): void {
   const end = to + 4 * PANEL * <usize>depth;
   if (x1 == x0 + 4 && x2 == x1 + 4 && x3 == x2 + 4 && x4 == x3 + 4) {
