@@ -3,35 +3,35 @@ import { describe, fresh, readList, readObject, readTensor, sizeOf, Tensor } fro
 import { arrayKind } from "./dataset.ts";
 import { DataError } from "./errors.ts";
 
-/** Integers, one per example: class labels as targets, ids as inputs. Never scaled. */
+/** An array of integers, one per example: class labels as targets, ids as inputs. Integers are never scaled. */
 export type Integers = Uint8Array | Uint8ClampedArray | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 
 /**
- * What examples have in one array:
- * - a tensor `[examples, ...shape]`: batches are tensors `[batch, ...shape]`;
- * - a Float32Array or Float64Array, one number per example: batches are tensors `[batch, 1]`;
- * - an array of integers, one per example: as targets, batches are labels (Int32Array); as inputs, tensors `[batch]` of the same integers.
+ * One array with an entry per example.
+ * - A tensor `[examples, ...shape]`: batches are tensors `[batch, ...shape]`.
+ * - A Float32Array or Float64Array, one number per example: batches are tensors `[batch, 1]`.
+ * - An array of integers, one per example. As targets, batches are labels (Int32Array). As inputs, batches are tensors `[batch]`.
  */
 export type Column = Tensor | Float32Array | Float64Array | Integers;
 
-/** A batch of a column of targets. */
+/** The batch of a column of targets. */
 export type ColumnBatch<C> = C extends Tensor | Float32Array | Float64Array
   ? Tensor
   : C extends readonly Column[]
     ? { readonly [K in keyof C]: ColumnBatch<C[K]> }
     : Int32Array;
 
-/** Examples in memory. Several inputs or targets are a list of columns; all columns have one entry per example. */
+/** Columns in memory. Several inputs or targets are a list of columns. All columns have one entry per example. */
 export type Arrays<Targets extends Column | readonly Column[] = Column | readonly Column[]> = {
   readonly inputs: Column | readonly Column[];
-  /** May be left out for `predict`. */
+  /** Optional for `predict`. */
   readonly targets: Targets;
 };
 
 /** Whether the numbers of a column are integers by kind. */
 const isInteger = (column: Column): boolean => !(column instanceof Tensor) && !/^Float/.test(arrayKind(column) ?? "Float");
 
-/** The number of examples of a column. @throws DataError for anything that is no column. */
+/** The number of examples of a column. @throws DataError if the value is not a column. */
 export function columnLength(who: string, name: string, column: Column): number {
   if (column instanceof Tensor || arrayKind(column) === null) {
     if (Array.isArray(column) || typeof column !== "object" || column === null)

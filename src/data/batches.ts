@@ -16,18 +16,18 @@ import { DataError } from "./errors.ts";
 /** The targets of a batch: a tensor, class labels, or several of these. */
 export type Targets = Tensor | Int32Array | readonly (Tensor | Int32Array)[];
 
-/** Some examples. A model with several inputs gets a list of tensors. */
+/** A batch of examples. For a model with several inputs, `inputs` is a list of tensors. */
 export type Batch<T extends Targets = Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
   readonly inputs: Inputs;
   readonly targets: T;
 };
 
-/** How a dataset is cut into batches. */
+/** The options that divide a dataset into batches. */
 export type BatchOptions = {
   readonly batchSize: number;
-  /** Shuffles all examples before cutting. Without a generator the examples keep their order. */
+  /** A generator that shuffles all examples first. Without a generator the examples keep their order. */
   readonly random?: Random | undefined;
-  /** Leaves out the last batch if the batch is short. Default false. */
+  /** Omits the last batch if it is short (default false). */
   readonly dropLast?: boolean | undefined;
 };
 
@@ -46,7 +46,7 @@ function countOf(who: string, length: number, batchSize: number, dropLast: boole
   return dropLast ? Math.floor(length / batchSize) : Math.ceil(length / batchSize);
 }
 
-/** The examples of each batch of one epoch, as indices. */
+/** The indices of the examples of each batch, for one epoch. */
 export function batchOrder(length: number, options: BatchOptions): Int32Array[] {
   return orderOf("batchOrder", length, options);
 }
@@ -60,8 +60,8 @@ function orderOf(who: string, length: number, options: BatchOptions): Int32Array
 }
 
 /**
- * The examples at `indices`, copied. Inside `step()` the inputs lie in the memory of the step, and cost no new memory.
- * @throws DataError for a dataset that does not fit together, ValueError for an index outside the dataset.
+ * The examples at `indices`, copied. Inside `step()` the inputs use memory of the step.
+ * @throws DataError if the fields of the dataset do not match, ValueError for an index outside the dataset.
  */
 export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch<Int32Array, Tensor> {
   checkOnce(dataset, "batchOf");
@@ -84,7 +84,10 @@ export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch<Int
 
 const SHARES = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
-/** A function that writes `length` inputs of the dataset from `at` on, scaled, to y from `to` on. The kind of inputs is asked once. */
+/**
+ * A function that writes `length` scaled inputs of the dataset from `at` on to y from `to` on. The kind of the inputs is checked
+ * once.
+ */
 function copierOf({ inputs, scale }: Dataset): (at: number, length: number, y: Numbers, to: number) => void {
   if (scale === undefined && isBytes(inputs)) {
     return (at, length, y, to) => {
@@ -97,7 +100,7 @@ function copierOf({ inputs, scale }: Dataset): (at: number, length: number, y: N
   };
 }
 
-/** One epoch: every example once, batch by batch. Each batch is made when it is asked for. */
+/** The batches of one epoch, each example once. Makes each batch when it is requested. */
 export function batches(dataset: Dataset, options: BatchOptions): Generator<Batch<Int32Array, Tensor>> {
   checkOnce(dataset, "batches");
   return eachBatch(dataset, orderOf("batches", dataset.labels.length, options));

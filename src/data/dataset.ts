@@ -1,7 +1,7 @@
 import { checkShape, describe, readCount, readNumber, readObject, readText, type Shape, show, sizeOf } from "../tensor/index.ts";
 import { DataError } from "./errors.ts";
 
-/** Arrays that a dataset's numbers may come in. */
+/** The array types of inputs of a dataset. */
 export type InputNumbers =
   | Uint8Array
   | Uint8ClampedArray
@@ -16,15 +16,15 @@ export type InputNumbers =
 /** Labeled examples, one after another. */
 export type Dataset = {
   /**
-   * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) are pixels and mean value / 255, unless `scale` is given.
-   * Numbers of every other kind mean themselves. Columns of integers, `{ inputs, targets }`, are never scaled.
+   * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) are pixels and mean value / 255, unless `scale`
+   * is given. Numbers of every other type are used unchanged. Columns of integers, `{ inputs, targets }`, are never scaled.
    */
   readonly inputs: InputNumbers;
   readonly inputShape: Shape;
   /** `[length]`, each of 0 … classes - 1. */
   readonly labels: Int32Array;
   readonly classes: number;
-  /** Each input is multiplied by this number. Default 1 / 255 for bytes, else 1. Give 1 if the bytes are ids or levels. */
+  /** Multiplies each input. Default 1 / 255 for bytes, else 1. Use 1 if the bytes are ids or levels. */
   readonly scale?: number | undefined;
 };
 
@@ -63,7 +63,7 @@ export function takeFirst(dataset: Dataset, n: number): Dataset {
 }
 
 /**
- * Throws unless the inputs are as many as the labels say and every label is a class. `who` begins the message.
+ * Throws unless the inputs match the labels and every label is a class. `who` begins the message.
  * @throws DataError; ShapeError if `inputShape` is not a shape.
  */
 export function checkDataset(dataset: Dataset, who = "checkDataset"): void {
@@ -89,7 +89,7 @@ export function checkDataset(dataset: Dataset, who = "checkDataset"): void {
   if (bad >= 0) throw new DataError(who, `label ${labels[bad]} at index ${bad} is not one of 0…${classes - 1}`);
 }
 
-/** What a check saw. If a field is exchanged or an array changes its length, the dataset is checked again. */
+/** The fields that a check saw. If a field is replaced or an array changes its length, the dataset is checked again. */
 type Checked = { readonly dataset: Dataset; readonly lengths: readonly number[] };
 
 const checkedDatasets = new WeakMap<object, Checked>();

@@ -1,4 +1,4 @@
 import { HashgradError } from "../tensor/index.ts";
 
-/** A file or a dataset that is missing, broken or does not fit together. */
+/** A file or a dataset is missing or broken, or its parts do not match. */
 export class DataError extends HashgradError {}

@@ -1,10 +1,10 @@
 import { DataError } from "./errors.ts";
 
-/** Deflate makes at most 1032 bytes of one. */
+/** The largest expansion factor of deflate. */
 const MOST_EXPANSION = 1032;
-/** The compressed bytes that are unpacked to find the header: first this many, then this many more each time. */
+/** The compressed bytes that are unpacked to find the header, in pieces of this size. */
 const PIECE = 1 << 12;
-/** The header must lie in this many pieces. A gzip header, with its file name, may take 64 kB of them. */
+/** The largest number of pieces of the header. A gzip header, with its file name, may take 64 kB. */
 const MOST_PIECES = 64;
 
 export function isGzip(bytes: Uint8Array): boolean {

@@ -43,7 +43,7 @@ function parse(who: string, bytes: Uint8Array): Idx {
   return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + header, size) }; // a Buffer's subarray would be a Buffer
 }
 
-/** What the beginning of a file announces: its shape, the bytes of the header, and the bytes of data after it. */
+/** The shape of the file, the bytes of the header, and the bytes of data after the header. */
 function headerOf(who: string, bytes: Uint8Array): { shape: number[]; header: number; size: number } {
   if (bytes.length < 4) throw new DataError(who, `too short for an IDX header: expected at least 4 bytes, got ${bytes.length}`);
   const [zero, alsoZero, type, rank] = bytes as Uint8Array & [number, number, number, number];
@@ -74,8 +74,8 @@ function headerOf(who: string, bytes: Uint8Array): { shape: number[]; header: nu
 const isCountable = (shape: Shape): boolean => Number.isSafeInteger(sizeOf(shape.filter((length) => length !== 0)));
 
 /**
- * Reads an IDX file, plain or gzipped; its first bytes tell which. Of a gzipped file the header is unpacked first, and then at most as
- * many bytes as the header announces. Needs Node.js, Deno or Bun.
+ * Reads an IDX file, plain or gzipped (detected from the first bytes). Of a gzipped file it unpacks the header first, then at
+ * most the bytes that the header announces. Needs Node.js, Deno or Bun.
  *
  * @throws DataError that names the file if it cannot be read, is not a regular file, or is not exactly one IDX file.
  */

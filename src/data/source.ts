@@ -4,20 +4,20 @@ import { type Batch, batchOf, MOST_EXAMPLES, type Targets } from "./batches.ts";
 import { checkOnce, type Dataset } from "./dataset.ts";
 import { DataError } from "./errors.ts";
 
-/** Examples that are made when they are asked for: from files, a database, a generator. */
+/** Examples that are made on request: from files, a database, a generator. */
 export type Source<T extends Targets = Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
   /** The number of examples. */
   readonly length: number;
   /** The examples at `indices`, in this order. May be async, for data that do not fit into memory. */
   readonly batch: (indices: Int32Array) => Batch<T, Inputs> | Promise<Batch<T, Inputs>>;
-  /** `batch` is not async, so `train` may call it inside `step`, where tensors cost no new memory (false). */
+  /** Whether `batch` is synchronous, so that `train` may call it inside `step`, in memory of the step (default false). */
   readonly isInMemory?: boolean;
 };
 
-/** What `train` and `evaluate` learn from: labeled examples, columns in memory, or a source. */
+/** The data of `train` and `evaluate`: labeled examples, columns in memory, or a source. */
 export type Data = Dataset | Arrays | Source;
 
-/** The targets of the batches of data. */
+/** The type of the targets of batches. */
 export type TargetsOf<D> = D extends { readonly labels: unknown }
   ? Int32Array
   : D extends Source<infer T>
@@ -26,7 +26,7 @@ export type TargetsOf<D> = D extends { readonly labels: unknown }
       ? Extract<ColumnBatch<C>, Targets>
       : never;
 
-/** The inputs of the batches of data: a tensor, or a list of tensors if there are several columns. */
+/** The type of the inputs of batches: a tensor, or a list of tensors for several columns. */
 export type InputsOf<D> = D extends { readonly labels: unknown }
   ? Tensor
   : D extends Source<Targets, infer Inputs>
@@ -38,8 +38,8 @@ export type InputsOf<D> = D extends { readonly labels: unknown }
       : never;
 
 /**
- * Any data as a source, for a training loop of your own. Nothing is copied before a batch is asked for.
- * @throws DataError for data that do not fit together, ValueError for anything else; `who` begins the message.
+ * Any data as a source, for your own training loop. Copies nothing before a batch is requested.
+ * @throws DataError if the parts of the data do not match, ValueError for anything else. `who` begins the message.
  */
 export function sourceOf<D extends Data>(data: D, who = "sourceOf"): Source<TargetsOf<D>, InputsOf<D>> {
   readText("sourceOf", "who", who);
@@ -71,7 +71,7 @@ function readSource(who: string, data: Data): Source {
 }
 
 /**
- * The examples of data at `indices`, in this order, as data: to split examples for training and validation. Nothing is copied.
+ * The examples of data at `indices`, in this order, as data: for a validation split. Copies nothing.
  * @example const order = new Generator(1).permutation(lengthOf(data)); const validation = subset(data, order.subarray(0, 100));
  */
 export function subset<D extends Data>(data: D, indices: ArrayLike<number>): Source<TargetsOf<D>, InputsOf<D>> {

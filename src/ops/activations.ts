@@ -16,7 +16,10 @@ export const hardSwish = (x: Tensor): Tensor => unary("hardSwish", x);
 /** ln(1 + eˣ), without overflow. */
 export const softplus = (x: Tensor): Tensor => unary("softplus", x);
 
-/** x if x is positive, else alpha·(eˣ − 1). Default alpha 1. The slope at 0 is alpha. */
+/**
+ * x if x is positive, else alpha·x. Default alpha 0.2, as in TensorFlow (PyTorch: 0.01). The slope at 0 is alpha.
+ * With alpha 0, −∞ returns 0·∞ = NaN, as in PyTorch; `relu` returns 0.
+ */
 export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
   readTensor("leakyRelu", "x", x);
   readNumber("leakyRelu", "alpha", alpha);
@@ -44,7 +47,7 @@ export function gelu(x: Tensor, options?: GeluOptions): Tensor {
   });
 }
 
-/** x where it is positive, else alpha·(eˣ − 1); alpha 1 by default. The slope at 0 is alpha. */
+/** x if x is positive, else alpha·(eˣ − 1). Default alpha 1. The slope at 0 is alpha. */
 export function elu(x: Tensor, alpha = 1): Tensor {
   readTensor("elu", "x", x);
   readNumber("elu", "alpha", alpha);

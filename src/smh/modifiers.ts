@@ -106,7 +106,7 @@ export const variableScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   (slice, { variable }) => mul(slice, variable("scale")),
 );
 
-/** Times `fanoutScale(shape)` and a learned number. */
+/** Multiplies by `fanoutScale(shape)` and a learned number. */
 export const variableFanoutScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   "variableFanoutScaleModifier",
   "learned fan-out scale",

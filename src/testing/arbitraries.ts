@@ -17,7 +17,7 @@ import {
   ValueError,
 } from "../tensor/index.ts";
 
-/** How many axes shapes have (0 to 4) and how long these are (1 to 4). */
+/** The number of axes (default 0 to 4) and their lengths (default 1 to 4). */
 export type ShapeOptions = {
   readonly minAxes?: number;
   readonly maxAxes?: number;
@@ -25,7 +25,7 @@ export type ShapeOptions = {
   readonly maxLength?: number;
 };
 
-/** Shapes; they shrink to fewer and shorter axes. */
+/** An arbitrary of shapes. They shrink to fewer and shorter axes. */
 export function shapes(options: ShapeOptions = {}): fc.Arbitrary<number[]> {
   return drawnShapes("shapes", options);
 }
@@ -40,14 +40,14 @@ function drawnShapes(who: string, options: ShapeOptions): fc.Arbitrary<number[]>
   return fc.array(fc.integer({ min: minLength, max: maxLength }), { minLength: minAxes, maxLength: maxAxes });
 }
 
-/** Seeds for a Generator. */
+/** An arbitrary of seeds for a Generator. */
 export function seeds(): fc.Arbitrary<number> {
   return fc.integer({ min: 0, max: 2 ** 31 - 1 });
 }
 
 /**
- * Numbers of at least `min` (−2) and at most `max` (2), none nearer than `gap` (0.05) to a number of `awayFrom`, no two nearer to each other
- * than `distinct` (0): away from kinks and ties.
+ * The range of numbers: `min` (default −2) to `max` (default 2). Every number keeps the distance `gap` (default 0.05) from the
+ * numbers of `awayFrom`, such as kinks. Any two numbers keep the distance `distinct` (default 0), which avoids ties.
  */
 export type ValueOptions = {
   readonly min?: number;
@@ -58,8 +58,8 @@ export type ValueOptions = {
 };
 
 /**
- * Tensors of one shape. Their numbers come from a seed, which is what shrinks; let the shape shrink by
- * `shapes().chain((shape) => tensors(shape))`.
+ * An arbitrary of tensors of one shape. The seed of their numbers shrinks. To shrink the shape, use `shapes().chain((shape) =>
+ * tensors(shape))`.
  */
 export function tensors(shape: Shape, options: ValueOptions = {}): fc.Arbitrary<Tensor> {
   checkShape("tensors", shape);
@@ -94,7 +94,7 @@ function valuesOf(count: number, { min, max, awayFrom, gap, distinct }: Required
   });
 }
 
-/** Two shapes that broadcast against each other: axes in front may be missing, lengths may be 1 on either side. */
+/** An arbitrary of two shapes that broadcast with each other. Leading axes may be missing, and lengths may be 1 on either side. */
 export function broadcastablePairs(options: ShapeOptions = {}): fc.Arbitrary<[number[], number[]]> {
   return drawnShapes("broadcastablePairs", options).chain((whole) => {
     const side = fc

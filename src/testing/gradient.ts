@@ -17,23 +17,27 @@ import {
   variable,
 } from "../tensor/index.ts";
 
-/** A function whose gradient is checked; it must give the same result every time it is called. */
+/** A function whose gradient is checked. It must return the same result at every call. */
 export type Differentiable = (...xs: Tensor[]) => Tensor | readonly Tensor[];
 
-/** `step` (1/64): how far inputs move along the direction; stay that far from kinks and ties. `upstream`: drawn at random if left out. */
+/**
+ * `step` (default 1/64): the distance that inputs move along the direction. Keep inputs this far from kinks and ties. `upstream`:
+ * default random.
+ */
 export type GradientOptions = { readonly step?: number; readonly upstream?: Tensor | readonly Tensor[] };
 
-/** The same derivative twice, and how much the two differ. */
+/** The derivative from gradients, the derivative from differences, and their relative error. */
 export type GradientComparison = { readonly exact: number; readonly numeric: number; readonly error: number };
 
 /**
- * The derivative of ⟨upstream, f⟩ along one random direction, all inputs moving together: from `gradients`, and from central differences
- * of f. Four more evaluations of f test every partial derivative at once.
+ * Compares the derivative of ⟨upstream, f⟩ along one random direction of all inputs: from `gradients`, and from central
+ * differences of f. Four evaluations of f check every partial derivative at once.
  *
- * Central differences over ±step and ±step/2 are extrapolated (Richardson), so that what is left is of order step⁴. Inputs are rounded to
- * float32 when they move; the exact side follows the movement that was made. f itself rounds its results: by about 2⁻²⁴ of them, which
- * the difference divides by the step. The error is relative to the larger derivative, but to no less than `FLOOR` times that noise, nor
- * `CANCELLED` times the terms that the derivative is a sum of: a derivative that is zero or cancels is not compared with rounding errors.
+ * Richardson extrapolation of differences over ±step and ±step/2 leaves an error of order step⁴. Moved inputs are rounded to
+ * float32; the exact derivative uses the rounded movement. f rounds its results to about 2⁻²⁴, and the difference divides this
+ * error by the step.
+ * So the error is relative to the larger derivative, but at least to `FLOOR` times this noise and to `CANCELLED` times the terms
+ * of the derivative. A derivative that is zero or cancels is not compared with rounding errors.
  *
  * @param random numbers of at least 0 and below 1, such as a Generator's `uniform`.
  */
@@ -59,7 +63,7 @@ function compared(
 }
 
 /**
- * The same for a function that reads variables by itself, such as a model that reads its parameters: these are moved, and put back.
+ * The same for a function that reads variables by itself, such as a model. Moves the variables, then restores them.
  *
  * @example compareLeafGradient(() => model(images), vars.parameters().map((p) => p.tensor), () => random.uniform());
  */
@@ -127,13 +131,13 @@ function comparedLeaves(
   return { exact, numeric, error: Math.abs(exact - numeric) / Math.max(Math.abs(exact), Math.abs(numeric), least) };
 }
 
-/** How many times the rounding noise of f a derivative must be to count in full. */
+/** A derivative counts in full if it is at least this many times the rounding noise of f. */
 const FLOOR = 3000;
 
-/** How much of its terms' root of squares must be left of a derivative to count in full. */
+/** A derivative counts in full if it is at least this share of the root of squares of its terms. */
 const CANCELLED = 0.03;
 
-/** The relative error of f's gradient along one random direction; see `compareGradient`. NaN where either side is NaN. */
+/** The relative error of the gradient of f along one random direction; see `compareGradient`. NaN if either derivative is NaN. */
 export function gradientError(
   f: Differentiable,
   xs: readonly Tensor[],
@@ -143,7 +147,7 @@ export function gradientError(
   return compared("gradientError", f, xs, random, options).error;
 }
 
-/** `tolerance` (2e-3): the largest relative error; `seed` (0): of the direction and the upstream. */
+/** `tolerance` (default 2e-3): the largest relative error. `seed` (default 0): the seed of direction and upstream. */
 export type CheckOptions = GradientOptions & { readonly tolerance?: number; readonly seed?: number };
 
 /**

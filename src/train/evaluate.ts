@@ -9,8 +9,8 @@ import { type EvaluateOptions, readEvaluateOptions, type Scored } from "./option
 import { areClassified, tallyOf } from "./tally.ts";
 
 /**
- * Means over all examples (NaN if there are none), and confusion[label][prediction]: how often each class was taken for each. `confusion`
- * is empty above 4096 classes, and unless targets are labels and outputs [batch, classes].
+ * Means over all examples (NaN if there are none), and confusion[label][prediction], the count of each pair. `confusion` is empty
+ * above 4096 classes, and unless targets are labels and outputs [batch, classes].
  */
 export type Evaluation = Scores & {
   /** The number of examples. */
@@ -19,11 +19,11 @@ export type Evaluation = Scores & {
 };
 
 /**
- * Loss and metrics of a model in inference mode. Records no history; a pool's product is formed once for all batches. Empty data give a
- * count of 0 and means of NaN.
+ * Returns loss and metrics of a model in inference mode. Records no history; computes the product of a pool once for all batches.
+ * For empty data, count is 0 and the means are NaN.
  *
- * @throws TrainingError if a loss is NaN, which names the first op whose numbers are not finite; DataError for data that do not fit
- * together; ValueError for options of the wrong kind.
+ * @throws TrainingError if a loss is NaN; it names the first op whose result is not finite. DataError if the parts of the data do
+ * not match. ValueError for options of the wrong kind.
  */
 export async function evaluate<D extends Data = Dataset, R extends Outputs = Tensor>(
   options: EvaluateOptions<D, R>,
@@ -32,7 +32,7 @@ export async function evaluate<D extends Data = Dataset, R extends Outputs = Ten
   return evaluateOn("evaluate", run, data, "batch");
 }
 
-/** The same for checked options. `what`: the word for a batch in messages. */
+/** The same for checked options. `what` is the word for a batch in messages. */
 export async function evaluateOn(who: "train" | "evaluate", run: Scored, data: Data, what: string): Promise<Evaluation> {
   const { model, batchSize, loss, metrics, signal } = run;
   const source = sourceOf(data, who);

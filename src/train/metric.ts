@@ -1,21 +1,21 @@
 import type { Targets } from "../data/index.ts";
 import type { Outputs, Tensor } from "../tensor/index.ts";
 
-/** Collects over the batches of an epoch what a mean of batches would get wrong, such as F1. */
+/** Adds up scores over the batches of an epoch that are not means of batches, such as F1. */
 export type Accumulator<R extends Outputs = Outputs, T extends Targets = Targets> = {
   add(outputs: R, targets: T): void;
   value(): number;
 };
 
 /**
- * A score beside the loss: a function of a batch, whose values are averaged over the examples, or an object whose `start()` begins an
- * epoch, for scores that are no means (`f1`, `rSquared`).
+ * A score besides the loss: a function of a batch, averaged over the examples, or an object whose `start()` begins an epoch, for
+ * scores that are not means (`f1`, `rSquared`).
  */
 export type Metric<R extends Outputs = Outputs, T extends Targets = Targets> =
   | { call(outputs: R, targets: T): number | Tensor }["call"]
   | { start(): Accumulator<R, T> };
 
-/** Means over the examples seen. */
+/** Means over the examples so far. */
 export type Scores = {
   readonly loss: number;
   /** The share of examples whose largest output is at their label. NaN unless targets are labels and outputs [batch, classes]. */

@@ -12,7 +12,7 @@ import {
   ValueError,
 } from "../tensor/index.ts";
 
-/** A confusion matrix has at most so many rows: 128 MiB of counts. */
+/** The largest number of rows of a confusion matrix: 128 MiB of counts. */
 export const MOST_COUNTED = 4096;
 
 /** Labels: whole numbers in a list, or in a tensor. */
@@ -30,14 +30,14 @@ function read(who: string, logits: Tensor, labels: Labels): { batch: number; cla
   return { batch, classes, own };
 }
 
-/** How many rows of logits [..., classes] have their largest number at the label. A row with NaN is never right. */
+/** The number of rows of logits [..., classes] whose maximum is at the label. A row with NaN never counts. */
 export function correctCount(logits: Tensor, labels: Labels): number {
   return countWithin("correctCount", logits, labels, 1);
 }
 
 /**
- * How many rows have the label among their k largest numbers; of equal numbers those of lower classes come first. A row with NaN is
- * never right.
+ * The number of rows whose label is among their k largest numbers. At a tie lower classes come first. A row with NaN never
+ * counts.
  */
 export function topKCount(logits: Tensor, labels: Labels, k: number): number {
   return countWithin("topKCount", logits, labels, k);
@@ -68,14 +68,17 @@ function shareWithin(who: string, logits: Tensor, labels: Labels, k: number): nu
 }
 
 /**
- * The share of rows of logits [..., classes] whose largest number is at the label, 0…1; NaN for no rows. A metric of `train` as it is, for
- * labels of any rank: a class per word or per pixel.
+ * The share of rows of logits [..., classes] whose maximum is at the label, 0…1; NaN for no rows. Use it as a metric of `train`
+ * for labels of any rank: a class per word or per pixel.
  */
 export function accuracy(logits: Tensor, labels: Labels): number {
   return shareWithin("accuracy", logits, labels, 1);
 }
 
-/** The share of numbers on the right side: output above `threshold` (0, for logits) where the target is above 0.5. NaN for none. */
+/**
+ * The share of correct outputs: output above `threshold` (default 0, for logits) if and only if the target is above 0.5. NaN for
+ * no outputs.
+ */
 export function binaryAccuracy(outputs: Tensor, targets: Tensor, threshold = 0): number {
   const [y, t] = [readTensor("binaryAccuracy", "outputs", outputs), readTensor("binaryAccuracy", "targets", targets)];
   readNumber("binaryAccuracy", "threshold", threshold);
@@ -86,14 +89,14 @@ export function binaryAccuracy(outputs: Tensor, targets: Tensor, threshold = 0):
   return right / y.size;
 }
 
-/** The share of rows with the label among their k largest numbers, 0…1; NaN for no rows. */
+/** The share of rows whose label is among their k largest numbers, 0…1; NaN for no rows. */
 export function topKAccuracy(logits: Tensor, labels: Labels, k: number): number {
   return shareWithin("topKAccuracy", logits, labels, k);
 }
 
 /**
- * counts[label][prediction] over the rows of logits [batch, classes], for at most 4096 classes. If `counts` is given, the new counts are
- * added to it.
+ * The confusion matrix counts[label][prediction] of rows of logits [batch, classes], for at most 4096 classes. If `counts` is
+ * given, adds to it.
  */
 export function confusionMatrix(logits: Tensor, labels: Labels, counts?: number[][]): number[][] {
   const who = "confusionMatrix";

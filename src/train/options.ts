@@ -18,10 +18,10 @@ import {
 import { type VariableCreator, weightsOf } from "../variables/index.ts";
 import type { Metric, Scores } from "./metric.ts";
 
-/** Training that cannot go on. */
+/** Training cannot continue. */
 export class TrainingError extends HashgradError {}
 
-/** The part of an `AbortSignal` that is read: an `AbortController`'s `signal` fits. Spelled out, because its type needs DOM or Node types. */
+/** An `AbortSignal`, or any object with `aborted`. Its own type would need DOM or Node.js types. */
 export type StopSignal = { readonly aborted: boolean };
 
 /** The loss of a batch, a single number: the mean over its examples. */
@@ -32,41 +32,44 @@ export type Loss<R extends Outputs = Tensor, T extends Targets = Int32Array> = {
 /** Any model: its layers decide how many tensors it takes. */
 export type AnyModel<R extends Outputs> = Layer<never[], R>;
 
-/** Where training stands after a batch; scores are those of the epoch so far, measured while the model changed. */
+/** The progress after a batch. Scores are means of the epoch so far, computed while the model changed. */
 export type Progress = Scores & {
-  /** From 1. */
+  /** The number of the epoch, from 1. */
   readonly epoch: number;
   readonly epochs: number;
   /** From 1, within the epoch. */
   readonly batch: number;
   readonly batches: number;
-  /** Examples seen in the epoch. */
+  /** The number of examples of the epoch so far. */
   readonly examples: number;
-  /** Since the epoch began. */
+  /** Seconds since the beginning of the epoch. */
   readonly seconds: number;
-  /** Scores on the validation data, in inference mode, at the end of the epoch; null before, and without validation data. */
+  /** Scores of the validation data after the epoch, in inference mode. Null before that, and without validation data. */
   readonly validation: Scores | null;
 };
 
-/** When training ends before its last epoch. The weights of the best epoch are restored. */
+/** Ends training before its last epoch, and restores the weights of the best epoch. */
 export type EarlyStopping = {
-  /** Epochs without improvement before training ends (3). */
+  /** Epochs without improvement before training ends (default 3). */
   readonly patience?: number;
-  /** "loss" (the default), "accuracy", or the name of a metric; of the validation data if there are any. */
+  /** The score to watch: "loss" (default), "accuracy", or the name of a metric. Uses the validation data if there are any. */
   readonly monitor?: string;
-  /** Whether less or more is better: "min" for the loss, "max" for the accuracy and for metrics that are counted, such as `f1()`. To be given for any other metric. */
+  /**
+   * Whether lower or higher is better. Default: "min" for the loss, "max" for the accuracy and for metrics with `start()`, such
+   * as `f1()`. Required for other metrics.
+   */
   readonly mode?: "min" | "max";
-  /** A smaller change is no improvement (0). */
+  /** The smallest change that counts as an improvement (default 0). */
   readonly minDelta?: number;
 };
 
-/** The batch that a model learns from, made of the batch that the data hold. */
+/** The batch of a model with these targets and inputs. */
 export type BatchOf<T extends Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
   readonly inputs: Inputs;
   readonly targets: T;
 };
 
-/** Changes a batch, such as by flipping images. `random` is seeded. */
+/** Changes a batch, such as by flipping images. `random` is a seeded generator. */
 export type Transform<T extends Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
   call(batch: BatchOf<T, Inputs>, random: Generator): BatchOf<T, Inputs>;
 }["call"];
@@ -75,32 +78,32 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> =
   readonly model: AnyModel<R>;
   readonly optimizer: Optimizer;
   readonly data: D;
-  /** Total number of epochs, including those completed before a resume (1). */
+  /** Total number of epochs, including those completed before a resume (default 1). */
   readonly epochs?: number;
   /**
-   * The first epoch to run (1). After `loadCheckpoint`: the epochs completed, plus 1. The run ends with exactly the same weights as an
-   * uninterrupted one if data, seed, batch size, schedule and the optimizer's options are the same.
+   * The first epoch to run (default 1). After `loadCheckpoint`: the number of completed epochs plus 1. The run ends with exactly
+   * the same weights as an uninterrupted run, if data, seed, batch size, schedule and the optimizer's options are the same.
    */
   readonly firstEpoch?: number;
-  /** Examples per batch (128). The last batch of an epoch may be smaller. */
+  /** Examples per batch (default 128). The last batch of an epoch may be smaller. */
   readonly batchSize?: number;
-  /** Batches per update (1). The update is that of one batch with all their examples, except for batch statistics. */
+  /** Batches per update (default 1). The update equals that of one batch with all their examples, except for batch statistics. */
   readonly accumulate?: number;
-  /** Decides the order of the examples, a new one each epoch, and what `transform` draws (0). */
+  /** The seed of the order of the examples in each epoch, and of the generator of `transform` (default 0). */
   readonly seed?: number;
-  /** Softmax cross entropy by default if the targets are labels. Other targets need a loss, such as `meanSquaredError`. */
+  /** The loss. Default for labels: softmax cross entropy. Other targets require a loss, such as `meanSquaredError`. */
   readonly loss?: Loss<R, TargetsOf<D>>;
   readonly metrics?: Readonly<Record<string, Metric<R, TargetsOf<D>>>>;
-  /** Data that are evaluated after each epoch. */
+  /** Data to evaluate after each epoch. */
   readonly validation?: Data;
   readonly earlyStopping?: EarlyStopping;
   /** Changes each training batch, for augmentation. `random` depends on seed, epoch and batch only, so a resumed run draws the same. */
   readonly transform?: Transform<TargetsOf<D>, InputsOf<D>>;
-  /** Runs between backward and the optimizer's step, for clipping or exchange of gradients. Awaited if it is async. */
+  /** Runs between backward and the optimizer's step, to clip or exchange gradients. `train` awaits it. */
   readonly beforeUpdate?: () => unknown;
-  /** Runs after each batch. Awaited if it is async. */
+  /** Runs after each batch. `train` awaits it. */
   readonly onBatch?: (progress: Progress) => unknown;
-  /** Runs after each complete epoch: may evaluate, or save a checkpoint. Awaited if it is async. */
+  /** Runs after each complete epoch, to evaluate or to save a checkpoint. `train` awaits it. */
   readonly onEpoch?: (progress: Progress) => unknown;
   /** Ends training after the current batch. */
   readonly signal?: StopSignal;
@@ -109,7 +112,7 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> =
 export type EvaluateOptions<D extends Data = Dataset, R extends Outputs = Tensor> = {
   readonly model: AnyModel<R>;
   readonly data: D;
-  /** Examples at a time (256). */
+  /** Examples per batch (default 256). */
   readonly batchSize?: number;
   /** As for `train`. */
   readonly loss?: Loss<R, TargetsOf<D>>;
@@ -120,13 +123,13 @@ export type EvaluateOptions<D extends Data = Dataset, R extends Outputs = Tensor
 
 /** Fields of a TrainingState, which may be spread into the options of `train`. */
 export type RunState = {
-  /** The model's variables. If given, all of them are checked for numbers that are not finite after each epoch. */
+  /** The variables of the model. If given, `train` checks after each epoch that all of them are finite. */
   readonly vars?: VariableCreator;
   /** Not read: `loadCheckpoint` and `saveCheckpoint` use it. */
   readonly generators?: object;
 };
 
-/** More epochs than this never end. */
+/** The largest number of epochs. */
 const MOST_EPOCHS = 2 ** 31;
 
 const TRAIN_OPTIONS = [
@@ -157,7 +160,7 @@ export type TrainRun = WithDefaults<
   TrainOptions<Data, Outputs>,
   "epochs" | "firstEpoch" | "batchSize" | "accumulate" | "seed" | "metrics"
 >;
-/** What `train` and `evaluate` share. */
+/** The common options of `train` and `evaluate`. */
 export type Scored = Pick<TrainRun, "model" | "loss" | "metrics" | "batchSize" | "signal">;
 export type EvaluateRun = Scored & { readonly data: Data };
 
@@ -191,7 +194,7 @@ export function readEvaluateOptions(given: EvaluateOptions<Data, Outputs>): Eval
   return { ...options, metrics: readScored("evaluate", options, batchSize), batchSize };
 }
 
-/** Checks what both functions take; returns the metrics. */
+/** Checks the common options of both functions; returns the metrics. */
 function readScored(
   who: string,
   { model, data, loss, metrics = {}, signal }: EvaluateOptions<Data, Outputs>,
@@ -243,7 +246,7 @@ function readOptimizer(optimizer: Optimizer): void {
   if (!isOptimizer) throw new ValueError("train", "optimizer must be an optimizer, such as adam(vars.parameters())");
 }
 
-/** A result of a function of the user's that must be ready when the function returns. */
+/** The result of a user's function that must be synchronous. */
 export function refuseAsync<T>(who: string, name: string, result: T): T {
   if (!isThenable(result)) return result;
   Promise.resolve(result).catch(() => undefined);

@@ -18,19 +18,19 @@ import { type AnyModel, readSignal, type StopSignal } from "./options.ts";
 
 export type PredictOptions<R extends Outputs = Tensor> = {
   readonly model: AnyModel<R>;
-  /** Inputs alone, such as `{ inputs: tensor }`, or data with targets, which are not read. */
+  /** Inputs alone, such as `{ inputs: tensor }`, or data with targets, which are ignored. */
   readonly data: Data | { readonly inputs: Column | readonly Column[] };
-  /** Examples at a time (256). */
+  /** Examples per batch (default 256). */
   readonly batchSize?: number;
   /** Ends after the current batch; the result covers the batches so far. */
   readonly signal?: StopSignal;
 };
 
 /**
- * What a model returns for all examples, batch by batch, in inference mode and in the order of the data: a tensor
- * `[examples, ...]`, or a list of tensors if the model returns several.
+ * Returns the outputs of a model for all examples, in inference mode and in the order of the data: a tensor `[examples, ...]`, or
+ * a list of tensors if the model returns several.
  *
- * @throws DataError for data that do not fit together; ValueError for options of the wrong kind.
+ * @throws DataError if the parts of the data do not match. ValueError for options of the wrong kind.
  * @example const logits = await predict({ model, data: { inputs: images } }); const classes = argMax(logits);
  */
 export async function predict<R extends Outputs = Tensor>(

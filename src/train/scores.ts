@@ -20,8 +20,8 @@ import type { Accumulator, Metric } from "./metric.ts";
 type Counted = Exclude<Metric, (...args: never[]) => unknown>;
 
 /**
- * The coefficient of determination, 1 − Σ(target − output)² / Σ(target − mean of the targets)², over all numbers: 1 is perfect, 0 is as
- * good as the mean. NaN if the targets are all equal.
+ * A metric: the coefficient of determination, 1 − Σ(target − output)² / Σ(target − mean of the targets)², over all numbers. 1 is
+ * perfect; 0 is as good as the mean. NaN if all targets are equal.
  */
 export function rSquared(): Counted {
   return {
@@ -45,26 +45,29 @@ export function rSquared(): Counted {
 }
 
 export type CountedOptions = {
-  /** "macro" (the default): the mean of the classes' scores. "micro": the score of all counts together. */
+  /** "macro" (default): the mean of the scores of the classes. "micro": the score of the sum of all counts. */
   readonly average?: "macro" | "micro";
-  /** An output above this counts as 1, if targets are tensors of 0 and 1 (0, for logits; 0.5 suits probabilities). */
+  /** The threshold of outputs if targets are tensors of 0 and 1 (default 0, for logits; 0.5 for probabilities). */
   readonly threshold?: number;
 };
 
 /**
- * Of the examples taken for a class, the share that belongs to it. Targets: labels with outputs [batch, classes], or a tensor of 0 and 1
- * with the shape of the outputs, whose last axis are the classes. A class that is never predicted scores 0.
+ * A metric: precision, the share of correct predictions of a class. Targets are labels with outputs [batch, classes], or a tensor
+ * of 0 and 1 with the shape of the outputs, whose last axis is the classes. A class that is never predicted scores 0.
  */
 export function precision(options?: CountedOptions): Counted {
   return countedBy("precision", options, ({ hits, predicted }) => (predicted === 0 ? 0 : hits / predicted));
 }
 
-/** Of the examples of a class, the share that is taken for it. A class without examples scores 0. Targets as for `precision`. */
+/**
+ * A metric: recall, the share of examples of a class that are predicted. A class without examples scores 0. Targets as for
+ * `precision`.
+ */
 export function recall(options?: CountedOptions): Counted {
   return countedBy("recall", options, ({ hits, actual }) => (actual === 0 ? 0 : hits / actual));
 }
 
-/** The harmonic mean of precision and recall, 2·hits / (predicted + actual). Targets as for `precision`. */
+/** A metric: the F1 score, the harmonic mean of precision and recall, 2·hits / (predicted + actual). Targets as for `precision`. */
 export function f1(options?: CountedOptions): Counted {
   return countedBy("f1", options, ({ hits, predicted, actual }) => {
     const total = predicted + actual;

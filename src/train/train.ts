@@ -24,26 +24,26 @@ import type { Scores } from "./metric.ts";
 import { isThenable, type Progress, readTrainOptions, TrainingError, type TrainOptions, type TrainRun } from "./options.ts";
 import { type Tally, tallyOf } from "./tally.ts";
 
-/** What was reached. */
+/** The result of a training run. */
 export type History = {
   /** One entry per epoch, from `firstEpoch` on. */
   readonly epochs: readonly Progress[];
-  /** The signal ended the run: the rest of the last entry's epoch, or the epochs after it, were left undone. */
+  /** Whether the signal ended the run before its last epoch was complete. */
   readonly aborted: boolean;
-  /** The epoch whose weights the model has now; null without `earlyStopping`. */
+  /** The epoch of the current weights of the model; null without `earlyStopping`. */
   readonly bestEpoch: number | null;
 };
 
 /**
- * Trains a model on data of any kind. Runs the model in training mode, and validation in inference mode. Every batch is one `step()`, so
- * memory stays flat; the event loop runs between batches. Same seed, same bits.
+ * Trains a model on data of any kind. Runs the model in training mode, and validation in inference mode. Every batch is one
+ * `step()`, so memory use is constant. The event loop runs between batches. The same seed gives the same bits.
  *
  * If a loss or a gradient is not finite, the step changes nothing: neither parameters nor running statistics. The error names the
- * first op whose numbers are not finite, its layer, the batch, and the example.
+ * first op whose result is not finite, its layer, the batch, and the example.
  *
- * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is no longer finite, if no gradient reaches the
- * optimizer, or if a gradient reaches a variable that the optimizer does not have; DataError for data that are empty or do not fit
- * together; ValueError for options of the wrong kind.
+ * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is not finite, if no gradient reaches the
+ * optimizer, or if a variable gets a gradient and the optimizer lacks it. DataError if data are empty or their parts do not
+ * match. ValueError for options of the wrong kind.
  */
 export async function train<D extends Data = Dataset, R extends Outputs = Tensor>(options: TrainOptions<D, R>): Promise<History> {
   const run = readTrainOptions(options as TrainOptions<Data, Outputs>);
