@@ -32,7 +32,7 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "canaries", // the kernels' memory between bytes of known value, by 1 to 16 threads
-          include: ["test/kernels/{products,loops,wasm,winograd}.test.ts"],
+          include: ["test/kernels/{kernels,products,wasm,winograd}.test.ts"],
           env: { HASHGRAD_CANARIES: "1", HASHGRAD_THREADS: "1" },
         },
       },

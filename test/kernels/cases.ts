@@ -1,4 +1,11 @@
-import type { Convolution, Depthwise, Kernels, Numbers, Windows } from "../../src/kernels/index.ts";
+import {
+  type Convolution,
+  type Depthwise,
+  type Kernels,
+  type Numbers,
+  signatures,
+  type Windows,
+} from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
 import { Generator } from "../../src/tensor/index.ts";
 
@@ -8,21 +15,29 @@ export type Draw = {
   /** From 0.5 to 1.5; whole: from 1 to 8. */
   readonly positive: (length: number) => Numbers;
   readonly below: (n: number, length: number) => Int32Array;
+  /** A condition: 0 or 1. */
+  readonly flags: (length: number) => Numbers;
 };
 
 export function drawOf(seed: number, whole: boolean): Draw {
   const random = new Generator(seed);
   const list = (length: number, one: () => number): Numbers => Float32Array.from({ length }, one);
+  const below = (n: number, length: number): Int32Array => Int32Array.from({ length }, () => random.below(n));
   return {
     some: (length) => list(length, () => (whole ? random.below(17) - 8 : random.normal())),
     positive: (length) => list(length, () => (whole ? 1 + random.below(8) : 0.5 + random.uniform())),
-    below: (n, length) => Int32Array.from({ length }, () => random.below(n)),
+    below,
+    flags: (length) => Float32Array.from(below(2, length)),
   };
 }
 
-/** The arguments of every kernel for [rows, columns] numbers, with outputs that hold numbers. The compiler checks them. */
-type Cases = {
-  readonly [K in keyof Kernels]: (d: Draw, rows: number, columns: number, accumulate: boolean) => Parameters<Kernels[K]>;
+type Case<P> = (d: Draw, rows: number, columns: number, accumulate: boolean) => P;
+/** Arrays of rows · columns numbers and nothing else, but whether to accumulate: `argumentsOf` makes them. */
+type Alike = [Numbers, Numbers] | [Numbers, Numbers, Numbers] | [Numbers, Numbers, Numbers, boolean] | Gradient;
+type Name = keyof Kernels;
+type Simple = { [K in Name]: Parameters<Kernels[K]> extends Alike ? K : never }[Name];
+type Cases = { readonly [K in Exclude<Name, Simple>]: Case<Parameters<Kernels[K]>> } & {
+  readonly [K in Simple]?: Case<Parameters<Kernels[K]>>;
 };
 
 const unary = (d: Draw, r: number, c: number): [Numbers, Numbers] => [d.some(r * c), d.some(r * c)];
@@ -77,64 +92,25 @@ const view = (rows: number, columns: number): { shape: number[]; strides: number
   offset: 0,
 });
 
-export const cases: Cases = {
-  neg: unary,
-  negGrad: gradient,
-  exp: unary,
-  expGrad: gradient,
+/** The arguments of kernels that take more than arrays of one length, or numbers above 0. The compiler checks them. */
+const cases: Cases = {
   log: ofPositive,
-  logGrad: gradient,
   sqrt: ofPositive,
-  sqrtGrad: gradient,
-  square: unary,
-  squareGrad: gradient,
-  abs: unary,
-  absGrad: gradient,
   reciprocal: ofPositive,
-  reciprocalGrad: gradient,
-  relu: unary,
-  reluGrad: gradient,
-  tanh: unary,
-  tanhGrad: gradient,
-  sigmoid: unary,
-  sigmoidGrad: gradient,
-  silu: unary,
-  siluGrad: gradient,
-  softplus: unary,
-  softplusGrad: gradient,
-  gelu: unary,
-  geluGrad: gradient,
-  hardSwish: unary,
-  hardSwishGrad: gradient,
-  sign: unary,
   leakyRelu: (d, r, c) => [...unary(d, r, c), 0.25],
   leakyReluGrad: (d, r, c, accumulate) => [...gradient(d, r, c, accumulate), 0.25],
   clip: (d, r, c) => [...unary(d, r, c), -1, 2],
   clipGrad: (d, r, c, accumulate) => [...gradient(d, r, c, accumulate), -1, 2],
   clipInPlace: (d, r, c) => [d.some(r * c), -1, 2],
-  add: binary,
-  sub: binary,
-  maximum: binary,
-  minimum: binary,
-  mulUnlessZero: binary,
   pow: (d, r, c) => [d.positive(r * c), d.some(r * c), d.some(r * c)],
-  mul: (d, r, c, accumulate) => [...binary(d, r, c), accumulate],
   div: (d, r, c, accumulate) => [d.some(r * c), d.positive(r * c), d.some(r * c), accumulate],
-  divGradDivisor: gradient,
-  powGradBase: gradient,
   powGradExponent: (d, r, c, accumulate) => [d.positive(r * c), ...gradient(d, r, c, accumulate)],
   chosenGrad: (d, r, c, accumulate) => {
     const [a, b] = [d.some(r * c), d.some(r * c)];
     return [a, b, a.map((v, i) => Math.max(v, b[i]!)), d.some(r * c), d.some(r * c), accumulate];
   },
-  where: (d, r, c) => [Float32Array.from(d.below(2, r * c)), ...binary(d, r, c)],
-  whereGrad: (d, r, c, accumulate) => [
-    Float32Array.from(d.below(2, r * c)),
-    r % 2 === 0,
-    d.some(r * c),
-    d.some(r * c),
-    accumulate,
-  ],
+  where: (d, r, c) => [d.flags(r * c), ...binary(d, r, c)],
+  whereGrad: (d, r, c, accumulate) => [d.flags(r * c), r % 2 === 0, d.some(r * c), d.some(r * c), accumulate],
   axpy: (d, r, c, accumulate) => [3, ...unary(d, r, c), accumulate],
   addNumber: (d, r, c, accumulate) => [3, d.some(r * c), accumulate],
   dropoutMask: (d, r, c) => {
@@ -264,3 +240,17 @@ export const cases: Cases = {
   readRows: (d, r, c) => [d.below(r, 2 * r), c, d.some(r * c), d.some(2 * r * c)],
   addRows: (d, r, c) => [d.below(r, 2 * r), c, d.some(2 * r * c), d.some(r * c)],
 };
+
+/**
+ * The arguments of a kernel for [rows, columns] numbers, with outputs that hold numbers. Kernels without a case take arrays of that length;
+ * what a gradient reads is above 0, except for the gradient of the output.
+ */
+export function argumentsOf(name: Name, d: Draw, rows: number, columns: number, accumulate: boolean): readonly unknown[] {
+  const given = cases[name];
+  if (given !== undefined) return given(d, rows, columns, accumulate);
+  const roles: readonly string[] = signatures[name];
+  return roles.map((role, i) => {
+    if (role === "accumulate") return accumulate;
+    return roles.length === 5 && i < 2 ? d.positive(rows * columns) : d.some(rows * columns);
+  });
+}

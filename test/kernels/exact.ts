@@ -25,16 +25,20 @@ export type Table = {
   readonly fast: Partial<Kernels>;
   readonly place: (x: Numbers) => Numbers;
   readonly roundings: (k: number) => number;
+  readonly setThreads?: (count: number) => void;
 };
 
 const plain = { fast: blocked, place: (x: Numbers): Numbers => x, roundings: (k: number): number => Math.ceil(k / 256) };
-const simd = { fast: wasm.kernels, roundings: (k: number): number => k + 1 };
+const simd = { fast: wasm.kernels, setThreads: wasm.setThreads, roundings: (k: number): number => k + 1 };
 
 if (!canFuse()) setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 has fused multiply-add behind a flag, newer ones always
 /** The module with fused multiply-add. null if the processor rounds twice. */
-export const fused: Pick<Table, "fast" | "roundings"> | null = canFuse()
-  ? { fast: wasmBackend({ fused: true }).kernels, roundings: (k: number): number => k + 1 }
-  : null;
+export const fused: Omit<Table, "place"> | null = canFuse() ? withFused() : null;
+
+function withFused(): Omit<Table, "place"> {
+  const { kernels: fast, setThreads } = wasmBackend({ fused: true });
+  return { ...simd, fast, setThreads };
+}
 
 /** The tables of the project "canaries": see vitest.config.ts. */
 const guarded: readonly (readonly [string, Table])[] = [
@@ -60,6 +64,18 @@ export function wholeNumbers(seed: number): (length: number) => Numbers {
 export function reals(seed: number): (length: number) => Numbers {
   const random = new Generator(seed);
   return (length) => Float32Array.from({ length }, () => random.normal());
+}
+
+const bits = (x: number): number => {
+  const [i] = new Int32Array(Float32Array.of(x).buffer);
+  return i! < 0 ? -(i! & 0x7fffffff) : i!;
+};
+
+/** Whether both are NaN, or both the same infinity or zero, or differ by at most `ulps` units in the last place or by `slack`. */
+export function isNear(got: number, want: number, ulps: number, slack: number): boolean {
+  if (Object.is(got, want)) return true;
+  if (ulps === 0 && slack === 0) return false;
+  return Math.abs(bits(got) - bits(want)) <= ulps || Math.abs(got - want) <= slack;
 }
 
 /** Where two arrays first differ, −1 where they are the same bit for bit. */

@@ -10,7 +10,6 @@ import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import type { Convolution, Kernels, Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
 import { firstDifference, reals, wholeNumbers } from "./exact.ts";
-import { loopCases } from "./loop-cases.ts";
 
 type Draw = (length: number) => Numbers;
 /** Kernels at sizes that are cut into several parts; each returns what it wrote. */
@@ -115,28 +114,8 @@ const cases: Readonly<Record<string, Case>> = {
     const dy = draw(y.length);
     return into(x.length, (dx) => t.maxPoolGrad(s, x, y, dy, dx, false));
   },
-  relu: (t, draw) => into(n, (y) => t.relu(draw(n), y)),
-  reluGrad: (t, draw) => {
-    const [x, dy] = [draw(n), draw(n)];
-    return into(n, (dx) => t.reluGrad(x, x, dy, dx, false));
-  },
-  add: (t, draw) => into(n, (y) => t.add(draw(n), draw(n), y)),
-  mul: (t, draw) => into(n, (y) => t.mul(draw(n), draw(n), y, false)),
-  axpy: (t, draw) => into(n, (y) => t.axpy(0.25, draw(n), y, false)),
   "sum of columns": (t, draw) => into(13, (y) => t.sum({ outer: 1, n: 20_001, inner: 13 }, draw(20_001 * 13), y, 1, false)),
   "sum of rows": (t, draw) => into(1, (y) => t.sum({ outer: 1, n, inner: 1 }, draw(n), y, 1, false)),
-  ...Object.fromEntries(
-    Object.entries(loopCases).map(([name, { outputs, run }]): [string, Case] => [
-      `${name}, real numbers`,
-      (t, draw) => {
-        const [rows, columns] = [1009, 67];
-        const outs = outputs(rows, columns).map((length) => draw(length));
-        run(t, outs, { at: (x) => x, draw }, rows, columns, true);
-        return Float32Array.from(outs.flatMap((out) => [...out]));
-      },
-    ]),
-  ),
-  sumGrad: (t, draw) => into(7 * 999 * 13, (dx) => t.sumGrad({ outer: 7, n: 999, inner: 13 }, draw(7 * 13), dx, 1, false)),
 };
 
 const wasm = wasmBackend();
@@ -144,13 +123,7 @@ const fast: Kernels = { ...reference, ...wasm.kernels };
 afterAll(() => wasm.setThreads(1));
 
 describe("kernels cut into parts", () => {
-  test("each kernel in WebAssembly has a case", () => {
-    const named = Object.keys(cases).map((name) => (name.startsWith("sum of") ? "sum" : name.split(/[ ,]/)[0]));
-    expect([...new Set(named)].sort()).toEqual(Object.keys(wasm.kernels).sort());
-  });
-
-  const exact = Object.entries(cases).filter(([name]) => !name.endsWith("real numbers")); // loops.test.ts compares those
-  test.each(exact)("%s: whole numbers as the reference, bit for bit, by three threads", (_, run) => {
+  test.each(Object.entries(cases))("%s: whole numbers as the reference, bit for bit, by three threads", (_, run) => {
     wasm.setThreads(3);
     expect(firstDifference(run(fast, wholeNumbers(5)), run({ ...reference }, wholeNumbers(5)))).toBe(-1);
   });

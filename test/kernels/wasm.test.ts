@@ -6,15 +6,6 @@ import { alloc, inArena, type Kernels, MemoryError, type Numbers, type Windows }
 import * as reference from "../../src/kernels/reference.ts";
 import "../fixed-seed.ts";
 import { firstDifference, kernelOf, tables, wholeNumbers } from "./exact.ts";
-import { loopCases } from "./loop-cases.ts";
-
-test("every kernel in WebAssembly is compared, here, in products.test.ts or in loops.test.ts", () => {
-  const products = ["conv2d", "conv2dInputGrad", "conv2dKernelGrad", "gemm"];
-  const depthwise = ["depthwiseConv2d", "depthwiseConv2dInputGrad", "depthwiseConv2dKernelGrad"];
-  const others = ["add", "axpy", "maxPool", "maxPoolGrad", "mul", "relu", "reluGrad", "sum", "sumGrad"];
-  const loops = Object.keys(loopCases).filter((name) => !name.startsWith("sum of"));
-  expect(Object.keys(wasmBackend().kernels).sort()).toEqual([...products, ...depthwise, ...others, ...loops].sort());
-});
 
 /** Whole numbers with NaN, both infinities and both zeros among them. */
 function odd(seed: number): (length: number) => Numbers {
@@ -23,8 +14,6 @@ function odd(seed: number): (length: number) => Numbers {
   return (length) => draw(length).map((v, i) => (i % 7 === 3 ? special[(i + length) % 5]! : v));
 }
 
-/** Lengths about and beyond those where the plain kernels are used. */
-const lengths = fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 250, max: 700 }));
 const wasmTables = tables.filter(([, { fast }]) => "relu" in fast);
 
 /** Runs a kernel of the reference and of a table into outputs that hold the same, and compares bits. NaN may have any bits. */
@@ -38,22 +27,6 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
     const canonical = (x: Numbers): Numbers => x.map((v) => (Number.isNaN(v) ? Number.NaN : v));
     expect(firstDifference(canonical(got), canonical(want))).toBe(-1);
   }
-
-  test("relu, its gradient, add and mul equal the reference bit for bit, NaN, infinity and −0 included", () => {
-    fc.assert(
-      fc.property(lengths, fc.integer(), fc.boolean(), (n, seed, accumulate) => {
-        const draw = odd(seed);
-        const [a, b, y] = [draw(n), draw(n), wholeNumbers(seed)(n)];
-        const dirty = accumulate ? y : new Float32Array(n).fill(Number.NaN);
-        same(n, dirty, (t, at, out) => t.relu(at(a), out));
-        same(n, dirty, (t, at, out) => t.reluGrad(at(a), at(y), at(b), out, accumulate));
-        same(n, dirty, (t, at, out) => t.add(at(a), at(b), out));
-        same(n, dirty, (t, at, out) => t.mul(at(a), at(b), out, accumulate));
-        same(n, dirty, (t, at, out) => t.axpy(0.5, at(a), out, accumulate));
-      }),
-      { numRuns: 60 },
-    );
-  });
 
   test("depthwise convolution and its gradients equal the reference bit for bit on whole numbers, over random geometry", () => {
     const few = fc.integer({ min: 1, max: 3 });
