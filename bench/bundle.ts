@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const source = join(root, "src");
 
 /** What users import as `hashgrad/<name>`, beside "hashgrad" itself and the tests' helpers. */
-export const doors: readonly string[] = ["nn", "optim", "smh", "data", "io", "train"];
+export const doors: readonly string[] = ["nn", "models", "optim", "smh", "data", "io", "train"];
 /** Modules of `src` that only other modules import. */
 const inner = ["kernels", "backends", "tensor", "ops", "variables"];
 const binary = "backends/wasm/binary.ts";

@@ -7,6 +7,7 @@
 export * as data from "./data/index.ts";
 export * from "./index.ts";
 export * as io from "./io/index.ts";
+export * as models from "./models/index.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./optim/index.ts";
 export * as smh from "./smh/index.ts";

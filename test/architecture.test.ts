@@ -12,6 +12,7 @@ const layers = [
   ["ops"],
   ["variables", "optim"],
   ["nn", "smh"],
+  ["models"],
   ["data", "io"],
   ["train"],
   ["cli", "testing"],

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import * as data from "../src/data/index.ts";
 import * as h from "../src/index.ts";
 import * as io from "../src/io/index.ts";
+import * as models from "../src/models/index.ts";
 import * as nn from "../src/nn/index.ts";
 import * as optim from "../src/optim/index.ts";
 import * as smh from "../src/smh/index.ts";
@@ -118,6 +119,24 @@ const pairs = [
 const unaries = [...Object.keys(ofOneTensor), "straightThroughSign", "keep", "stopGradient", "variable"] as (keyof typeof h)[];
 
 const image = (): h.Tensor => t(1, 4, 4, 2);
+/** The layers that check what a model or a block hands on. */
+const partOfModel =
+  /^(basicBlock|bottleneck|invertedResidual|cifarResNet|squeezeExcite|optionAShortcut|sequential|residual|batchNorm|(depthwiseC|c)onv2d|dense|scope|create|stochasticDepth)/;
+const residualOptions = (): models.ResidualOptions => ({
+  stride: 2,
+  epsilon: 1e-5,
+  momentum: 0.9,
+  drop: h.relu,
+  shortcutZeros: "after",
+});
+const modelOptions = (): models.ModelOptions => ({
+  classes: 3,
+  channels: 2,
+  width: 0.25,
+  dropout: 0.5,
+  stochasticDepth: 0.5,
+  random: random(),
+});
 const layers: [string, Call][] = [
   call(
     "nn.conv2d",
@@ -133,6 +152,37 @@ const layers: [string, Call][] = [
   ),
   call("nn.dense", nn.dense, () => [vars(), 2, 3, { bias: true, init: h.onesInit, biasInit: h.zerosInit }], /^(dense|create)/),
   call("nn.dropout", nn.dropout, () => [0.5, random()]),
+  call("nn.stochasticDepth", nn.stochasticDepth, () => [0.5, random()]),
+  call("nn.optionAShortcut", nn.optionAShortcut, () => [2, 4, 2, "after"]),
+  call(
+    "nn.squeezeExcite",
+    nn.squeezeExcite,
+    () => [vars(), 2, { squeezed: 1, activation: h.relu, gate: h.hardSigmoid, init: h.onesInit }],
+    /^(squeezeExcite|scope|conv2d|create|sequential)/,
+  ),
+  call("models.basicBlock", models.basicBlock, () => [vars(), 2, 4, residualOptions()], partOfModel),
+  call("models.bottleneck", models.bottleneck, () => [vars(), 2, 4, residualOptions()], partOfModel),
+  call(
+    "models.invertedResidual",
+    models.invertedResidual,
+    () => [
+      vars(),
+      2,
+      2,
+      {
+        stride: 1,
+        epsilon: 1e-5,
+        momentum: 0.9,
+        drop: h.relu,
+        expanded: 4,
+        kernelSize: 3,
+        activation: h.relu6,
+        squeezeExcite: { squeezed: 1 },
+      },
+    ],
+    partOfModel,
+  ),
+  call("models.cifarResNet", models.cifarResNet, () => [vars(), 8, { ...modelOptions(), shortcutZeros: "after" }], partOfModel),
   call("nn.sequential", nn.sequential, () => [h.relu, h.relu]),
   call("nn.residual", nn.residual, () => [h.relu, h.relu]),
   call(
@@ -190,8 +240,13 @@ const madeLayers: [string, Call][] = layers.map(([name, { run, args }]) =>
       (layer, ...xs) => layer(...(xs as never as [h.Tensor])),
     ),
     layerInputs[name] ??
-      (() => [name.endsWith("1d") ? t(1, 4, 2) : /conv|ool|flat|resize/.test(name) ? image() : t(3, 2), "training"]),
-    name === "nn.sequential" || name === "nn.toyNetwork" ? /^(sequential|conv2d|relu|create)/ : undefined,
+      (() => [
+        name.endsWith("1d") ? t(1, 4, 2) : /conv|ool|flat|resize|^models|optionA|squeeze/.test(name) ? image() : t(3, 2),
+        "training",
+      ]),
+    /^models|squeeze/.test(name) || name === "nn.sequential" || name === "nn.toyNetwork"
+      ? /^(sequential|conv2d|relu|create|residual|mean|optionAShortcut)/
+      : undefined,
   ),
 );
 
@@ -558,6 +613,7 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
       ),
     ),
   call("smh.composeModifiers", smh.composeModifiers, () => [smh.reluModifier, smh.signModifier]),
+  call("models.makeDivisible", models.makeDivisible, () => [12]),
   call("smh.fanoutScale", smh.fanoutScale, () => [[2, 2]]),
   call("smh.poolSizeFor", smh.poolSizeFor, () => [model, { applyTo: "w" }]),
   call("smh.selector", smh.selector, () => ["w"]),
@@ -581,7 +637,7 @@ const exempt = /Error$|^hashgrad\.(Tensor|backend|memory)$|Init$|^hashgrad\.(glo
 /** Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/data and test/train call them with hostile values. */
 const elsewhere = /^io\.|^train\.(train|evaluate|predict)$|^data\.(readIdx|readMnist|mnistFolder)$/;
 
-const doors = { hashgrad: h, nn, optim, smh, data, io, train, testing, arbitraries };
+const doors = { hashgrad: h, nn, models, optim, smh, data, io, train, testing, arbitraries };
 
 test("every public function and class has a valid call in the table", () => {
   const functions = Object.entries(doors).flatMap(([door, exports]) =>

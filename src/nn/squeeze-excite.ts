@@ -1,0 +1,38 @@
+import { mean, mul, relu, sigmoid } from "../ops/index.ts";
+import { readCount, readFunction, readOptions, type Tensor } from "../tensor/index.ts";
+import { type Initializer, readCreator, scope, type VariableCreator } from "../variables/index.ts";
+import { conv2d } from "./conv2d.ts";
+import { type Layer, sequential } from "./layer.ts";
+
+/** The functions of a squeeze-excite block, and how many channels are left between them. */
+export type SqueezeExciteOptions = {
+  readonly squeezed: number;
+  /** After the first convolution (relu). */
+  readonly activation?: Layer;
+  /** After the second convolution, a number from 0 to 1 (sigmoid). */
+  readonly gate?: Layer;
+  /** How the kernels start (Glorot's uniform). */
+  readonly init?: Initializer;
+};
+
+/**
+ * Scales each channel by a gate that sees all channels' means (Hu et al. 2018): x [batch, height, width, channels] → the same shape,
+ * y = x·gate(excite(activation(squeeze(mean(x))))). Variables: `squeeze/` and `excite/`, each with `kernel` and `bias` of a 1×1 convolution.
+ */
+export function squeezeExcite(vars: VariableCreator, channels: number, options: SqueezeExciteOptions): Layer {
+  const given = readOptions("squeezeExcite", options, ["squeezed", "activation", "gate", "init"]);
+  const { squeezed, activation = relu, gate = sigmoid, ...kernels } = given;
+  readCreator("squeezeExcite", "vars", vars);
+  readCount("squeezeExcite", "channels", channels, 1);
+  readCount("squeezeExcite", "squeezed", squeezed, 1);
+  readFunction("squeezeExcite", "activation", activation);
+  readFunction("squeezeExcite", "gate", gate);
+  const scale = sequential(
+    (x: Tensor) => mean(x, [1, 2], { keepDims: true }),
+    conv2d(scope(vars, "squeeze"), channels, squeezed, 1, kernels),
+    activation,
+    conv2d(scope(vars, "excite"), squeezed, channels, 1, kernels),
+    gate,
+  );
+  return (x) => mul(x, scale(x));
+}
