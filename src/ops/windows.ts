@@ -44,14 +44,14 @@ export function axisWindows(
   }
   const [before, after] = padding === "valid" ? [0, 0] : readSides(who, padding);
   checkExtent(who, Math.max(n + before + after, span) + stride);
-  const room = n + before + after - span;
-  if (room < 0) {
+  const rest = n + before + after - span;
+  if (rest < 0) {
     throw new ShapeError(
       who,
       `x ${show(x)}: a window of ${span} does not fit into ${n} pixels with padding [${before}, ${after}]; use "same"`,
     );
   }
-  return { out: Math.floor(room / stride) + 1, before };
+  return { out: Math.floor(rest / stride) + 1, before };
 }
 
 /** How many pixels a window of k taps reaches over. */

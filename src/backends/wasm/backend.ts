@@ -32,7 +32,7 @@ export function bytes(fused: boolean): Uint8Array {
   return fused ? patched(unfused, decoded(fusedPatch)) : unfused;
 }
 
-/** Bytes from text that `npm run build:wasm` wrote: see `text` in bench/build-wasm.ts. */
+/** Bytes from text that `npm run build:wasm` wrote: see `text` in build.ts. */
 function decoded(text: string): Uint8Array {
   const found = new Uint8Array(text.length);
   let [length, at] = [0, 0];
@@ -93,7 +93,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
   const { address, bring } = operands;
   const sizes = new Int32Array(memory.buffer, wasm.sizesAt(), 16);
 
-  /** The address of a slab. What kernels keep between calls makes room for it if it must. */
+  /** The address of a new slab. If memory is short, frees the copies and the work memory that kernels keep between calls. */
   const slabAt = (bytes: number): number => takeOrTrim(space, operands.trim, bytes, "alloc", "memory for arrays");
 
   const writeSizes = (w: Windows & Partial<Convolution>): void => {
