@@ -31,7 +31,7 @@ export function savedWeights(who: string, vars: VariableCreator, more?: SavedTen
 
 /**
  * A model as the bytes of a safetensors file: parameters and running statistics by name. For a compressed model also the pool's factors,
- * where in the pool each variable lies, and the kinds and options of pool and modifier. A checksum covers all of it.
+ * the position of each variable in the pool, and the kinds and options of pool and modifier. A checksum covers all of it.
  * Weights that are not finite are saved as they are.
  *
  * @throws ValueError if `vars` is not a creator of variables. MemoryError if the file does not fit into one array.
@@ -69,7 +69,7 @@ export type LoadReport = {
 
 /**
  * Loads a file of `saveWeights`, the model of a checkpoint, or any other safetensors file into a model. Compares names, shapes, and for
- * a compressed model pool, modifier and where in the pool each variable lies (this follows from the order of creation).
+ * a compressed model pool, modifier and the position of each variable in the pool (it follows from the order of creation).
  * Weights that are not finite are loaded as they are.
  *
  * @param source A path (in Node.js, Deno and Bun) or bytes.

@@ -2,7 +2,7 @@ import type { Numbers } from "./memory.ts";
 
 /**
  * One matrix product, all matrices row by row: `c [m, n] (+)= op(a) [m, k] · op(b) [k, n]`.
- * Where `transA`, `a` is stored as `[k, m]`; where `transB`, `b` as `[n, k]`.
+ * If `transA`, `a` is stored as `[k, m]`; if `transB`, `b` as `[n, k]`.
  */
 export type Gemm = {
   readonly m: number;
@@ -19,7 +19,7 @@ export type Gemm = {
   readonly bias?: Numbers | null;
 };
 
-/** y = the row, over and over; zeros where there is none. */
+/** Fills y with copies of the row, or with zeros if there is no row. */
 export function fillRows(row: Numbers | null, y: Numbers): void {
   if (row === null) y.fill(0);
   else for (let i = 0; i < y.length; i += row.length) y.set(row, i);

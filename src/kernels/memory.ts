@@ -42,7 +42,7 @@ export function beforeFirstUse(choose: () => void): void {
 }
 
 /**
- * Sets where slabs come from, for kernels that read some memory in place. The slabs of the last source are not used again: their arrays
+ * Sets the source of slabs, for kernels that read some memory in place. The slabs of the last source are not used again: their arrays
  * stay readable, and what an open step allocates from now on comes from the new source.
  */
 export function provideSlabs(source: SlabSource): void {

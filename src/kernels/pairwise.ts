@@ -18,7 +18,7 @@ export function mul(a: Numbers, b: Numbers, y: Numbers, accumulate: boolean): vo
   }
 }
 
-/** y = weight·x, and 0 where the weight is 0, even if x is infinite. A NaN in x stays. */
+/** y = weight·x, and 0 if the weight is 0, even if x is infinite. A NaN in x stays. */
 export function mulUnlessZero(weight: Numbers, x: Numbers, y: Numbers): void {
   for (let i = 0; i < y.length; i++) y[i] = weight[i] === 0 && !Number.isNaN(x[i]!) ? 0 : weight[i]! * x[i]!;
 }
@@ -76,7 +76,7 @@ export function chosenGrad(a: Numbers, b: Numbers, y: Numbers, dy: Numbers, da: 
   }
 }
 
-/** y = a where condition ≠ 0, else b. */
+/** y = a if condition ≠ 0, else b. */
 export function where(condition: Numbers, a: Numbers, b: Numbers, y: Numbers): void {
   for (let i = 0; i < y.length; i++) y[i] = condition[i] !== 0 ? a[i]! : b[i]!;
 }

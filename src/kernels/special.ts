@@ -75,7 +75,7 @@ export function exactGeluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers,
   }
 }
 
-/** x where it is positive, else alpha·(eˣ − 1). */
+/** x if x is positive, else alpha·(eˣ − 1). */
 export function elu(x: Numbers, y: Numbers, alpha: number): void {
   for (let i = 0; i < x.length; i++) y[i] = x[i]! > 0 ? x[i]! : alpha * Math.expm1(x[i]!);
 }

@@ -4,7 +4,7 @@ import {
   batchNormTraining,
   mean as meanOf,
   mul,
-  layerNorm as normaliseRows,
+  layerNorm as normalizeRows,
   reshape,
   rsqrt,
   square,
@@ -70,7 +70,7 @@ export function layerNorm(vars: VariableCreator, features: number, options?: { r
   readNumber("layerNorm", "epsilon", epsilon, { least: 0 });
   const gamma = vars.create("gamma", [features], { init: onesInit });
   const beta = vars.create("beta", [features], { init: zerosInit });
-  return (x) => normaliseRows(x, gamma.read(), beta.read(), epsilon);
+  return (x) => normalizeRows(x, gamma.read(), beta.read(), epsilon);
 }
 
 /**
@@ -104,7 +104,7 @@ export function groupNorm(
     const each = channels / groups;
     const grouped = transpose(reshape(x, [shape[0]!, positions, groups, each]), [0, 2, 1, 3]);
     const rows = reshape(grouped, [shape[0]!, groups, positions * each]);
-    const standard = reshape(normaliseRows(rows, undefined, undefined, epsilon), grouped.shape);
+    const standard = reshape(normalizeRows(rows, undefined, undefined, epsilon), grouped.shape);
     return add(mul(reshape(transpose(standard, [0, 2, 1, 3]), shape), gamma.read()), beta.read());
   };
 }

@@ -82,7 +82,7 @@ function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean,
   const shape = [...batch, m, n];
   const inputs = bias === undefined ? [a, b] : [a, b, bias];
   return record("matmul", { transposeA, transposeB }, inputs, shape, y, (dy, into) => {
-    // da (+)= dy·op(b)ᵀ, or its transpose where a is stored transposed.
+    // da (+)= dy·op(b)ᵀ, or its transpose if a is stored transposed.
     pushProducts(
       a,
       into,
@@ -94,7 +94,7 @@ function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean,
         else kernels.gemm({ m: k, n: rows, k: n, a: bi, transA: transposeB, b: dyi, transB: true, c: da, accumulate });
       },
     );
-    // db (+)= op(a)ᵀ·dy, or its transpose where b is stored transposed.
+    // db (+)= op(a)ᵀ·dy, or its transpose if b is stored transposed.
     pushProducts(
       b,
       into,
@@ -124,7 +124,7 @@ function rowsAndColumns({ shape }: Tensor, transposed: boolean): [number, number
   return transposed ? [columns, rows] : [rows, columns];
 }
 
-/** For each matrix of the broadcast batch: where its a, its b and its y begin. */
+/** For each matrix of the broadcast batch: the offsets of its a, its b and its y. */
 function productsOf(batch: Shape, a: Shape, b: Shape, size: number): { a: number; b: number; y: number }[] {
   const stepsOf = (shape: Shape): number[] => {
     const strides = stridesOf(shape);

@@ -28,7 +28,7 @@ import {
 import type { OpAttributes } from "./graph.ts";
 import { record } from "./record.ts";
 
-/** The elements of x that a view names, as a new array; their gradient goes back to where they came from. */
+/** The elements of x that a view names, as a new array. Their gradient goes back to the same elements of x. */
 export function viewed<Op extends "flip" | "slice" | "transpose">(
   op: Op,
   attributes: OpAttributes[Op],
@@ -92,7 +92,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   }
   const added = shape.length - x.shape.length;
   const repeated = shape.flatMap((n, axis) => (n !== 1 && (axis < added || x.shape[axis - added] === 1) ? [axis] : []));
-  // Along one run of neighbouring axes after another: the other way round each is a sum, which is kept in double precision.
+  // Along one run of neighboring axes after another: the other way round each is a sum, which is kept in double precision.
   const run = repeated.slice(0, repeated.findIndex((axis, i) => repeated[i + 1] !== axis + 1) + 1);
   if (run.length < repeated.length) {
     const others = shape.map((n, axis) => (run.includes(axis) ? 1 : n));
@@ -264,7 +264,7 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
   );
 }
 
-/** An empty axis splits into at most so many equal parts. */
+/** The largest number of equal parts of an empty axis. */
 const MOST_EMPTY = 1024;
 
 /** x split along an axis (default 0). `parts` is the number of equal parts, or a list of their lengths. */

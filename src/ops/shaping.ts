@@ -100,7 +100,7 @@ export function eye(rows: number, columns: number = rows): Tensor {
   return fresh([rows, columns], y);
 }
 
-/** x [..., rows, columns] where `keeps(column − row)`, else 0. */
+/** x [..., rows, columns] if `keeps(column − row)`, else 0. */
 function triangle(who: string, x: Tensor, diagonal: number, keeps: (distance: number) => boolean): Tensor {
   readTensor(who, "x", x);
   readCount(who, "diagonal", diagonal, Number.MIN_SAFE_INTEGER);

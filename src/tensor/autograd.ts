@@ -286,7 +286,7 @@ function reachable(who: string, y: Tensor): Tensor[] {
   for (let i = 0; i < found.length; i++) {
     const x = found[i]!;
     const { op, inputs, pullback, versions } = x.history!;
-    x.data; // throws where it is recycled
+    x.data; // throws if it is recycled
     x.history!.gradient = null; // a walk that failed may have left one
     if (x.leaf !== null) continue;
     if (pullback === null) {

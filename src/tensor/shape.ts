@@ -36,7 +36,7 @@ export function stridesOf(shape: Shape): number[] {
 /** A tensor has fewer numbers than this: 16 GiB of float32. */
 export const MOST_NUMBERS: number = 2 ** 32;
 
-/** A tensor has at most so many axes, as in NumPy and PyTorch. */
+/** The largest number of axes of a tensor, as in NumPy and PyTorch. */
 export const MOST_AXES: number = 64;
 
 /** Throws unless every length is a whole number of at least 0, and a tensor of this shape can exist. Holes are refused. */

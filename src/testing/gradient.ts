@@ -120,7 +120,7 @@ function comparedLeaves(
   try {
     [wide, narrow] = [difference(step), difference(step / 2)];
   } finally {
-    for (const [i, x] of leaves.entries()) assign(x, before[i]!); // where f throws, too
+    for (const [i, x] of leaves.entries()) assign(x, before[i]!); // also if f throws
   }
   const extrapolated = (far: number, near: number): number => (4 * near - far) / 3;
   const exact = extrapolated(wide.exact, narrow.exact);

@@ -154,7 +154,7 @@ export function orthogonal(gain = 1): Initializer {
       const [rows, columns] = sides(shape);
       const x = randomNormal(shape, random);
       const wide = rows < columns;
-      orthonormalise(x.data, wide ? rows : columns, wide ? columns : 1, wide ? columns : rows, wide ? 1 : columns);
+      orthonormalize(x.data, wide ? rows : columns, wide ? columns : 1, wide ? columns : rows, wide ? 1 : columns);
       for (let i = 0; i < x.size; i++) x.data[i] = x.data[i]! * gain;
       return x;
     },
@@ -162,7 +162,7 @@ export function orthogonal(gain = 1): Initializer {
 }
 
 /** Gram and Schmidt, twice for accuracy: `count` vectors of `length`, vector v's element i at x[v·vectorStep + i·step]. */
-function orthonormalise(x: Float32Array, count: number, vectorStep: number, length: number, step: number): void {
+function orthonormalize(x: Float32Array, count: number, vectorStep: number, length: number, step: number): void {
   const dot = (u: number, v: number): number => {
     let total = 0;
     for (let i = 0; i < length; i++) total += x[u * vectorStep + i * step]! * x[v * vectorStep + i * step]!;

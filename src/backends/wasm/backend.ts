@@ -47,7 +47,7 @@ function decoded(text: string): Uint8Array {
   return found.subarray(0, length);
 }
 
-/** The bytes a patch makes of others: again and again how many are new, these, and how many follow from where. Numbers are LEB128. */
+/** Applies a patch of `patchOf` in build.ts: a list of (count of new bytes, the bytes, length and offset of a run to copy), in LEB128. */
 function patched(from: Uint8Array, patch: Uint8Array): Uint8Array {
   const made: number[] = [];
   let at = 0;

@@ -9,7 +9,7 @@ import {
 } from "../../kernels/index.ts";
 import type { Operands } from "./operands.ts";
 
-/** Below so many numbers, or multiplications, the plain kernel is done before a call is. */
+/** Below this count of numbers, or of multiplications, the plain kernel is faster than a call into WebAssembly. */
 const FEW = 256;
 export const FEW_PRODUCTS: number = 4096;
 

@@ -49,8 +49,8 @@ function text(bytes: Uint8Array): string {
 const LEAST_RUN = 8;
 
 /**
- * How to make `to` of `from`, as `patched` reads it: again and again how many bytes are new, these, and how many follow from where in
- * `from`. Numbers are LEB128.
+ * A patch that makes `to` of `from`, as `patched` reads it: a list of (count of new bytes, the bytes, length and offset of a run to copy
+ * from `from`). Numbers are LEB128.
  */
 function patchOf(from: Uint8Array, to: Uint8Array): Uint8Array {
   const key = (x: Uint8Array, at: number): string => x.subarray(at, at + LEAST_RUN).toString();

@@ -7,7 +7,7 @@ export type Operands = {
   readonly isHere: (x: Numbers) => boolean;
   /** The address of operand number i: its own if it lies in this memory, otherwise that of a copy, which is filled if the kernel reads it. */
   readonly address: (i: number, x: Numbers, read: boolean) => number;
-  /** Copies a result to where it belongs, if it was computed in a copy. */
+  /** Copies a result back to x, if the kernel computed it in a copy. */
   readonly bring: (at: number, x: Numbers) => void;
   /** Work memory that all threads share, and slots of work memory; each is kept until the next call. */
   readonly shared: (bytes: number) => number;

@@ -23,7 +23,7 @@ export type Space = {
 /** One byte beyond the last address of 32 bits. */
 export const ADDRESSES: number = 2 ** 32;
 const UNIT = 64;
-/** Kernels load whole vectors: they may read, and ignore, up to so many bytes beyond the end of a region. */
+/** Kernels load whole vectors: they may read, and ignore, up to this many bytes beyond the end of a region. */
 const BEYOND = 64;
 
 const whole = (bytes: number): number => Math.ceil(bytes / UNIT) * UNIT;
