@@ -1,5 +1,8 @@
-// Average pooling over images [batch, height, width, channels]: means of the taps inside the image, summed in double precision. Gradients
-// of pixels that more than 48 windows share are summed in double precision, too, which takes the totals of an image.
+// Average pooling over images [batch, height, width, channels], and its gradient. Only taps inside the image count.
+//
+// - Forward: y = the mean under each window, summed in float64. Vectors: two channels. Parts: rows of windows.
+// - Gradient: each tap gets dy / (number of taps). Vectors: four channels. Parts: images, because windows of one image may overlap.
+// - Work memory: if more than 48 windows share a pixel, each thread sums the gradient of an image in float64 (doubles.ts); otherwise none.
 
 import {
   batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
@@ -9,11 +12,11 @@ import { addPair, hasManyWindows, imageNumbers, imageTotals, roundImage, widenIm
 import { read, write } from "./pairs";
 import { ARGUMENTS, cut, partsFor, run, runWith } from "./threads";
 
-/** Numbers worth a part. */
+/** A part has at least this number of elements. */
 const PART: i32 = 1 << 14;
 const MOST_PARTS: i32 = 64;
 
-/** x: the images or their gradient; y: the means or theirs. */
+/** The arguments of the parts. x: the images or their gradient; y: the means or their gradient. */
 @unmanaged
 class Arguments {
   x: usize;
@@ -32,12 +35,14 @@ export function avgPool(_n: i32, x: usize, y: usize): void {
   run(avgPoolPart, max(1, min(rows, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS))), 0, 0);
 }
 
+/** Some rows of windows. */
 function avgPoolPart(part: i32, parts: i32, _work: usize): void {
   readSizes();
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) poolRow(row);
 }
 
+/** The number of parts of the gradient. */
 function gradParts(): i32 {
   return max(1, min(batch, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS)));
 }
@@ -51,6 +56,7 @@ export function avgPoolGrad(_n: i32, dy: usize, dx: usize, accumulate: bool): vo
   runWith(avgPoolGradPart, gradParts(), hasManyWindows() ? imageTotals() : 0);
 }
 
+/** The gradient of some images. */
 function avgPoolGradPart(part: i32, parts: i32, work: usize): void {
   readSizes();
   const numbers = <usize>imageNumbers(), accumulate = args.accumulate, many = hasManyWindows();
@@ -60,7 +66,7 @@ function avgPoolGradPart(part: i32, parts: i32, work: usize): void {
     if (many) widenImage(dx, numbers, work, accumulate);
     else if (!accumulate) memory.fill(dx, 0, 4 * numbers);
     for (let row = b * outHeight; row < (b + 1) * outHeight; row++) {
-      if (many) spreadRow(row, work);
+      if (many) shareRowInTotals(row, work);
       else shareRow(row);
     }
     if (many) roundImage(work, numbers, dx);
@@ -79,11 +85,11 @@ function poolRow(row: i32): void {
     const left = ox * strideX - padLeft;
     const kx = firstTap(left, dilationX), taps = endTap(left, dilationX, kernelWidth, width) - kx;
     const corner = image + <usize>((top + ky * dilationY) * width + left + kx * dilationX) * pixel;
-    mean(corner, lines, down, taps, across, pixel, y);
+    storeMean(corner, lines, down, taps, across, pixel, y);
   }
 }
 
-/** dx += the shares of one row of windows. */
+/** dx += dy / (number of taps) for one row of windows. */
 function shareRow(row: i32): void {
   const pixel: usize = 4 * <usize>channels, across: usize = <usize>dilationX * pixel;
   const line: usize = <usize>width * pixel, down: usize = <usize>dilationY * line;
@@ -107,8 +113,8 @@ function shareRow(row: i32): void {
   }
 }
 
-/** y [channels] = the mean of the taps; 0/0 if none is inside, as the plain kernel. */
-function mean(corner: usize, lines: i32, down: usize, taps: i32, across: usize, pixel: usize, y: usize): void {
+/** y [channels] = the mean of the taps; NaN (0/0) if no tap is inside the image, as in the plain kernel. */
+function storeMean(corner: usize, lines: i32, down: usize, taps: i32, across: usize, pixel: usize, y: usize): void {
   const count = f64x2.splat(<f64>max(0, lines) * <f64>max(0, taps));
   for (let c: usize = 0; c < pixel; c += 8) {
     let sum = f64x2.splat(0), from = corner + c;
@@ -120,8 +126,8 @@ function mean(corner: usize, lines: i32, down: usize, taps: i32, across: usize, 
   }
 }
 
-/** Scatters a row of dy over the totals of its image. */
-function spreadRow(row: i32, totals: usize): void {
+/** totals += dy / (number of taps) for one row of windows. */
+function shareRowInTotals(row: i32, totals: usize): void {
   const pixel: usize = 4 * <usize>channels;
   const top = (row % outHeight) * strideY - padTop;
   const ky = firstTap(top, dilationY), lines = endTap(top, dilationY, kernelHeight, height) - ky;
@@ -143,7 +149,7 @@ function spreadRow(row: i32, totals: usize): void {
   }
 }
 
-/** Stores four numbers, or as many as `left` bytes hold. */
+/** Stores four numbers, or the first of them if less than 16 bytes are `left`. */
 // @ts-ignore: decorator
 @inline
 function put(p: usize, v: v128, left: usize): void {

@@ -1,26 +1,35 @@
-// Statistics of the columns of [rows, columns], as the columns of normalise.ts and of reduce.ts; in double precision.
-
+// Kernels over the columns of x [rows, columns]: sums, mean and variance, normalization.
 //
-// Columns are taken in blocks of at most 4,096, so that work memory is at most 1.2 MB for any number of columns.
+// Rows are read as they lie in memory, some rows at a time, and added to one total for each column:
+//
+//     x        c0 c1 c2 c3 | c4 …        4 columns × some rows: the sums of a block stay in registers
+//              …           |
+//     totals   t0 t1 t2 t3 | t4 …        float64
+//
+// - Vectors: two float64 numbers; four columns at a time.
+// - Parts: ranges of rows, each with its own totals, at most 16 parts; the totals are added in the order of the parts.
+// - Work memory: columns are taken in blocks of at most 4,096, so it is at most 1.2 MB for any number of columns. Layout, in rows of
+//   `stride` bytes: three rows of constants (rate, mean, slope), then two rows of totals for each part.
 
 import { read, write } from "./pairs";
-import { ARGUMENTS, cut, partsFor, run, runWith, sharedMemory } from "./threads";
+import { ARGUMENTS, cut, partsFor, run, runWith, reserveShared } from "./threads";
 
-/** Numbers worth a part: of sums, each of which costs a row of totals, and of what is written. */
+/** A part of a sum has at least this number of elements, because it costs a row of totals. */
 const SUM_PART: i32 = 1 << 15;
 const MOST_SUM_PARTS: i32 = 16;
+/** A part that writes has at least this number of elements. */
 const PART: i32 = 1 << 14;
 const MOST_PARTS: i32 = 64;
-/** Numbers that are read once for all columns before the next: about half of the nearest cache. */
+/** Elements that are read for all columns before the next rows: about half of the L1 cache. */
 const BLOCK: i32 = 1 << 12;
 /** Columns in a block. */
 const MOST_COLUMNS: i32 = 1 << 12;
 
-// What is added up along columns: x; (x − mean)²; dy, and dy·y behind it.
+// What a sum adds: x; (x − mean)²; dy, and dy·y in a second row of totals.
 class Sum {}
 class SquaredDistances {}
 class SumAndProducts {}
-// In how many pairs.
+// The number of pairs of columns that one pass sums.
 class One {}
 class Two {}
 
@@ -36,7 +45,7 @@ function addColumns<T>(rows: i32, columns: i32, row: usize, a: usize, b: usize, 
   }
 }
 
-/** The same for one or two pairs of columns from j on, from top to bottom, so that the sums stay in registers. */
+/** The same for one or two pairs of columns from j on. The sums stay in registers while the loop runs down the rows. */
 // @ts-ignore: decorator
 @inline
 function addPairs<T, Pairs>(
@@ -67,7 +76,7 @@ function addPairs<T, Pairs>(
       if (two) t1 = f64x2.add(t1, f64x2.mul(x1, read(q + 8)));
     }
   }
-  // What an odd column's pair adds to the number behind it is not read: totals stand apart by a pair at least.
+  // If the number of columns is odd, the last pair writes one number past the totals: rows of totals lie two numbers apart.
   v128.store(to, f64x2.add(v128.load(to), s0));
   if (two) v128.store(to, f64x2.add(v128.load(to, 16), s1), 16);
   if (products) {
@@ -77,30 +86,30 @@ function addPairs<T, Pairs>(
   }
 }
 
-/** How many numbers rows and columns are, as far as it matters for parts. */
+/** The number of elements, at most 2³¹ − 1. */
 function numbersOf(rows: i32, columns: i32): i32 {
   return <i32>min<i64>(i32.MAX_VALUE, <i64>rows * columns);
 }
 
-/** How many parts a sum has. */
+/** The number of parts of a sum. */
 function sumParts(rows: i32, columns: i32): i32 {
   return min(max(1, rows), partsFor(numbersOf(rows, columns), SUM_PART, MOST_SUM_PARTS));
 }
 
-/** From one row of constants or totals (f64) to the next. */
+/** Bytes from one row of constants or totals (f64) to the next. */
 // @ts-ignore: decorator
 @inline
 function stride(columns: i32): usize {
   return 8 * <usize>(columns + 2);
 }
 
-/** Work memory for a block of columns, at most 1.2 MB: three rows of constants, and two of totals for each part. */
-function blockMemory(rows: i32, columns: i32): usize {
+/** Asks for the work memory of a block of columns, at most 1.2 MB. */
+function reserveBlock(rows: i32, columns: i32): usize {
   const most = min(columns, MOST_COLUMNS);
-  return sharedMemory(<f64>(stride(most) * (3 + 2 * sumParts(rows, most))));
+  return reserveShared(<f64>(stride(most) * (3 + 2 * sumParts(rows, most))));
 }
 
-/** A block of `columns` columns of rows that lie `row` bytes apart; for `sumMiddle`: rows is outer, row is n. */
+/** The arguments of the parts: `columns` columns of rows that lie `row` bytes apart. For `sumMiddle`, rows is outer and row is n. */
 @unmanaged
 class Arguments {
   rows: i32;
@@ -115,8 +124,8 @@ class Arguments {
 }
 const args = changetype<Arguments>(ARGUMENTS);
 
-/** Σ (T) of all rows in the first part's totals, of the `columns` columns that begin at a and b; rows lie `row` bytes apart. */
-function sums<T>(rows: i32, columns: i32, row: usize, a: usize, b: usize, work: usize): usize {
+/** Sums T over all rows of `columns` columns that begin at a and b. Returns the address of the totals, those of the first part. */
+function sumBlock<T>(rows: i32, columns: i32, row: usize, a: usize, b: usize, work: usize): usize {
   args.rows = rows;
   args.columns = columns;
   args.row = row;
@@ -136,6 +145,7 @@ function sums<T>(rows: i32, columns: i32, row: usize, a: usize, b: usize, work: 
   return totals;
 }
 
+/** The totals of some rows. */
 function sumsPart<T>(part: i32, parts: i32): void {
   const columns = args.columns, first = cut(args.rows, part, parts, 1), end = cut(args.rows, part + 1, parts, 1);
   const row = args.row, at = <usize>first * row;
@@ -143,6 +153,7 @@ function sumsPart<T>(part: i32, parts: i32): void {
   addColumns<T>(end - first, columns, row, args.a + at, args.b + at, means, totals);
 }
 
+/** to (+)= total, rounded once. */
 // @ts-ignore: decorator
 @inline
 function storeTotal(to: usize, total: f64, accumulate: bool): void {
@@ -151,27 +162,27 @@ function storeTotal(to: usize, total: f64, accumulate: bool): void {
 
 /** y [inner] (+)= scale·Σₙ x [n, inner]. */
 export function sumColumns(n: i32, inner: i32, x: usize, y: usize, scale: f64, accumulate: bool): void {
-  const work = blockMemory(n, inner);
+  const work = reserveBlock(n, inner);
   for (let first = 0; first < inner; first += MOST_COLUMNS) {
     const count = min(MOST_COLUMNS, inner - first), at: usize = 4 * <usize>first;
-    const totals = sums<Sum>(n, count, 4 * <usize>inner, x + at, x + at, work);
+    const totals = sumBlock<Sum>(n, count, 4 * <usize>inner, x + at, x + at, work);
     for (let j: usize = 0; j < <usize>count; j++) storeTotal(y + at + 4 * j, load<f64>(totals + 8 * j) * scale, accumulate);
   }
 }
 
 /** mean and variance (f64) of each column. */
 export function columnMoments(n: i32, columns: i32, x: usize, mean: usize, variance: usize): void {
-  const rows = n / columns, row: usize = 4 * <usize>columns, work = blockMemory(rows, columns);
+  const rows = n / columns, row: usize = 4 * <usize>columns, work = reserveBlock(rows, columns);
   for (let first = 0; first < columns; first += MOST_COLUMNS) {
     const count = min(MOST_COLUMNS, columns - first), from = x + 4 * <usize>first, at: usize = 8 * <usize>first;
     const bytes: usize = 8 * <usize>count;
-    let totals = sums<Sum>(rows, count, row, from, from, work);
+    let totals = sumBlock<Sum>(rows, count, row, from, from, work);
     for (let j: usize = 0; j < bytes; j += 8) {
       const m = load<f64>(totals + j) / rows;
       store<f64>(work + j, m);
       store<f64>(mean + at + j, m);
     }
-    totals = sums<SquaredDistances>(rows, count, row, from, from, work);
+    totals = sumBlock<SquaredDistances>(rows, count, row, from, from, work);
     for (let j: usize = 0; j < bytes; j += 8) store<f64>(variance + at + j, load<f64>(totals + j) / rows);
   }
 }
@@ -195,13 +206,13 @@ export function standardiseColumnsLinearGrad(
 }
 
 /**
- * y (+)= (a − mean − b·slope)·rate with rate = 1/√(variance + epsilon). mean: given, [columns] (f64), or 0 for none. If b is given, mean
- * and slope are those of a and of a·b. variance: [columns] (f64).
+ * y (+)= (a − mean − b·slope)·rate with rate = 1/√(variance + epsilon). variance and mean: [columns] (f64). If b is not 0, mean is the mean
+ * of a, and slope the mean of a·b. If b and mean are 0, nothing is subtracted.
  */
 function standardise(
   rows: i32, columns: i32, a: usize, b: usize, mean: usize, variance: usize, epsilon: f64, y: usize, accumulate: bool,
 ): void {
-  const work = blockMemory(rows, columns);
+  const work = reserveBlock(rows, columns);
   for (let first = 0; first < columns; first += MOST_COLUMNS) {
     const at: usize = 4 * <usize>first, sloped = b != 0;
     standardiseBlock(
@@ -217,7 +228,7 @@ function standardiseBlock(
   work: usize,
 ): void {
   const next = stride(columns);
-  const totals = b != 0 ? sums<SumAndProducts>(rows, columns, row, a, b, work) : 0;
+  const totals = b != 0 ? sumBlock<SumAndProducts>(rows, columns, row, a, b, work) : 0;
   for (let j: usize = 0; j < 8 * <usize>columns; j += 8) {
     const to = work + j;
     store<f64>(to, 1 / sqrt(load<f64>(variance + j) + epsilon));
@@ -235,6 +246,7 @@ function standardiseBlock(
   run(standardisePart, min(max(1, rows), partsFor(numbersOf(rows, columns), PART, MOST_PARTS)), 0, 0);
 }
 
+/** Some rows of a block. */
 function standardisePart(part: i32, parts: i32, _work: usize): void {
   const columns = args.columns, first = cut(args.rows, part, parts, 1), end = cut(args.rows, part + 1, parts, 1);
   const row = args.row, next = stride(columns), bytes: usize = 4 * <usize>columns;
@@ -251,12 +263,13 @@ function standardisePart(part: i32, parts: i32, _work: usize): void {
   }
 }
 
+/** The number of parts of `sumMiddle`. */
 function middleParts(outer: i32, n: i32, inner: i32): i32 {
   const numbers = min<f64>(<f64>i32.MAX_VALUE, <f64>outer * <f64>n * <f64>inner);
   return min(max(1, outer), partsFor(<i32>numbers, PART, MOST_PARTS));
 }
 
-/** Bytes of one slot: a row of totals for a block of columns, in whole cache lines. */
+/** Bytes of a thread's work memory: a row of totals for a block of columns, in whole cache lines. */
 function middleSlot(inner: i32): f64 {
   return <f64>((stride(min(inner, MOST_COLUMNS)) + 63) & -64);
 }
@@ -273,6 +286,7 @@ export function sumMiddle(outer: i32, n: i32, inner: i32, x: usize, y: usize, sc
   runWith(sumMiddlePart, middleParts(outer, n, inner), middleSlot(inner));
 }
 
+/** The sums of some of the outer blocks. */
 function sumMiddlePart(part: i32, parts: i32, work: usize): void {
   const n = <i32>args.row, inner = args.columns, end = cut(args.rows, part + 1, parts, 1);
   const row: usize = 4 * <usize>inner;

@@ -19,7 +19,7 @@ import { collect } from "./doubles";
 import { madd } from "./madd";
 import { channels, groups, outputs, outWidth, strideX, strideY } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, strips } from "./strips";
-import { cut, partsFor, run, runWith, sharedMemory } from "./threads";
+import { cut, partsFor, run, runWith, reserveShared } from "./threads";
 import { MR, NR } from "./tile";
 import { winogradGradBegin, winogradGradBytes, winogradGradCollect, winogradGradStrip, winogradKernelGrad, winogradSums } from "./winograd-grad";
 
@@ -35,7 +35,7 @@ export function conv2dKernelGrad(_n: i32, x: usize, dy: usize, dkernel: usize, a
   args.y = dy;
   args.kernel = dkernel;
   args.accumulate = accumulate;
-  args.sums = sharedMemory(plan.sharedBytes);
+  args.sums = reserveShared(plan.sharedBytes);
   if (plan.winograd) {
     runWith(winogradGradPart, plan.windowParts, plan.slotBytes);
     runWith(winogradKernelPart, partsFor(winogradSums(), 1 << 15, outputs), plan.slotBytes);

@@ -25,7 +25,7 @@ import {
   batch, channels, dilationX, dilationY, groups, height, kernelHeight, kernelWidth, outputs, outWidth, readSizes, strideX, strideY, width,
 } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, strips } from "./strips";
-import { cut, partsFor, run, sharedMemory, slotMemory } from "./threads";
+import { cut, partsFor, run, reserveShared, reserveSlots } from "./threads";
 import { copyEdge, FOLD, MR, NR, tile, tileOffsetsHere } from "./tile";
 import { transformPanel, winogradBytes, winogradStrip } from "./winograd";
 
@@ -48,8 +48,8 @@ export function convolve(turned: bool, x: usize, kernel: usize, bias: usize, y: 
   args.bias = bias;
   args.y = y;
   args.accumulate = accumulate;
-  args.panels = sharedMemory(plan.sharedBytes);
-  const work = slotMemory(plan.parts, plan.slotBytes); // before the first job writes to `panels`: this throws if the memory is too short
+  args.panels = reserveShared(plan.sharedBytes);
+  const work = reserveSlots(plan.parts, plan.slotBytes); // before the first job writes to `panels`: this throws if the memory is too short
   const all = groups * plan.panels;
   run(panelPart, partsFor(all * plan.depth * NR, 1 << 15, all), 0, 0);
   run(plan.winograd ? winogradPart : conv2dPart, plan.parts, work, <usize>plan.slotBytes);

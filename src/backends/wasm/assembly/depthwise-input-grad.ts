@@ -12,14 +12,14 @@ import { read } from "./pairs";
 import {
   batch, channels, dilationX, dilationY, endTap, firstTap, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, strideX, strideY, width,
 } from "./sizes";
-import { cut, runWith, sharedMemory } from "./threads";
+import { cut, runWith, reserveShared } from "./threads";
 
 /** dx (+)= the gradient of the input for dy. */
 export function depthwiseConv2dInputGrad(_n: i32, dy: usize, kernel: usize, dx: usize, accumulate: bool): void {
   planRows(false);
   if (strideY == 1 && strideX == 1) {
     const pixel: usize = 4 * <usize>channels;
-    const taps = kernelHeight * kernelWidth, shared = sharedMemory(4 * <f64>kernelHeight * <f64>kernelWidth * <f64>channels);
+    const taps = kernelHeight * kernelWidth, shared = reserveShared(4 * <f64>kernelHeight * <f64>kernelWidth * <f64>channels);
     for (let tap = 0; tap < taps; tap++) memory.copy(shared + <usize>tap * pixel, kernel + <usize>(taps - 1 - tap) * pixel, pixel);
     return convolve(true, dy, shared, dx, accumulate);
   }

@@ -16,12 +16,12 @@ import { madd } from "./madd";
 import {
   batch, channels, dilationX, dilationY, endTap, firstTap, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, strideX, width,
 } from "./sizes";
-import { cut, runWith, sharedMemory } from "./threads";
+import { cut, runWith, reserveShared } from "./threads";
 
 /** dkernel (+)= Σ x·dy. The parts are added in their order, so the result does not depend on the number of threads. */
 export function depthwiseConv2dKernelGrad(_n: i32, x: usize, dy: usize, dkernel: usize, accumulate: bool): void {
   planRows(false);
-  const parts = sumParts, shared = sharedMemory(sumBytes);
+  const parts = sumParts, shared = reserveShared(sumBytes);
   args.x = x;
   args.y = dy;
   args.sums = shared;

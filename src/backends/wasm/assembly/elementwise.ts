@@ -1,12 +1,18 @@
-// Each loop beside its gradient, as in activations.ts and pairwise.ts. Four numbers at a time, the rest one by one.
+// The elementwise kernels that need no float64: ReLU, addition, multiplication, scaling, and repetition along an axis (`sumGrad`).
+//
+// - Layout: arrays of n numbers.
+// - Vectors: four numbers; a scalar loop takes the rest.
+// - Parts: ranges that begin at multiples of 16 numbers (a cache line). No work memory.
+//
+// The loops are written out: each has 2 or 3 arrays and its own instruction. map.ts holds the ops that compute in float64.
 
 import { ARGUMENTS, cut, Part, partsFor, run } from "./threads";
 
-/** Numbers worth a part. */
+/** A part has at least this number of elements. */
 const PART: i32 = 1 << 15;
 const MOST_PARTS: i32 = 64;
 
-/** n numbers of up to three arrays; for `sumGrad` n rows [outer, count] of `inner` numbers. */
+/** The arguments of the parts: n numbers of up to three arrays. For `sumGrad`, n rows [outer, count] of `inner` numbers. */
 @unmanaged
 class Arguments {
   n: i32;
@@ -30,6 +36,7 @@ function each(job: Part, n: i32, a: usize, b: usize, c: usize, accumulate: bool)
   run(job, partsFor(n, PART, MOST_PARTS), 0, 0);
 }
 
+/** y = max(x, 0); NaN stays NaN. */
 export function relu(n: i32, x: usize, y: usize): void {
   each(reluPart, n, x, y, 0, false);
 }
@@ -42,7 +49,7 @@ function reluPart(part: i32, parts: i32, _work: usize): void {
   let y = args.b + 4 * <usize>i;
   for (; i + 4 <= end; i += 4, x += 16, y += 16) {
     const v = v128.load(x);
-    v128.store(y, v128.andnot(v, f32x4.lt(v, zero))); // v < 0 is false for NaN: it stays
+    v128.store(y, v128.andnot(v, f32x4.lt(v, zero))); // v < 0 is false for NaN, so NaN stays
   }
   for (; i < end; i++, x += 4, y += 4) {
     const v = load<f32>(x);
@@ -50,6 +57,7 @@ function reluPart(part: i32, parts: i32, _work: usize): void {
   }
 }
 
+/** dx (+)= dy if x > 0. */
 export function reluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
   each(reluGradPart, n, x, dy, dx, accumulate);
 }
@@ -72,6 +80,7 @@ function reluGradPart(part: i32, parts: i32, _work: usize): void {
   }
 }
 
+/** y = a + b. */
 export function add(n: i32, a: usize, b: usize, y: usize): void {
   each(addPart, n, a, b, y, false);
 }
@@ -86,6 +95,7 @@ function addPart(part: i32, parts: i32, _work: usize): void {
   for (; i < end; i++, a += 4, b += 4, y += 4) store<f32>(y, load<f32>(a) + load<f32>(b));
 }
 
+/** y (+)= a·b. */
 export function mul(n: i32, a: usize, b: usize, y: usize, accumulate: bool): void {
   each(mulPart, n, a, b, y, accumulate);
 }
@@ -136,6 +146,7 @@ export function neg(n: i32, x: usize, y: usize): void {
   axpy(n, -1, x, y, false);
 }
 
+/** dx (+)= −dy. */
 export function negGrad(n: i32, dy: usize, dx: usize, accumulate: bool): void {
   axpy(n, -1, dy, dx, accumulate);
 }

@@ -1,5 +1,16 @@
-// Max pooling over images [batch, height, width, channels]. Gradients of pixels that more than 48 windows share are summed in double
-// precision, which takes the totals of an image.
+// Max pooling over images [batch, height, width, channels], and its gradient.
+//
+// - Forward: y = the largest number under each window. Parts: rows of windows.
+// - Gradient: each window gives its dy to the first tap that holds its maximum. The taps are searched again, so that no index is stored:
+//
+//       x under a window      y      dy given to dx
+//       1  3                         0  dy
+//       2  3                  3      0  0
+//
+//   Parts: images, because windows of one image may overlap.
+// - Vectors: four channels; windows of 2 × 2 taps, the most frequent, have a loop of their own.
+// - NaN counts as the largest number; padding never does.
+// - Work memory: if more than 48 windows share a pixel, each thread sums the gradient of an image in float64 (doubles.ts); otherwise none.
 
 import {
   batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
@@ -8,10 +19,11 @@ import {
 import { hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";
 import { ARGUMENTS, cut, partsFor, run, runWith } from "./threads";
 
-/** Numbers worth a part. */
+/** A part has at least this number of elements. */
 const PART: i32 = 1 << 15;
 const MOST_PARTS: i32 = 64;
 
+/** The arguments of the parts: images, maxima and their gradients. */
 @unmanaged
 class Arguments {
   x: usize;
@@ -22,7 +34,7 @@ class Arguments {
 }
 const args = changetype<Arguments>(ARGUMENTS);
 
-/** y = the largest number under each window; padding never wins, NaN does. */
+/** y = the largest number under each window. */
 export function maxPool(_n: i32, x: usize, y: usize): void {
   readSizes();
   args.x = x;
@@ -31,6 +43,7 @@ export function maxPool(_n: i32, x: usize, y: usize): void {
   run(maxPoolPart, max(1, min(rows, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS))), 0, 0);
 }
 
+/** Some rows of windows. */
 function maxPoolPart(part: i32, parts: i32, _work: usize): void {
   readSizes();
   const pixel: usize = 4 * <usize>channels;
@@ -57,7 +70,7 @@ function maxPoolPart(part: i32, parts: i32, _work: usize): void {
       }
       for (; c + 16 <= pixel; c += 16) {
         let best = f32x4.splat(-Infinity);
-        let bad = f32x4.splat(0); // all ones where there was a NaN, which is a NaN itself
+        let bad = f32x4.splat(0); // all bits of a lane are 1 after a NaN; that is a NaN, too
         let from = x + c;
         for (let ky = 0; ky < lines; ky++, from += down) {
           let p = from;
@@ -86,7 +99,7 @@ function maxPoolPart(part: i32, parts: i32, _work: usize): void {
   }
 }
 
-/** The largest number of each channel under a window of 2 × 2, the commonest: without loops a third of the time. */
+/** The largest number of each channel under a window of 2 × 2. Without loops it takes a third of the time. */
 // @ts-ignore: decorator
 @inline
 function largestOfFour(x: usize, across: usize, down: usize): v128 {
@@ -98,6 +111,7 @@ function largestOfFour(x: usize, across: usize, down: usize): v128 {
   return v128.or(f32x4.pmax(f32x4.pmax(f32x4.pmax(a, b), c), d), bad);
 }
 
+/** The number of parts of the gradient. */
 function gradParts(): i32 {
   return max(1, min(batch, partsFor(<i32>min<i64>(i32.MAX_VALUE, batch * imageNumbers()), PART, MOST_PARTS)));
 }
@@ -114,83 +128,88 @@ export function maxPoolGrad(_n: i32, x: usize, y: usize, dy: usize, dx: usize, a
   else run(maxPoolGradPart, gradParts(), 0, 0);
 }
 
+/** The gradient of some images. */
 function maxPoolGradPart(part: i32, parts: i32, _work: usize): void {
   readSizes();
-  const pixel: usize = 4 * <usize>channels;
-  const line: usize = <usize>width * pixel;
-  // Where windows neither overlap nor leave pixels between them, each tap is written once and nothing need be cleared before.
+  const line: usize = <usize>width * 4 * <usize>channels;
+  // If windows cover every pixel exactly once, each pixel is written once and need not be cleared before.
   const apart = strideY == kernelHeight && strideX == kernelWidth && dilationY == 1 && dilationX == 1 && padTop == 0 && padLeft == 0;
   const tiled = apart && outHeight * strideY == height && outWidth * strideX == width;
   const add = args.accumulate || !tiled;
   const end = cut(batch, part + 1, parts, 1);
   for (let b = cut(batch, part, parts, 1); b < end; b++) {
-    const at: usize = <usize>(b * height) * line;
-    if (!args.accumulate && !tiled) memory.fill(args.dx + at, 0, <usize>height * line);
-    for (let oy = 0; oy < outHeight; oy++) {
-      const top = oy * strideY - padTop;
-      const ky0 = firstTap(top, dilationY);
-      const ky1 = endTap(top, dilationY, kernelHeight, height);
-      const out: usize = <usize>((b * outHeight + oy) * outWidth) * pixel;
-      let y = args.y + out;
-      let dy = args.dy + out;
-      for (let ox = 0; ox < outWidth; ox++, y += pixel, dy += pixel) {
-        const left = ox * strideX - padLeft;
-        const kx0 = firstTap(left, dilationX);
-        const kx1 = endTap(left, dilationX, kernelWidth, width);
-        const first = at + <usize>((top + ky0 * dilationY) * width + left + kx0 * dilationX) * pixel;
-        const x = args.x + first;
-        const toDx = args.dx + first - x;
-        const down: usize = <usize>dilationY * line;
-        const across: usize = <usize>dilationX * pixel;
-        const taps = kx1 - kx0;
-        const lines = ky1 - ky0;
-        let c: usize = 0;
-        if (lines == 2 && taps == 2) {
-          for (; c + 16 <= pixel; c += 16) {
-            const best = v128.load(y + c);
-            const isNaN = f32x4.ne(best, best);
-            let d = v128.load(dy + c);
-            d = give(x + c, toDx, best, isNaN, d, add);
-            d = give(x + c + across, toDx, best, isNaN, d, add);
-            d = give(x + c + down, toDx, best, isNaN, d, add);
-            give(x + c + down + across, toDx, best, isNaN, d, add);
-          }
+    if (!args.accumulate && !tiled) memory.fill(args.dx + <usize>(b * height) * line, 0, <usize>height * line);
+    for (let oy = 0; oy < outHeight; oy++) giveRow(b, oy, add);
+  }
+}
+
+/** Gives dy of row oy of the windows of image b; `add`: to what is there. */
+function giveRow(b: i32, oy: i32, add: bool): void {
+  const pixel: usize = 4 * <usize>channels;
+  const line: usize = <usize>width * pixel;
+  const at: usize = <usize>(b * height) * line;
+  const top = oy * strideY - padTop;
+  const ky0 = firstTap(top, dilationY);
+  const ky1 = endTap(top, dilationY, kernelHeight, height);
+  const out: usize = <usize>((b * outHeight + oy) * outWidth) * pixel;
+  let y = args.y + out;
+  let dy = args.dy + out;
+  for (let ox = 0; ox < outWidth; ox++, y += pixel, dy += pixel) {
+    const left = ox * strideX - padLeft;
+    const kx0 = firstTap(left, dilationX);
+    const kx1 = endTap(left, dilationX, kernelWidth, width);
+    const first = at + <usize>((top + ky0 * dilationY) * width + left + kx0 * dilationX) * pixel;
+    const x = args.x + first;
+    const toDx = args.dx + first - x;
+    const down: usize = <usize>dilationY * line;
+    const across: usize = <usize>dilationX * pixel;
+    const taps = kx1 - kx0;
+    const lines = ky1 - ky0;
+    let c: usize = 0;
+    if (lines == 2 && taps == 2) {
+      for (; c + 16 <= pixel; c += 16) {
+        const best = v128.load(y + c);
+        const isNaN = f32x4.ne(best, best);
+        let d = v128.load(dy + c);
+        d = give(x + c, toDx, best, isNaN, d, add);
+        d = give(x + c + across, toDx, best, isNaN, d, add);
+        d = give(x + c + down, toDx, best, isNaN, d, add);
+        give(x + c + down + across, toDx, best, isNaN, d, add);
+      }
+    }
+    for (; c + 16 <= pixel; c += 16) {
+      const best = v128.load(y + c);
+      const isNaN = f32x4.ne(best, best);
+      let d = v128.load(dy + c);
+      let from = x + c;
+      for (let ky = 0; ky < lines; ky++, from += down) {
+        let p = from;
+        for (let kx = 0; kx < taps; kx++, p += across) {
+          d = give(p, toDx, best, isNaN, d, add);
         }
-        for (; c + 16 <= pixel; c += 16) {
-          const best = v128.load(y + c);
-          const isNaN = f32x4.ne(best, best);
-          let d = v128.load(dy + c);
-          let from = x + c;
-          for (let ky = 0; ky < lines; ky++, from += down) {
-            let p = from;
-            for (let kx = 0; kx < taps; kx++, p += across) {
-              d = give(p, toDx, best, isNaN, d, add);
-            }
+      }
+    }
+    for (; c < pixel; c += 4) {
+      const best = load<f32>(y + c);
+      let d = load<f32>(dy + c);
+      let from = x + c;
+      for (let ky = 0; ky < lines; ky++, from += down) {
+        let p = from;
+        for (let kx = 0; kx < taps; kx++, p += across) {
+          const v = load<f32>(p);
+          let given: f32 = 0;
+          if (v == best || (v != v && best != best)) {
+            given = d;
+            d = 0;
           }
-        }
-        for (; c < pixel; c += 4) {
-          const best = load<f32>(y + c);
-          let d = load<f32>(dy + c);
-          let from = x + c;
-          for (let ky = 0; ky < lines; ky++, from += down) {
-            let p = from;
-            for (let kx = 0; kx < taps; kx++, p += across) {
-              const v = load<f32>(p);
-              let given: f32 = 0;
-              if (v == best || (v != v && best != best)) {
-                given = d;
-                d = 0;
-              }
-              store<f32>(p + toDx, add ? load<f32>(p + toDx) + given : given);
-            }
-          }
+          store<f32>(p + toDx, add ? load<f32>(p + toDx) + given : given);
         }
       }
     }
   }
 }
 
-/** The gradient of images whose pixels are shared by many windows, with totals in double precision. */
+/** The gradient of some images if many windows share a pixel. */
 function manyWindowsPart(part: i32, parts: i32, totals: usize): void {
   readSizes();
   const numbers = <usize>imageNumbers(), end = cut(batch, part + 1, parts, 1);
@@ -204,7 +223,7 @@ function manyWindowsPart(part: i32, parts: i32, totals: usize): void {
   }
 }
 
-/** One window of an image x: each channel gives its dy to the first tap that holds the maximum. */
+/** Adds dy of one window of image x to the totals, at the first tap of each channel that holds the maximum. */
 function giveToTotals(oy: i32, ox: i32, x: usize, window: usize, totals: usize): void {
   const pixel: usize = 4 * <usize>channels;
   const top = oy * strideY - padTop, left = ox * strideX - padLeft;
@@ -229,7 +248,10 @@ function giveToTotals(oy: i32, ox: i32, x: usize, window: usize, totals: usize):
   }
 }
 
-/** What is left of d after the tap at p, which takes it where it holds the window's largest number: each channel gives once. */
+/**
+ * Gives d to the tap at p in those channels where the tap holds the window's maximum. Returns d with these channels cleared, so that no
+ * other tap gets them.
+ */
 // @ts-ignore: decorator
 @inline
 function give(p: usize, toDx: usize, best: v128, isNaN: v128, d: v128, add: bool): v128 {

@@ -1,4 +1,5 @@
-// Sums along one axis of [outer, count, inner], as kernels/reduce.ts: by rows if the axis is the last, by columns if it is the first.
+// The sum along one axis of x [outer, count, inner]: by rows if the axis is the last (inner 1), by columns if it is the first (outer 1),
+// otherwise by one block [count, inner] after another. See rows.ts and columns.ts.
 
 import { sumColumns, sumMiddle } from "./columns";
 import { sumRows } from "./rows";

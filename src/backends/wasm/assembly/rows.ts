@@ -1,21 +1,32 @@
-// Kernels over rows of `columns` numbers, as softmax.ts, the rows of normalise.ts and of reduce.ts; sums are in double precision.
+// Kernels over the rows of x [count, columns]: softmax, log-softmax, cross-entropy, normalization of rows, sums and dot products.
+//
+// A row takes at most three passes: its maximum; its sums; what is written. For softmax:
+//
+//     x [columns]  --largest-->  top  --sumExponentials-->  work: e^(x − top) in float64, and their sum  --fill-->  y
+//
+// - Vectors: two numbers in float64. All sums are in float64.
+// - Parts: ranges of rows, at most 64. Sums of fewer than 16 long rows are cut into at most 16 pieces, whose totals are added in order.
+// - Work memory of a thread: the exponentials of a row, at most 256 kB; those of longer rows are computed twice. Sums in pieces: 8 bytes
+//   for each piece, shared.
+//
+// One row function, `computeRow`, serves all kernels: it is compiled for each kernel with the branches of the others left out.
 
 import { exp, log } from "./math";
 import { read, write } from "./pairs";
-import { ARGUMENTS, cut, partsFor, run, runWith, sharedMemory } from "./threads";
+import { ARGUMENTS, cut, partsFor, run, runWith, reserveShared } from "./threads";
 
-/** Numbers worth a part. */
+/** A part has at least this number of elements. */
 const PART: i32 = 1 << 14;
 const MOST_PARTS: i32 = 64;
-/** The exponentials of rows up to this length are kept; those of longer rows are computed twice, so that a thread needs 256 kB at most. */
+/** The exponentials of longer rows are not kept but computed twice, so that a thread needs at most 256 kB. */
 const LONG: i32 = 1 << 15;
 
-// What is added up along a row.
+// What a sum along a row adds: x, x·y or (x − shift)².
 class Sum {}
 class Products {}
 class SquaredDistances {}
 
-/** Two terms from the numbers at a and b. */
+/** Two terms of a sum, from the numbers at a and b. */
 // @ts-ignore: decorator
 @inline
 function term<T>(a: usize, b: usize, shift: v128): v128 {
@@ -26,7 +37,7 @@ function term<T>(a: usize, b: usize, shift: v128): v128 {
   return f64x2.mul(d, d);
 }
 
-/** Σ over n numbers; `shift` is taken off first where there are distances. */
+/** Σ over n numbers of the terms T. */
 function total<T>(n: i32, a: usize, b: usize, shift: f64): f64 {
   const shifts = f64x2.splat(shift);
   let even = f64x2.splat(0), odd = f64x2.splat(0);
@@ -43,8 +54,8 @@ function total<T>(n: i32, a: usize, b: usize, shift: f64): f64 {
   return f64x2.extract_lane(even, 0) + f64x2.extract_lane(even, 1);
 }
 
-/** Σ e^(x − top); the exponentials are kept at `to`, in double precision, unless `to` is 0. */
-function exponentials(n: i32, x: usize, top: f64, to: usize): f64 {
+/** Returns Σ e^(x − top). Stores the exponentials at `to` in float64, unless `to` is 0. */
+function sumExponentials(n: i32, x: usize, top: f64, to: usize): f64 {
   const tops = f64x2.splat(top);
   const keep = to != 0;
   let sum = f64x2.splat(0);
@@ -57,7 +68,7 @@ function exponentials(n: i32, x: usize, top: f64, to: usize): f64 {
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
 }
 
-/** The largest of n numbers; NaN where there is one. */
+/** The largest of n numbers; NaN if one of them is NaN. */
 function largest(n: i32, x: usize): f64 {
   let top = f32x4.splat(-Infinity);
   let i = 0;
@@ -73,7 +84,7 @@ function logOf(x: f64): f64 {
   return f64x2.extract_lane(log(f64x2.splat(x)), 0);
 }
 
-// What is written to a row.
+// What `fill` writes to a row.
 class Softmax {}
 class SoftmaxGrad {}
 class Shifted {}
@@ -86,7 +97,10 @@ class LongCrossEntropyGrad {}
 class Standardised {}
 class StandardisedGrad {}
 
-/** y (+)= what T makes of n numbers at a (in double precision if they are kept exponentials) and b, and of four that the row shares. */
+/**
+ * y (+)= the result of T for n numbers at a and b. For Softmax and CrossEntropyGrad, a holds exponentials in float64. p, q, r and top are
+ * numbers that the whole row shares.
+ */
 function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64, q: f64, r: f64, top: f64 = 0): void {
   const ps = f64x2.splat(p), qs = f64x2.splat(q), rs = f64x2.splat(r), tops = f64x2.splat(top);
   const end = y + 4 * <usize>n;
@@ -104,7 +118,10 @@ function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64,
   }
 }
 
-/** `count` rows of `columns` numbers at a and y; b and c: what else a kernel reads or writes; number: smoothing, epsilon or scale. */
+/**
+ * The arguments of the parts: `count` rows of `columns` numbers at a and y; b and c: the other arrays of a kernel; number: smoothing, epsilon
+ * or scale.
+ */
 @unmanaged
 class Arguments {
   count: i32;
@@ -118,6 +135,7 @@ class Arguments {
 }
 const args = changetype<Arguments>(ARGUMENTS);
 
+/** Sets the arguments of the parts. */
 function setRows(count: i32, columns: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool, number: f64): void {
   args.count = count;
   args.columns = columns;
@@ -129,64 +147,66 @@ function setRows(count: i32, columns: i32, a: usize, b: usize, c: usize, y: usiz
   args.number = number;
 }
 
-/** Kernel T on n numbers in rows of `columns`. */
-function rows<T>(n: i32, columns: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool = false, number: f64 = 0): void {
+/** Runs kernel T on n numbers in rows of `columns`. */
+function runRows<T>(n: i32, columns: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool = false, number: f64 = 0): void {
   const count = n / columns;
   setRows(count, columns, a, b, c, y, accumulate, number);
   runWith((part: i32, parts: i32, work: usize): void => rowsPart<T>(part, parts, work), rowsParts(count, columns), rowsSlot(columns));
 }
 
+/** The number of parts of `count` rows. */
 function rowsParts(count: i32, columns: i32): i32 {
   return min(max(1, count), partsFor(<i32>min<i64>(i32.MAX_VALUE, <i64>count * columns), PART, MOST_PARTS));
 }
 
-/** Bytes of one slot, for the exponentials of a row: whole cache lines, so that no two threads write to one. */
+/** Bytes of a thread's work memory, for the exponentials of a row: whole cache lines, so that no two threads write to one line. */
 function rowsSlot(columns: i32): f64 {
   return columns > LONG ? 64 : <f64>((8 * (columns + 2) + 63) & -64);
 }
 
+/** Kernel T on some rows. */
 function rowsPart<T>(part: i32, parts: i32, work: usize): void {
   const end = cut(args.count, part + 1, parts, 1);
-  for (let r = cut(args.count, part, parts, 1); r < end; r++) row<T>(r, args.columns, work);
+  for (let r = cut(args.count, part, parts, 1); r < end; r++) computeRow<T>(r, args.columns, work);
 }
 
 export function softmax(n: i32, classes: i32, x: usize, y: usize): void {
-  rows<Softmax>(n, classes, x, 0, 0, y);
+  runRows<Softmax>(n, classes, x, 0, 0, y);
 }
 
 export function softmaxGrad(n: i32, classes: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void {
-  rows<SoftmaxGrad>(n, classes, y, dy, 0, dx, accumulate);
+  runRows<SoftmaxGrad>(n, classes, y, dy, 0, dx, accumulate);
 }
 
 export function logSoftmax(n: i32, classes: i32, x: usize, y: usize): void {
-  rows<LogSoftmax>(n, classes, x, 0, 0, y);
+  runRows<LogSoftmax>(n, classes, x, 0, 0, y);
 }
 
 export function logSoftmaxGrad(n: i32, classes: i32, y: usize, dy: usize, dx: usize, accumulate: bool): void {
-  rows<LogSoftmaxGrad>(n, classes, y, dy, 0, dx, accumulate);
+  runRows<LogSoftmaxGrad>(n, classes, y, dy, 0, dx, accumulate);
 }
 
 export function crossEntropy(n: i32, classes: i32, smoothing: f64, x: usize, labels: usize, losses: usize): void {
-  rows<CrossEntropy>(n, classes, x, labels, 0, losses, false, smoothing);
+  runRows<CrossEntropy>(n, classes, x, labels, 0, losses, false, smoothing);
 }
 
 export function crossEntropyGrad(
   n: i32, classes: i32, smoothing: f64, x: usize, labels: usize, dlosses: usize, dx: usize, accumulate: bool,
 ): void {
-  rows<CrossEntropyGrad>(n, classes, x, labels, dlosses, dx, accumulate, smoothing);
+  runRows<CrossEntropyGrad>(n, classes, x, labels, dlosses, dx, accumulate, smoothing);
 }
 
 export function standardiseRows(n: i32, columns: i32, x: usize, epsilon: f64, y: usize, rates: usize): void {
-  rows<Standardised>(n, columns, x, rates, 0, y, false, epsilon);
+  runRows<Standardised>(n, columns, x, rates, 0, y, false, epsilon);
 }
 
 export function standardiseRowsGrad(n: i32, columns: i32, y: usize, rates: usize, dy: usize, dx: usize, accumulate: bool): void {
-  rows<StandardisedGrad>(n, columns, y, rates, dy, dx, accumulate);
+  runRows<StandardisedGrad>(n, columns, y, rates, dy, dx, accumulate);
 }
 
-/** What kernel T makes of row r of n numbers; all but one branch are gone when this is compiled. */
-function row<T>(r: i32, n: i32, work: usize): void {
-  const at: usize = 4 * <usize>r * <usize>n, one: usize = 4 * <usize>r; // where the row begins; where its one number is
+/** Computes row r, of n numbers, of kernel T. The compiler keeps the branch of T only. */
+function computeRow<T>(r: i32, n: i32, work: usize): void {
+  const at: usize = 4 * <usize>r * <usize>n, one: usize = 4 * <usize>r; // offsets of the row, and of its number in arrays [count]
   const a = args.a + at;
   const b = args.b, c = args.c;
   const y = args.y + at;
@@ -194,24 +214,24 @@ function row<T>(r: i32, n: i32, work: usize): void {
   const number = args.number;
   if (idof<T>() == idof<Softmax>()) {
     const top = largest(n, a);
-    if (n > LONG) return fill<LongSoftmax>(n, a, a, y, add, exponentials(n, a, top, 0), 0, 0, top);
-    return fill<Softmax>(n, work, a, y, add, exponentials(n, a, top, work), 0, 0);
+    if (n > LONG) return fill<LongSoftmax>(n, a, a, y, add, sumExponentials(n, a, top, 0), 0, 0, top);
+    return fill<Softmax>(n, work, a, y, add, sumExponentials(n, a, top, work), 0, 0);
   }
   if (idof<T>() == idof<SoftmaxGrad>()) return fill<SoftmaxGrad>(n, a, b + at, y, add, total<Products>(n, a, b + at, 0), 0, 0);
   if (idof<T>() == idof<LogSoftmax>()) {
     const top = largest(n, a);
-    return fill<Shifted>(n, a, a, y, add, top + logOf(exponentials(n, a, top, 0)), 0, 0);
+    return fill<Shifted>(n, a, a, y, add, top + logOf(sumExponentials(n, a, top, 0)), 0, 0);
   }
   if (idof<T>() == idof<LogSoftmaxGrad>()) return fill<LogSoftmaxGrad>(n, a, b + at, y, add, total<Sum>(n, b + at, a, 0), 0, 0);
   if (idof<T>() == idof<CrossEntropy>()) {
     const top = largest(n, a);
-    const shift = top + logOf(exponentials(n, a, top, 0));
+    const shift = top + logOf(sumExponentials(n, a, top, 0));
     let loss = number < 1 ? (1 - number) * (shift - <f64>load<f32>(a + 4 * <usize>load<i32>(b + one))) : 0; // 0·∞ is 0
     if (number > 0) loss += (number / n) * (n * shift - total<Sum>(n, a, a, 0));
     return store<f32>(args.y + one, <f32>loss);
   }
   if (idof<T>() == idof<CrossEntropyGrad>()) {
-    const long = n > LONG, top = largest(n, a), sum = exponentials(n, a, top, long ? 0 : work);
+    const long = n > LONG, top = largest(n, a), sum = sumExponentials(n, a, top, long ? 0 : work);
     const labelled: usize = 4 * <usize>load<i32>(b + one), dloss = <f64>load<f32>(c + one);
     const before = add ? <f64>load<f32>(y + labelled) : 0;
     const logit = <f64>load<f32>(a + labelled);
@@ -231,36 +251,33 @@ function row<T>(r: i32, n: i32, work: usize): void {
   fill<StandardisedGrad>(n, a, c + at, y, add, sum / n, dot / n, load<f64>(b + 2 * one));
 }
 
-/** Pieces of a row that are added up apart, so that one long row has parts too. */
-function pieces(outer: i32, n: i32): i32 {
+/** The number of pieces of a row that are summed separately, so that one long row has several parts. */
+function piecesOf(outer: i32, n: i32): i32 {
   return outer >= 16 ? 1 : partsFor(n, PART, 16);
-}
-
-/** Work memory for one total of each piece of each row. */
-function totalsOf(outer: i32, count: i32): usize {
-  return sharedMemory(8 * <f64>outer * <f64>count);
 }
 
 /** y [outer] (+)= scale·Σₙ x [outer, n]. */
 export function sumRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accumulate: bool): void {
-  const count = pieces(outer, n);
+  const count = piecesOf(outer, n);
   if (count == 1) return sumWholeRows(outer, n, x, y, scale, accumulate);
   const work = sumPieces(outer, n, x, 0);
   for (let o = 0; o < outer; o++) storeSum(y + 4 * <usize>o, addPieces(count, work + 8 * <usize>(o * count)) * scale, accumulate);
 }
 
+/** to (+)= sum, rounded once. */
 // @ts-ignore: decorator
 @inline
 function storeSum(to: usize, sum: f64, accumulate: bool): void {
   store<f32>(to, <f32>(accumulate ? <f64>load<f32>(to) + sum : sum));
 }
 
-/** The same if rows are not cut. */
+/** The same for rows that are not cut into pieces. */
 function sumWholeRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accumulate: bool): void {
   setRows(outer, n, x, 0, 0, y, accumulate, scale);
   run(wholeRowsPart, rowsParts(outer, n), 0, 0);
 }
 
+/** The sums of some rows. */
 function wholeRowsPart(part: i32, parts: i32, _work: usize): void {
   const n = args.columns, end = cut(args.count, part + 1, parts, 1);
   for (let o = cut(args.count, part, parts, 1); o < end; o++) {
@@ -271,29 +288,30 @@ function wholeRowsPart(part: i32, parts: i32, _work: usize): void {
 
 /** y [1] (+)= Σ a·b. */
 export function dot(n: i32, a: usize, b: usize, y: usize, accumulate: bool): void {
-  storeSum(y, addPieces(pieces(1, n), sumPieces(1, n, a, b)), accumulate);
+  storeSum(y, addPieces(piecesOf(1, n), sumPieces(1, n, a, b)), accumulate);
 }
 
 /** Σ x². */
 export function sumOfSquares(n: i32, x: usize): f64 {
-  return addPieces(pieces(1, n), sumPieces(1, n, x, x));
+  return addPieces(piecesOf(1, n), sumPieces(1, n, x, x));
 }
 
-/** The sum of a row, of its pieces in their order. */
+/** The sum of `count` totals at `at`, in their order. */
 function addPieces(count: i32, at: usize): f64 {
   let sum: f64 = 0;
   for (let i = 0; i < count; i++, at += 8) sum += load<f64>(at);
   return sum;
 }
 
-/** Sums of the pieces of rows of x or, if y is not 0, of x·y: one total (f64) for each piece. Returns where they are. */
+/** Sums the pieces of the rows of x or, if y is not 0, of x·y. Returns the address of the totals (f64), one for each piece. */
 function sumPieces(outer: i32, n: i32, x: usize, y: usize): usize {
-  const count = pieces(outer, n), totals = totalsOf(outer, count);
+  const count = piecesOf(outer, n), totals = reserveShared(8 * <f64>outer * <f64>count);
   setRows(outer * count, n, x, y, <usize>count, totals, false, 0);
   run(sumPiecesPart, min(max(1, outer * count), partsFor(<i32>min<i64>(i32.MAX_VALUE, <i64>outer * n), PART, MOST_PARTS)), 0, 0);
   return totals;
 }
 
+/** The totals of some pieces. */
 function sumPiecesPart(part: i32, parts: i32, _work: usize): void {
   const end = cut(args.count, part + 1, parts, 1);
   const count = <i32>args.c, n = args.columns;

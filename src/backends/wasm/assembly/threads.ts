@@ -74,28 +74,29 @@ const SEQUENCE: usize = 448; // i32: the number of the job; a thread that goes o
 /** Generations that fit below the module's own data (memoryBase, see the build script). */
 export const GENERATIONS: i32 = 48;
 
-/** How often a thread looks for the next job, or the caller for the end of this one, before it sleeps. */
+/** A worker checks this number of times for the next job before it sleeps. The caller checks as often for the end of the job. */
 const LOOKS: i32 = 200000;
-/** The caller waits in windows of so many milliseconds, */
+/** The caller waits in windows of this length in milliseconds. */
 const WINDOW: f64 = 100;
-/** gives up after so many of them without progress, */
+/** The caller gives up after this number of windows without progress, */
 const PATIENCE: i32 = 16;
-/** or after so many times the average duration of its own parts, if that is longer. */
+/** or after this number times the average duration of its own parts, if that is longer. */
 const PATIENCE_PARTS: f64 = 8;
 
-let threads: i32 = 1;
-let mostThreads: i32 = 1;
+// The state of this thread. `setThreads`, `nextGeneration`, `run` and `serve` set it.
+
+/** Threads that take parts, and the largest number ever set; workers that were started, the caller included. */
+let threads: i32 = 1, mostThreads: i32 = 1, started: i32 = 1;
+/** True if the caller may block. */
 let maySleep: bool = true;
-let started: i32 = 1;
-let generation: i32 = 0;
-/** The address of this generation's control block. */
-let control: usize = BLOCKS;
-/** The caller is inside a job with workers; a worker holds a part. */
+/** The current generation of workers, and the address of its control block. */
+let generation: i32 = 0, control: usize = BLOCKS;
+/** In the caller: true during a job with workers. In a worker: true while it holds a part. */
 let busy: bool = false;
 
 /**
- * Sets how many threads take parts, the caller included. Workers are not stopped: a worker that does not know the new number yet may take
- * one more part, and computes it as well as any other. `sleep`: whether the caller may block.
+ * Sets the number of threads that take parts, the caller included. `sleep`: true if the caller may block. Workers are not stopped: a worker
+ * that has not seen the new number yet may take one more part, which it computes correctly.
  */
 export function setThreads(count: i32, sleep: bool): void {
   threads = count;
@@ -104,7 +105,7 @@ export function setThreads(count: i32, sleep: bool): void {
   atomic.store<i32>(THREADS, count);
 }
 
-/** Moves on to new workers: the next job starts them. False if there are no blocks left; then jobs run in the calling thread only. */
+/** Begins a new generation: the next job starts new workers. Returns false if no block is left; then jobs run in the calling thread only. */
 export function nextGeneration(): bool {
   started = 1;
   if (generation + 1 == GENERATIONS) {
@@ -116,43 +117,43 @@ export function nextGeneration(): bool {
   return true;
 }
 
-/** The first of n items that belongs to part `part`; a multiple of `unit`. */
+/** The first of n items of part `part`, a multiple of `unit`. Part `part` has items cut(…, part, …) … cut(…, part + 1, …) - 1. */
 export function cut(n: i32, part: i32, parts: i32, unit: i32): i32 {
   const units = (<i64>n + unit - 1) / unit;
   return <i32>min<i64>(n, ((units * part) / parts) * unit);
 }
 
-/** The number of parts for n items if a part should have at least `least`. */
+/** The number of parts, from 1 to `most`, that gives each part at least `least` of n items. */
 export function partsFor(n: i32, least: i32, most: i32): i32 {
   return max(1, min(most, n / least));
 }
 
-/** The number of threads, for work whose result does not depend on how it is cut. */
+/** The number of threads. Only work whose result does not depend on the number of parts may read it. */
 export function threadCount(): i32 {
   return threads;
 }
 
 /**
- * How many threads can take part in a job of `parts` parts at once: the slots of work memory it needs. Counts every thread that was ever
- * asked for, since a worker that does not know yet that fewer threads are wanted may still take a part.
+ * The number of threads that can take parts of a job of `parts` parts at once, each with a slot of work memory. Counts the largest number of
+ * threads ever set: a worker that has not seen a smaller number yet may still take a part.
  */
 export function slots(parts: i32): i32 {
   return max(1, min(parts, mostThreads));
 }
 
-/** Work memory that all threads share. */
-export function sharedMemory(bytes: f64): usize {
+/** Reserves work memory that all threads share. Returns its address. Throws a MemoryError if the memory is too short. */
+export function reserveShared(bytes: f64): usize {
   return workMemory(0, bytes);
 }
 
-/** Work memory for a job of `parts` parts: `size` bytes for each thread that can take parts at once. */
-export function slotMemory(parts: i32, size: f64): usize {
+/** Reserves work memory for a job of `parts` parts: `size` bytes for each thread that can take parts at once. Returns its address. */
+export function reserveSlots(parts: i32, size: f64): usize {
   return workMemory(1, size * <f64>slots(parts));
 }
 
-/** Runs all parts of a kernel, with `size` bytes of work memory for each thread. */
+/** Runs all parts of a kernel. Reserves `size` bytes of work memory for each thread. */
 export function runWith(job: Part, parts: i32, size: f64): void {
-  run(job, parts, slotMemory(parts, size), <usize>size);
+  run(job, parts, reserveSlots(parts, size), <usize>size);
 }
 
 /** Runs all parts of a kernel. Each thread that takes parts owns one slot of work memory: `slots(parts)` slots of `size` bytes at `work`. */
@@ -206,7 +207,7 @@ function waitFor(parts: i32, average: f64): void {
     } else {
       while (now() - began < WINDOW && atomic.load<i32>(control + FINISHED) == done) {}
     }
-    // A window that took much longer says that this thread did not run either: the machine is busy, or was asleep.
+    // A window that took much longer does not count: the OS did not run this thread either.
     if (now() - began < 1.5 * WINDOW) windows += 1;
     if (windows > patience) {
       busy = false;
@@ -224,7 +225,7 @@ export function settle(): void {
   busy = false;
 }
 
-/** The number of parts that no thread has claimed. */
+/** The number of parts of a ticket that no thread has claimed. */
 // @ts-ignore: decorator
 @inline
 function left(ticket: i64): i32 {
@@ -253,7 +254,7 @@ function takeParts(thread: i32): i32 {
   return count;
 }
 
-/** Claims a part. The ticket as it was before says which, if one was left. */
+/** Claims a part. Returns the ticket before the claim, which gives the number of the part, if one was left. */
 // @ts-ignore: decorator
 @inline
 function claim(thread: i32): i64 {
@@ -266,7 +267,7 @@ function finish(): void {
   if (atomic.load<i32>(control + WAITING) != 0) atomic.notify(control + FINISHED, 1);
 }
 
-/** What a worker thread runs for ever. Threads count from 1. */
+/** The loop of worker number `thread` (from 1). Never returns. */
 export function serve(thread: i32, generation: i32): void {
   control = BLOCKS + BLOCK * <usize>generation;
   for (;;) {
@@ -283,12 +284,12 @@ export function serve(thread: i32, generation: i32): void {
   }
 }
 
-/** The address for a trapped worker's message: at most 255 bytes and a 0. */
+/** The address to which a trapped worker writes its message: at most 255 bytes and a 0. */
 export function messageAt(): usize {
   return MESSAGE;
 }
 
-/** After a trap in a worker: the part that it held, if any, is finished and has failed. */
+/** After a trap in a worker: counts the part that it held, if any, as finished and as failed. */
 export function partFailed(): void {
   if (!busy) return;
   busy = false;
@@ -301,14 +302,14 @@ const TRAP_IN_WORKER: i32 = 1;
 const STOP_IN_WORKER: i32 = 2;
 const TRAP_IN_CALLER: i32 = 3;
 
-/** For tests: the next part of the named kind of thread traps (1: a worker's, 3: the caller's) or never ends (2: a worker's). */
+/** For tests: the next part of a worker traps (1), the next part of a worker never ends (2), or the next part of the caller traps (3). */
 export function injectFault(kind: i32): void {
   atomic.store<i32>(FAULT, kind);
 }
 
 function injectInCaller(): void {
   if (atomic.cmpxchg<i32>(FAULT, TRAP_IN_CALLER, 0) == TRAP_IN_CALLER) unreachable();
-  for (let i = 0; i < 1_000_000_000 && atomic.load<i32>(FAULT) > 0; i++) {} // leave workers the time to claim the part that fails
+  for (let i = 0; i < 1_000_000_000 && atomic.load<i32>(FAULT) > 0; i++) {} // wait until a worker has claimed a part
 }
 
 function injectInWorker(): void {

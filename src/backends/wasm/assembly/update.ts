@@ -1,9 +1,15 @@
-// One pass over a parameter p, its gradient g and its state, as kernels/update.ts: in double precision.
+// The update of one parameter by an optimizer: one pass over the parameter p, its gradient g and its state (s, v).
+//
+// - Vectors: two numbers, computed in float64 and rounded when stored. Parts: ranges that begin at multiples of 16 numbers (a cache line).
+//   No work memory.
+// - One loop, compiled once for each optimizer with the branches of the others left out.
+//
+// Sources: Kingma and Ba 2015 (Adam); Tieleman and Hinton 2012 (RMSProp); Sutskever et al. 2013 (momentum, Nesterov).
 
 import { read, write } from "./pairs";
 import { ARGUMENTS, cut, partsFor, run } from "./threads";
 
-/** Numbers worth a part. */
+/** A part has at least this number of elements. */
 const PART: i32 = 1 << 14;
 const MOST_PARTS: i32 = 64;
 
@@ -11,11 +17,11 @@ class Sgd {}
 class Adam {}
 class Rmsprop {}
 
-/** n parameters, their gradients, up to two arrays of state, and the numbers that all share. */
+/** The arguments of the parts: n numbers of p, g, s and v, and the numbers that they share. */
 @unmanaged
 class Arguments {
   n: i32;
-  /** Whether sgd looks ahead (Nesterov). */
+  /** True if sgd uses Nesterov momentum. */
   ahead: bool;
   p: usize;
   g: usize;
@@ -29,6 +35,7 @@ class Arguments {
 }
 const args = changetype<Arguments>(ARGUMENTS);
 
+/** Runs the update T. */
 function update<T>(n: i32, p: usize, g: usize, s: usize, v: usize): void {
   args.n = n;
   args.p = p;
@@ -38,6 +45,7 @@ function update<T>(n: i32, p: usize, g: usize, s: usize, v: usize): void {
   run((part: i32, parts: i32, _work: usize): void => updatePart<T>(part, parts), partsFor(n, PART, MOST_PARTS), 0, 0);
 }
 
+/** The update T of some numbers. */
 function updatePart<T>(part: i32, parts: i32): void {
   const begin: usize = 4 * <usize>cut(args.n, part, parts, 16), end: usize = 4 * <usize>cut(args.n, part + 1, parts, 16);
   const ps = args.p, gs = args.g, ss = args.s, vs = args.v;
@@ -77,6 +85,7 @@ export function sgdMomentum(n: i32, p: usize, g: usize, v: usize, rate: f64, mom
   update<Sgd>(n, p, g, 0, v);
 }
 
+/** v = β₂·v + (1 − β₂)·g², m = β₁·m + (1 − β₁)·g, p −= rate·(m / first) / (√(v / second) + ε). */
 export function adam(
   n: i32, p: usize, g: usize, m: usize, v: usize, rate: f64, beta1: f64, beta2: f64, epsilon: f64, first: f64, second: f64,
 ): void {
@@ -88,6 +97,7 @@ export function adam(
   update<Adam>(n, p, g, v, m);
 }
 
+/** s = ρ·s + (1 − ρ)·g², v = momentum·v + g / (√s + ε), p −= rate·v. */
 export function rmsprop(
   n: i32, p: usize, g: usize, s: usize, v: usize, rate: f64, rho: f64, momentum: f64, epsilon: f64,
 ): void {
