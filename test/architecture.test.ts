@@ -106,3 +106,39 @@ test("imports make no circle", () => {
   };
   expect(files.map((file) => circleFrom(file, [])).filter((circle) => circle !== null)).toEqual([]);
 });
+
+const MOST_FILE_LINES = 400;
+const MOST_FUNCTION_LINES = 60;
+/** The functions that may be longer, with the reason. */
+const longFunctions = new Map([
+  [
+    "backends/wasm/assembly/conv.ts convolveStrips",
+    "V8 keeps the values of its loops in registers only if they are in one function",
+  ],
+  [
+    "backends/wasm/assembly/tile.ts tilePanels",
+    "its end is written twice; with a condition inside the end, V8 keeps the sums in memory",
+  ],
+]);
+
+/** The number of lines of each function with a body, by file and name. */
+function functionLines(file: string): [string, number][] {
+  const source = ts.createSourceFile(file, readFileSync(resolve(root, file), "utf8"), ts.ScriptTarget.Latest, true);
+  const found: [string, number][] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && "body" in node && node.body !== undefined) {
+      const [first, last] = [node.getStart(source), node.end].map((at) => source.getLineAndCharacterOfPosition(at).line);
+      found.push([`${file} ${node.name?.getText() ?? "(anonymous)"}`, last! - first! + 1]);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+test("a file has at most 400 lines, and a function at most 60 unless the list gives the reason", () => {
+  const lengths = files.map((file) => [file, readFileSync(resolve(root, file), "utf8").trimEnd().split("\n").length] as const);
+  expect(lengths.filter(([, lines]) => lines > MOST_FILE_LINES)).toEqual([]);
+  const long = files.flatMap(functionLines).filter(([, lines]) => lines > MOST_FUNCTION_LINES);
+  expect(long.map(([name]) => name).sort()).toEqual([...longFunctions.keys()].sort());
+});

@@ -7,6 +7,7 @@ import {
   readOptions,
   readPair,
   readTensor,
+  type Shape,
   ShapeError,
   show,
   sizeOf,
@@ -14,7 +15,7 @@ import {
 } from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
 import { record } from "./record.ts";
-import { checkExtent, exactPadding, type Padding, type Pair, readPadding, readSides, spanOf } from "./windows.ts";
+import { checkExtent, exactPadding, type Padding, type Pair, readPadding, readSides, type Sides, spanOf } from "./windows.ts";
 
 /**
  * Strides (default 1), dilations (1), padding ("valid"), output padding (0), groups (1), and a bias [outputs] that is added at
@@ -52,19 +53,8 @@ export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTrans
     bias,
   } = readOptions(who, options, ["strides", "dilations", "padding", "outputPadding", "groups", "bias"]);
   const [batch = 0, height = 0, width = 0, channels = 0] = x.shape;
-  const [kernelHeight = 0, kernelWidth = 0, share = 0, outChannels = 0] = kernel.shape;
-  if (
-    x.shape.length !== 4 ||
-    kernel.shape.length !== 4 ||
-    !(Number.isInteger(groups) && groups >= 1) ||
-    outChannels !== channels ||
-    channels % groups !== 0
-  ) {
-    throw new ShapeError(
-      who,
-      `x ${show(x.shape)}, kernel ${show(kernel.shape)}, groups ${describe(groups)}: need [batch, height, width, channels] and [kernelHeight, kernelWidth, outputs/groups, channels], channels a multiple of groups`,
-    );
-  }
+  const [kernelHeight = 0, kernelWidth = 0, share = 0] = kernel.shape;
+  checkShapes(who, x.shape, kernel.shape, groups);
   const outputs = share * groups;
   checkBias(who, bias, outputs);
   const strides = readPair(who, "strides", stride);
@@ -73,28 +63,8 @@ export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTrans
   const [[strideY, strideX], [dilationY, dilationX], [moreY, moreX]] = [strides, dilations, outputPadding];
   const padding = exactPadding(who, given);
   const sides = readPadding(who, padding);
-
-  /** How many pixels an axis of n has afterwards, and how many are cut off before the first. */
-  const grown = (n: number, k: number, stride: number, dilation: number, more: number, axis: 0 | 1): [number, number] => {
-    const span = spanOf(who, k, stride, dilation);
-    const side = sides[axis];
-    const same = Math.max(span - stride, 0);
-    const [before, after] =
-      side === "valid" ? [0, 0] : side === "same" ? [Math.floor(same / 2), Math.ceil(same / 2)] : readSides(who, side);
-    readCount(who, "outputPadding", more, 0, side === "same" ? 0 : stride - 1);
-    const whole = (n - 1) * stride + span;
-    checkExtent(who, whole + more + stride);
-    const out = side === "same" ? n * stride : whole - before - after + more;
-    if (n === 0 || out < 1) {
-      throw new ShapeError(
-        who,
-        `x ${show(x.shape)}: a window of ${span} with stride ${stride} and padding [${before}, ${after}] makes no pixel of ${n}`,
-      );
-    }
-    return [out, before];
-  };
-  const [outHeight, padTop] = grown(height, kernelHeight, strideY, dilationY, moreY, 0);
-  const [outWidth, padLeft] = grown(width, kernelWidth, strideX, dilationX, moreX, 1);
+  const [outHeight, padTop] = grownAxis(who, x.shape, height, kernelHeight, strideY, dilationY, moreY, sides[0]);
+  const [outWidth, padLeft] = grownAxis(who, x.shape, width, kernelWidth, strideX, dilationX, moreX, sides[1]);
   const shape = [batch, outHeight, outWidth, outputs];
   checkSize(who, shape);
   // The convolution that leads back: its image is y, its result has the shape of x.
@@ -120,8 +90,7 @@ export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTrans
   if (bias !== undefined) kernels.sumGrad({ outer: 1, n: y.length / outputs, inner: outputs }, bias.data, y, 1, false);
   kernels.conv2dInputGrad(sizes, x.data, kernel.data, y, bias !== undefined);
   const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
-  const attributes = { strides, dilations, padding, outputPadding, groups };
-  return record(who, attributes, inputs, shape, y, (dy, into) => {
+  return record(who, { strides, dilations, padding, outputPadding, groups }, inputs, shape, y, (dy, into) => {
     into(x, (dx, accumulate) => {
       const to = accumulate ? alloc(dx.length) : dx;
       kernels.conv2d(sizes, dy, kernel.data, null, to);
@@ -130,4 +99,41 @@ export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTrans
     into(kernel, (dkernel, accumulate) => kernels.conv2dKernelGrad(sizes, dy, x.data, dkernel, accumulate));
     pushBias(bias, dy, into);
   });
+}
+
+/** Throws unless x is [batch, height, width, channels] and the kernel fits to it. */
+function checkShapes(who: string, x: Shape, kernel: Shape, groups: number): void {
+  const channels = x[3] ?? 0;
+  const fits = x.length === 4 && kernel.length === 4 && kernel[3] === channels;
+  if (fits && Number.isInteger(groups) && groups >= 1 && channels % groups === 0) return;
+  throw new ShapeError(
+    who,
+    `x ${show(x)}, kernel ${show(kernel)}, groups ${describe(groups)}: need [batch, height, width, channels] and [kernelHeight, kernelWidth, outputs/groups, channels], channels a multiple of groups`,
+  );
+}
+
+/** The pixels of the output along an axis of n pixels, and the pixels that padding cuts off before the first. */
+function grownAxis(
+  who: string,
+  x: Shape,
+  n: number,
+  k: number,
+  stride: number,
+  dilation: number,
+  outputPadding: number,
+  side: Sides,
+): [out: number, before: number] {
+  const span = spanOf(who, k, stride, dilation);
+  const same = Math.max(span - stride, 0);
+  const [before, after] =
+    side === "valid" ? [0, 0] : side === "same" ? [Math.floor(same / 2), Math.ceil(same / 2)] : readSides(who, side);
+  readCount(who, "outputPadding", outputPadding, 0, side === "same" ? 0 : stride - 1);
+  const whole = (n - 1) * stride + span;
+  checkExtent(who, whole + outputPadding + stride);
+  const out = side === "same" ? n * stride : whole - before - after + outputPadding;
+  if (n > 0 && out >= 1) return [out, before];
+  throw new ShapeError(
+    who,
+    `x ${show(x)}: a window of ${span} with stride ${stride} and padding [${before}, ${after}] makes no pixel of ${n}`,
+  );
 }

@@ -14,7 +14,7 @@ export type Padding = number | "same" | "valid" | readonly [readonly [number, nu
 export type Padding1d = number | "same" | "valid" | readonly [number, number];
 
 /** The padding of one axis. */
-type Sides = "same" | "valid" | readonly [number, number];
+export type Sides = "same" | "valid" | readonly [number, number];
 
 /** One number for both directions, or [down, across]. */
 export type Pair = number | readonly [number, number];

@@ -151,25 +151,30 @@ export function optimizerOf(
     state: () => ({ steps, arrays: arrays() }),
     restore: (saved): void => {
       const own = arrays();
-      readObject(who, "the saved state", saved);
-      if (!(saved.arrays instanceof Map))
-        throw new ValueError(who, `the saved state's arrays must be a Map, got ${describe(saved.arrays)}`);
-      readCount(who, "the saved state's steps", saved.steps, 0);
-      const surplus = [...saved.arrays.keys()].find((name) => !own.has(name));
-      if (surplus !== undefined)
-        throw new ValueError(who, `the saved state holds "${surplus}"; it belongs to another model or optimizer`);
-      for (const [name, array] of own) {
-        const numbers = saved.arrays.get(name);
-        if (numbers === undefined)
-          throw new ValueError(who, `the saved state has no "${name}"; it belongs to another model or optimizer`);
-        readNumbers(who, `"${name}"`, numbers);
-        if (numbers.length !== array.length)
-          throw new ShapeError(who, `"${name}" has ${numbers.length} numbers, need ${array.length}`);
-      }
+      checkSaved(who, saved, own);
       for (const [name, array] of own) array.set(saved.arrays.get(name)!);
       steps = saved.steps;
     },
   };
+}
+
+/** Throws unless a saved state has an array of the right length for each of the optimizer's own, and no other. */
+function checkSaved(who: string, saved: Parameters<Optimizer["restore"]>[0], own: ReadonlyMap<string, Numbers>): void {
+  readObject(who, "the saved state", saved);
+  if (!(saved.arrays instanceof Map))
+    throw new ValueError(who, `the saved state's arrays must be a Map, got ${describe(saved.arrays)}`);
+  readCount(who, "the saved state's steps", saved.steps, 0);
+  const surplus = [...saved.arrays.keys()].find((name) => !own.has(name));
+  if (surplus !== undefined)
+    throw new ValueError(who, `the saved state holds "${surplus}"; it belongs to another model or optimizer`);
+  for (const [name, array] of own) {
+    const numbers = saved.arrays.get(name);
+    if (numbers === undefined)
+      throw new ValueError(who, `the saved state has no "${name}"; it belongs to another model or optimizer`);
+    readNumbers(who, `"${name}"`, numbers);
+    if (numbers.length !== array.length)
+      throw new ShapeError(who, `"${name}" has ${numbers.length} numbers, need ${array.length}`);
+  }
 }
 
 /** The factor that a schedule gives for a step, checked before anything changes. */

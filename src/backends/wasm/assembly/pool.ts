@@ -167,15 +167,7 @@ function giveRow(b: i32, oy: i32, add: bool): void {
     const lines = ky1 - ky0;
     let c: usize = 0;
     if (lines == 2 && taps == 2) {
-      for (; c + 16 <= pixel; c += 16) {
-        const best = v128.load(y + c);
-        const isNaN = f32x4.ne(best, best);
-        let d = v128.load(dy + c);
-        d = give(x + c, toDx, best, isNaN, d, add);
-        d = give(x + c + across, toDx, best, isNaN, d, add);
-        d = give(x + c + down, toDx, best, isNaN, d, add);
-        give(x + c + down + across, toDx, best, isNaN, d, add);
-      }
+      for (; c + 16 <= pixel; c += 16) giveToFour(x + c, across, down, toDx, v128.load(y + c), v128.load(dy + c), add);
     }
     for (; c + 16 <= pixel; c += 16) {
       const best = v128.load(y + c);
@@ -246,6 +238,17 @@ function giveToTotals(oy: i32, ox: i32, x: usize, window: usize, totals: usize):
     const to = totals + 2 * at;
     store<f64>(to, load<f64>(to) + <f64>load<f32>(args.dy + window * pixel + c));
   }
+}
+
+/** Gives d to the first of the 2 × 2 taps at x that holds `best`, the window's maximum. */
+// @ts-ignore: decorator
+@inline
+function giveToFour(x: usize, across: usize, down: usize, toDx: usize, best: v128, d: v128, add: bool): void {
+  const isNaN = f32x4.ne(best, best);
+  d = give(x, toDx, best, isNaN, d, add);
+  d = give(x + across, toDx, best, isNaN, d, add);
+  d = give(x + down, toDx, best, isNaN, d, add);
+  give(x + down + across, toDx, best, isNaN, d, add);
 }
 
 /**
