@@ -121,7 +121,7 @@ const unaries = [...Object.keys(ofOneTensor), "straightThroughSign", "keep", "st
 const image = (): h.Tensor => t(1, 4, 4, 2);
 /** The layers that check what a model or a block hands on. */
 const partOfModel =
-  /^(basicBlock|bottleneck|invertedResidual|cifarResNet|squeezeExcite|optionAShortcut|sequential|residual|batchNorm|(depthwiseC|c)onv2d|dense|scope|create|stochasticDepth)/;
+  /^(basicBlock|bottleneck|invertedResidual|cifarResNet|resNet|mobileNetV2|mobileNetV3|efficientNet|squeezeExcite|optionAShortcut|sequential|residual|batchNorm|(depthwiseC|c)onv2d|dense|scope|create|stochasticDepth|dropout)/;
 const residualOptions = (): models.ResidualOptions => ({
   stride: 2,
   epsilon: 1e-5,
@@ -135,6 +135,8 @@ const modelOptions = (): models.ModelOptions => ({
   width: 0.25,
   dropout: 0.5,
   stochasticDepth: 0.5,
+  epsilon: 1e-5,
+  momentum: 0.9,
   random: random(),
 });
 const layers: [string, Call][] = [
@@ -182,6 +184,10 @@ const layers: [string, Call][] = [
     ],
     partOfModel,
   ),
+  call("models.resNet", models.resNet, () => [vars(), 18, modelOptions()], partOfModel),
+  call("models.mobileNetV2", models.mobileNetV2, () => [vars(), modelOptions()], partOfModel),
+  call("models.mobileNetV3", models.mobileNetV3, () => [vars(), "small", modelOptions()], partOfModel),
+  call("models.efficientNet", models.efficientNet, () => [vars(), 0, modelOptions()], partOfModel),
   call("models.cifarResNet", models.cifarResNet, () => [vars(), 8, { ...modelOptions(), shortcutZeros: "after" }], partOfModel),
   call("nn.sequential", nn.sequential, () => [h.relu, h.relu]),
   call("nn.residual", nn.residual, () => [h.relu, h.relu]),

@@ -30,8 +30,13 @@ type Options = models.CifarResNetOptions;
 /** A family member by its name in the golden files. Dropout and stochastic depth are off. */
 export function build(vars: VariableCreator, name: string, given: Options = {}): Layer {
   const options = { dropout: 0, stochasticDepth: 0, ...given };
-  const [, depth] = /^resnet(\d+)$/.exec(name) ?? [];
-  if (depth !== undefined) return models.cifarResNet(vars, Number(depth), options);
+  const [, family, member = ""] = /^([a-z]+(?:_v\d)?)_?(?:b?(\d+)|small|large)?$/.exec(name) ?? [];
+  if (family === "resnet" && [18, 34, 50, 101, 152].includes(Number(member)))
+    return models.resNet(vars, Number(member) as 18, options);
+  if (family === "resnet") return models.cifarResNet(vars, Number(member), options);
+  if (family === "mobilenet_v2") return models.mobileNetV2(vars, options);
+  if (family === "mobilenet_v3") return models.mobileNetV3(vars, name.endsWith("large") ? "large" : "small", options);
+  if (family === "efficientnet") return models.efficientNet(vars, Number(member), options);
   throw new Error(`no adapter for ${name}`);
 }
 

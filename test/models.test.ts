@@ -1,5 +1,26 @@
-import { survey } from "hashgrad";
-import { makeDivisible } from "hashgrad/models";
+import {
+  backward,
+  crossEntropy,
+  DenseVariables,
+  Generator,
+  inference,
+  mul,
+  randomNormal,
+  scope,
+  survey,
+  type Tensor,
+  training,
+} from "hashgrad";
+import {
+  efficientNet,
+  invertedResidual,
+  type ModelOptions,
+  makeDivisible,
+  mobileNetV2,
+  mobileNetV3,
+  resNet,
+} from "hashgrad/models";
+import type { Layer } from "hashgrad/nn";
 import { describe, expect, test } from "vitest";
 import { differences, type GoldenCase } from "./golden-cases.ts";
 import { build, runDifferences, sliceDifferences } from "./model-adapter.ts";
@@ -17,10 +38,9 @@ type Counted = {
 const counts = readModelFile<{ models: readonly Counted[]; variants: readonly Counted[]; makeDivisible: [number, number][] }>(
   "counts",
 );
-const built = /^resnet(20|32|44|56|110)/;
 
 describe("models have the parameter counts of torchvision", () => {
-  const all = [...counts.models, ...counts.variants].filter(({ name }) => built.test(name));
+  const all = [...counts.models, ...counts.variants];
   test.each(all.map((one) => [`${one.name} width ${one.width ?? 1}, ${one.classes ?? "default"} classes`, one] as const))(
     "%s",
     (_, { name, classes, width, parameters, kernels, runningStatistics }) => {
@@ -41,7 +61,9 @@ describe("models have the parameter counts of torchvision", () => {
   });
 });
 
-const files = ["resnet20", "resnet20-smh0.25"].map((name): [string, ModelFile] => [name, readModelFile(name)]);
+const names =
+  "resnet20 resnet18 mobilenet_v2 mobilenet_v2-w0.5-c10 mobilenet_v3_small efficientnet_b0 resnet20-smh0.25 mobilenet_v2-smh0.25";
+const files = names.split(" ").map((name): [string, ModelFile] => [name, readModelFile(name)]);
 const runs = files.flatMap(([, file]) => file.runs.map((run) => [run.id, file, run] as const));
 
 describe("inference, training, statistics and gradients are those of PyTorch", () => {
@@ -59,6 +81,58 @@ describe("inference, training, statistics and gradients are those of PyTorch", (
 describe("kernels are the golden slices of a product pool at fraction 0.25", () => {
   test.each(files.filter(([, file]) => file.pool !== undefined))("%s", (_, file) => {
     expect(sliceDifferences(file)).toEqual([]);
+  });
+});
+
+describe("dropout and stochastic depth", () => {
+  const image = randomNormal([4, 32, 32, 3], new Generator(1));
+
+  test("a model in training mode draws both from its generator, and inference mode draws nothing", () => {
+    const logits = (seed: number, run: (fn: () => Tensor) => Tensor, options: ModelOptions = {}): Float32Array => {
+      const model = mobileNetV2(new DenseVariables(), { width: 0.25, random: new Generator(seed), ...options });
+      return run(() => model(image)).toArray();
+    };
+    for (const options of [{ dropout: 0.5 }, { dropout: 0, stochasticDepth: 0.9 }]) {
+      expect(logits(1, training, options)).toEqual(logits(1, training, options));
+      expect(logits(1, training, options)).not.toEqual(logits(2, training, options));
+      expect(logits(1, inference, options)).toEqual(logits(2, inference, { dropout: 0, stochasticDepth: 0 }));
+    }
+  });
+
+  test("a block without a shortcut never drops its branch", () => {
+    const drop: Layer = (x) => mul(x, 0);
+    const [vars, x] = [new DenseVariables(), randomNormal([1, 4, 4, 8], new Generator(1))];
+    expect(invertedResidual(scope(vars, "with"), 8, 8, { drop })(x).toArray()).toEqual(x.toArray());
+    for (const [filters, stride] of [
+      [8, 2],
+      [16, 1],
+    ] as const) {
+      const block = invertedResidual(scope(vars, `without/${stride}`), 8, filters, { drop, stride });
+      expect(
+        block(x)
+          .toArray()
+          .some((v) => v !== 0),
+      ).toBe(true);
+    }
+  });
+});
+
+describe("other sizes", () => {
+  const models: [string, (vars: DenseVariables) => Layer][] = [
+    ["resNet 50", (vars) => resNet(vars, 50, { width: 0.125, classes: 7, channels: 1 })],
+    ["mobileNetV3 large", (vars) => mobileNetV3(vars, "large", { width: 0.25, classes: 7, channels: 1 })],
+    ["efficientNet B1", (vars) => efficientNet(vars, 1, { width: 0.25, classes: 7, channels: 1 })],
+  ];
+  test.each(models)("%s takes gray images of 33×47 pixels and trains", (_, build) => {
+    const vars = new DenseVariables();
+    const model = build(vars);
+    const loss = crossEntropy(
+      training(() => model(randomNormal([2, 33, 47, 1], new Generator(1)))),
+      [0, 6],
+    );
+    backward(loss);
+    const names = vars.parameters().flatMap(({ name, tensor }) => (tensor.grad === null ? [name] : []));
+    expect([Number.isFinite(loss.item()), names]).toEqual([true, []]);
   });
 });
 

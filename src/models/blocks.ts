@@ -1,41 +1,29 @@
-import {
-  batchNorm,
-  conv2d,
-  depthwiseConv2d,
-  type Layer,
-  optionAShortcut,
-  residual,
-  type ShortcutZeros,
-  type SqueezeExciteOptions,
-  sequential,
-  squeezeExcite,
-} from "../nn/index.ts";
+import * as nn from "../nn/index.ts";
 import { relu, relu6 } from "../ops/index.ts";
 import { readCount, readFunction, readOptions, ValueError } from "../tensor/index.ts";
-import { readCreator, scope, type VariableCreator } from "../variables/index.ts";
-import { INIT } from "./options.ts";
+import { type Initializer, readCreator, scope, type VariableCreator, varianceScaling } from "../variables/index.ts";
 
 /** What all blocks take. */
 export type BlockOptions = {
   /** Stride of the block (1). */
   readonly stride?: number;
-  /** Epsilon (1e-5) and momentum (0.9) of the block's batch normalization. */
+  /** Epsilon (1e-5) and momentum (0.9) of batch normalization. */
   readonly epsilon?: number;
   readonly momentum?: number;
-  /** Applied to the branch before the shortcut joins, such as `stochasticDepth(rate, random)`. Left out: nothing. */
-  readonly drop?: Layer;
+  /** Applied to a branch before its shortcut joins, such as `stochasticDepth(rate, random)`. Left out: nothing. */
+  readonly drop?: nn.Layer;
 };
 
-const OPTIONS = ["stride", "epsilon", "momentum", "drop"] as const;
+const identity: nn.Layer = (x) => x;
 
-/** `x` as it is: a layer that does nothing. */
-export const identity: Layer = (x) => x;
+/** How kernels start: normal with deviation √(2/fanOut), as torchvision's models. */
+const INIT: Initializer = /* @__PURE__ */ varianceScaling(2, "out", "normal");
 
-type ConvNormOptions = BlockOptions & { readonly activation?: Layer; readonly depthwise?: boolean };
+type ConvNormOptions = BlockOptions & { readonly activation?: nn.Layer; readonly depthwise?: boolean };
 
 /**
- * Convolution without bias, batch normalization, activation (none). Symmetric padding (k − 1)/2, as PyTorch pads; TensorFlow's "same"
- * differs at stride 2. Variables: `conv1/kernel` and `norm1/…` if `name` is "conv1", else `<name>/kernel` and `<name>Norm/…`.
+ * Convolution without bias, batch normalization, activation (none). Pads (k − 1)/2 on all sides, as PyTorch; TensorFlow's "same" differs
+ * at stride 2. Variables: `conv1/kernel` and `norm1/…` if `name` is "conv1", else `<name>/kernel` and `<name>Norm/…`.
  */
 export function convNorm(
   vars: VariableCreator,
@@ -43,14 +31,12 @@ export function convNorm(
   [channels, filters]: readonly [number, number],
   kernelSize: number,
   { stride = 1, epsilon = 1e-5, momentum = 0.9, activation = identity, depthwise = false }: ConvNormOptions,
-): Layer {
+): nn.Layer {
   const options = { strides: stride, padding: (kernelSize - 1) / 2, bias: false, init: INIT };
-  const norm = name.startsWith("conv") ? name.replace("conv", "norm") : `${name}Norm`;
-  return sequential(
-    depthwise
-      ? depthwiseConv2d(scope(vars, name), channels, kernelSize, options)
-      : conv2d(scope(vars, name), channels, filters, kernelSize, options),
-    batchNorm(scope(vars, norm), filters, { epsilon, momentum }),
+  const [conv, norm] = [scope(vars, name), name.startsWith("conv") ? name.replace("conv", "norm") : `${name}Norm`];
+  return nn.sequential(
+    depthwise ? nn.depthwiseConv2d(conv, channels, kernelSize, options) : nn.conv2d(conv, channels, filters, kernelSize, options),
+    nn.batchNorm(scope(vars, norm), filters, { epsilon, momentum }),
     activation,
   );
 }
@@ -58,101 +44,93 @@ export function convNorm(
 /** The checked options of a block. */
 function readBlock<Options extends BlockOptions>(
   who: string,
-  vars: VariableCreator,
-  channels: number,
-  filters: number,
-  options: Options | undefined,
+  [vars, channels, filters, options]: readonly [VariableCreator, number, number, Options | undefined],
   more: readonly (keyof Options & string)[],
-): Options & Required<Pick<BlockOptions, "stride" | "drop">> {
+): Options & { readonly stride: number; readonly drop: nn.Layer } {
+  const read = readOptions<Partial<Options>>(who, options, ["stride", "epsilon", "momentum", "drop", ...more]);
+  const given = { stride: 1, drop: identity, ...read };
   readCreator(who, "vars", vars);
   readCount(who, "channels", channels, 1);
   readCount(who, "filters", filters, 1);
-  const given = { stride: 1, drop: identity, ...readOptions<Partial<Options>>(who, options, [...OPTIONS, ...more]) };
   readCount(who, "stride", given.stride, 1);
   readFunction(who, "drop", given.drop);
   return given as Options & typeof given;
 }
 
-/** Options of `basicBlock` and `bottleneck`. */
-export type ResidualOptions = BlockOptions & {
-  /** Zero channels instead of a projection where the shape changes (option A of He et al. 2015); see `ShortcutZeros`. */
-  readonly shortcutZeros?: ShortcutZeros;
-};
+/** `shortcutZeros`: where the shape changes, the shortcut gets zero channels there (option A). Left out: it gets a 1×1 projection. */
+export type ResidualOptions = BlockOptions & { readonly shortcutZeros?: nn.ShortcutZeros };
 
-/**
- * Two 3×3 convolutions around a shortcut (He et al. 2015, figure 5 left): x [batch, height, width, channels] → [batch, ⌈height/stride⌉,
- * ⌈width/stride⌉, filters]. The shortcut is x itself, or, if the shape changes, a 1×1 projection or zero channels (`shortcutZeros`).
- * Variables: `conv1/`, `norm1/`, `conv2/`, `norm2/`; of a projection `shortcut/`, `shortcutNorm/`.
- */
-export function basicBlock(vars: VariableCreator, channels: number, filters: number, options?: ResidualOptions): Layer {
-  const given = readBlock<ResidualOptions>("basicBlock", vars, channels, filters, options, ["shortcutZeros"]);
-  const branch = sequential(
-    convNorm(vars, "conv1", [channels, filters], 3, { ...given, activation: relu }),
-    convNorm(vars, "conv2", [filters, filters], 3, { ...given, stride: 1 }),
-    given.drop,
-  );
-  return sequential(residual(branch, shortcutOf(vars, channels, filters, given)), relu);
+type Residual = (vars: VariableCreator, channels: number, filters: number, options?: ResidualOptions) => nn.Layer;
+
+/** A branch of convolutions [filters, kernel size, stride], relu between them, a shortcut, and relu after the addition. */
+function residualBlock(
+  who: string,
+  convolutions: (filters: number, stride: number) => readonly (readonly [number, number, number])[],
+): Residual {
+  return (vars, channels, filters, options) => {
+    const given = readBlock<ResidualOptions>(who, [vars, channels, filters, options], ["shortcutZeros"]);
+    const { stride, drop, shortcutZeros: zeros } = given;
+    const rows = convolutions(filters, stride);
+    const branch = rows.map(([outputs, size, step], i) => {
+      const own = { ...given, stride: step, activation: i < rows.length - 1 ? relu : drop };
+      return convNorm(vars, `conv${i + 1}`, [rows[i - 1]?.[0] ?? channels, outputs], size, own);
+    });
+    const same = stride === 1 && channels === filters;
+    const changed = (): nn.Layer =>
+      zeros === undefined
+        ? convNorm(vars, "shortcut", [channels, filters], 1, given)
+        : nn.optionAShortcut(channels, filters, stride, zeros);
+    return nn.sequential(nn.residual(nn.sequential(...branch), same ? identity : changed()), relu);
+  };
 }
 
 /**
- * 1×1, 3×3 and 1×1 convolutions around a shortcut (He et al. 2015, figure 5 right): x [batch, height, width, channels] → [batch,
- * ⌈height/stride⌉, ⌈width/stride⌉, filters], with filters/4 channels inside. The 3×3 convolution has the stride (version 1.5).
- * Variables: `conv1/`, `norm1/` to `conv3/`, `norm3/`; of a projection `shortcut/`, `shortcutNorm/`.
+ * Two 3×3 convolutions and a shortcut (He et al. 2015, figure 5 left): x [batch, height, width, channels] → [batch, ⌈height/stride⌉,
+ * ⌈width/stride⌉, filters]. Variables: `conv1/`, `norm1/`, `conv2/`, `norm2/`; of a projection `shortcut/`, `shortcutNorm/`.
  */
-export function bottleneck(vars: VariableCreator, channels: number, filters: number, options?: ResidualOptions): Layer {
-  const given = readBlock<ResidualOptions>("bottleneck", vars, channels, filters, options, ["shortcutZeros"]);
-  const inner = Math.max(1, Math.round(filters / 4));
-  const branch = sequential(
-    convNorm(vars, "conv1", [channels, inner], 1, { ...given, stride: 1, activation: relu }),
-    convNorm(vars, "conv2", [inner, inner], 3, { ...given, activation: relu }),
-    convNorm(vars, "conv3", [inner, filters], 1, { ...given, stride: 1 }),
-    given.drop,
-  );
-  return sequential(residual(branch, shortcutOf(vars, channels, filters, given)), relu);
-}
+export const basicBlock: Residual = /* @__PURE__ */ residualBlock("basicBlock", (filters, stride) => [
+  [filters, 3, stride],
+  [filters, 3, 1],
+]);
 
-function shortcutOf(vars: VariableCreator, channels: number, filters: number, options: ResidualOptions): Layer {
-  const { stride = 1, shortcutZeros } = options;
-  if (stride === 1 && channels === filters) return identity;
-  if (shortcutZeros !== undefined) return optionAShortcut(channels, filters, stride, shortcutZeros);
-  return convNorm(vars, "shortcut", [channels, filters], 1, options);
-}
+/**
+ * 1×1, 3×3 and 1×1 convolutions and a shortcut (He et al. 2015, figure 5 right), shapes as `basicBlock`. filters/4 channels inside; the
+ * 3×3 convolution has the stride (version 1.5). Variables: `conv1/`, `norm1/` to `norm3/`; of a projection `shortcut/`, `shortcutNorm/`.
+ */
+export const bottleneck: Residual = /* @__PURE__ */ residualBlock("bottleneck", (filters, stride) => [
+  [Math.ceil(filters / 4), 1, 1],
+  [Math.ceil(filters / 4), 3, stride],
+  [filters, 1, 1],
+]);
 
-export type InvertedResidualOptions = BlockOptions & {
-  /** Channels of the depthwise convolution; as many as `channels`: no expansion (6·channels). */
+export type InvertedOptions = BlockOptions & {
+  /** Channels of the depthwise convolution (6·channels). As many as `channels`: no expansion. */
   readonly expanded?: number;
   /** Side of the depthwise kernel, odd (3). */
   readonly kernelSize?: number;
   /** After the expansion and the depthwise convolution (relu6). */
-  readonly activation?: Layer;
+  readonly activation?: nn.Layer;
   /** A squeeze-excite block after the depthwise activation (none). */
-  readonly squeezeExcite?: SqueezeExciteOptions;
+  readonly squeezeExcite?: nn.SqueezeExciteOptions;
 };
 
 /**
- * 1×1 expansion, depthwise convolution, 1×1 projection without activation (Sandler et al. 2018): x [batch, height, width, channels] →
- * [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters]. x is added if the stride is 1 and the channels stay.
- * Variables: `expand/`, `expandNorm/`, `depthwise/`, `depthwiseNorm/`, `squeeze/`, `excite/`, `project/`, `projectNorm/`.
+ * 1×1 expansion, depthwise convolution, 1×1 projection (Sandler et al. 2018, figure 4), shapes as `basicBlock`. x joins, and `drop` acts,
+ * if the stride is 1 and the channels stay. Variables: `expand/`, `depthwise/`, `squeeze/`, `excite/`, `project/`, and `expandNorm/` …
  */
-export function invertedResidual(
-  vars: VariableCreator,
-  channels: number,
-  filters: number,
-  options?: InvertedResidualOptions,
-): Layer {
-  const who = "invertedResidual";
+export function invertedResidual(vars: VariableCreator, channels: number, filters: number, options?: InvertedOptions): nn.Layer {
   const known = ["expanded", "kernelSize", "activation", "squeezeExcite"] as const;
-  const given = readBlock<InvertedResidualOptions>(who, vars, channels, filters, options, known);
+  const given = readBlock<InvertedOptions>("invertedResidual", [vars, channels, filters, options], known);
   const { expanded = 6 * channels, kernelSize = 3, activation = relu6, squeezeExcite: squeeze, stride, drop } = given;
-  readCount(who, "expanded", expanded, 1);
-  if (readCount(who, "kernelSize", kernelSize, 1) % 2 === 0)
-    throw new ValueError(who, `kernelSize must be odd, got ${kernelSize}`);
-  readFunction(who, "activation", activation);
-  const branch = sequential(
+  readCount("invertedResidual", "expanded", expanded, 1);
+  if (readCount("invertedResidual", "kernelSize", kernelSize, 1) % 2 === 0)
+    throw new ValueError("invertedResidual", `kernelSize ${kernelSize} must be odd`);
+  const joins = stride === 1 && channels === filters;
+  const branch = nn.sequential(
     expanded === channels ? identity : convNorm(vars, "expand", [channels, expanded], 1, { ...given, stride: 1, activation }),
     convNorm(vars, "depthwise", [expanded, expanded], kernelSize, { ...given, activation, depthwise: true }),
-    squeeze === undefined ? identity : squeezeExcite(vars, expanded, squeeze),
-    convNorm(vars, "project", [expanded, filters], 1, { ...given, stride: 1, activation: identity }),
+    squeeze === undefined ? identity : nn.squeezeExcite(vars, expanded, { init: INIT, ...squeeze }),
+    convNorm(vars, "project", [expanded, filters], 1, { ...given, stride: 1, activation: joins ? drop : identity }),
   );
-  return stride === 1 && channels === filters ? residual(sequential(branch, drop)) : branch;
+  return joins ? nn.residual(branch) : branch;
 }

@@ -1,11 +1,6 @@
-export {
-  type BlockOptions,
-  basicBlock,
-  bottleneck,
-  type InvertedResidualOptions,
-  invertedResidual,
-  type ResidualOptions,
-} from "./blocks.ts";
-export { type CifarResNetOptions, cifarResNet } from "./cifar-resnet.ts";
-export type { ModelOptions } from "./options.ts";
-export { makeDivisible } from "./stages.ts";
+export type { BlockOptions, InvertedOptions, ResidualOptions } from "./blocks.ts";
+export { basicBlock, bottleneck, invertedResidual } from "./blocks.ts";
+export { efficientNet } from "./efficientnet.ts";
+export { type ModelOptions, makeDivisible } from "./family.ts";
+export { mobileNetV2, mobileNetV3 } from "./mobilenet.ts";
+export { type CifarResNetOptions, cifarResNet, resNet } from "./resnet.ts";

@@ -1,0 +1,80 @@
+import { dense, dropout, globalAvgPool2d, type Layer, sequential, stochasticDepth } from "../nn/index.ts";
+import { Generator, readCount, readNumber, readOptions } from "../tensor/index.ts";
+import { readCreator, scope, type VariableCreator } from "../variables/index.ts";
+import type { BlockOptions } from "./blocks.ts";
+
+/** What all families take. Images may have any height and width: the features are averaged over the image. */
+export type ModelOptions = {
+  /** How many classes the logits have (CIFAR ResNet 10, others 1000). */
+  readonly classes?: number;
+  /** Channels of the images (3). */
+  readonly channels?: number;
+  /** Scales the channels of all layers (1). */
+  readonly width?: number;
+  /** Rate of dropout before the last layer, in training mode (ResNets 0, MobileNets 0.2, EfficientNets 0.2 to 0.5). */
+  readonly dropout?: number;
+  /** Rate of stochastic depth: block i of n is skipped at rate·i/n, in training mode (EfficientNets 0.2, others 0). */
+  readonly stochasticDepth?: number;
+  /** Draws what is dropped (new Generator(0)). Save its state beside a checkpoint to resume a run exactly. */
+  readonly random?: Generator;
+  /** Epsilon and momentum of batch normalization (1e-5 and 0.9; MobileNetV3, EfficientNet-B5 to B7: 1e-3 and 0.99). */
+  readonly epsilon?: number;
+  readonly momentum?: number;
+};
+
+const DEFAULTS = { classes: 1000, channels: 3, width: 1, dropout: 0, stochasticDepth: 0, epsilon: 1e-5, momentum: 0.9 };
+
+/** The checked options of a family: those given, then the family's own defaults, then `DEFAULTS`. */
+export function readModel<Options extends ModelOptions>(
+  who: string,
+  vars: VariableCreator,
+  options: Options | undefined,
+  defaults: Partial<typeof DEFAULTS> = {},
+  more: readonly (keyof Options & string)[] = [],
+): Options & Required<ModelOptions> {
+  readCreator(who, "vars", vars);
+  const known = [...(Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]), "random", ...more] as const;
+  const given = { random: new Generator(0), ...DEFAULTS, ...defaults, ...readOptions<Partial<Options>>(who, options, known) };
+  readCount(who, "classes", given.classes, 1);
+  readCount(who, "channels", given.channels, 1);
+  readNumber(who, "width", given.width, { above: 0, most: 100 });
+  readNumber(who, "stochasticDepth", given.stochasticDepth, { least: 0, below: 1 });
+  return given as Options & Required<ModelOptions>;
+}
+
+/** What a table does not say of a block: input channels, its index in the row, and the options that all blocks take. */
+type Place = { readonly channels: number; readonly index: number; readonly options: Required<BlockOptions> };
+
+/** The blocks of all rows, `repeats` each, the first with the row's stride. Variables of block i of row s (from 1): `layer<s>/<i>/…`. */
+export function stages<Row extends { readonly filters: number; readonly repeats: number; readonly stride: number }>(
+  vars: VariableCreator,
+  { stochasticDepth: rate, random, epsilon, momentum }: Required<ModelOptions>,
+  channels: number,
+  rows: readonly Row[],
+  block: (vars: VariableCreator, row: Row, place: Place) => Layer,
+): Layer {
+  const count = rows.reduce((sum, { repeats }) => sum + repeats, 0);
+  const blocks: Layer[] = [];
+  let inputs = channels;
+  for (const [s, row] of rows.entries()) {
+    for (let index = 0; index < row.repeats; index++) {
+      const drop = stochasticDepth((rate * blocks.length) / count, random);
+      const options = { stride: index === 0 ? row.stride : 1, epsilon, momentum, drop };
+      blocks.push(block(scope(vars, `layer${s + 1}/${index}`), row, { channels: inputs, index, options }));
+      inputs = row.filters;
+    }
+  }
+  return sequential(...blocks);
+}
+
+/** Each channel's mean, `hidden`, dropout and a dense layer `fc/`: x [batch, height, width, channels] → logits [batch, classes]. */
+export function classifier(vars: VariableCreator, channels: number, model: Required<ModelOptions>, ...hidden: Layer[]): Layer {
+  const out = [dropout(model.dropout, model.random), dense(scope(vars, "fc"), channels, model.classes)];
+  return sequential(globalAvgPool2d(), ...hidden, ...out);
+}
+
+/** The multiple of 8 nearest to v, at least 8 and at least 0.9·v: how the mobile families round channels (Sandler et al. 2018). */
+export function makeDivisible(v: number): number {
+  const nearest = Math.max(8, 8 * Math.floor((readNumber("makeDivisible", "v", v, { least: 0 }) + 4) / 8));
+  return nearest < 0.9 * v ? nearest + 8 : nearest;
+}
