@@ -96,12 +96,6 @@ export function axpy(scale: number, x: Numbers, y: Numbers, accumulate: boolean)
   else for (let i = 0; i < y.length; i++) y[i] = scale * x[i]!;
 }
 
-/** y (+)= s, one number everywhere. */
-export function addNumber(s: number, y: Numbers, accumulate: boolean): void {
-  if (!accumulate) y.fill(s);
-  else for (let i = 0; i < y.length; i++) y[i] = y[i]! + s;
-}
-
 export function sign(x: Numbers, y: Numbers): void {
   for (let i = 0; i < y.length; i++) y[i] = Math.sign(x[i]!);
 }

@@ -52,7 +52,6 @@ export const signatures: Signatures = {
   adam: ["inout", "in", "inout", "inout", "number", "number", "number", "number", "number", "number"],
   add: binary,
   addCyclic: ["number", "in", "some"],
-  addNumber: ["number", "into", "accumulate"],
   addRows: ["in", "number", "in", "some"],
   addWinners: ["sizes", "in", "in", "some"],
   argExtreme: ["sizes", "flag", "in", "out"],

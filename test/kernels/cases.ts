@@ -112,7 +112,6 @@ const cases: Cases = {
   where: (d, r, c) => [d.flags(r * c), ...binary(d, r, c)],
   whereGrad: (d, r, c, accumulate) => [d.flags(r * c), r % 2 === 0, d.some(r * c), d.some(r * c), accumulate],
   axpy: (d, r, c, accumulate) => [3, ...unary(d, r, c), accumulate],
-  addNumber: (d, r, c, accumulate) => [3, d.some(r * c), accumulate],
   dropoutMask: (d, r, c) => {
     let i = 0;
     return [0.5, () => (i++ % 3) / 3, d.some(r * c)];

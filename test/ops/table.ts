@@ -1,10 +1,12 @@
-// `npm run docs:ops` writes docs/ops.md: which kernels each op calls, forward and for its gradient, and which of them have a fast version.
+// `npm run docs:ops` writes docs/ops.md: which kernels each op calls, forward and for its gradient, and which of them have a fast version;
+// and the arguments of each kernel.
 // Found by running each op's law with every kernel watched. A test compares.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { blocked, installAround } from "../../src/backends/index.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import { signatures } from "../../src/kernels/index.ts";
 import * as ops from "../../src/ops/index.ts";
 import { tensor } from "../../src/tensor/index.ts";
 import { laws, type withoutGradient } from "./laws.ts";
@@ -82,6 +84,16 @@ export function opTable(): string {
     "| op | forward | gradient |",
     "|--|--|--|",
     ...rows,
+    "",
+    "## Kernels",
+    "",
+    "Each kernel's arguments in their order, from `signatures`. Arrays: `in` is read, `out` overwritten, `inout` updated, `some` updated in some",
+    "elements, `into` overwritten or, if `accumulate` is true, added to; `-` is not used. `npx vitest run test/kernels/kernels.test.ts` holds every",
+    "fast kernel to this and to the plain kernel.",
+    "",
+    "| kernel | arguments |",
+    "|--|--|",
+    ...Object.entries(signatures).map(([name, roles]) => `| ${shown(new Set([name]))} | ${roles.join(", ")} |`),
     "",
   ].join("\n");
 }

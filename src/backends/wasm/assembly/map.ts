@@ -345,11 +345,3 @@ export function whereGrad(n: i32, condition: usize, chosen: bool, dy: usize, dx:
   args.p = chosen;
   map2<WhereGrad>(n, condition, dy, dx, accumulate);
 }
-
-class AddNumber {
-  @inline of(_y: v128): v128 { return both(P); }
-}
-export function addNumber(n: i32, s: f64, y: usize, accumulate: bool): void {
-  args.p = s;
-  map1<AddNumber>(n, y, y, accumulate);
-}
