@@ -25,7 +25,7 @@ import { describe, expect, test } from "vitest";
 import { differences, type GoldenCase } from "./golden-cases.ts";
 import { build, runDifferences, sliceDifferences } from "./model-adapter.ts";
 import { runBlock } from "./model-blocks.ts";
-import { type ModelFile, readModelFile } from "./model-cases.ts";
+import { fill, type ModelFile, readModelFile, sha256 } from "./model-cases.ts";
 
 type Counted = {
   readonly name: string;
@@ -38,6 +38,15 @@ type Counted = {
 const counts = readModelFile<{ models: readonly Counted[]; variants: readonly Counted[]; makeDivisible: [number, number][] }>(
   "counts",
 );
+
+test("the tensors of the golden files are filled as their test vectors say", () => {
+  const vectors = readModelFile<{ fill: { name: string; count: number; scale: number; offset: number; sha256: string }[] }>(
+    "vectors",
+  );
+  expect(vectors.fill.length).toBeGreaterThan(3);
+  for (const { name, count, scale, offset, sha256: want } of vectors.fill)
+    expect([name, sha256([fill({ name, shape: [count], scale, offset })])]).toEqual([name, want]);
+});
 
 describe("models have the parameter counts of torchvision", () => {
   const all = [...counts.models, ...counts.variants];
