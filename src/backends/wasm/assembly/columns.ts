@@ -12,7 +12,7 @@
 //   `stride` bytes: three rows of constants (rate, mean, slope), then two rows of totals for each part.
 
 import { read, write } from "./pairs";
-import { ARGUMENTS, cut, partsFor, run, runWith, reserveShared } from "./threads";
+import { ARGUMENTS, cut, partsFor, reserveShared, run, runWith } from "./threads";
 
 /** A part of a sum has at least this number of elements, because it costs a row of totals. */
 const SUM_PART: i32 = 1 << 15;

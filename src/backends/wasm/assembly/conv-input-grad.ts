@@ -17,7 +17,7 @@ import * as plan from "./conv-plan";
 import { args } from "./conv-plan";
 import { convolve } from "./conv";
 import { hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";
-import { gemm, product } from "./gemm";
+import { computeProduct, gemm } from "./gemm";
 import {
   batch, channels, dilationX, dilationY, groups, height, kernelHeight, kernelWidth, outHeight, outputs, outWidth, padLeft, padTop,
   readSizes, strideX, strideY, width,
@@ -59,7 +59,7 @@ function inputGradPart(part: i32, parts: i32, work: usize): void {
       for (let g = 0; g < groups; g++) {
         const at = dy + <usize>first * outStep + 4 * <usize>(g * plan.outShare);
         const weights = kernel + 4 * <usize>(g * plan.outShare);
-        product(here, plan.depth, plan.outShare, at, outputs, 1, weights, 1, outputs, patches, plan.depth, false, 0, work);
+        computeProduct(here, plan.depth, plan.outShare, at, outputs, 1, weights, 1, outputs, patches, plan.depth, false, 0, work);
         addPatches(patches, g, first, here, many ? totals : dx, many);
       }
     }

@@ -19,9 +19,11 @@ import { collect } from "./doubles";
 import { madd } from "./madd";
 import { channels, groups, outputs, outWidth, strideX, strideY } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, strips } from "./strips";
-import { cut, partsFor, run, runWith, reserveShared } from "./threads";
+import { cut, partsFor, reserveShared, run, runWith } from "./threads";
 import { MR, NR } from "./tile";
-import { winogradGradBegin, winogradGradBytes, winogradGradCollect, winogradGradStrip, winogradKernelGrad, winogradSums } from "./winograd-grad";
+import {
+  addWinogradGradStrip, beginWinogradGrad, collectWinogradGrad, computeWinogradKernelGrad, winogradGradBytes, winogradSums,
+} from "./winograd-grad";
 
 /** Windows that a tile sums at a time: two rows of 28. */
 const GRAD_FOLD: i32 = 56;
@@ -54,19 +56,19 @@ function winogradGradPart(part: i32, parts: i32, work: usize): void {
   plan.planKernelGrad();
   const totals = totalsOf(part);
   const frame = work + winogradGradBytes();
-  winogradGradBegin(totals);
+  beginWinogradGrad(totals);
   const end = cut(strips, part + 1, parts, 1);
   for (let index = cut(strips, part, parts, 1); index < end; index++) {
-    winogradGradStrip(index, args.x, args.y, totals, frame, work);
+    addWinogradGradStrip(index, args.x, args.y, totals, frame, work);
   }
-  winogradGradCollect(totals);
+  collectWinogradGrad(totals);
 }
 
 function winogradKernelPart(part: i32, parts: i32, work: usize): void {
   plan.planKernelGrad();
   const first = cut(outputs, part, parts, 1);
   const end = cut(outputs, part + 1, parts, 1);
-  winogradKernelGrad(first, end, args.sums, plan.windowParts, args.kernel, args.accumulate, work);
+  computeWinogradKernelGrad(first, end, args.sums, plan.windowParts, args.kernel, args.accumulate, work);
 }
 
 /** Computes the totals of a part: a range of the windows with the whole depth, or all windows with a range of the depth. */
@@ -140,7 +142,7 @@ function addPieces(
       const at = sums + 4 * sumsAt(i, d);
       if (perRow == 1) {
         const row = first * rows;
-        gradTile(
+        addGradTile(
           min((last - first) * rows, rowsHere - row), rows, down, outWidth, across, image + <usize>row * down, offsets + 4 * <usize>d,
           dy + <usize>row * <usize>outWidth * outStep, outStep, at,
         );
@@ -148,7 +150,7 @@ function addPieces(
       }
       for (let piece = first; piece < last; piece++) {
         const row = piece / perRow, column = (piece % perRow) * GRAD_FOLD;
-        gradTile(
+        addGradTile(
           1, 1, down, min(GRAD_FOLD, outWidth - column), across, image + <usize>row * down + <usize>column * across,
           offsets + 4 * <usize>d, dy + (<usize>row * <usize>outWidth + <usize>column) * outStep, outStep, at,
         );
@@ -161,7 +163,7 @@ function addPieces(
  * sums [4, 8] += Σ over rows × columns windows of x (at four offsets) · dy (eight outputs), in pieces of `fold` rows. Rows of windows lie
  * `down` bytes apart in x, windows of a row `across` bytes; windows lie `dyStep` bytes apart in dy.
  */
-function gradTile(
+function addGradTile(
   rows: i32, fold: i32, down: usize, columns: i32, across: usize, x: usize, offsets: usize, dy: usize, dyStep: usize, sums: usize,
 ): void {
   const o0 = <usize>load<i32>(offsets);

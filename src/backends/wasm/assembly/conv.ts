@@ -20,14 +20,15 @@
 import * as plan from "./conv-plan";
 import { args } from "./conv-plan";
 import { gemm } from "./gemm";
-import { longTile } from "./long-tile";
+import { computeLongTile } from "./long-tile";
 import {
-  batch, channels, dilationX, dilationY, groups, height, kernelHeight, kernelWidth, outputs, outWidth, readSizes, strideX, strideY, width,
+  batch, channels, dilationX, dilationY, groups, height, kernelHeight, kernelWidth, outputs, outWidth, readSizes, strideX, strideY,
+  width,
 } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, strips } from "./strips";
-import { cut, partsFor, run, reserveShared, reserveSlots } from "./threads";
-import { copyEdge, FOLD, MR, NR, tile, tileOffsetsHere } from "./tile";
-import { transformPanel, winogradBytes, winogradStrip } from "./winograd";
+import { cut, partsFor, reserveShared, reserveSlots, run } from "./threads";
+import { computeTile, computeTileOffsetsHere, copyEdge, FOLD, MR, NR } from "./tile";
+import { computeWinogradStrip, transformPanel, winogradBytes } from "./winograd";
 
 /** Shorter runs are read through a table of offsets. */
 const SHORT: i32 = 12;
@@ -106,7 +107,7 @@ function winogradPart(part: i32, parts: i32, work: usize): void {
   const frame = work + winogradBytes();
   const end = cut(strips, part + 1, parts, 1);
   for (let index = cut(strips, part, parts, 1); index < end; index++) {
-    winogradStrip(index, args.x, u, plan.panels, args.bias, args.y, args.accumulate, frame, work);
+    computeWinogradStrip(index, args.x, u, plan.panels, args.bias, args.y, args.accumulate, frame, work);
   }
 }
 
@@ -190,13 +191,13 @@ function convolveStrips<T>(part: i32, parts: i32, work: usize): void {
         const atStep: usize = fits ? outStep : 4 * NR;
         const from: usize = fits ? start : 0;
         if (idof<T>() == idof<ManyTerms>()) {
-          const done = longTile(
+          const done = computeLongTile(
             short, offsets, line, runs, step, length, a0, a1, a2, a3, panel, edge, at, atStep, from, startStep, to, outStep, start, left,
             columns,
           );
           if (done) continue;
-        } else if (short) tileOffsetsHere(plan.depth, offsets, a0, a1, a2, a3, panel, at, atStep, from, startStep);
-        else tile(kernelHeight, line, runs, step, length, a0, a1, a2, a3, panel, 4 * NR, at, atStep, from, startStep);
+        } else if (short) computeTileOffsetsHere(plan.depth, offsets, a0, a1, a2, a3, panel, at, atStep, from, startStep);
+        else computeTile(kernelHeight, line, runs, step, length, a0, a1, a2, a3, panel, 4 * NR, at, atStep, from, startStep);
         if (!fits) copyEdge(edge, to, outStep, start, startStep, left, columns);
       }
     }

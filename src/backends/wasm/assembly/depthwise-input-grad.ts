@@ -10,9 +10,10 @@ import { convolve } from "./depthwise";
 import { addPair, hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";
 import { read } from "./pairs";
 import {
-  batch, channels, dilationX, dilationY, endTap, firstTap, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, strideX, strideY, width,
+  batch, channels, dilationX, dilationY, endTap, firstTap, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, strideX, strideY,
+  width,
 } from "./sizes";
-import { cut, runWith, reserveShared } from "./threads";
+import { cut, reserveShared, runWith } from "./threads";
 
 /** dx (+)= the gradient of the input for dy. */
 export function depthwiseConv2dInputGrad(_n: i32, dy: usize, kernel: usize, dx: usize, accumulate: bool): void {

@@ -16,7 +16,7 @@ import { madd } from "./madd";
 import {
   batch, channels, dilationX, dilationY, endTap, firstTap, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, strideX, width,
 } from "./sizes";
-import { cut, runWith, reserveShared } from "./threads";
+import { cut, reserveShared, runWith } from "./threads";
 
 /** dkernel (+)= Σ x·dy. The parts are added in their order, so the result does not depend on the number of threads. */
 export function depthwiseConv2dKernelGrad(_n: i32, x: usize, dy: usize, dkernel: usize, accumulate: bool): void {
@@ -136,16 +136,16 @@ export function sumFourWindows(lines: i32, down: usize, x: usize, toFirst: usize
   let p = x + down, q = p + down, t = sums + 3 * pixel, u = t + 3 * pixel;
   for (; dy < end; dy += 16, x += 16, p += 16, q += 16, sums += 16, t += 16, u += 16) {
     const d0 = v128.load(dy), d1 = v128.load(dy + pixel), d2 = v128.load(dy + 2 * pixel), d3 = v128.load(dy + 3 * pixel);
-    if (lines > 0) sumsOfLine(x, toFirst, toSixth, d0, d1, d2, d3, pixel, sums);
-    if (lines > 1) sumsOfLine(p, toFirst, toSixth, d0, d1, d2, d3, pixel, t);
-    if (lines > 2) sumsOfLine(q, toFirst, toSixth, d0, d1, d2, d3, pixel, u);
+    if (lines > 0) sumLine(x, toFirst, toSixth, d0, d1, d2, d3, pixel, sums);
+    if (lines > 1) sumLine(p, toFirst, toSixth, d0, d1, d2, d3, pixel, t);
+    if (lines > 2) sumLine(q, toFirst, toSixth, d0, d1, d2, d3, pixel, u);
   }
 }
 
 /** The same for four channels of one line. */
 // @ts-ignore: decorator
 @inline
-function sumsOfLine(
+function sumLine(
   x: usize, toFirst: usize, toSixth: usize, d0: v128, d1: v128, d2: v128, d3: v128, pixel: usize, sums: usize,
 ): void {
   const v0 = v128.load(x + toFirst), v1 = v128.load(x), v2 = v128.load(x + pixel);

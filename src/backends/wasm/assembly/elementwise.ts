@@ -27,7 +27,7 @@ class Arguments {
 const args = changetype<Arguments>(ARGUMENTS);
 
 /** Runs a part function over n numbers of up to three arrays. */
-function each(job: Part, n: i32, a: usize, b: usize, c: usize, accumulate: bool): void {
+function runEach(job: Part, n: i32, a: usize, b: usize, c: usize, accumulate: bool): void {
   args.n = n;
   args.a = a;
   args.b = b;
@@ -38,7 +38,7 @@ function each(job: Part, n: i32, a: usize, b: usize, c: usize, accumulate: bool)
 
 /** y = max(x, 0); NaN stays NaN. */
 export function relu(n: i32, x: usize, y: usize): void {
-  each(reluPart, n, x, y, 0, false);
+  runEach(reluPart, n, x, y, 0, false);
 }
 
 function reluPart(part: i32, parts: i32, _work: usize): void {
@@ -59,7 +59,7 @@ function reluPart(part: i32, parts: i32, _work: usize): void {
 
 /** dx (+)= dy if x > 0. */
 export function reluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
-  each(reluGradPart, n, x, dy, dx, accumulate);
+  runEach(reluGradPart, n, x, dy, dx, accumulate);
 }
 
 function reluGradPart(part: i32, parts: i32, _work: usize): void {
@@ -82,7 +82,7 @@ function reluGradPart(part: i32, parts: i32, _work: usize): void {
 
 /** y = a + b. */
 export function add(n: i32, a: usize, b: usize, y: usize): void {
-  each(addPart, n, a, b, y, false);
+  runEach(addPart, n, a, b, y, false);
 }
 
 function addPart(part: i32, parts: i32, _work: usize): void {
@@ -97,7 +97,7 @@ function addPart(part: i32, parts: i32, _work: usize): void {
 
 /** y (+)= a·b. */
 export function mul(n: i32, a: usize, b: usize, y: usize, accumulate: bool): void {
-  each(mulPart, n, a, b, y, accumulate);
+  runEach(mulPart, n, a, b, y, accumulate);
 }
 
 function mulPart(part: i32, parts: i32, _work: usize): void {
@@ -120,7 +120,7 @@ function mulPart(part: i32, parts: i32, _work: usize): void {
 /** y (+)= scale·x. */
 export function axpy(n: i32, scale: f32, x: usize, y: usize, accumulate: bool): void {
   args.scale = scale;
-  each(axpyPart, n, x, y, 0, accumulate);
+  runEach(axpyPart, n, x, y, 0, accumulate);
 }
 
 function axpyPart(part: i32, parts: i32, _work: usize): void {

@@ -13,7 +13,7 @@
 //     +--------+---------------+
 //
 // - Sizes: a panel of b (8.25 kB) fits the L1 cache, the packed block of a (124 kB) the L2 cache, the packed block of b (528 kB) the L3 cache.
-// - Packing is skipped where a panel would be read too seldom: see `segment`.
+// - Packing is skipped where a panel would be read too seldom: see `computeSegment`.
 // - Vectors: eight columns of c.
 // - Parts: a grid of blocks of c; the bits of c do not depend on the grid.
 // - Accuracy: a tile sums at most 44 terms (FOLD) before it adds them to c, and c collects at most 12 such sums. If k is larger than 528, c
@@ -25,7 +25,7 @@
 // Pointers are byte addresses; row and column strides (aRow, bColumn, …) count numbers.
 
 import { ARGUMENTS, cut, runWith, threadCount } from "./threads";
-import { copyEdge, EDGE, FOLD, loadEdge, MR, NR, packColumns, packRows, PANEL, tile, tilePanels } from "./tile";
+import { computeTile, computeTilePanels, copyEdge, EDGE, FOLD, loadEdge, MR, NR, packColumns, packRows, PANEL } from "./tile";
 
 /** Terms of a block. */
 const KC: i32 = 6 * FOLD;
@@ -134,13 +134,13 @@ function gemmPart(part: i32, parts: i32, work: usize): void {
   const c = args.c + 4 * (<usize>i0 * <usize>args.cRow + <usize>j0);
   const accumulate = args.accumulate;
   const bias = args.bias == 0 ? 0 : args.bias + 4 * <usize>j0;
-  product(
+  computeProduct(
     i1 - i0, j1 - j0, args.k, a, args.aRow, args.aColumn, b, args.bRow, args.bColumn, c, args.cRow, accumulate, bias, work,
   );
 }
 
 /** Computes a whole product, or a part of it, in the calling thread. `work`: `productWork` bytes. */
-export function product(
+export function computeProduct(
   m: i32, n: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32,
   b: usize, bRow: i32, bColumn: i32,
@@ -162,14 +162,14 @@ export function product(
     for (let j = 0; j < n; j += NC) {
       const columns = min(NC, n - j);
       const b0 = b + 4 * <usize>j * <usize>bColumn, cAt = c0 + 4 * <usize>j, biasAt = bias == 0 ? 0 : bias + 4 * <usize>j;
-      if (!deep) segment(m, rows, n, columns, k, a0, aRow, aColumn, b0, bRow, bColumn, cAt, cStep, accumulate, biasAt, work);
-      else deepBlock(m, rows, n, columns, k, a0, aRow, aColumn, b0, bRow, bColumn, cAt, cStep, accumulate, biasAt, work);
+      if (!deep) computeSegment(m, rows, n, columns, k, a0, aRow, aColumn, b0, bRow, bColumn, cAt, cStep, accumulate, biasAt, work);
+      else computeDeepBlock(m, rows, n, columns, k, a0, aRow, aColumn, b0, bRow, bColumn, cAt, cStep, accumulate, biasAt, work);
     }
   }
 }
 
 /** Computes a block of c whose k is large: c holds the sum of one segment of k at a time, totals (f64 [rows, columns]) the whole sum. */
-function deepBlock(
+function computeDeepBlock(
   m: i32, rows: i32, n: i32, columns: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32,
   c: usize, cStep: usize, accumulate: bool, bias: usize, work: usize,
@@ -182,7 +182,7 @@ function deepBlock(
   }
   for (let p = 0; p < k; p += MOST_TERMS) {
     const depth = min(MOST_TERMS, k - p);
-    segment(
+    computeSegment(
       m, rows, n, columns, depth, a + 4 * <usize>p * <usize>aColumn, aRow, aColumn, b + 4 * <usize>p * <usize>bRow, bRow, bColumn,
       c, cStep, false, 0, work,
     );
@@ -213,7 +213,7 @@ function addTotals(c: usize, totals: usize, n: i32, last: bool): void {
  * - few columns (n ≤ FEW_COLUMNS), a row by row: b packed, a in place;
  * - otherwise: both packed.
  */
-function segment(
+function computeSegment(
   m: i32, height: i32, n: i32, columns: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32,
   c: usize, cStep: usize, accumulate: bool, bias: usize, work: usize,
@@ -251,7 +251,8 @@ function segment(
           if (packed) {
             const rowPanel = aPanels + 4 * <usize>(ii * depth);
             for (let q = 0; q < depth; q += FOLD) {
-              tilePanels(min(FOLD, depth - q), rowPanel + 4 * PANEL * <usize>q, panel + 4 * NR * <usize>q, to, toStep, from, fromStep);
+              const columnsOfA = rowPanel + 4 * PANEL * <usize>q, rowsOfB = panel + 4 * NR * <usize>q;
+              computeTilePanels(min(FOLD, depth - q), columnsOfA, rowsOfB, to, toStep, from, fromStep);
               from = to;
               fromStep = toStep;
             }
@@ -261,7 +262,7 @@ function segment(
             for (let q = 0; q < depth; q += FOLD) {
               const a0 = x0 + 4 * <usize>q;
               const rowsOfB = panel + bStep * <usize>q;
-              tile(1, 0, 1, 0, min(FOLD, depth - q), a0, a0 + s1, a0 + s2, a0 + s3, rowsOfB, bStep, to, toStep, from, fromStep);
+              computeTile(1, 0, 1, 0, min(FOLD, depth - q), a0, a0 + s1, a0 + s2, a0 + s3, rowsOfB, bStep, to, toStep, from, fromStep);
               from = to;
               fromStep = toStep;
             }

@@ -8,7 +8,7 @@ export { depthwiseConv2dInputGrad } from "./depthwise-input-grad";
 export { depthwiseConv2dKernelGrad, sumFourWindows } from "./depthwise-kernel-grad";
 export * from "./elementwise";
 export { gemm } from "./gemm";
-export { longTile } from "./long-tile";
+export { computeLongTile } from "./long-tile";
 export * from "./map";
 export { maxPool, maxPoolGrad } from "./pool";
 export { sizesAt } from "./sizes";
@@ -17,5 +17,5 @@ export {
   crossEntropy, crossEntropyGrad, dot, logSoftmax, logSoftmaxGrad, softmax, softmaxGrad, standardiseRows, standardiseRowsGrad, sumOfSquares,
 } from "./rows";
 export { injectFault, messageAt, nextGeneration, partFailed, serve, setThreads, settle } from "./threads";
-export { tilePanels } from "./tile";
+export { computeTilePanels } from "./tile";
 export * from "./update";

@@ -12,7 +12,7 @@
 import * as plan from "./conv-plan";
 import { collect } from "./doubles";
 import { kernelHeight } from "./sizes";
-import { EDGE, FOLD, MR, NR, tile, tileOffsets } from "./tile";
+import { computeTile, computeTileOffsets, EDGE, FOLD, MR, NR } from "./tile";
 
 /** With at most this number of pieces, a tile adds them in float32. */
 const MOST_FOLDS: i32 = 12;
@@ -20,13 +20,13 @@ const MOST_FOLDS: i32 = 12;
 const FOLDS_PER_TOTAL: i32 = 8;
 
 /**
- * Computes a tile of more than FOLD terms: the arguments are those of `tile` or, if `short`, of `tileOffsets`. Returns true if the tile
- * was written to `to` (on top of `start`), false if it is at `at` (on top of `from`).
+ * Computes a tile of more than FOLD terms: the arguments are those of `computeTile` or, if `short`, of `computeTileOffsets`. Returns true
+ * if the tile was written to `to` (on top of `start`), false if it is at `at` (on top of `from`).
  *
  * The module exports this function, because the compiler inlines functions with one call that are not exported. Inside the loop over
  * windows it makes V8 keep the sums of short tiles in memory instead of registers.
  */
-export function longTile(
+export function computeLongTile(
   short: bool, offsets: usize, line: usize, runs: i32, step: usize, length: i32, a0: usize, a1: usize, a2: usize, a3: usize, panel: usize,
   edge: usize, at: usize, atStep: usize, from: usize, startStep: usize, to: usize, toStep: usize, start: usize, rows: i32, columns: i32,
 ): bool {
@@ -36,7 +36,7 @@ export function longTile(
   return endSum(to, toStep, start, startStep, rows, columns);
 }
 
-// The current tile. `beginSum` fills these, `nextPiece` updates them.
+// The current tile. `beginSum` fills these, `endPiece` updates them.
 
 /** The address of the tile and the bytes between its rows; what the next piece is added to. */
 let sumTo: usize, sumStep: usize, sumFrom: usize, sumFromStep: usize;
@@ -60,7 +60,7 @@ function beginSum(edge: usize, c: usize, cStep: usize, start: usize, startStep: 
 /** Ends a piece: the next piece is added to it. */
 // @ts-ignore: decorator
 @inline
-function nextPiece(): void {
+function endPiece(): void {
   sumFrom = sumTo;
   sumFromStep = sumStep;
   if (sumTotals && ++folds == FOLDS_PER_TOTAL) {
@@ -72,8 +72,8 @@ function nextPiece(): void {
 /** Computes the pieces of a tile whose numbers are read through a table of offsets. */
 function sumOffsets(offsets: usize, a0: usize, a1: usize, a2: usize, a3: usize, panel: usize): void {
   for (let d = 0; d < plan.depth; d += FOLD, offsets += 4 * FOLD, panel += 4 * NR * FOLD) {
-    tileOffsets(min(FOLD, plan.depth - d), offsets, a0, a1, a2, a3, panel, sumTo, sumStep, sumFrom, sumFromStep);
-    nextPiece();
+    computeTileOffsets(min(FOLD, plan.depth - d), offsets, a0, a1, a2, a3, panel, sumTo, sumStep, sumFrom, sumFromStep);
+    endPiece();
   }
 }
 
@@ -92,8 +92,8 @@ function sumRuns(line: usize, runs: i32, step: usize, length: i32, a0: usize, a1
       const count = inLine <= FOLD ? runs : min(manyRuns, runs - r);
       for (let i = 0; i < length; i += part) {
         const n = min(part, length - i), at = down + <usize>r * step + 4 * <usize>i;
-        tile(lines, line, count, step, n, a0 + at, a1 + at, a2 + at, a3 + at, panel, 4 * NR, sumTo, sumStep, sumFrom, sumFromStep);
-        nextPiece();
+        computeTile(lines, line, count, step, n, a0 + at, a1 + at, a2 + at, a3 + at, panel, 4 * NR, sumTo, sumStep, sumFrom, sumFromStep);
+        endPiece();
         panel += 4 * NR * <usize>(lines * count * n);
       }
       r += count;

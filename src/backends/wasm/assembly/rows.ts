@@ -13,7 +13,7 @@
 
 import { exp, log } from "./math";
 import { read, write } from "./pairs";
-import { ARGUMENTS, cut, partsFor, run, runWith, reserveShared } from "./threads";
+import { ARGUMENTS, cut, partsFor, reserveShared, run, runWith } from "./threads";
 
 /** A part has at least this number of elements. */
 const PART: i32 = 1 << 14;

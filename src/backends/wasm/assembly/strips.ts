@@ -11,7 +11,8 @@
 // one row of windows (of tiles, with Winograd's algorithm) if these are more.
 
 import {
-  batch, channels, dilationX, dilationY, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop, strideX, strideY, width,
+  batch, channels, dilationX, dilationY, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop, strideX, strideY,
+  width,
 } from "./sizes";
 
 /** Numbers that a strip, or a block of patches, may hold: 128 kB. */

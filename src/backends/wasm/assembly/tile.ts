@@ -7,10 +7,11 @@
 //     a row 0:  v        c00     c01              c(row, ·) += v · x
 //     a row 1:  v        c10     c11
 //     …
-//     a row 4:  v        c40     c41              (`tilePanels` only)
+//     a row 4:  v        c40     c41              (`computeTilePanels` only)
 //
-// - `tile`: 4 rows of a, read in place as runs of numbers. `tileOffsets`: the same through a table of offsets, for short runs.
-// - `tilePanels`: 5 rows of a, packed. V8 has 16 vector registers: 10 for sums, 2 for b, 1 for a.
+// - `computeTile`: 4 rows of a, read in place as runs of numbers.
+// - `computeTileOffsets`: the same through a table of offsets, for short runs.
+// - `computeTilePanels`: 5 rows of a, packed. V8 has 16 vector registers: 10 for sums, 2 for b, 1 for a.
 // - The loops are not unrolled: with four terms in a pass V8 spills registers, and the loop runs at two thirds of its speed.
 //
 // The three loops are written out, because a shared one would keep its sums in memory. No parts, no work memory. Source: the micro-kernel
@@ -39,7 +40,7 @@ export const EDGE: i32 = 4 * PANEL * NR;
  * `length` numbers side by side. Rows of b (8 numbers) lie bStep bytes apart, rows of c cStep bytes, rows of start startStep bytes.
  * start 0: nothing is added. Never reads c.
  */
-export function tile(
+export function computeTile(
   lines: i32, lineStep: usize, runs: i32, runStep: usize, length: i32,
   a0: usize, a1: usize, a2: usize, a3: usize, b: usize, bStep: usize,
   c: usize, cStep: usize, start: usize, startStep: usize,
@@ -83,7 +84,7 @@ export function tile(
 /** The same with a table: row i of a is read at aᵢ + each of `depth` offsets (i32, bytes). b is a panel. Inlined where it is called. */
 // @ts-ignore: decorator
 @inline
-export function tileOffsetsHere(
+export function computeTileOffsetsHere(
   depth: i32, offsets: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize,
   c: usize, cStep: usize, start: usize, startStep: usize,
 ): void {
@@ -112,11 +113,11 @@ export function tileOffsetsHere(
 }
 
 /** The same as a function that is called, for tiles whose terms take much longer than a call. */
-export function tileOffsets(
+export function computeTileOffsets(
   depth: i32, offsets: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize,
   c: usize, cStep: usize, start: usize, startStep: usize,
 ): void {
-  tileOffsetsHere(depth, offsets, a0, a1, a2, a3, b, c, cStep, start, startStep);
+  computeTileOffsetsHere(depth, offsets, a0, a1, a2, a3, b, c, cStep, start, startStep);
 }
 
 /**
@@ -125,7 +126,7 @@ export function tileOffsets(
  * The end is written twice, with and without addition. With one end that has a condition, V8 keeps the sums of the whole loop in memory,
  * which halves the speed. The module exports this function for the same reason: otherwise the compiler inlines it.
  */
-export function tilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usize, start: usize, startStep: usize): void {
+export function computeTilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usize, start: usize, startStep: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);

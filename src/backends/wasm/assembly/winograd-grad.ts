@@ -4,7 +4,7 @@
 //     dU [outputs, channels] += Zᵀ [outputs, tiles] · V [tiles, channels]
 //
 // - Layout: Z [16, group, tiles, 5] in groups of five outputs, V [16, panel, tiles, 8] in panels of eight channels: the operands of
-//   `tilePanels`. dU [16, group, panel, 5, 8]: totals in float64 and, behind them, sums of the same shape in float32.
+//   `computeTilePanels`. dU [16, group, panel, 5, 8]: totals in float64 and, behind them, sums of the same shape in float32.
 // - Vectors: transforms take four channels or outputs at a time, products eight channels.
 // - Accuracy: a block of 48 tiles is one float32 sum; the sums collect 8 blocks before they are added to the totals.
 // - Parts: ranges of strips, each with its own dU (conv-kernel-grad.ts).
@@ -15,7 +15,7 @@
 import { collect } from "./doubles";
 import { channels, outputs, outWidth } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere } from "./strips";
-import { NR, PANEL, tilePanels } from "./tile";
+import { computeTilePanels, NR, PANEL } from "./tile";
 import { tilesIn, transformTile } from "./winograd";
 
 /** Tiles in a block. The products of a block are one float32 sum. */
@@ -42,24 +42,24 @@ export function winogradGradBytes(): i32 {
   return 4 * 16 * GRAD_TILES * (channelPanels() * NR + outputGroups() * PANEL);
 }
 
-/** Blocks that the sums hold. `winogradGradBegin` and `winogradGradCollect` reset it, `winogradGradStrip` counts. */
+/** Blocks that the sums hold. `beginWinogradGrad` and `collectWinogradGrad` reset it, `addWinogradGradStrip` counts. */
 let blocksHeld: i32;
 
 /** Clears a part's totals of dU (f64) and the sums (f32) behind them. */
-export function winogradGradBegin(totals: usize): void {
+export function beginWinogradGrad(totals: usize): void {
   memory.fill(totals, 0, 12 * <usize>winogradSums());
   blocksHeld = 0;
 }
 
 /** Adds the sums to the totals and clears the sums. */
-export function winogradGradCollect(totals: usize): void {
+export function collectWinogradGrad(totals: usize): void {
   const numbers = <usize>winogradSums();
   collect(totals + 8 * numbers, numbers, totals);
   blocksHeld = 0;
 }
 
 /** Adds the windows of strip `index` to dU. frame: memory for a frame (strips.ts). */
-export function winogradGradStrip(index: i32, x: usize, dy: usize, totals: usize, frame: usize, work: usize): void {
+export function addWinogradGradStrip(index: i32, x: usize, dy: usize, totals: usize, frame: usize, work: usize): void {
   const sums = totals + 8 * <usize>winogradSums();
   const source = enterStrip(index, x, frame);
   const pixel: usize = 4 * <usize>channels;
@@ -73,7 +73,7 @@ export function winogradGradStrip(index: i32, x: usize, dy: usize, totals: usize
   for (let first = 0; first < tiles; first += GRAD_TILES) {
     const count = min(GRAD_TILES, tiles - first);
     if (blocksHeld++ == MOST_BLOCKS) {
-      winogradGradCollect(totals);
+      collectWinogradGrad(totals);
       blocksHeld = 1;
     }
     for (let t = 0; t < count; t++) {
@@ -88,7 +88,7 @@ export function winogradGradStrip(index: i32, x: usize, dy: usize, totals: usize
       for (let i = 0; i < outputGroups(); i++) {
         const a = z + k * zPlace + 4 * <usize>(i * count * PANEL);
         for (let j = 0; j < channelPanels(); j++, to += 4 * PANEL * NR) {
-          tilePanels(count, a, work + k * vPlace + 4 * <usize>(j * count * NR), to, 4 * NR, to, 4 * NR);
+          computeTilePanels(count, a, work + k * vPlace + 4 * <usize>(j * count * NR), to, 4 * NR, to, 4 * NR);
         }
       }
     }
@@ -147,7 +147,7 @@ function spread(v: v128, t0: usize, t1: usize, t2: usize, t3: usize): void {
  * dkernel [3, 3, channels, outputs] (+)= Gᵀ dU G for outputs first … end - 1. dU is the sum of the totals of `parts` parts, added in their
  * order. `work`: memory for 12 vectors.
  */
-export function winogradKernelGrad(
+export function computeWinogradKernelGrad(
   first: i32, end: i32, sums: usize, parts: i32, dkernel: usize, accumulate: bool, work: usize,
 ): void {
   const place: usize = <usize>winogradSums() / 2; // bytes of one place of the 16: totals are doubles

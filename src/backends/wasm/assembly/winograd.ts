@@ -10,7 +10,7 @@
 //     d d d d                                  16 matrices [channels, outputs]
 //
 // - Layout: V [16, five tiles, channels, 5], in panels of five rows; U [16, panel, channels, 8], in panels of eight outputs: the operands of
-//   `tilePanels`. U is computed once (`transformPanel`).
+//   `computeTilePanels`. U is computed once (`transformPanel`).
 // - Vectors: transforms take four channels or outputs at a time, products eight outputs.
 // - Parts: strips of rows of windows, as in conv.ts.
 // - Accuracy: a product sums at most 64 channels before it adds them; the transforms amplify rounding errors, so tiles of 4 × 4 outputs
@@ -22,7 +22,7 @@
 
 import { channels, outputs, outWidth } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, stripRows } from "./strips";
-import { NR, PANEL, tilePanels } from "./tile";
+import { computeTilePanels, NR, PANEL } from "./tile";
 
 /** Numbers of the transformed tiles of a block. A block has at least five tiles. */
 const BLOCK: i32 = 1 << 16;
@@ -133,7 +133,7 @@ function lower(m: usize, place: usize): v128 {
 }
 
 /** Computes the outputs of strip `index`. u: the transformed kernel, of `panels` panels; frame: memory for a frame (strips.ts). */
-export function winogradStrip(
+export function computeWinogradStrip(
   index: i32, x: usize, u: usize, panels: i32, bias: usize, y: usize, accumulate: bool, frame: usize, work: usize,
 ): void {
   const source = enterStrip(index, x, frame);
@@ -163,7 +163,7 @@ export function winogradStrip(
         const b = u + <usize>k * uPlace + 4 * <usize>(i * channels * NR);
         for (let t = 0; t < count; t += PANEL, a += PANEL * pixel, m += 4 * PANEL * NR) {
           for (let c = 0; c < channels; c += piece) {
-            tilePanels(min(piece, channels - c), a + 4 * PANEL * <usize>c, b + 4 * NR * <usize>c, m, 4 * NR, c == 0 ? 0 : m, 4 * NR);
+            computeTilePanels(min(piece, channels - c), a + 4 * PANEL * <usize>c, b + 4 * NR * <usize>c, m, 4 * NR, c == 0 ? 0 : m, 4 * NR);
           }
         }
       }
