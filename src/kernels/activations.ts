@@ -114,3 +114,19 @@ export function hardSwishGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers,
     dx[i] = accumulate ? dx[i]! + d : d;
   }
 }
+
+// hardSigmoid(x) = relu6(x + 3)/6, as PyTorch.
+
+export function hardSigmoid(x: Numbers, y: Numbers): void {
+  for (let i = 0; i < x.length; i++) {
+    const v = x[i]!;
+    y[i] = v < -3 ? 0 : v > 3 ? 1 : (v + 3) / 6; // NaN stays NaN
+  }
+}
+
+export function hardSigmoidGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < x.length; i++) {
+    const d = x[i]! < -3 || x[i]! > 3 ? 0 : dy[i]! / 6; // slope 1/6 at −3 and 3
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}

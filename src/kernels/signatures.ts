@@ -80,6 +80,8 @@ export const signatures: Signatures = {
   gelu: unary,
   geluGrad: byInput,
   gemm: ["product"],
+  hardSigmoid: unary,
+  hardSigmoidGrad: byInput,
   hardSwish: unary,
   hardSwishGrad: byInput,
   leakyRelu: ["in", "out", "number"],

@@ -1,7 +1,7 @@
 import { kernels } from "../backends/index.ts";
 import { eluGrad, elu as eluKernel, exactGelu, exactGeluGrad, mishGrad, mish as mishKernel } from "../kernels/index.ts";
 import { readName, readNumber, readOptions, readTensor, type Tensor } from "../tensor/index.ts";
-import { add, clip, mul } from "./elementwise.ts";
+import { clip } from "./elementwise.ts";
 import { pointwise, unary } from "./unary.ts";
 
 export const tanh = (x: Tensor): Tensor => unary("tanh", x);
@@ -64,10 +64,7 @@ export function relu6(x: Tensor): Tensor {
 }
 
 /** x/6 + 1/2 clipped to [0, 1], as in PyTorch; Keras used x/5 + 1/2 before version 3. The slope at −3 and 3 is 1/6. */
-export function hardSigmoid(x: Tensor): Tensor {
-  readTensor("hardSigmoid", "x", x);
-  return clip(mul(add(x, 3), 1 / 6), 0, 1);
-}
+export const hardSigmoid = (x: Tensor): Tensor => unary("hardSigmoid", x);
 
 /** x·tanh(softplus(x)) (Misra 2019). */
 export const mish = (x: Tensor): Tensor => pointwise("mish", {}, x, { forward: mishKernel, gradient: mishGrad });

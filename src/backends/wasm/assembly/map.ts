@@ -257,6 +257,20 @@ export function hardSwishGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate
   map2<HardSwishGrad>(n, x, dy, dx, accumulate);
 }
 
+class HardSigmoid {
+  @inline of(x: v128): v128 {
+    const bounded = f64x2.pmax(f64x2.pmin(x, both(THREE)), f64x2.neg(both(THREE))); // NaN stays NaN
+    return f64x2.div(f64x2.add(bounded, both(THREE)), both(SIX));
+  }
+}
+export function hardSigmoid(n: i32, x: usize, y: usize): void { map1<HardSigmoid>(n, x, y); }
+class HardSigmoidGrad {
+  @inline of(x: v128, dy: v128): v128 { return v128.andnot(f64x2.div(dy, both(SIX)), f64x2.gt(f64x2.abs(x), both(THREE))); }
+}
+export function hardSigmoidGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<HardSigmoidGrad>(n, x, dy, dx, accumulate);
+}
+
 class LeakyRelu {
   @inline of(x: v128): v128 { return v128.bitselect(f64x2.mul(both(P), x), x, f64x2.lt(x, f64x2.splat(0))); }
 }
