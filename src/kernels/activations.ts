@@ -130,3 +130,15 @@ export function hardSigmoidGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Number
     dx[i] = accumulate ? dx[i]! + d : d;
   }
 }
+
+/** max(0, min(x, 6)) */
+export function relu6(x: Numbers, y: Numbers): void {
+  for (let i = 0; i < x.length; i++) y[i] = x[i]! < 0 ? 0 : x[i]! > 6 ? 6 : x[i]!; // NaN stays NaN
+}
+
+export function relu6Grad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+  for (let i = 0; i < x.length; i++) {
+    const d = x[i]! > 0 && x[i]! <= 6 ? dy[i]! : 0; // slope 0 at 0 and 1 at 6
+    dx[i] = accumulate ? dx[i]! + d : d;
+  }
+}

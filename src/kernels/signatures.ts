@@ -108,6 +108,8 @@ export const signatures: Signatures = {
   reciprocal: unary,
   reciprocalGrad: byOutput,
   relu: unary,
+  relu6: unary,
+  relu6Grad: byInput,
   reluGrad: byInput,
   rmsprop: ["inout", "in", "inout", "inout", "number", "number", "number", "number"],
   sgdMomentum: ["inout", "in", "inout", "number", "number", "flag"],

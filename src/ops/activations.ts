@@ -1,7 +1,6 @@
 import { kernels } from "../backends/index.ts";
 import { eluGrad, elu as eluKernel, exactGelu, exactGeluGrad, mishGrad, mish as mishKernel } from "../kernels/index.ts";
 import { readName, readNumber, readOptions, readTensor, type Tensor } from "../tensor/index.ts";
-import { clip } from "./elementwise.ts";
 import { pointwise, unary } from "./unary.ts";
 
 export const tanh = (x: Tensor): Tensor => unary("tanh", x);
@@ -58,10 +57,7 @@ export function elu(x: Tensor, alpha = 1): Tensor {
 }
 
 /** x clipped to [0, 6]. The slope is 0 at 0 and 1 at 6. */
-export function relu6(x: Tensor): Tensor {
-  readTensor("relu6", "x", x);
-  return clip(relu(x), 0, 6);
-}
+export const relu6 = (x: Tensor): Tensor => unary("relu6", x);
 
 /** x/6 + 1/2 clipped to [0, 1], as in PyTorch; Keras used x/5 + 1/2 before version 3. The slope at −3 and 3 is 1/6. */
 export const hardSigmoid = (x: Tensor): Tensor => unary("hardSigmoid", x);

@@ -271,6 +271,17 @@ export function hardSigmoidGrad(n: i32, x: usize, dy: usize, dx: usize, accumula
   map2<HardSigmoidGrad>(n, x, dy, dx, accumulate);
 }
 
+class Relu6 {
+  @inline of(x: v128): v128 { return f64x2.pmin(f64x2.pmax(x, f64x2.splat(0)), both(SIX)); } // NaN stays NaN
+}
+export function relu6(n: i32, x: usize, y: usize): void { map1<Relu6>(n, x, y); }
+class Relu6Grad {
+  @inline of(x: v128, dy: v128): v128 { return v128.and(dy, v128.and(f64x2.gt(x, f64x2.splat(0)), f64x2.le(x, both(SIX)))); }
+}
+export function relu6Grad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<Relu6Grad>(n, x, dy, dx, accumulate);
+}
+
 class LeakyRelu {
   @inline of(x: v128): v128 { return v128.bitselect(f64x2.mul(both(P), x), x, f64x2.lt(x, f64x2.splat(0))); }
 }
