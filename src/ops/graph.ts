@@ -22,7 +22,6 @@ type Plain =
   | "cos"
   | "div"
   | "equal"
-  | "erf"
   | "floor"
   | "greater"
   | "greaterEqual"

@@ -1,8 +1,6 @@
 import {
   cosGrad,
   cos as cosKernel,
-  erfGrad,
-  erf as erfKernel,
   flatGrad,
   floor as floorKernel,
   round as roundKernel,
@@ -11,14 +9,14 @@ import {
 } from "../kernels/index.ts";
 import { readTensor, type Tensor } from "../tensor/index.ts";
 import { reciprocal, sqrt } from "./elementwise.ts";
-import { pointwise } from "./unary.ts";
+import { pointwise, unary } from "./unary.ts";
 
 /** The sine of x, an angle in radians. */
 export const sin = (x: Tensor): Tensor => pointwise("sin", {}, x, { forward: sinKernel, gradient: sinGrad });
 /** The cosine of x, an angle in radians. */
 export const cos = (x: Tensor): Tensor => pointwise("cos", {}, x, { forward: cosKernel, gradient: cosGrad });
 /** The error function, 2/√π · ∫ e^(−t²) dt from 0 to x. */
-export const erf = (x: Tensor): Tensor => pointwise("erf", {}, x, { forward: erfKernel, gradient: erfGrad });
+export const erf = (x: Tensor): Tensor => unary("erf", x);
 /** The largest whole number not above x. The gradient is 0. */
 export const floor = (x: Tensor): Tensor => pointwise("floor", {}, x, { forward: floorKernel, gradient: flatGrad });
 /** The nearest whole number; at a tie the even one, as in NumPy and PyTorch. The gradient is 0. */

@@ -132,6 +132,39 @@ class Log {
 }
 export function log(n: i32, x: usize, y: usize): void { map1<Log>(n, x, y); }
 
+/** 2/√π, 4, and the coefficients of P and Q in erf(x) = x·P(x²)/Q(x²): near-minimax for |x| ≤ 4, relative error below 2⁻³⁶. */
+const ERF: usize = memory.data<f64>([
+  1.1283791670955126, 4,
+  3.0048191167103922e-09, 7.527683450668574e-07, 2.1785976064966643e-05, 0.0005130302007404993,
+  0.0049619950048210085, 0.05811784532395171, 0.20034023499233405, 1.1283791670861612,
+  7.32988857264366e-08, 4.5188820681633425e-06, 0.00011151128110478684, 0.0017151720880232467,
+  0.01771861288301063, 0.12179901758498277, 0.5108802434005265, 1,
+]);
+const ERF_END: usize = ERF + 8;
+// @ts-ignore: decorator
+@inline
+function times(z: v128, p: v128, next: usize): v128 { return f64x2.add(f64x2.mul(p, z), both(next)); }
+// @ts-ignore: decorator
+@inline
+function polynomial7(z: v128, c: usize): v128 {
+  const p = times(z, times(z, times(z, both(c), c + 8), c + 16), c + 24);
+  return times(z, times(z, times(z, times(z, p, c + 32), c + 40), c + 48), c + 56);
+}
+class Erf {
+  @inline of(x: v128): v128 {
+    const v = f64x2.pmax(f64x2.pmin(x, both(ERF_END)), f64x2.neg(both(ERF_END))); // erf(4) rounds to 1; NaN stays NaN
+    const z = f64x2.mul(v, v);
+    return f64x2.div(f64x2.mul(v, polynomial7(z, ERF + 16)), polynomial7(z, ERF + 80));
+  }
+}
+export function erf(n: i32, x: usize, y: usize): void { map1<Erf>(n, x, y); }
+class ErfGrad {
+  @inline of(x: v128, dy: v128): v128 { return f64x2.mul(f64x2.mul(dy, both(ERF)), math.exp(f64x2.neg(f64x2.mul(x, x)))); }
+}
+export function erfGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
+  map2<ErfGrad>(n, x, dy, dx, accumulate);
+}
+
 class Sqrt {
   @inline of(x: v128): v128 { return f64x2.sqrt(x); }
 }
