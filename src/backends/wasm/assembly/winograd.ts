@@ -13,8 +13,7 @@
 //   `computeTilePanels`. U is computed once (`transformPanel`).
 // - Vectors: transforms take four channels or outputs at a time, products eight outputs.
 // - Parts: strips of rows of windows, as in conv.ts.
-// - Accuracy: a product sums at most 64 channels before it adds them; the transforms amplify rounding errors, so tiles of 4 × 4 outputs
-//   (F(4 × 4, 3 × 3)) are not used.
+// - Accuracy: a product sums at most 64 channels in float32 before it adds the sums; with more channels, at most 44.
 // - Work memory of a thread: V of a block of tiles, at most 2¹⁶ numbers, or those of five tiles if they are more; and M of a block with
 //   eight outputs.
 //
