@@ -61,6 +61,8 @@ const arithmetic: readonly (keyof Kernels)[] = [
     "divGradDivisor",
     "hardSwish",
     "hardSwishGrad",
+    "leakyRelu",
+    "leakyReluGrad",
     "logGrad",
     "neg",
     "negGrad",
@@ -82,7 +84,7 @@ const arithmetic: readonly (keyof Kernels)[] = [
 ];
 
 /** Takes x; takes x, y and dy, of which it may leave out x or y. */
-const [curve, slope] = [/^in,out$/, /^(in|-),(in|-),in,into,accumulate$/];
+const [curve, slope] = [/^in,out(,number)?$/, /^(in|-),(in|-),in,into,accumulate(,number)?$/];
 
 /** The bound of a kernel. If none is stated, a function of one number may be an ulp off, its gradient so much as a polynomial is. */
 export function boundOf(name: keyof Kernels): Bound {

@@ -32,8 +32,14 @@ export function drawOf(seed: number, whole: boolean): Draw {
 }
 
 type Case<P> = (d: Draw, rows: number, columns: number, accumulate: boolean) => P;
-/** Arrays of rows · columns numbers and nothing else, but whether to accumulate: `argumentsOf` makes them. */
-type Alike = [Numbers, Numbers] | [Numbers, Numbers, Numbers] | [Numbers, Numbers, Numbers, boolean] | Gradient;
+/** Arrays of rows · columns numbers, whether to accumulate, and one more number: `argumentsOf` makes them. */
+type Alike =
+  | [Numbers, Numbers]
+  | [Numbers, Numbers, Numbers]
+  | [Numbers, Numbers, Numbers, boolean]
+  | Gradient
+  | [Numbers, Numbers, number]
+  | [...Gradient, number];
 type Name = keyof Kernels;
 type Simple = { [K in Name]: Parameters<Kernels[K]> extends Alike ? K : never }[Name];
 type Cases = { readonly [K in Exclude<Name, Simple>]: Case<Parameters<Kernels[K]>> } & {
@@ -97,8 +103,6 @@ const cases: Cases = {
   log: ofPositive,
   sqrt: ofPositive,
   reciprocal: ofPositive,
-  leakyRelu: (d, r, c) => [...unary(d, r, c), 0.25],
-  leakyReluGrad: (d, r, c, accumulate) => [...gradient(d, r, c, accumulate), 0.25],
   clip: (d, r, c) => [...unary(d, r, c), -1, 2],
   clipGrad: (d, r, c, accumulate) => [...gradient(d, r, c, accumulate), -1, 2],
   clipInPlace: (d, r, c) => [d.some(r * c), -1, 2],
@@ -250,6 +254,7 @@ export function argumentsOf(name: Name, d: Draw, rows: number, columns: number, 
   const roles: readonly string[] = signatures[name];
   return roles.map((role, i) => {
     if (role === "accumulate") return accumulate;
-    return roles.length === 5 && i < 2 ? d.positive(rows * columns) : d.some(rows * columns);
+    if (role === "number") return 0.25;
+    return roles.length >= 5 && i < 2 ? d.positive(rows * columns) : d.some(rows * columns);
   });
 }
