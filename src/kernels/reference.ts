@@ -14,7 +14,7 @@ export * from "./normalise.ts";
 export * from "./pairwise.ts";
 export { addWinners, argExtreme, dot, readWinners, sum, sumGrad } from "./reduce.ts";
 export * from "./softmax.ts";
-export { erf, erfGrad } from "./special.ts";
+export { elu, eluGrad, erf, erfGrad } from "./special.ts";
 export { addCyclic, addRows, readCyclic, readRows, readView, writeView } from "./strided.ts";
 export * from "./update.ts";
 export { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./windows.ts";

@@ -75,6 +75,8 @@ export const signatures: Signatures = {
   divGradDivisor: ["in", "in", "in", "into", "accumulate"],
   dot: ["in", "in", "into", "accumulate"],
   dropoutMask: ["number", "function", "out"],
+  elu: ["in", "out", "number"],
+  eluGrad: ["in", "-", "in", "into", "accumulate", "number"],
   erf: unary,
   erfGrad: byInput,
   exp: unary,

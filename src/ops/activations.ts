@@ -1,5 +1,5 @@
 import { kernels } from "../backends/index.ts";
-import { eluGrad, elu as eluKernel, exactGelu, exactGeluGrad, mishGrad, mish as mishKernel } from "../kernels/index.ts";
+import { exactGelu, exactGeluGrad, mishGrad, mish as mishKernel } from "../kernels/index.ts";
 import { readName, readNumber, readOptions, readTensor, type Tensor } from "../tensor/index.ts";
 import { pointwise, unary } from "./unary.ts";
 
@@ -51,8 +51,8 @@ export function elu(x: Tensor, alpha = 1): Tensor {
   readTensor("elu", "x", x);
   readNumber("elu", "alpha", alpha);
   return pointwise("elu", { alpha }, x, {
-    forward: (v, y) => eluKernel(v, y, alpha),
-    gradient: (v, y, dy, dx, accumulate) => eluGrad(v, y, dy, dx, accumulate, alpha),
+    forward: (v, y) => kernels.elu(v, y, alpha),
+    gradient: (v, y, dy, dx, accumulate) => kernels.eluGrad(v, y, dy, dx, accumulate, alpha),
   });
 }
 

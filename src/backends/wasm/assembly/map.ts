@@ -241,6 +241,26 @@ export function leakyReluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate
   map2<LeakyReluGrad>(n, x, dy, dx, accumulate);
 }
 
+class Elu {
+  @inline of(x: v128): v128 {
+    const negative = f64x2.pmin(f64x2.pmax(x, f64x2.neg(both(math.FAR))), f64x2.splat(0)); // e⁻²⁰ − 1 rounds to −1; NaN stays NaN
+    return v128.bitselect(x, f64x2.mul(both(P), math.expm1(negative)), f64x2.gt(x, f64x2.splat(0)));
+  }
+}
+export function elu(n: i32, x: usize, y: usize, alpha: f64): void {
+  args.p = alpha;
+  map1<Elu>(n, x, y);
+}
+class EluGrad {
+  @inline of(x: v128, dy: v128): v128 {
+    return v128.bitselect(dy, f64x2.mul(f64x2.mul(dy, both(P)), math.exp(x)), f64x2.gt(x, f64x2.splat(0)));
+  }
+}
+export function eluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool, alpha: f64): void {
+  args.p = alpha;
+  map2<EluGrad>(n, x, dy, dx, accumulate);
+}
+
 class Clip {
   @inline of(x: v128): v128 { return f64x2.pmax(f64x2.pmin(x, both(Q)), both(P)); } // NaN stays NaN
 }

@@ -19,7 +19,7 @@ export const HALF: usize = CONSTANTS + 32;
 export const SIGN: usize = CONSTANTS + 40;
 const INFINITY: usize = CONSTANTS + 48;
 /** tanh is 1 from here on, in double precision. */
-const FAR: usize = CONSTANTS + 56;
+export const FAR: usize = CONSTANTS + 56;
 const LN2: usize = CONSTANTS + 64;
 const LOG2E: usize = CONSTANTS + 72;
 /** 1024·ln 2 and −1023·ln 2. */
