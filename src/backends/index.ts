@@ -21,7 +21,7 @@ export const kernels: Kernels = { ...reference, ...blocked };
 
 /** Replaces kernels in the table. Returns a function that restores the previous kernels. */
 export function install(faster: Partial<Kernels>): () => void {
-  backend(); // chosen now, or its kernels would cover these later
+  backend(); // chosen first: a backend chosen later would overwrite the kernels of `faster`
   const before: Kernels = { ...kernels };
   Object.assign(kernels, faster);
   return () => {
@@ -29,14 +29,14 @@ export function install(faster: Partial<Kernels>): () => void {
   };
 }
 
-/** Replaces every kernel of the table by the result of `around`, to watch or time it. Returns what `install` returns. */
+/** Replaces every kernel of the table by the result of `around`, to watch or time it. Returns a function that undoes this. */
 export function installAround(around: <F extends (...args: never[]) => unknown>(name: string, kernel: F) => F): () => void {
   backend();
   const entries = Object.entries(kernels) as [keyof Kernels, (...args: never[]) => unknown][];
   return install(Object.fromEntries(entries.map(([name, kernel]) => [name, around(name, kernel)])) as Partial<Kernels>);
 }
 
-/** The backend that computes, its number of threads, and the reason. `fused`: multiply-add rounds once. */
+/** The backend in use, its number of threads, and why it was chosen. `fused`: multiply-add rounds once. */
 export type Backend = {
   readonly name: "wasm" | "plain";
   readonly fused: boolean;
@@ -91,13 +91,13 @@ export function injectFault(kind: number): void {
 
 const MOST_THREADS = 16;
 
-/** How many threads there will be; "auto": as many as the machine can run at once. */
+/** The number of threads to use: 1 if workers cannot be started. "auto": the number of cores, at most MOST_THREADS. */
 function threadCount(asked: number | "auto"): number {
   if (!canStartWorkers()) return 1;
   return asked === "auto" ? Math.min(MOST_THREADS, availableThreads()) : asked;
 }
 
-/** The value of an environment variable; undefined if it is empty or not set, or if the runtime does not let it be read. */
+/** The value of an environment variable. Returns undefined if the variable is empty or not set, or if reading is forbidden. */
 function setting(name: string): string | undefined {
   try {
     const value = typeof process === "undefined" ? undefined : process.env?.[name];
@@ -107,7 +107,7 @@ function setting(name: string): string | undefined {
   }
 }
 
-/** A setting with one of the allowed values. */
+/** Reads an environment variable. Throws a ValueError if its value is not one of `values`; `rule` names the values. */
 function allowed(name: string, values: readonly string[], rule: string): string | undefined {
   const value = setting(name);
   if (value === undefined || values.includes(value)) return value;
@@ -144,7 +144,7 @@ function choose(): Choice {
   return { wasm, backend: { name: "wasm", fused, threads: count, reason } };
 }
 
-/** Lays a backend's kernels over the table, and takes memory from it. */
+/** Puts the backend's kernels into the table and makes `alloc` take slabs from the backend's memory. */
 function use(wasm: WasmBackend, threads: number): void {
   provideSlabs(wasm.slabs);
   Object.assign(kernels, wasm.kernels);
@@ -152,8 +152,9 @@ function use(wasm: WasmBackend, threads: number): void {
 }
 
 /**
- * Replaces the kernels and their memory after a worker thread stopped inside a kernel: it may wake up and write to the old memory. Arrays there
- * stay readable. The new kernels run in one thread until `configure` is called.
+ * Replaces the WebAssembly instance and its memory after a worker stopped inside a kernel. The worker may wake up and
+ * write to the old memory, so no kernel uses the old memory again. Arrays in the old memory stay readable. The new
+ * kernels run in one thread until `configure` is called.
  */
 function replaceLost(): void {
   if (chosen === null) return;
@@ -169,7 +170,7 @@ function replaceLost(): void {
   chosen = { wasm, backend: now };
 }
 
-/** On Node 20 relaxed SIMD hides behind a flag that can be set while running. */
+/** Node.js 20 has relaxed SIMD behind a flag of V8. Sets the flag, then returns whether multiply-add rounds once. */
 function canFuseByFlag(): boolean {
   process.getBuiltinModule("node:v8").setFlagsFromString("--experimental-wasm-relaxed-simd");
   return canFuse();

@@ -4,8 +4,8 @@ import { MemoryError } from "./errors.ts";
 export type Numbers = Float32Array<ArrayBufferLike>;
 
 /**
- * Whether numbers may be read: if `ended` gives a reason, a tensor refuses. `version` counts the changes in place of a variable.
- * Views of a variable share its lifetime, so they see its version.
+ * The state of an array's memory. `ended`: null, or the reason why the array may no longer be read; the tensor then throws.
+ * `version`: the number of in-place changes of a variable. Views of a variable share its lifetime, so they see its version.
  */
 export type Lifetime = { ended: string | null; version: number };
 
@@ -13,8 +13,9 @@ export type Lifetime = { ended: string | null; version: number };
 const forever: Lifetime = { ended: null, version: 0 };
 
 /**
- * Memory of one step: arrays are cut one after another from slabs and all given back at once. The arrays are not cleared. An arena keeps
- * its slabs from step to step: once the largest step has run, nothing is allocated.
+ * The memory of one step. `alloc` cuts arrays one after another from slabs. The next step that uses the arena reuses
+ * all of them, without clearing. An arena keeps its slabs for later steps, so after the largest step it takes no more memory.
+ * `slab`: the index of the slab in use. `used`: numbers used of this slab.
  */
 type Arena = { slabs: Numbers[]; slab: number; used: number; lifetime: Lifetime };
 
@@ -23,11 +24,11 @@ const ALIGN = 16; // numbers: one cache line
 
 const newArena = (): Arena => ({ slabs: [], slab: 0, used: 0, lifetime: { ended: null, version: 0 } });
 
-/** Two arenas alternate, so that the tensors of a step stay readable until the next step ends. */
+/** Steps use the two arenas in turn. A step's tensors stay readable until the step after the next begins. */
 const arenas = [newArena(), newArena()] as const;
 let steps = 0;
-let open: Arena | null = null;
-let ordinary = 0;
+let open: Arena | null = null; // the arena of the running step
+let ordinary = 0; // numbers that `allocLasting` has ever returned
 
 /** The source of slabs. `give` takes back a slab that `take` returned. */
 export type SlabSource = { readonly take: (length: number) => Numbers; readonly give: (slab: Numbers) => void };
@@ -36,14 +37,14 @@ let slabs: SlabSource = { take: newArray, give: () => undefined };
 
 let beforeFirst: (() => void) | null = null;
 
-/** Runs `choose` before the first array is allocated, so that an import alone costs nothing. It runs again until it succeeds. */
+/** Makes the first `alloc` call `choose`, so that an import alone costs nothing. If `choose` throws, the next `alloc` calls it again. */
 export function beforeFirstUse(choose: () => void): void {
   beforeFirst = choose;
 }
 
 /**
- * Sets the source of slabs, for kernels that read some memory in place. The slabs of the last source are not used again: their arrays
- * stay readable, and what an open step allocates from now on comes from the new source.
+ * Sets the source of slabs: a backend whose kernels use its own memory in place. Slabs of the previous source are not used
+ * again, but their arrays stay readable. A running step takes its further arrays from the new source.
  */
 export function provideSlabs(source: SlabSource): void {
   slabs = source;
@@ -60,7 +61,8 @@ function release(arena: Arena, from: number): void {
 }
 
 /**
- * Allocates an array; no other code allocates numbers. Inside a step the contents are arbitrary: the caller writes every element.
+ * Allocates the array of a result or of a gradient. Inside a step the contents are arbitrary, so the caller must write every
+ * element. Outside a step the array is like that of `allocLasting`.
  */
 export function alloc(length: number): Numbers {
   if (beforeFirst !== null) {
@@ -78,7 +80,7 @@ export function alloc(length: number): Numbers {
   return arena.slabs[arena.slab]!.subarray(at, at + length);
 }
 
-/** Moves on to the next slab that holds `length` numbers, and allocates one if there is none. No empty slab is skipped. */
+/** Makes the next slab current: the first unused slab that holds `length` numbers, or a new slab. Smaller unused slabs stay available. */
 function nextSlab(arena: Arena, length: number): void {
   const { slabs } = arena;
   if (arena.used > 0) arena.slab++;
@@ -86,14 +88,14 @@ function nextSlab(arena: Arena, length: number): void {
   const { slab } = arena;
   let found = slab;
   while (found < slabs.length && slabs[found]!.length < length) found++;
-  const next = slabs[found] ?? grownBy(arena, length); // may give back the slabs from here on
+  const next = slabs[found] ?? grownBy(arena, length); // if memory is short, this frees the unused slabs
   if (found < slabs.length) slabs.splice(found, 1);
   slabs.splice(slab, 0, next);
 }
 
 /**
- * One more slab, as large as all others together, so that steps of changing sizes hold at most four times what the largest step needs. If that
- * does not fit into memory, as large as it must be.
+ * Takes a new slab, as large as all slabs of the arena together. Steps of changing sizes then hold at most four times the memory
+ * of the largest step. If memory is too short, takes the smallest slab that holds `length` numbers.
  */
 function grownBy(arena: Arena, length: number): Numbers {
   const held = arena.slabs.reduce((sum, slab) => sum + slab.length, 0);
@@ -140,8 +142,8 @@ export function isInArena(): boolean {
 }
 
 /**
- * Runs `fn`; `alloc` returns memory of the step meanwhile. Steps do not nest: an inner step joins the outer one. A step that
- * fails for lack of memory gives back all its memory, so that a smaller step fits.
+ * Runs `fn` as a step: during `fn`, `alloc` takes memory from an arena. A step inside a step uses the outer step's arena. If
+ * memory is too short for a step, all memory of its arena is freed, so that a smaller step fits.
  */
 export function inArena<T>(fn: () => T): T {
   if (open !== null) return fn();
@@ -166,9 +168,9 @@ export function inArena<T>(fn: () => T): T {
 }
 
 /**
- * The memory of the allocator, in bytes. `arenas`: memory held for steps. `inUse`: the part of it that the last two steps wrote.
- * `ordinary`: all arrays ever given to the garbage collector; it only grows, so a constant value means that nothing new is
- * allocated.
+ * The memory of the allocator, in bytes. `arenas`: memory held for steps. `inUse`: memory that the last two steps used.
+ * `ordinary`: the total of all arrays ever allocated outside arenas. It never falls, so a constant value means that nothing
+ * new is allocated.
  */
 export function memory(): { arenas: number; inUse: number; ordinary: number } {
   const held = (a: Arena): number => a.slabs.reduce((sum, slab) => sum + slab.byteLength, 0);

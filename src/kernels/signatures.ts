@@ -10,8 +10,13 @@ type Arrays = Numbers | Int32Array | Float64Array;
 /**
  * How a kernel uses an argument.
  *
- * Arrays: "in" is read; "out" is overwritten completely; "inout" is updated in place; "some" is updated in some elements; "into" is
- * overwritten, or added to if the kernel's `accumulate` is true; "-" is not used.
+ * Arrays:
+ * - "in": the kernel reads it;
+ * - "out": the kernel overwrites every element and reads none;
+ * - "inout": the kernel updates it in place;
+ * - "some": the kernel updates some elements;
+ * - "into": like "out", or the kernel adds to it if `accumulate` is true;
+ * - "-": the kernel does not use it.
  */
 type Role<P> = P extends Arrays
   ? "in" | "out" | "inout" | "some" | "into" | "-"
@@ -35,7 +40,9 @@ type Role<P> = P extends Arrays
 export type Signature<P extends readonly unknown[]> = { readonly [I in keyof P]: Role<P[I]> };
 
 const unary = ["in", "out"] as const;
-/** By the input, by the output, and by both. */
+/**
+ * Gradients (x, y, dy, dx, accumulate) of an op of one tensor. `byInput`: computed from x and dy; `byOutput`: from y and dy.
+ */
 const byInput = ["in", "-", "in", "into", "accumulate"] as const;
 const byOutput = ["-", "in", "in", "into", "accumulate"] as const;
 const binary = ["in", "in", "out"] as const;
@@ -43,8 +50,8 @@ const binary = ["in", "in", "out"] as const;
 type Signatures = { readonly [K in keyof typeof reference]: Signature<Parameters<(typeof reference)[K]>> };
 
 /**
- * What every kernel does with its arguments. The compiler checks each line against the plain function's parameters. From this table follow
- * the calls into WebAssembly, and the property that holds every fast kernel to the plain one.
+ * The role of each argument of each kernel. The compiler checks each line against the parameters of the plain kernel. `bind`
+ * derives the calls into WebAssembly from this table, and test/kernels/kernels.test.ts derives its checks.
  */
 export const signatures: Signatures = {
   abs: unary,

@@ -56,7 +56,7 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions & { re
   checkBias("conv2d", bias, outChannels);
   const padding = exactPadding("conv2d", given);
   const windows = windowsOf("conv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
-  const sizes = { outChannels, groups, ...windows }; // in this order: Node 20 gives every { ...windows, groups } a hidden class of its own
+  const sizes = { outChannels, groups, ...windows }; // windows last: { ...windows, groups } makes a new hidden class at each call (Node.js 20)
   const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outChannels];
   checkSize("conv2d", shape);
   const y = alloc(sizeOf(shape));

@@ -40,8 +40,8 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * The result of batch normalization in training: y, and the statistics without history. y is computed from statistics in double
- * precision; `mean` and `variance` are these statistics, rounded to float32.
+ * The result of batch normalization in training: y, `mean` and `variance`. No gradient flows through the statistics. y is
+ * computed from statistics in double precision; `mean` and `variance` are these statistics, rounded to float32.
  */
 export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; readonly variance: Tensor };
 
@@ -83,7 +83,7 @@ export function batchNormInference(
   variance: Tensor,
   epsilon = 1e-3,
 ): Tensor {
-  readTensor("batchNormInference", "mean", mean); // checkChannels takes undefined for "left out"
+  readTensor("batchNormInference", "mean", mean); // `checkChannels` accepts undefined, but mean and variance are required
   readTensor("batchNormInference", "variance", variance);
   const channels = checkChannels("batchNormInference", x, { gamma, beta, mean, variance }, epsilon);
   const [centre, spread] = [stopGradient(mean), stopGradient(variance)];

@@ -32,8 +32,8 @@ export function isRecording(): boolean {
 }
 
 /**
- * The result of an op: its numbers and its pullback. Autograd knows nothing else of an op. `lifetime` is given if the numbers are
- * a view of an input.
+ * Returns the result of an op as a tensor. If an input is tracked, the tensor gets a history with the pullback. Pass `lifetime`,
+ * that of the input, if the numbers are a view of an input.
  */
 export function record(
   op: string,
@@ -51,8 +51,8 @@ export function record(
 }
 
 /**
- * The result of a custom op: the numbers that its forward loop computed, and the pullback that sends the gradient to the inputs.
- * See `Pullback` and `Into`.
+ * Returns the result of a custom op as a tensor. `numbers`: the computed values. `pullback`: writes the gradients of the inputs,
+ * see `Pullback` and `Into`. Pass `lifetime`, that of the input, if the numbers are a view of an input.
  * @throws ValueError for arguments of the wrong kind, ShapeError if the shape does not hold the numbers.
  */
 export function recordOp(
@@ -80,14 +80,14 @@ export function recordOp(
   return y;
 }
 
-/** Tells the watch how an untracked tensor was made. */
+/** Records for the active watch (watch.ts), if any, how an untracked tensor was made. */
 export function noteSource(y: Tensor, op: string, attributes: Attributes, inputs: readonly Tensor[]): void {
   watching.now?.sources.set(y, { order: order++, op, attributes, inputs: inputs.slice() });
 }
 
 /** @internal */
 export function historyOf(op: string, attributes: Attributes, inputs: readonly Tensor[], pullback: Pullback | null): History {
-  const [own, versions] = [inputs.slice(), versionsOf(inputs)]; // a copy: the list may be a user's, who changes it
+  const [own, versions] = [inputs.slice(), versionsOf(inputs)]; // a copy, because the user may change the list later
   return { order: order++, op, attributes, inputs: own, pullback, versions, shared: false, gradient: null, seen: 0 };
 }
 
@@ -114,8 +114,8 @@ export function keep(x: Tensor): Tensor {
 }
 
 /**
- * Runs `fn` without recording history, for evaluation. `fn` must not be async: other code that runs while `fn` waits would not
- * record either.
+ * Runs `fn` without recording history, for evaluation. `fn` must not be async: code that runs while `fn` waits would not be
+ * recorded.
  */
 export function noGrad<T>(fn: () => T): T {
   readFunction("noGrad", "fn", fn);
@@ -172,7 +172,7 @@ export function gradients(
   return xs.map((x) => new Tensor(x.shape, wanted.get(x.history!) ?? new Float32Array(x.size), lasting()));
 }
 
-/** Checks what `backward` and `gradients` share; returns the option `retain`. */
+/** Checks the arguments of `backward` and `gradients`. Returns the option `retain`. */
 function readRetain(
   who: string,
   y: Tensor,
@@ -184,7 +184,11 @@ function readRetain(
   return readBoolean(who, "retain", readOptions(who, options, ["retain"]).retain ?? false);
 }
 
-/** Newest first, each op once. The gradient of a tensor is then complete, because all ops that read a tensor are newer. */
+/**
+ * Runs the pullbacks of all tensors that y depends on, newest first. When a tensor's turn comes, its gradient is complete,
+ * because all ops that read the tensor are newer. `wanted` null: leaves keep their gradients. Otherwise the walk fills in the
+ * gradients of the histories in `wanted`, and leaves stay as they are.
+ */
 function walk(
   who: string,
   y: Tensor,
@@ -203,16 +207,16 @@ function walk(
       write(dx);
     });
   into.same = (x, dy) => {
-    const lasts = wanted === null && x.leaf !== null;
+    const lasts = wanted === null && x.leaf !== null; // a leaf keeps its gradient, so it needs a buffer of its own
     if (x.history !== null && x.history.gradient === null && !lasts)
-      x.history.gradient = dy; // nobody else reads it from here on
+      x.history.gradient = dy; // not a copy: no other code reads dy after this
     else into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate));
   };
   for (const x of tensors) {
     const { history, leaf } = x;
     const dy = history!.gradient;
     history!.gradient = null;
-    if (wanted?.has(history!)) wanted.set(history!, dy?.slice() ?? null); // a copy: dy may go on as another's gradient
+    if (wanted?.has(history!)) wanted.set(history!, dy?.slice() ?? null); // a copy, because `into.same` may make dy the gradient of an input
     if (leaf !== null) continue;
     if (dy !== null) history!.pullback!(dy, into);
     if (visit?.(x)) return;
@@ -223,16 +227,16 @@ function walk(
 }
 
 /**
- * Walks back from y without collecting gradients in leaves, and keeps the history. After the pullback of each tensor x,
- * `visit` may read the gradients that x's inputs have by then. The walk ends when `visit` returns true.
+ * Runs the pullbacks back from y. Does not change the gradients of leaves, and keeps the history. After the pullback of each
+ * tensor x, calls `visit`, which may read the gradients summed so far for the inputs of x. Stops if `visit` returns true.
  */
 export function walkBack(y: Tensor, visit: (x: Tensor, gradientOf: (input: Tensor) => Numbers | null) => boolean): void {
   walk("backward", y, undefined, true, new Map(), (x) => visit(x, (input) => input.history?.gradient ?? null));
 }
 
 /**
- * Keeps the history of x, and of the tensors that x was computed from, through any number of walks: for a result that several
- * graphs read. The numbers that gradients read must not change; `backward` checks this.
+ * Makes `backward` keep the history of x and of the tensors that x was computed from. Use it for a result that several graphs
+ * read. `backward` throws if an input was changed after an op read it.
  */
 export function shareHistory(x: Tensor): void {
   if (x.history === null || x.leaf !== null || x.history.shared) return;
@@ -240,7 +244,10 @@ export function shareHistory(x: Tensor): void {
   x.history.inputs.forEach(shareHistory);
 }
 
-/** Calls `write` with the buffer of x's gradient: the leaf's own, or a buffer of this walk. */
+/**
+ * Calls `write` with the buffer for the gradient of x, if x is tracked. If `collect` is true, a leaf has a lasting buffer.
+ * Otherwise the buffer comes from `alloc` at the first contribution. `accumulate` is false for the first contribution.
+ */
 function push(x: Tensor, collect: boolean, write: (dx: Numbers, accumulate: boolean) => void): void {
   const { history, leaf } = x;
   if (history === null) return;
@@ -278,7 +285,10 @@ function seedOf(who: string, y: Tensor, upstream: Tensor | undefined): Numbers {
   return upstream.data;
 }
 
-/** Every tensor that y depends on, newest first. Checks that the numbers which the gradients read are available and unchanged. */
+/**
+ * Returns y and every tracked tensor that y depends on, newest first. Throws if their memory was recycled, their history was
+ * freed, or their inputs were changed.
+ */
 function reachable(who: string, y: Tensor): Tensor[] {
   const walkNumber = ++walks;
   const found = [y];
@@ -286,8 +296,8 @@ function reachable(who: string, y: Tensor): Tensor[] {
   for (let i = 0; i < found.length; i++) {
     const x = found[i]!;
     const { op, inputs, pullback, versions } = x.history!;
-    x.data; // throws if it is recycled
-    x.history!.gradient = null; // a walk that failed may have left one
+    x.data; // the getter throws if the memory was recycled
+    x.history!.gradient = null; // a walk that threw may have left a gradient
     if (x.leaf !== null) continue;
     if (pullback === null) {
       throw new GradientError(

@@ -15,10 +15,10 @@ export function step<T>(fn: () => T): T {
   return inArena(() => kept(refusePromise("step", fn())));
 }
 
-/** A list or plain object that `step` returns, the containers it lies in, and whether a tensor lies in it at any depth. */
+/** A list or plain object that `fn` returns, the containers that hold it, and whether it holds a tensor at any depth. */
 type Container = { readonly value: object; readonly parents: Container[]; holdsTensor: boolean };
 
-/** `value` with its tensors copied, in new lists and objects. What holds no tensor is returned as it is: a number, an optimizer. */
+/** `value` with its tensors copied, in new lists and objects. Values without tensors, such as numbers or optimizers, are not copied. */
 function kept<T>(value: T): T;
 function kept(value: unknown): unknown {
   const copies = new Map<unknown, unknown>();
@@ -36,7 +36,7 @@ function kept(value: unknown): unknown {
   return copyOf(value);
 }
 
-/** Every list and plain object that `value` leads to. Loops instead of recursion: lists may be deep, and may lie inside themselves. */
+/** Every list and plain object inside `value`. Loops instead of recursion: lists may be deep and may contain themselves. */
 function containersOf(value: unknown): Container[] {
   const found = new Map<object, Container>();
   const visit = (x: unknown, parent: Container | null): void => {
@@ -52,7 +52,7 @@ function containersOf(value: unknown): Container[] {
     } else if (isPlain(x)) found.set(x, { value: x, parents: parent === null ? [] : [parent], holdsTensor: false });
   };
   visit(value, null);
-  for (const container of found.values()) for (const item of Object.values(container.value)) visit(item, container); // grows while it is read
+  for (const container of found.values()) for (const item of Object.values(container.value)) visit(item, container); // adds to `found`
   const holders = [...found.values()].filter((container) => container.holdsTensor);
   for (const holder of holders) {
     for (const parent of holder.parents) {
@@ -64,7 +64,7 @@ function containersOf(value: unknown): Container[] {
   return [...found.values()];
 }
 
-/** A list or an object literal without getters and functions: only these are looked into. */
+/** True for a list or an object literal without getters and functions. `step` searches only these for tensors. */
 function isPlain(value: object): boolean {
   if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return false;
   return Object.values(Object.getOwnPropertyDescriptors(value)).every(({ get, value: v }) => !get && typeof v !== "function");

@@ -13,7 +13,7 @@ type Operand = { readonly role: string; readonly array: Arrays };
 
 const isArray = (x: unknown): x is Arrays => ArrayBuffer.isView(x);
 
-/** The arrays among the arguments and what the kernel does with them. */
+/** The arrays among the arguments, with their roles. */
 function operandsOf(name: Name, args: readonly unknown[]): readonly Operand[] {
   const roles: readonly string[] = signatures[name];
   if (roles[0] !== "product") return args.flatMap((array, i) => (isArray(array) ? [{ role: roles[i]!, array }] : []));
@@ -22,11 +22,12 @@ function operandsOf(name: Name, args: readonly unknown[]): readonly Operand[] {
   return [...read, { role: "into", array: c }];
 }
 
+// Special numbers: infinities, NaN and zeros; numbers near the smallest; numbers near the largest.
 const zeros = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0];
 const smallest = [1e-42, -1e-45, 1e-30];
 const largest = [3e38, -3e38];
 
-/** What `draw` draws, with specials among it. */
+/** `draw`, with some of its numbers replaced by specials and some others multiplied by 40. */
 function withSpecials(draw: Draw, specials: readonly number[]): Draw {
   const mixed = (x: Numbers): Numbers =>
     x.map((v, i) => (i % 11 === 3 ? specials[(i + x.length) % specials.length]! : i % 13 === 5 ? 40 * v : v));
@@ -39,7 +40,8 @@ function withSpecials(draw: Draw, specials: readonly number[]): Draw {
 }
 
 /**
- * What a kernel returns and leaves in its outputs. Throws if it changes an input. `dirty`: outputs that it must not read hold no number before.
+ * Calls a kernel. Returns its outputs, and the returned number, if any. Throws if the kernel changes an input. `place` copies an
+ * array to the memory under test. `dirty`: outputs that the kernel must not read are NaN before the call.
  */
 function outcome(kernel: Call, name: Name, args: readonly unknown[], place: Table["place"], dirty: boolean): readonly Arrays[] {
   const roles: readonly string[] = signatures[name];
@@ -62,7 +64,10 @@ function outcome(kernel: Call, name: Name, args: readonly unknown[], place: Tabl
   return typeof returned === "number" ? [...outputs, Float32Array.of(returned)] : outputs;
 }
 
-/** Where two arrays first differ by more than one ulp and `share` of the largest number, or at all if `share` is 0. */
+/**
+ * Describes the first element that differs by more than one ulp and `share` times the largest number; if `share` is 0, the first
+ * that differs at all. Returns "" if there is none.
+ */
 function firstFar(got: Arrays, want: Arrays, share: number): string {
   let top = 1;
   for (const v of want) if (Number.isFinite(v)) top = Math.max(top, Math.abs(v));
@@ -70,7 +75,10 @@ function firstFar(got: Arrays, want: Arrays, share: number): string {
   return i < 0 ? "" : `${i} of ${want.length}: ${got[i]}, want ${want[i]}`;
 }
 
-/** Where what was accumulated is not the sum of what was there and what is computed alone: exactly, if `share` is 0 and that is a multiple of 1/64. */
+/**
+ * Describes the first element for which total ≠ start + alone: `start` was in the output, and `alone` is the result without
+ * accumulation. If `share` is 0 and alone is a multiple of 1/64, the sum must be exact. Returns "" if there is none.
+ */
 function firstWrongTotal(total: Arrays, start: Arrays, alone: Arrays, share: number): string {
   const i = total.findIndex((v, j) => {
     const [a, b] = [start[j]!, alone[j]!];
@@ -80,7 +88,7 @@ function firstWrongTotal(total: Arrays, start: Arrays, alone: Arrays, share: num
   return i < 0 ? "" : `${i} of ${total.length}: ${total[i]}, want ${start[i]} + ${alone[i]}`;
 }
 
-/** The arguments once more, in arrays of their own. */
+/** A copy of the arguments, with copied arrays. */
 const copied = (args: readonly unknown[]): readonly unknown[] =>
   args.map((x, i) => {
     if (isArray(x)) return x.slice();
@@ -90,10 +98,16 @@ const copiedEntries = (g: Gemm) => Object.entries(g).map(([key, x]) => [key, isA
 
 const isProduct = (name: Name): boolean => /gemm|conv2d/i.test(name);
 
-/** Rows and columns, where a draw begins, and whether to draw whole numbers, to put special numbers among them, and to accumulate. */
+/**
+ * One test case. size: rows and columns. seed: of the drawn numbers. whole: draw integers. odd: put special numbers among them.
+ * accumulate: the kernel adds to its output.
+ */
 type Run = readonly [size: readonly [number, number], seed: number, whole: boolean, odd: boolean, accumulate: boolean];
 
-/** A run of a kernel of a table: whatever it is given, it keeps its contract, and does what the plain kernel does. */
+/**
+ * Checks one case of a fast kernel: inputs stay unchanged, outputs agree with those of the plain kernel within the bound, three
+ * threads give the same bits as one, and accumulation adds to the output.
+ */
 function check(name: Name, { fast, place, setThreads }: Table, [[rows, columns], seed, whole, odd, accumulate]: Run): void {
   const bound = boundOf(name);
   const share = whole ? bound.whole : bound.reals;
@@ -103,7 +117,7 @@ function check(name: Name, { fast, place, setThreads }: Table, [[rows, columns],
     const specials = whole ? zeros : [...zeros, ...smallest, ...(bound.reals === 0 ? largest : [])];
     const mixed = odd && !isProduct(name); // products transform their inputs, which spreads infinities
     const args = argumentsOf(name, mixed ? withSpecials(numbers, specials) : numbers, rows, columns, accumulate);
-    for (const { role, array } of operandsOf(name, args)) if (role === "into") array.set(array.map((v) => v + 0)); // −0 + 0 is 0
+    for (const { role, array } of operandsOf(name, args)) if (role === "into") array.set(array.map((v) => v + 0)); // turns −0 into 0
     return args;
   };
   const drawn = draw();
@@ -134,7 +148,7 @@ const sizes = fc.oneof(
   fc.tuple(fc.integer({ min: 12, max: 40 }), fc.integer({ min: 1, max: 24 })), // about 256 numbers
   fc.tuple(few, fc.integer({ min: 13, max: 80 })),
 );
-/** Real numbers that are cut into parts. */
+/** A case large enough that kernels cut it into several parts. */
 const large: [Run][] = [[[[1008, 49], 1, false, false, true]]];
 const runs = fc.tuple(sizes, fc.integer(), fc.boolean(), fc.boolean(), fc.boolean());
 

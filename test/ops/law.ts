@@ -6,17 +6,17 @@ import { type Differentiable, gradientError } from "../../src/testing/index.ts";
 import "../fixed-seed.ts";
 import { checkReplay } from "./replay.ts";
 
-/** One thing to differentiate, and where. */
+/** A function to differentiate, the inputs, and a note for the message of a failure. */
 export type Case = { readonly f: Differentiable; readonly xs: readonly Tensor[]; readonly note?: string };
 
-/** Throws where the law does not hold. */
+/** Checks a property. Throws if the property does not hold. */
 export type Law = () => void;
 
 const TOLERANCE = 2e-3;
 
 /**
- * In every case the gradient agrees with central differences, along a random direction with a random upstream, and the recorded graph
- * gives the same numbers as f.
+ * Checks two properties of every case. The gradient agrees with central differences, along a random direction and with a
+ * random upstream gradient. The recorded graph, replayed, gives the same numbers as f.
  */
 export function gradientLaw(cases: fc.Arbitrary<Case>): Law {
   return () =>
@@ -34,7 +34,7 @@ export function gradientLaw(cases: fc.Arbitrary<Case>): Law {
     );
 }
 
-/** Options as a note for the message of a failure. */
+/** Options as text, for the note of a case. */
 export const note = (options: unknown): string => JSON.stringify(options, (_, v) => (v instanceof Tensor ? String(v) : v));
 export const whole = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
 export const oneOf = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
@@ -50,7 +50,7 @@ export function elementwise(f: (x: Tensor) => Tensor, values: ValueOptions = {})
 
 export type Pairwise = (a: Tensor | number, b: Tensor | number) => Tensor;
 
-/** f of two tensors that broadcast, of a tensor and a number, of a number and a tensor. */
+/** f of two tensors that broadcast, of a tensor and a number, and of a number and a tensor. */
 export function pairwise(f: Pairwise, aValues: ValueOptions = {}, bValues: ValueOptions = {}): Law {
   const both = broadcastablePairs({ maxLength: 3 })
     .chain(([a, b]) => fc.tuple(tensors(a, aValues), tensors(b, bValues)))
@@ -77,7 +77,7 @@ export const all =
 
 export type Reduce = (x: Tensor, axis?: ops.Axis, options?: ops.ReduceOptions) => Tensor;
 
-/** f over all axes, one (from either end), any subset; with and without keepDims. */
+/** f over all axes, over one axis (counted from either end), or over any set of axes; with and without keepDims. */
 export function reduction(f: Reduce, values: ValueOptions = {}): Law {
   const given = (axes: number): fc.Arbitrary<{ axis?: ops.Axis; options?: ops.ReduceOptions }> => {
     const one = axes === 0 ? [] : [whole(-axes, axes - 1)];
@@ -96,7 +96,7 @@ export function reduction(f: Reduce, values: ValueOptions = {}): Law {
   );
 }
 
-/** A shape with at least one axis, its values, and an axis counted from either end. */
+/** f of a tensor with at least one axis, along one of its axes, counted from either end. */
 export function alongAxis(f: (x: Tensor, axis: number) => Tensor | Tensor[], values: ValueOptions = {}): Law {
   return gradientLaw(
     shapes({ minAxes: 1, maxLength: 3 }).chain((shape) =>
@@ -112,6 +112,6 @@ export function alongAxis(f: (x: Tensor, axis: number) => Tensor | Tensor[], val
 export const pair = (min: number, max: number): fc.Arbitrary<readonly [number, number]> =>
   fc.tuple(whole(min, max), whole(min, max));
 
-/** Numbers near whole ones against numbers near the halves between: never a tie. */
+/** Numbers near integers, and numbers near the midpoints between integers. A pair of both kinds is never a tie. */
 export const nearWhole: ValueOptions = { awayFrom: [-1.5, -0.5, 0.5, 1.5], gap: 0.25 };
 export const nearHalf: ValueOptions = { awayFrom: [-2, -1, 0, 1, 2], gap: 0.35 };

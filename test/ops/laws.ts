@@ -30,7 +30,7 @@ type OpName = Exclude<
   Without | "trace"
 >;
 
-/** Ops with a result that has no gradient. */
+/** Ops whose result has no gradient. */
 export const withoutGradient = [
   "argMax",
   "argMin",
@@ -45,7 +45,7 @@ export const withoutGradient = [
 ] as const;
 type Without = (typeof withoutGradient)[number];
 
-/** A tensor times one number, on either side, and a tensor times its own shape's only number. */
+/** A tensor times a tensor of one element, in either order. */
 const scaledLaw: Law = gradientLaw(
   fc
     .tuple(
@@ -83,7 +83,7 @@ const matmulLaw: Law = gradientLaw(
     }),
 );
 
-/** A vector on either side, or on both. */
+/** A matrix product in which the left factor, the right factor or both are vectors. */
 const vectorLaw: Law = gradientLaw(
   fc
     .tuple(shapes({ maxAxes: 1, maxLength: 2 }), whole(1, 4), whole(1, 4), oneOf("row", "column", "both"), fc.boolean())
@@ -97,7 +97,7 @@ const vectorLaw: Law = gradientLaw(
     }),
 );
 
-/** x [..., channels], gamma and beta; enough rows and features that their variance is not next to nothing. */
+/** f of x [..., channels], gamma and beta. Callers choose enough rows or channels that the variance is not close to 0. */
 const normalised = (
   rows: fc.Arbitrary<number[]>,
   channels: fc.Arbitrary<number>,
@@ -143,7 +143,7 @@ const gatherLaw = (kind: "list" | "typed" | "tensor"): Law =>
     ),
   );
 
-/** One to four tensors that differ along one axis only; one of them also comes a second time. */
+/** One to four tensors whose shapes differ along one axis only. The first tensor is also the last. */
 const concatLaw: Law = gradientLaw(
   shapes({ minAxes: 1, maxAxes: 3, maxLength: 3 }).chain((shape) =>
     fc
@@ -166,7 +166,7 @@ const stackLaw: Law = gradientLaw(
   ),
 );
 
-/** Into parts of given lengths, empty ones too, and into equal parts; all parts are results. */
+/** Splits into parts of given lengths, also of length 0, and into equal parts. All parts are results of f. */
 const splitLaw: Law = gradientLaw(
   fc
     .tuple(shapes({ minAxes: 1, maxAxes: 3, maxLength: 3 }), fc.array(whole(0, 3), { minLength: 1 }), fc.boolean())
@@ -191,7 +191,7 @@ const padLaw: Law = gradientLaw(
   ),
 );
 
-/** Any block: begins from either end, lengths given, −1 or left out. */
+/** Any block. Begins are counted from either end. Sizes are lengths or −1 (to the end), or the argument is left out. */
 const sliceLaw: Law = gradientLaw(
   shapes({ maxLength: 4 }).chain((shape) =>
     fc
@@ -269,7 +269,7 @@ const whereLaw: Law = gradientLaw(
     }),
 );
 
-/** The same mask on every call: a new generator with the same seed. */
+/** f uses the same mask on every call, from a new generator with the same seed. */
 const dropoutLaw: Law = gradientLaw(
   fc.tuple(shapes(), oneOf(0, 0.3, 0.8), seeds()).chain(([shape, rate, seed]) =>
     tensors(shape).map((x) => ({
@@ -283,7 +283,7 @@ const dropoutLaw: Law = gradientLaw(
   ),
 );
 
-/** Its gradient is the upstream itself, which is not the derivative of the sign. */
+/** The gradient of straightThroughSign is the upstream gradient itself. It is not a derivative, so finite differences do not apply. */
 const straightThroughLaw: Law = () =>
   fc.assert(
     fc.property(
@@ -298,7 +298,7 @@ const straightThroughLaw: Law = () =>
 
 const powLaw: Law = all(
   pairwise(ops.pow, { min: 0.4, max: 2 }),
-  elementwise((x) => ops.pow(x, 3)), // negative bases too
+  elementwise((x) => ops.pow(x, 3)), // also negative bases
   elementwise((x) => ops.pow(x, -2), { awayFrom: [0], gap: 0.5 }),
 );
 

@@ -7,15 +7,15 @@ import { createOperands, type Operands } from "./operands.ts";
 import { takeOrTrim } from "./space.ts";
 import { maySleep } from "./workers.ts";
 
-/** What assembly/index.ts exports besides kernels that `bind` calls. */
+/** The exports of assembly/index.ts that `bind` does not call. */
 type Exports = { readonly sizesAt: () => number; readonly gemm: (...values: (number | boolean)[]) => void };
 
-/** Kernels in WebAssembly, and the memory they work in: arrays that lie there are read in place, others are copied in and out. */
+/** The kernels of one WebAssembly instance, and its memory. Kernels use arrays in this memory in place and copy all other arrays. */
 export type WasmBackend = {
   readonly kernels: Partial<Kernels>;
   /** Memory for arrays that kernels read in place. */
   readonly slabs: SlabSource;
-  /** How many threads share large work, the calling one among them; the others start when there is such work. */
+  /** Sets the number of threads that share large work, the caller included. Workers start at the first large work. */
   readonly setThreads: (count: number) => void;
   /** For tests: lets a thread fail in the next job that has workers, see assembly/threads.ts. */
   readonly injectFault: (kind: number) => void;
@@ -23,10 +23,10 @@ export type WasmBackend = {
   readonly checkCanaries: (kernel: string) => void;
 };
 
-/** `fused`: multiply-add rounds once. `canaries`: see operands.ts. The others: see instance.ts. */
+/** `fused`: multiply-add rounds once. `canaries`: see operands.ts. `pages` and `onLost`: see instance.ts. */
 export type WasmOptions = InstanceOptions & { readonly fused?: boolean; readonly canaries?: boolean };
 
-/** The module's bytes; the fused module is a patch of the other. */
+/** The bytes of the module. The module with fused multiply-add is stored as a patch of the module without. */
 export function bytes(fused: boolean): Uint8Array {
   const unfused = decoded(binary);
   return fused ? patched(unfused, decoded(fusedPatch)) : unfused;
@@ -70,8 +70,8 @@ function patched(from: Uint8Array, patch: Uint8Array): Uint8Array {
 const FUSED_PROBE = "'}.}@}:('''(/(}-*}J}J}J(}J*)('.,((}:''1=(;'G'$:G($:G)$:$}R)$F'2";
 
 /**
- * Whether multiply-add (relaxed SIMD) rounds once here. Some runtimes and processors accept the instruction and round twice, so the probe
- * computes (1 + 2⁻¹²)² − (1 + 2⁻¹¹), which is 2⁻²⁴ exactly and 0 if the product is rounded first.
+ * Returns whether relaxed SIMD's multiply-add rounds once on this machine. Some runtimes and processors accept the
+ * instruction and round twice. The probe computes (1 + 2⁻¹²)² − (1 + 2⁻¹¹): exactly 2⁻²⁴, or 0 if the product is rounded first.
  */
 export function canFuse(): boolean {
   const probe = decoded(FUSED_PROBE);
@@ -98,7 +98,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
 
   const writeSizes = (w: Windows & Partial<Convolution>): void => {
     sizes.set([w.batch, w.height, w.width, w.channels, w.outHeight, w.outWidth, w.kernelHeight, w.kernelWidth]);
-    const { outChannels = w.channels, groups = w.channels } = w; // as of a depthwise convolution
+    const { outChannels = w.channels, groups = w.channels } = w; // the defaults of depthwise convolution and pooling
     sizes.set([w.strideY, w.strideX, w.dilationY, w.dilationX, w.padTop, w.padLeft, outChannels, groups], 8);
   };
 
@@ -115,7 +115,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
   return {
     slabs: {
       take: (length) => {
-        const begin = slabAt(4 * length); // first: it may change memory.buffer
+        const begin = slabAt(4 * length); // before memory.buffer is read: `slabAt` may grow the memory, which replaces the buffer
         return new Float32Array(memory.buffer, begin, length);
       },
       give: (slab) => space.give(slab.byteOffset),

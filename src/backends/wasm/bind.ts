@@ -9,27 +9,28 @@ import {
 } from "../../kernels/index.ts";
 import type { Operands } from "./operands.ts";
 
-/** Below this count of numbers, or of multiplications, the plain kernel is faster than a call into WebAssembly. */
+/** The plain kernel handles arrays with fewer numbers: a call into WebAssembly would take longer. */
 const FEW = 256;
+/** The plain kernel handles products and convolutions with fewer multiplications, for the same reason. */
 export const FEW_PRODUCTS: number = 4096;
 
 /** What assembly/index.ts exports, by name. */
 export type Exports = Readonly<Record<string, ((...values: (number | boolean)[]) => number) | undefined>>;
 
-/** Where operands lie, and how the geometry of windows is handed over. */
+/** Finds the addresses of operands. `writeSizes` writes the geometry of windows to the block that sizes.ts reads. */
 export type Binding = Operands & { readonly writeSizes: (w: Windows) => void };
 
 type Name = keyof Kernels;
 type Call = (...args: readonly unknown[]) => unknown;
 type Arrays = Numbers | Int32Array | Float64Array;
 
-/** Kernels whose copies would cost as much as the plain kernel does: they run in WebAssembly only on arrays that lie there. */
+/** Kernels that run in WebAssembly only if all arrays lie in its memory. Copying costs as much as the plain kernel. */
 const onlyInPlace: readonly Name[] = ["axpy", "neg", "negGrad"];
 
 const isSmallConvolution = (s: Convolution): boolean =>
   (s.batch * s.outHeight * s.outWidth * s.outChannels * s.kernelHeight * s.kernelWidth * s.channels) / s.groups < FEW_PRODUCTS;
 const isSmallDepthwise = (s: Depthwise): boolean => s.multiplier !== 1 || s.batch * s.outHeight * s.outWidth * s.channels < FEW;
-/** Which windows are left to the plain kernel, by kernel. */
+/** For each kernel that reads windows: true for the sizes that the plain kernel computes. */
 const leftToPlain: { readonly [name: string]: ((s: never) => boolean) | undefined } = {
   conv2d: isSmallConvolution,
   conv2dInputGrad: isSmallConvolution,
@@ -39,16 +40,20 @@ const leftToPlain: { readonly [name: string]: ((s: never) => boolean) | undefine
   depthwiseConv2dKernelGrad: isSmallDepthwise,
 };
 
-/** Kernels whose last array is the longest; of all others the first is. */
+/** Kernels whose last array is the longest. For every other kernel, the length of the first array measures the work. */
 const growing: readonly Name[] = ["avgPoolGrad", "standardiseColumnsLinearGrad", "sumGrad"];
 
 const isArray = (role: string): boolean => ["in", "out", "inout", "into"].includes(role);
 
 /**
- * The kernels that the module exports under their own names, as functions with the parameters of the plain kernels. A call hands over the
- * length of the longest array, then for each argument in its order: the address of an array (0 for null), a number or a flag, the three
- * numbers of "sizes". Windows are written to memory. Arrays outside WebAssembly's memory are copied in if the kernel reads them, and back
- * if it writes them. Work that is too small for a call is left to `plain`.
+ * Returns a function for each kernel that the module exports, with the parameters of the plain kernel. The function passes
+ * to the export:
+ * - the length of the array that measures the work (see `growing`);
+ * - for each argument, by its role: the address of an array (0 for null), a number, a flag, or the three numbers of "sizes".
+ *   The role "windows" passes nothing: `writeSizes` writes the sizes to memory.
+ *
+ * Arrays outside WebAssembly's memory are copied in if the kernel reads them, and copied back if the kernel writes them.
+ * The plain kernel computes small work.
  */
 export function bind(exports: Exports, binding: Binding, plain: Kernels): Partial<Kernels> {
   const bound: [string, Call][] = [];
@@ -73,7 +78,7 @@ export function bind(exports: Exports, binding: Binding, plain: Kernels): Partia
   return Object.fromEntries(bound) as Partial<Kernels>;
 }
 
-// What a call does with an argument.
+// What `callOf` does with an argument. UPDATE: reads and writes. ADD_IF_ASKED: writes, and reads if `accumulate` is true.
 const SKIP = 0;
 const READ = 1;
 const WRITE = 2;
@@ -94,7 +99,7 @@ const actions: { readonly [role: string]: number | undefined } = {
   windows: WINDOWS,
 };
 
-/** The call into WebAssembly. */
+/** Returns a function that calls the export. `longest`: the number of the argument whose length is passed first. */
 function callOf(
   roles: readonly string[],
   longest: number,
@@ -133,13 +138,13 @@ function callOf(
   };
 }
 
-/** The bits of integers or doubles, seen as float32s: they are only copied. */
+/** A float32 view of the same bytes. Only copies read it, so integers and doubles keep their bits. */
 const bits = (x: Arrays): Numbers =>
   x instanceof Int32Array || x instanceof Float64Array ? new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4) : x;
 
 /**
- * A kernel that asks `plain` if the array number `longest` is short, `fast` otherwise. Functions with as many parameters as the kernel has:
- * rest parameters would cost each small call a list.
+ * Returns a kernel that calls `plain` if argument number `longest` has fewer than FEW numbers, otherwise `fast`. The
+ * frequent parameter counts have functions of their own, because rest parameters allocate a list at each call.
  */
 function dispatched(count: number, longest: number, plain: Call, fast: Call): Call {
   const isShort = (x: unknown): boolean => (x as Numbers).length < FEW;

@@ -4,8 +4,8 @@ import { startWorker, stopWorkers, type Worker } from "./workers.ts";
 
 const PAGE = 65536;
 /**
- * How much memory to reserve, in pages: 1 GiB, or less if the machine refuses. Reserved memory costs address space only, until it is used.
- * Growing later takes new workers, since running ones may not see the new size.
+ * Pages to reserve at the start: 1 GiB, or less if the machine refuses. Reserved memory costs only address space until it
+ * is used. A later growth starts new workers, because running workers may not see the new size.
  */
 const RESERVES = [16384, 4096, 1024, 256, 16];
 /** The largest size, in pages: 4 GiB, or less if the machine refuses. */
@@ -21,30 +21,33 @@ export type ThreadExports = {
   readonly injectFault: (kind: number) => void;
 };
 
-/** The kernels' module over a memory of its own. */
+/** An instance of the module of kernels, with its own memory. */
 export type Instance<E> = {
-  /** The module's exports. A call that traps waits for the parts that workers hold, then throws a BackendError. */
+  /** The module's exports. After a trap, a call waits until workers finish their parts, then throws a BackendError. */
   readonly exports: E;
   readonly memory: WebAssembly.Memory;
   readonly space: Space;
-  /** Whether the numbers lie in this memory, so that kernels read them in place. */
+  /** Whether x lies in this memory. Kernels use such arrays in place. */
   readonly isHere: (x: Numbers) => boolean;
 };
 
-/** `pages`: how much memory to reserve. `onLost` runs before the error is thrown that a worker no longer answers: the instance is not used again. */
+/**
+ * `pages`: pages to reserve. If a worker no longer answers, `onLost` runs, then the kernel throws a BackendError. The
+ * instance must not be used again.
+ */
 export type InstanceOptions = { readonly pages?: number | undefined; readonly onLost?: (() => void) | undefined };
 
-/** Work memory for the kernel that runs: of all threads together (region 0), or a slot for each (1). Returns its address. */
+/** Returns the address of work memory for the running kernel. Region 0: shared by all threads; region 1: one slot per thread. */
 export type WorkMemory = (region: number, bytes: number) => number;
 
-/** Throws if WebAssembly, its SIMD or shared memory is missing. */
+/** Returns an instance with new memory. Throws if WebAssembly, its SIMD or shared memory is missing. */
 export function createInstance<E extends object>(
   module: WebAssembly.Module,
   { pages, onLost, workMemory }: InstanceOptions & { readonly workMemory: WorkMemory },
 ): Instance<E & ThreadExports> {
   const memory = newMemory(pages);
-  let buffer = memory.buffer; // growing makes a new object for the same memory
-  const buffers = new Set<ArrayBufferLike>([buffer]); // arrays over older ones stay valid
+  let buffer = memory.buffer; // a growth makes a new buffer object over the same bytes
+  const buffers = new Set<ArrayBufferLike>([buffer]); // arrays over older buffers stay valid
   const workers = new Set<Worker>();
 
   const env = {
@@ -76,7 +79,7 @@ export function createInstance<E extends object>(
     const before = memory.buffer.byteLength;
     const most = MAXIMA[0]! * PAGE;
     try {
-      memory.grow((Math.min(most, Math.max(2 * before, whole(bytes))) - before) / PAGE); // doubling keeps growths few
+      memory.grow((Math.min(most, Math.max(2 * before, whole(bytes))) - before) / PAGE); // doubles the memory, so that growths are few
     } catch {
       memory.grow((whole(bytes) - before) / PAGE);
     }
@@ -112,7 +115,7 @@ function newMemory(pages: number | undefined): WebAssembly.Memory {
 }
 
 type Argument = number | boolean | undefined;
-/** No export has more arguments. */
+/** An export. No export has more than 14 arguments. */
 type Call = (
   a?: Argument,
   b?: Argument,
@@ -131,12 +134,13 @@ type Call = (
 ) => unknown;
 
 /**
- * The exports, each in a function that settles after a trap. The functions pass a fixed number of arguments, of which WebAssembly ignores those
- * that an export does not have: rest arguments would cost an array a call.
+ * Wraps each export in a function that calls `settle` after a trap (threads.ts). Each wrapper passes 14 arguments;
+ * WebAssembly ignores those that the export does not have. Rest arguments would allocate an array at each call.
  */
 function guarded<E extends object>(exports: E & ThreadExports): E & ThreadExports {
   const failed = (error: unknown): never => {
-    if (error instanceof HashgradError) throw error; // also a MemoryError of work memory: no worker had begun
+    // `workMemory`, `trapped` and `lost` throw a HashgradError: no job has begun, the job is over, or the instance is given up.
+    if (error instanceof HashgradError) throw error;
     exports.settle();
     const said = error instanceof Error ? error.message : String(error);
     throw new BackendError("backend", `a kernel failed, so the result is incomplete: ${said}`, { cause: error });

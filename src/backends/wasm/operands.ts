@@ -1,41 +1,45 @@
 import { BackendError, type Numbers, trimArenas } from "../../kernels/index.ts";
 import { type Space, takeOrTrim } from "./space.ts";
 
-/** Where the operands of a kernel lie, and its work memory. */
+/** Gives a kernel the addresses of its operands and of its work memory. */
 export type Operands = {
   /** Whether x lies in WebAssembly's memory. */
   readonly isHere: (x: Numbers) => boolean;
-  /** The address of operand number i: its own if it lies in this memory, otherwise that of a copy, which is filled if the kernel reads it. */
+  /**
+   * The address of operand number i. If x lies outside WebAssembly's memory, this is the address of a copy. The copy has
+   * the numbers of x only if `read` is true.
+   */
   readonly address: (i: number, x: Numbers, read: boolean) => number;
-  /** Copies a result back to x, if the kernel computed it in a copy. */
+  /** Copies the result at address `at` back to x, if x lies outside WebAssembly's memory. */
   readonly bring: (at: number, x: Numbers) => void;
-  /** Work memory that all threads share, and slots of work memory; each is kept until the next call. */
+  /** The address of work memory that all threads share, valid until the next call of `shared`. */
   readonly shared: (bytes: number) => number;
+  /** The address of work memory in slots, one slot for each thread, valid until the next call of `own`. */
   readonly own: (bytes: number) => number;
-  /** Gives back all copies and work memory. No kernel may run. */
+  /** Frees all copies and work memory. Call it only between kernels. */
   readonly trim: () => void;
-  /** Throws if a kernel wrote beyond its work memory or the copies of its operands. Only if canaries were asked for. */
+  /** Throws if a kernel wrote beyond its work memory or the copies of its operands. Without `canaries`, checks nothing. */
   readonly checkCanaries: (kernel: string) => void;
 };
 
-/** Regions up to this size are made twice as large as asked for, so that growing requests seldom move them. */
+/** Regions up to this number of bytes get twice the requested size, so that growing requests seldom move them. */
 const SMALL = 1 << 24;
-/** Bytes of known value before and behind a region, for tests. */
+/** With canaries, this number of bytes before and after each region has the value CANARY. */
 const GUARD = 64;
 const CANARY = 0xa5;
 /** No kernel has more operands. */
 const MOST_OPERANDS = 5;
 
-/** `canaries`: regions are exactly as large as asked for, and lie between bytes that `checkCanaries` looks at. */
+/** `canaries` (for tests): each region has exactly the requested size, between guard bytes that `checkCanaries` reads. */
 export function createOperands(
   space: Space,
   buffer: () => ArrayBufferLike,
   isHere: (x: Numbers) => boolean,
   canaries: boolean,
 ): Operands {
-  const guards = new Map<number, string>(); // the addresses of guards and what they guard
+  const guards = new Map<number, string>(); // address of a guard → the name of its region
 
-  /** A region that grows on demand and keeps nothing from one call to the next. */
+  /** A region that grows on demand. Calls of `at` reuse the region, so its contents are lost. */
   const scratch = (what: string): { at: (bytes: number) => number; free: () => void } => {
     let [begin, held] = [0, 0];
     const margin = canaries ? GUARD : 0;

@@ -1,6 +1,7 @@
 /**
- * What a worker thread runs: an instance of the kernels over the same memory, which waits there for parts of kernels. A trap ends the part, not
- * the worker; the caller reads the message. `worker`: the object that `startWorker` hands over.
+ * The program of a worker thread. It creates an instance of the module over the shared memory; its export `serve` waits for
+ * parts of kernels. After a trap it writes the message to memory for the caller, counts the part as failed, and calls
+ * `serve` again. `worker`: the `Work` object that `startWorker` passes.
  */
 const serve = `
   const { exports } = new WebAssembly.Instance(worker.module, {
@@ -17,11 +18,11 @@ const serve = `
     }
   }
 `;
-// In a function: Bun and Deno run the text as CommonJS, where names such as module and exports are taken.
+// Wrapped in a function, because Bun and Deno run the text as CommonJS, which already defines `module` and `exports`.
 const nodeProgram = `(() => { const worker = require("node:worker_threads").workerData; ${serve} })();`;
 const browserProgram = `onmessage = ({ data: worker }) => { ${serve} };`;
 
-/** What a worker is given. */
+/** The data that a worker receives. `thread`: its number, from 1. `generation`: see assembly/threads.ts. */
 export type Work = {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
@@ -32,7 +33,7 @@ export type Work = {
 /** A worker of any runtime. */
 export type Worker = { readonly terminate: () => unknown };
 
-/** What a browser has. Only pages that are isolated from other origins may share memory with workers. */
+/** The parts of a browser's global object that are used. Only cross-origin isolated pages may share memory with workers. */
 type Browser = {
   readonly crossOriginIsolated?: boolean;
   readonly Worker?: new (
@@ -50,7 +51,7 @@ export function missingWorkers(): number {
   return missing;
 }
 
-/** Node's threads, without an import that a browser could not follow. */
+/** The module node:worker_threads, or undefined. A static import would fail in browsers. */
 const nodeThreads = () => (typeof process === "undefined" ? undefined : process.getBuiltinModule?.("node:worker_threads"));
 
 /** Whether threads can be started here. */
@@ -75,8 +76,8 @@ export function maySleep(): boolean {
 }
 
 /**
- * Starts a worker, which takes parts of kernels as soon as it can and does not keep the process alive. If it cannot be started, the other
- * threads do the work.
+ * Starts a worker. The worker takes parts of kernels once it runs, and does not keep the process alive. If it cannot be
+ * started, the other threads compute its parts.
  */
 export function startWorker(workers: Set<Worker>, work: Work): void {
   const node = nodeThreads();
@@ -91,17 +92,17 @@ export function startWorker(workers: Set<Worker>, work: Work): void {
     }
     const worker = new node.Worker(nodeProgram, { eval: true, execArgv: [], env: {}, workerData: work });
     worker.unref();
-    worker.on("error", () => undefined); // it exits
+    worker.on("error", () => undefined); // "exit" follows and counts the worker as missing
     worker.on("exit", () => {
-      if (workers.delete(worker)) miss(); // not by stopWorkers
+      if (workers.delete(worker)) miss(); // `stopWorkers` removes a worker from the set before it terminates the worker
     });
     workers.add(worker);
   } catch {
-    miss(); // the page, or Node's permissions, forbid it
+    miss(); // forbidden by the page's security policy or by Node.js permissions
   }
 }
 
-/** Terminates workers. They must hold no part of a kernel, or the memory must not be used again. */
+/** Terminates all workers. If a worker holds a part of a kernel, the memory must not be used again. */
 export function stopWorkers(workers: Set<Worker>): void {
   const stopped = [...workers];
   workers.clear();

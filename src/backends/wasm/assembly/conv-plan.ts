@@ -13,13 +13,13 @@ import { EDGE, MR, NR } from "./tile";
 import { winogradBytes } from "./winograd";
 import { winogradGradBytes, winogradSums } from "./winograd-grad";
 
-/** With fewer channels or outputs, Winograd's transforms take longer than the products that they save. */
+/** With fewer channels or outputs, Winograd's transforms take longer than the multiplications that they save. */
 const LEAST_CHANNELS: i32 = 16;
-/** With fewer windows, too many tiles, or too many of the five tiles of a panel, are empty. */
+/** With fewer windows in an image, too much of the work is padding: windows of tiles at the border, and tiles of panels of five. */
 const LEAST_WINDOWS: i32 = 25;
-/** With more channels times outputs, every block reads the transformed kernel from main memory, which takes longer than it saves. */
+/** With more channels · outputs, the transformed kernel does not stay in the cache. Reading it for every block costs more than Winograd saves. */
 const MOST_WEIGHTS: i64 = 1 << 17;
-/** With more channels, float32 sums over the channels lose digits. */
+/** With more channels, the rounding errors of float32 sums over the channels are too large. */
 const MOST_CHANNELS: i32 = 256;
 
 /** A part has at least this number of multiplications. */
@@ -35,7 +35,7 @@ const MOST_SUMS: f64 = 16;
 /** Winograd's sums are 16/9 as large as the kernel. If fewer parts than this can keep them, the direct algorithm is used. */
 const LEAST_WINOGRAD_PARTS: i32 = 4;
 
-/** Bytes of a tile at an edge and of its totals in double precision (long-tile.ts). */
+/** Bytes for one tile in work memory, computed there if it is not full, and for its float64 totals (long-tile.ts). */
 export const TILES: i32 = EDGE + 8 * MR * NR;
 
 /**
@@ -58,17 +58,20 @@ export const args = changetype<Arguments>(ARGUMENTS);
 // The plan. `planConv2d`, `planKernelGrad` and `planInputGrad` fill it; no other function writes to it. The calling thread plans when a
 // kernel starts. Every part plans again when it starts, because each worker thread has its own globals.
 
-/** Channels and outputs of a group; terms of one output, kernelHeight · kernelWidth · share; panels of 8 outputs in a group. */
+/**
+ * share: channels of a group. outShare: outputs of a group. depth: terms of one output, kernelHeight · kernelWidth · share. panels: panels of
+ * 8 outputs in a group.
+ */
 export let share: i32, outShare: i32, depth: i32, panels: i32;
-/** The depth in whole tiles of 4. */
+/** The depth, rounded up to a multiple of 4. */
 export let paddedDepth: i32;
 /** True if Winograd's algorithm computes this kernel. */
 export let winograd: bool;
-/** Parts of the job. The kernel gradient has windowParts · depthParts parts, of which one is always 1. */
+/** Parts of the job. The kernel gradient has windowParts · depthParts parts; at least one of the two factors is 1. */
 export let parts: i32, windowParts: i32, depthParts: i32;
 /** Elements of the sums that one part of the kernel gradient keeps. */
 export let partSums: f64;
-/** Windows of a block of patches, and bytes of work memory for the product that computes the block (gradient of the input). */
+/** Gradient of the input: windows of a block of patches, and bytes of work memory for the matrix product that computes the block. */
 export let patchWindows: i32, patchProduct: i32;
 /** Bytes of work memory: shared by all threads, and for each thread. Double precision, because the product of sizes may exceed 32 bits. */
 export let sharedBytes: f64, slotBytes: f64;
@@ -109,7 +112,7 @@ export function planInputGrad(): void {
   slotBytes = wholeLines(<f64>patchProduct + patches) + (hasManyWindows() ? imageTotals() : 0);
 }
 
-/** The part of a plan that all three kernels share, with strips of at most `windows` windows; `tiled`: Winograd's algorithm may be used. */
+/** The part of the plan that all three kernels share. `windows`: most windows of a strip. `tiled`: Winograd's algorithm is allowed. */
 function planShapes(windows: i32, tiled: bool): void {
   share = channels / groups;
   outShare = outputs / groups;
@@ -146,7 +149,7 @@ function partsOfAtMost(most: i64): i32 {
   return <i32>max<i64>(1, min<i64>(most, products / PART));
 }
 
-/** True for a 1×1 kernel that reads every pixel once: the images are one matrix [pixels, channels]. Reads the sizes only. */
+/** True for a 1×1 kernel that reads every pixel once: the images are one matrix [pixels, channels]. Needs the sizes, not the plan. */
 export function isPointwise(): bool {
   return kernelHeight == 1 && kernelWidth == 1 && groups == 1 && outHeight == height && outWidth == width && strideY == 1 && strideX == 1
     && padTop == 0 && padLeft == 0;
@@ -154,7 +157,7 @@ export function isPointwise(): bool {
 
 /**
  * Writes a table of `paddedDepth` offsets (i32): the bytes from the first number of a window to each of its numbers. Entries past the last
- * number repeat the last one. Assumes a strip was entered, which sets `pitch`.
+ * number repeat the last offset. Call `enterStrip` first: it sets `pitch`.
  */
 export function writeOffsets(to: usize): void {
   for (let d = 0; d < paddedDepth; d++) {

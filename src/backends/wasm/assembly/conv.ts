@@ -1,8 +1,9 @@
 // Convolution, and the gradient of its input at stride 1, which is a convolution with the kernel turned (rotated by 180 degrees).
 //
 // Algorithm: implicit matrix product, y [windows, outputs] = patches [windows, depth] · kernel [depth, outputs] with
-// depth = kernelHeight · kernelWidth · channels / groups. The matrix of patches (im2col) is never built. A row of it lies in the image as
-// lines of numbers, and the register tile (tile.ts) reads four rows of it in place:
+// depth = kernelHeight · kernelWidth · channels / groups. The matrix of patches (im2col) is never built. The numbers of one of
+// its rows are the pixels under one window: `kernelHeight` lines of the image. The register tile (tile.ts) reads the lines of
+// four windows in place:
 //
 //     image (a strip)     . . [window 0] . . . .        line 0: kernelWidth · channels numbers side by side
 //                         . . [        ] . . . .        line 1: `pitch` bytes further
@@ -10,8 +11,10 @@
 //                             [window 1] begins strideX pixels further to the right
 //
 // - Layout: the kernel is copied into panels [group, panel, depth, 8] once; the images are cut into strips of rows of windows (strips.ts).
-// - Vectors: a tile has 4 windows × 8 outputs, two vectors for each window. Runs of less than 12 numbers are read through a table of offsets.
-// - Parts: ranges of strips, at most 64. The panels are made by a job of their own before.
+// - Vectors: a tile has 4 windows × 8 outputs, two vectors for each window.
+// - Runs: a run is a sequence of adjacent numbers under a window: a whole line, or, with dilation or groups, the channels of one
+//   pixel. If runs have less than 12 numbers, the tile reads them through a table of offsets.
+// - Parts: ranges of strips, at most 64. An earlier job fills the panels.
 // - Work memory: all threads share the panels; each thread has one frame (strips.ts), a table of offsets and one tile.
 // - Other algorithms: 1 × 1 kernels are one matrix product (gemm.ts); 3 × 3 kernels of many channels use Winograd's (winograd.ts).
 //
@@ -30,7 +33,7 @@ import { cut, partsFor, reserveShared, reserveSlots, run } from "./threads";
 import { computeTile, computeTileOffsetsHere, copyEdge, FOLD, MR, NR } from "./tile";
 import { computeWinogradStrip, transformPanel, winogradBytes } from "./winograd";
 
-/** Shorter runs are read through a table of offsets. */
+/** Runs with fewer numbers are read through a table of offsets. */
 const SHORT: i32 = 12;
 
 /** y = x ∗ kernel + bias. `bias` 0: no bias. */
@@ -50,15 +53,15 @@ export function convolve(turned: bool, x: usize, kernel: usize, bias: usize, y: 
   args.y = y;
   args.accumulate = accumulate;
   args.panels = reserveShared(plan.sharedBytes);
-  const work = reserveSlots(plan.parts, plan.slotBytes); // before the first job writes to `panels`: this throws if the memory is too short
+  const work = reserveSlots(plan.parts, plan.slotBytes); // reserved before the first job, so that a MemoryError leaves no job half done
   const all = groups * plan.panels;
   run(panelPart, partsFor(all * plan.depth * NR, 1 << 15, all), 0, 0);
   run(plan.winograd ? winogradPart : conv2dPart, plan.parts, work, <usize>plan.slotBytes);
 }
 
 /**
- * Copies the kernel into panels [group, panel, depth, 8]: for each number under a window, the weights of 8 outputs. Weights past the last
- * output are 0. With Winograd's algorithm, the transform of each panel is written behind all panels.
+ * Copies a part of the kernel into panels [group, panel, depth, 8]: for each number under a window, the weights of 8 outputs.
+ * Weights past the last output are 0. With Winograd's algorithm, also writes the transforms of the panels, after the last panel.
  */
 function panelPart(part: i32, parts: i32, _work: usize): void {
   const turned = args.turned;
@@ -75,7 +78,8 @@ function panelPart(part: i32, parts: i32, _work: usize): void {
     for (let tap = 0; tap < taps; tap++) {
       for (let c = 0; c < plan.share; c++, to += 4 * NR) {
         if (turned) {
-          // The kernel is [tap, channel, output] of the forward convolution: the channels of the turned one are its outputs.
+          // The kernel is [tap, channel, output] of the forward convolution. The turned convolution reads dy, so its channels c are
+          // outputs of the forward convolution.
           const row = <usize>(taps - 1 - tap) * <usize>plan.outShare + <usize>first;
           const from = kernel + 4 * (row * <usize>channels + <usize>(group * plan.share + c));
           for (let j = 0; j < NR; j++) {
@@ -96,7 +100,7 @@ function panelPart(part: i32, parts: i32, _work: usize): void {
   }
 }
 
-/** The address of Winograd's transforms: behind the panels. */
+/** The address of Winograd's transforms: after the last panel. */
 function transformed(): usize {
   return args.panels + 4 * <usize>(plan.panels * plan.depth * NR);
 }
@@ -111,8 +115,8 @@ function winogradPart(part: i32, parts: i32, work: usize): void {
   }
 }
 
-// One loop over windows for tiles of at most FOLD terms, one for longer tiles (long-tile.ts). If one loop has both cases, V8 keeps fewer
-// values in registers: the convolution of the toy network takes 1.16 times as long.
+// `convolveStrips` is compiled twice: for tiles of at most FOLD terms and for longer tiles (long-tile.ts). With both cases in one
+// loop, V8 keeps fewer values in registers, and the convolution of the toy network takes 1.16 times as long.
 class FewTerms {}
 class ManyTerms {}
 
@@ -122,7 +126,7 @@ function conv2dPart(part: i32, parts: i32, work: usize): void {
   else convolveStrips<FewTerms>(part, parts, work);
 }
 
-/** The strips of one part: for each strip and panel, tiles of 4 windows × 8 outputs. */
+/** Computes the strips of one part: for each strip and each panel, tiles of 4 windows × 8 outputs. */
 function convolveStrips<T>(part: i32, parts: i32, work: usize): void {
   const x = args.x;
   const bias = args.bias;
@@ -131,7 +135,7 @@ function convolveStrips<T>(part: i32, parts: i32, work: usize): void {
   const pixel: usize = 4 * <usize>channels;
   const across: usize = <usize>strideX * pixel;
   const outStep: usize = 4 * <usize>outputs;
-  const sideBySide = dilationX == 1 && groups == 1; // the taps of a line are one run of numbers
+  const sideBySide = dilationX == 1 && groups == 1; // all taps of a line are one run
   const runs = sideBySide ? 1 : kernelWidth;
   const length = sideBySide ? kernelWidth * plan.share : plan.share;
   const short = length < SHORT;
@@ -154,7 +158,8 @@ function convolveStrips<T>(part: i32, parts: i32, work: usize): void {
       let column = 0;
       let to = out + 4 * <usize>output;
       for (let w = 0; w < count; w += MR, to += MR * outStep) {
-        // a0 … a3: the first numbers of the next four windows. Past the last window they repeat it.
+        // a0 … a3: addresses of the next four windows. If fewer are left, the other addresses stay a0, and `copyEdge` (or
+        // `computeLongTile`) stores only the `left` first rows.
         const left = min(MR, count - w);
         const a0 = row + <usize>column * across;
         let a1 = a0;

@@ -1,15 +1,15 @@
 // Kernels over the rows of x [count, columns]: softmax, log-softmax, cross-entropy, normalization of rows, sums and dot products.
 //
-// A row takes at most three passes: its maximum; its sums; what is written. For softmax:
+// A kernel reads a row in at most three passes: find the maximum, sum, write the result. For softmax:
 //
 //     x [columns]  --largest-->  top  --sumExponentials-->  work: e^(x − top) in float64, and their sum  --fill-->  y
 //
 // - Vectors: two numbers in float64. All sums are in float64.
 // - Parts: ranges of rows, at most 64. Sums of fewer than 16 long rows are cut into at most 16 pieces, whose totals are added in order.
-// - Work memory of a thread: the exponentials of a row, at most 256 kB; those of longer rows are computed twice. Sums in pieces: 8 bytes
-//   for each piece, shared.
+// - Work memory of a thread: the exponentials of a row, at most 256 kB. For rows longer than LONG they are not stored but computed twice.
+//   Sums in pieces: 8 bytes for each piece, shared.
 //
-// One row function, `computeRow`, serves all kernels: it is compiled for each kernel with the branches of the others left out.
+// `computeRow` serves all kernels. Its type parameter names the kernel; the compiler keeps only the branch of that kernel.
 
 import { exp, log } from "./math";
 import { read, write } from "./pairs";
@@ -18,10 +18,10 @@ import { ARGUMENTS, cut, partsFor, reserveShared, run, runWith } from "./threads
 /** A part has at least this number of elements. */
 const PART: i32 = 1 << 14;
 const MOST_PARTS: i32 = 64;
-/** The exponentials of longer rows are not kept but computed twice, so that a thread needs at most 256 kB. */
+/** Most numbers of a row whose exponentials are stored. */
 const LONG: i32 = 1 << 15;
 
-// What a sum along a row adds: x, x·y or (x − shift)².
+// Type parameters that select the terms of a sum along a row: x, x·y or (x − shift)².
 class Sum {}
 class Products {}
 class SquaredDistances {}
@@ -37,7 +37,7 @@ function term<T>(a: usize, b: usize, shift: v128): v128 {
   return f64x2.mul(d, d);
 }
 
-/** Σ over n numbers of the terms T. */
+/** The sum of n terms of kind T, from the numbers at a and b. */
 function total<T>(n: i32, a: usize, b: usize, shift: f64): f64 {
   const shifts = f64x2.splat(shift);
   let even = f64x2.splat(0), odd = f64x2.splat(0);
@@ -84,7 +84,7 @@ function logOf(x: f64): f64 {
   return f64x2.extract_lane(log(f64x2.splat(x)), 0);
 }
 
-// What `fill` writes to a row.
+// Type parameters that select the kernel, and what `fill` writes to a row. Shifted: x − p. Long…: computes the exponentials again.
 class Softmax {}
 class SoftmaxGrad {}
 class Shifted {}
@@ -98,8 +98,8 @@ class Standardised {}
 class StandardisedGrad {}
 
 /**
- * y (+)= the result of T for n numbers at a and b. For Softmax and CrossEntropyGrad, a holds exponentials in float64. p, q, r and top are
- * numbers that the whole row shares.
+ * y [n] (+)= the formula of T, from the n numbers at a and at b. For Softmax and CrossEntropyGrad, a holds exponentials in float64. p, q, r
+ * and top are the constants of the row, such as its sum; each formula below says what they mean.
  */
 function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64, q: f64, r: f64, top: f64 = 0): void {
   const ps = f64x2.splat(p), qs = f64x2.splat(q), rs = f64x2.splat(r), tops = f64x2.splat(top);
@@ -119,8 +119,8 @@ function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64,
 }
 
 /**
- * The arguments of the parts: `count` rows of `columns` numbers at a and y; b and c: the other arrays of a kernel; number: smoothing, epsilon
- * or scale.
+ * The arguments of the parts. a: the first input, and y: the output, both `count` rows of `columns` numbers. b, c: the kernel's other arrays.
+ * number: smoothing, epsilon or scale.
  */
 @unmanaged
 class Arguments {
@@ -147,7 +147,7 @@ function setRows(count: i32, columns: i32, a: usize, b: usize, c: usize, y: usiz
   args.number = number;
 }
 
-/** Runs kernel T on n numbers in rows of `columns`. */
+/** Runs kernel T in parts on n numbers, in rows of `columns` numbers. */
 function runRows<T>(n: i32, columns: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool = false, number: f64 = 0): void {
   const count = n / columns;
   setRows(count, columns, a, b, c, y, accumulate, number);
@@ -206,7 +206,7 @@ export function standardiseRowsGrad(n: i32, columns: i32, y: usize, rates: usize
 
 /** Computes row r, of n numbers, of kernel T. The compiler keeps the branch of T only. */
 function computeRow<T>(r: i32, n: i32, work: usize): void {
-  const at: usize = 4 * <usize>r * <usize>n, one: usize = 4 * <usize>r; // offsets of the row, and of its number in arrays [count]
+  const at: usize = 4 * <usize>r * <usize>n, one: usize = 4 * <usize>r; // byte offsets in arrays [count, columns] and [count]
   const a = args.a + at;
   const b = args.b, c = args.c;
   const y = args.y + at;
@@ -251,7 +251,7 @@ function computeRow<T>(r: i32, n: i32, work: usize): void {
   fill<StandardisedGrad>(n, a, c + at, y, add, sum / n, dot / n, load<f64>(b + 2 * one));
 }
 
-/** The number of pieces of a row that are summed separately, so that one long row has several parts. */
+/** The number of pieces into which each row is cut for a sum, so that threads can share a few long rows. */
 function piecesOf(outer: i32, n: i32): i32 {
   return outer >= 16 ? 1 : partsFor(n, PART, 16);
 }
@@ -264,14 +264,14 @@ export function sumRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accu
   for (let o = 0; o < outer; o++) storeSum(y + 4 * <usize>o, addPieces(count, work + 8 * <usize>(o * count)) * scale, accumulate);
 }
 
-/** to (+)= sum, rounded once. */
+/** The float32 at `to` (+)= sum, rounded once. */
 // @ts-ignore: decorator
 @inline
 function storeSum(to: usize, sum: f64, accumulate: bool): void {
   store<f32>(to, <f32>(accumulate ? <f64>load<f32>(to) + sum : sum));
 }
 
-/** The same for rows that are not cut into pieces. */
+/** `sumRows` for rows that are not cut into pieces. */
 function sumWholeRows(outer: i32, n: i32, x: usize, y: usize, scale: f64, accumulate: bool): void {
   setRows(outer, n, x, 0, 0, y, accumulate, scale);
   run(wholeRowsPart, rowsParts(outer, n), 0, 0);
@@ -296,14 +296,14 @@ export function sumOfSquares(n: i32, x: usize): f64 {
   return addPieces(piecesOf(1, n), sumPieces(1, n, x, x));
 }
 
-/** The sum of `count` totals at `at`, in their order. */
+/** Adds the `count` totals (f64) at `at`, in this order. */
 function addPieces(count: i32, at: usize): f64 {
   let sum: f64 = 0;
   for (let i = 0; i < count; i++, at += 8) sum += load<f64>(at);
   return sum;
 }
 
-/** Sums the pieces of the rows of x or, if y is not 0, of x·y. Returns the address of the totals (f64), one for each piece. */
+/** Sums each piece of each row of x or, if the address y is not 0, of x·y. Returns the address of the totals [outer, pieces] (f64). */
 function sumPieces(outer: i32, n: i32, x: usize, y: usize): usize {
   const count = piecesOf(outer, n), totals = reserveShared(8 * <f64>outer * <f64>count);
   setRows(outer * count, n, x, y, <usize>count, totals, false, 0);

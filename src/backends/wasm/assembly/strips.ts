@@ -1,5 +1,5 @@
-// Strips: an image is cut into strips of whole rows of windows, so that the pixels under a strip stay in a cache. If windows overlap the
-// border of the image, the strip is copied into a frame of zeros first, so that no loop over windows has to check borders:
+// Strips: an image is cut into strips. A strip is a range of rows of windows, small enough that its pixels stay in a cache. If windows
+// reach beyond the image, the pixels are first copied into a frame, with zeros around them. Loops over windows need not check borders:
 //
 //     image             frame of strip 0    frame of strip 1
 //     a a a a           0 0 0 0 0 0         0 b b b b 0
@@ -7,8 +7,8 @@
 //     c c c c           0 b b b b 0         0 d d d d 0
 //     d d d d           0 c c c c 0         0 0 0 0 0 0        (3 × 3 windows, padding 1, two rows of windows in a strip)
 //
-// Otherwise the strip is read in the image. Each thread holds one frame at a time. A frame has at most BLOCK numbers, or the numbers under
-// one row of windows (of tiles, with Winograd's algorithm) if these are more.
+// If no window reaches beyond the image, strips are read in the image, without a copy. Each thread holds one frame at a time. A frame has
+// at most BLOCK numbers, or the numbers under one row of windows (of tiles, with Winograd's algorithm) if these are more.
 
 import {
   batch, channels, dilationX, dilationY, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop, strideX, strideY,
@@ -23,16 +23,19 @@ export const BLOCK: i32 = 1 << 15;
 
 /** Rows of windows in a strip, and strips of the whole batch. */
 export let stripRows: i32, strips: i32;
-/** Numbers of a frame; 0 if strips are read in the image. */
+/** Numbers of a frame; 0 if no frame is used. */
 export let frameNumbers: f64;
-/** True if strips are copied into frames; pixels in a row of a frame; side of a tile of windows; strips of one image. */
+/**
+ * framed: strips are copied into frames. stripWidth: pixels in a row of a frame. tileSide: rows and columns of a tile of windows (2 for
+ * Winograd's algorithm, otherwise 1). stripsInImage: strips of one image.
+ */
 let framed: bool, stripWidth: i32, tileSide: i32, stripsInImage: i32;
 
 // The current strip. `enterStrip` fills it.
 
-/** Rows of windows in the current strip, and the bytes from one of its rows of pixels to the next. */
+/** Rows of windows in the current strip, and bytes from one row of its pixels to the next row. */
 export let rowsHere: i32, pitch: usize;
-/** Its first row of windows, counted from the top of the image. */
+/** The first row of windows of the current strip, counted from the top of the image. */
 let firstRow: i32;
 
 /** `windows`, rounded up to whole tiles. */
@@ -43,8 +46,8 @@ function whole(windows: i32): i32 {
 }
 
 /**
- * Plans strips of at most `windows` windows for the sizes that were read. Windows come in tiles of `side` × `side`; a tile that is not full
- * reads zeros.
+ * Plans strips of at most `windows` windows. Call `readSizes` first. Windows are computed in tiles of `side` × `side`. A tile that extends
+ * past the last window reads zeros.
  */
 export function planStrips(windows: i32, side: i32): void {
   tileSide = side;
@@ -61,7 +64,7 @@ export function planStrips(windows: i32, side: i32): void {
   frameNumbers = framed ? <f64>((<i64>stripRows - 1) * strideY + reachY) * <f64>across * <f64>channels : 0;
 }
 
-/** Makes strip `index` of x the current strip. Returns the address of its first pixel; `frameAt`: memory for a frame. */
+/** Makes strip `index` of x the current strip. Returns the address of its first pixel, in x or in the frame at `frameAt`. */
 export function enterStrip(index: i32, x: usize, frameAt: usize): usize {
   const image = index / stripsInImage;
   firstRow = (index % stripsInImage) * stripRows;
@@ -94,7 +97,7 @@ export function enterStrip(index: i32, x: usize, frameAt: usize): usize {
   return frameAt;
 }
 
-/** The number of the first window of the current strip, whose index is `index`, in the batch. */
+/** The number of the current strip's first window, counted over the batch. `index`: the number of the current strip. */
 export function firstWindow(index: i32): i32 {
   return ((index / stripsInImage) * outHeight + firstRow) * outWidth;
 }

@@ -4,8 +4,8 @@
 // same for any number of threads.
 //
 // All threads run an instance of this module over one shared memory. Part 0 belongs to the caller. The other parts are claimed by an atomic
-// addition to TICKET: by the caller from the front, by workers from the back, so that a thread mostly reads in the next kernel what it wrote
-// in the last one. A worker that comes late finds no part left; a worker that never starts is not waited for.
+// addition to TICKET: by the caller from the front, by workers from the back. A thread then mostly claims the same range in successive
+// kernels, and its cache already holds the data. The caller waits for claimed parts only, never for a worker that has not started.
 //
 // A job ends when every claimed part is finished. Three faults must not block the caller:
 // - A worker traps inside a part. Its JavaScript catches the trap and calls `partFailed`, which counts the part as finished and as failed.
@@ -32,8 +32,8 @@ declare function startHelper(thread: i32, generation: i32): void;
 declare function now(): f64;
 
 /**
- * The address of work memory for the kernel that runs: region 0 is shared by all threads, region 1 holds their slots. What was there before
- * is lost. Only the calling thread may ask, before `run`. Throws a MemoryError if the memory is too short.
+ * Returns the address of work memory for the running kernel: region 0 is shared by all threads, region 1 holds one slot for each thread. The
+ * earlier contents of the region are lost. Only the caller may call this, before `run`. Throws a MemoryError if memory is short.
  */
 // @ts-ignore: decorator
 @external("env", "workMemory")
@@ -50,42 +50,42 @@ declare function lost(): void;
 declare function trapped(failed: i32): void;
 
 // The first page of memory, shared by all generations.
-const THREADS: usize = 64; // i32: how many threads take parts, the caller included; workers from this number on sleep
+const THREADS: usize = 64; // i32: number of threads, the caller (0) included; workers with this number or a larger one sleep
 const JOB: usize = 128; // i32: index of the part function
 const WORK: usize = 136; // i32: address of the work memory, and the bytes of each slot
 const FAULT: usize = 192; // i32: a fault that tests inject into the next part, see `injectFault`
-/** Where the arguments of the running kernel are: each file lays a class of its own over this block of 512 bytes. */
+/** Address of the arguments of the running kernel: 512 bytes. Each file of kernels declares its own class `Arguments` over this block. */
 export const ARGUMENTS: usize = 512;
-/** Where a worker writes what its trap said, as bytes of ASCII that end with a 0. */
+/** Address to which a worker writes the message of its trap, in ASCII, ended by a 0. */
 const MESSAGE: usize = 2048;
 
 // The control block of a generation: each word on a cache line of its own.
 const BLOCKS: usize = 4096;
 const BLOCK: usize = 512;
 const TICKET: usize = 0; // i64: parts << 32 | parts claimed from the back << 16 | parts claimed from the front
-const FINISHED: usize = 64; // i32: parts that are finished
+const FINISHED: usize = 64; // i32: parts of the job that are finished
 const JOBS: usize = 128; // i32: the number of jobs so far; sleeping workers wait for a change
 const SLEEPERS: usize = 192; // i32
-const WAITING: usize = 256; // i32: 1 while the caller sleeps
+const WAITING: usize = 256; // i32: 1 while the caller sleeps until FINISHED changes
 const SLOT: usize = 320; // i32: slots of work memory taken in this job
 const FAILED: usize = 384; // i32: parts that trapped
-const SEQUENCE: usize = 448; // i32: the number of the job; a thread that goes on from one job to the next takes a slot anew
+const SEQUENCE: usize = 448; // i32: the number of the job. It tells a worker that a claimed part belongs to a new job, so that it takes a new slot
 
 /** Generations that fit below the module's own data (memoryBase, see the build script). */
 export const GENERATIONS: i32 = 48;
 
-/** A worker checks this number of times for the next job before it sleeps. The caller checks as often for the end of the job. */
+/** A worker spins for this number of checks before it sleeps until the next job; the caller, before it sleeps until the job ends. */
 const LOOKS: i32 = 200000;
-/** The caller waits in windows of this length in milliseconds. */
+/** After spinning, the caller waits in time windows of this length, in milliseconds. */
 const WINDOW: f64 = 100;
-/** The caller gives up after this number of windows without progress, */
+/** The caller calls `lost` after this number of time windows in which no part was finished, */
 const PATIENCE: i32 = 16;
-/** or after this number times the average duration of its own parts, if that is longer. */
+/** or after PATIENCE_PARTS times the average duration of the caller's own parts, if that is longer. */
 const PATIENCE_PARTS: f64 = 8;
 
 // The state of this thread. `setThreads`, `nextGeneration`, `run` and `serve` set it.
 
-/** Threads that take parts, and the largest number ever set; workers that were started, the caller included. */
+/** threads: threads that take parts. mostThreads: the largest `threads` so far. started: threads of this generation. All include the caller. */
 let threads: i32 = 1, mostThreads: i32 = 1, started: i32 = 1;
 /** True if the caller may block. */
 let maySleep: bool = true;
@@ -95,8 +95,8 @@ let generation: i32 = 0, control: usize = BLOCKS;
 let busy: bool = false;
 
 /**
- * Sets the number of threads that take parts, the caller included. `sleep`: true if the caller may block. Workers are not stopped: a worker
- * that has not seen the new number yet may take one more part, which it computes correctly.
+ * Sets the number of threads that take parts, the caller included. `sleep`: true if the caller may block. Does not stop workers: a worker
+ * that has not seen a smaller number yet may take one more part, and computes it correctly.
  */
 export function setThreads(count: i32, sleep: bool): void {
   threads = count;
@@ -117,18 +117,21 @@ export function nextGeneration(): bool {
   return true;
 }
 
-/** The first of n items of part `part`, a multiple of `unit`. Part `part` has items cut(…, part, …) … cut(…, part + 1, …) - 1. */
+/**
+ * Cuts n items into `parts` ranges. Returns the first item of range `part`, a multiple of `unit` (n for part = parts). The range ends before
+ * the first item of range `part` + 1.
+ */
 export function cut(n: i32, part: i32, parts: i32, unit: i32): i32 {
   const units = (<i64>n + unit - 1) / unit;
   return <i32>min<i64>(n, ((units * part) / parts) * unit);
 }
 
-/** The number of parts, from 1 to `most`, that gives each part at least `least` of n items. */
+/** The number of parts for n items: as many as possible, at most `most`, with at least `least` items in each part. At least 1. */
 export function partsFor(n: i32, least: i32, most: i32): i32 {
   return max(1, min(most, n / least));
 }
 
-/** The number of threads. Only work whose result does not depend on the number of parts may read it. */
+/** The number of threads. A kernel may choose its parts by this number only if its result does not depend on the parts. */
 export function threadCount(): i32 {
   return threads;
 }
@@ -151,12 +154,12 @@ export function reserveSlots(parts: i32, size: f64): usize {
   return workMemory(1, size * <f64>slots(parts));
 }
 
-/** Runs all parts of a kernel. Reserves `size` bytes of work memory for each thread. */
+/** `run` with new work memory: `size` bytes for each thread. */
 export function runWith(job: Part, parts: i32, size: f64): void {
   run(job, parts, reserveSlots(parts, size), <usize>size);
 }
 
-/** Runs all parts of a kernel. Each thread that takes parts owns one slot of work memory: `slots(parts)` slots of `size` bytes at `work`. */
+/** Runs all parts of `job` and returns when they are finished. `work`: the address of slots(parts) slots of `size` bytes, one per thread. */
 export function run(job: Part, parts: i32, work: usize, size: usize): void {
   if (threads == 1 || parts == 1) {
     for (let part = 0; part < parts; part++) job(part, parts, work);
@@ -216,7 +219,7 @@ function waitFor(parts: i32, average: f64): void {
   }
 }
 
-/** After a trap in the caller: lets no more parts be claimed and waits for those that workers hold. */
+/** After a trap in the caller: clears TICKET, so that no thread claims another part, and waits until workers finish their parts. */
 export function settle(): void {
   if (!busy) return;
   const ticket = atomic.xchg<i64>(control + TICKET, 0);
@@ -232,13 +235,16 @@ function left(ticket: i64): i32 {
   return <i32>(ticket >> 32) - <i32>((ticket >> 16) & 0xffff) - <i32>(ticket & 0xffff);
 }
 
-/** Claims and computes parts until none is left: of the current job and, if the caller is quick, of the next ones. Returns how many. */
+/**
+ * Claims and computes parts until none is left. A worker may go on with the next job if the caller has already started that job. Returns the
+ * number of parts.
+ */
 function takeParts(thread: i32): i32 {
   let count = 0;
   let slot = 0;
   let job = -1; // the job in which this thread took the slot
   for (let ticket = claim(thread); left(ticket) > 0; ticket = claim(thread), count++) {
-    // From here on the job cannot end, nor its arguments change, before this part is finished.
+    // This thread now holds a part: until the part is finished, the job does not end and its arguments do not change.
     const parts = <i32>(ticket >> 32);
     const next = thread == 0 ? <i32>(ticket & 0xffff) : parts - 1 - <i32>((ticket >> 16) & 0xffff);
     busy = true;
@@ -254,7 +260,7 @@ function takeParts(thread: i32): i32 {
   return count;
 }
 
-/** Claims a part. Returns the ticket before the claim, which gives the number of the part, if one was left. */
+/** Claims a part. Returns the ticket before the claim: `left` of it is positive if a part was left, and its counts give the part's number. */
 // @ts-ignore: decorator
 @inline
 function claim(thread: i32): i64 {
@@ -284,7 +290,7 @@ export function serve(thread: i32, generation: i32): void {
   }
 }
 
-/** The address to which a trapped worker writes its message: at most 255 bytes and a 0. */
+/** The address to which a worker writes the message of its trap: at most 255 bytes and a 0. */
 export function messageAt(): usize {
   return MESSAGE;
 }

@@ -14,8 +14,8 @@
 // - `computeTilePanels`: 5 rows of a, packed. V8 has 16 vector registers: 10 for sums, 2 for b, 1 for a.
 // - The loops are not unrolled: with four terms in a pass V8 spills registers, and the loop runs at two thirds of its speed.
 //
-// The three loops are written out, because a shared one would keep its sums in memory. No parts, no work memory. Source: the micro-kernel
-// of BLIS (Van Zee and van de Geijn 2015).
+// The three loops are written out: a shared loop would keep its sums in memory instead of registers. No parts, no work memory.
+// Source: the micro-kernel of BLIS (Van Zee and van de Geijn 2015).
 
 import { madd } from "./madd";
 
@@ -23,22 +23,25 @@ import { madd } from "./madd";
 export const MR: i32 = 4;
 export const NR: i32 = 8;
 
-/** Rows of a tile whose rows are packed: the most that V8 keeps in registers. More sums in flight hide the latency of an addition. */
+/** Rows of a tile whose rows are packed: the most whose sums fit the registers. More independent sums hide the latency of an addition. */
 export const PANEL: i32 = 5;
 
 /**
- * Terms that a tile sums before its caller adds them to c. The rounding errors of a float32 sum of 44 equal terms are at most 7e-7 of the
- * sum. An addition to c costs about as much as one term.
+ * The most terms that a tile sums in registers. The caller cuts longer sums into pieces of this length and adds the pieces in c. The
+ * rounding errors of a float32 sum of 44 equal terms are at most 7e-7 of the sum. An addition to c costs about as much as one term.
  */
 export const FOLD: i32 = 44;
 
-/** Bytes of a tile that is computed in work memory because c ends inside it. */
+/** Bytes of an edge tile: a tile that reaches past the last row or column of c. It is computed in work memory, then `copyEdge` copies it. */
 export const EDGE: i32 = 4 * PANEL * NR;
 
 /**
- * c [4, 8] = start + a · b. Row i of a begins at aᵢ. It has `lines` lines, lineStep bytes apart, of `runs` runs, runStep bytes apart, of
- * `length` numbers side by side. Rows of b (8 numbers) lie bStep bytes apart, rows of c cStep bytes, rows of start startStep bytes.
- * start 0: nothing is added. Never reads c.
+ * c [4, 8] = start + a · b. If the address `start` is 0, c = a · b. Never reads c.
+ *
+ * - a: row i begins at aᵢ. A row has `lines` lines, a line has `runs` runs, and a run has `length` adjacent numbers. Lines begin lineStep
+ *   bytes apart, the runs of a line runStep bytes apart.
+ * - b: rows of 8 numbers, bStep bytes apart.
+ * - Rows of c are cStep bytes apart, rows of start startStep bytes.
  */
 export function computeTile(
   lines: i32, lineStep: usize, runs: i32, runStep: usize, length: i32,
@@ -81,7 +84,7 @@ export function computeTile(
   finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
 }
 
-/** The same with a table: row i of a is read at aᵢ + each of `depth` offsets (i32, bytes). b is a panel. Inlined where it is called. */
+/** `computeTile` with a table: term d of row i of a is at aᵢ + offsets[d], for `depth` offsets (i32, in bytes). b is a panel. Inlined. */
 // @ts-ignore: decorator
 @inline
 export function computeTileOffsetsHere(
@@ -112,7 +115,7 @@ export function computeTileOffsetsHere(
   finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
 }
 
-/** The same as a function that is called, for tiles whose terms take much longer than a call. */
+/** `computeTileOffsetsHere` without inlining, for tiles with so many terms that the cost of the call does not matter. */
 export function computeTileOffsets(
   depth: i32, offsets: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize,
   c: usize, cStep: usize, start: usize, startStep: usize,
@@ -121,10 +124,10 @@ export function computeTileOffsets(
 }
 
 /**
- * c [5, 8] = start + a · b, both packed: for each of `depth` terms, 5 numbers of a and 8 of b.
+ * c [5, 8] = start + a · b; start as in `computeTile`. a and b are packed: for each of `depth` terms, 5 numbers of a and 8 of b.
  *
- * The end is written twice, with and without addition. With one end that has a condition, V8 keeps the sums of the whole loop in memory,
- * which halves the speed. The module exports this function for the same reason: otherwise the compiler inlines it.
+ * The stores are written twice, with and without the addition of start. If the stores share code, V8 keeps the sums in memory during the
+ * loop, which halves the speed. The module exports this function, so that the compiler does not inline it: inlining has the same effect.
  */
 export function computeTilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usize, start: usize, startStep: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
@@ -188,7 +191,7 @@ export function computeTilePanels(depth: i32, a: usize, b: usize, c: usize, cSte
   }
 }
 
-/** c [4, 8] = start + the sums of a tile. */
+/** Stores a tile: c [4, 8] = start + the sums; without start if its address is 0. */
 // @ts-ignore: decorator
 @inline
 function finish(
@@ -221,14 +224,14 @@ function finish(
   v128.store(c, c31, 16);
 }
 
-/** Copies rows × columns numbers of a tile of c to the tile at `edge`. */
+/** Copies rows × columns numbers at `from` to the tile at `edge`. Rows lie `step` bytes apart at `from`. */
 export function loadEdge(from: usize, step: usize, edge: usize, rows: i32, columns: i32): void {
   for (let i = 0; i < rows; i++, from += step, edge += 4 * NR) {
     for (let j = 0; j < columns; j++) store<f32>(edge + 4 * <usize>j, load<f32>(from + 4 * <usize>j));
   }
 }
 
-/** Copies rows × columns numbers of the tile at `edge` to c, on top of `start` unless that is 0. */
+/** c [rows, columns] = start + the tile at `edge`; without start if its address is 0. */
 export function copyEdge(
   edge: usize, c: usize, cStep: usize, start: usize, startStep: usize, rows: i32, columns: i32,
 ): void {
@@ -243,15 +246,15 @@ export function copyEdge(
 }
 
 /**
- * Packs panels of 8 columns: for each of `depth` rows, 8 numbers side by side. Numbers of columns past the last are undefined. Element (row,
- * column) is at x + row·rowStep + column·columnStep bytes.
+ * Packs panels of 8 columns: for each of `depth` rows, 8 adjacent numbers. Past the last column, panels hold arbitrary numbers. Element
+ * (row, column) is at address x + row·rowStep + column·columnStep.
  */
 export function packColumns(x: usize, columns: i32, depth: i32, columnStep: usize, rowStep: usize, to: usize): void {
   for (let i = 0; i < columns; i += NR) {
     let p = x + <usize>i * columnStep;
     const left = min(NR, columns - i);
     if (columnStep == 4) {
-      // May read past the last column: there is memory, and the values do not matter.
+      // May read past the last column. The memory exists (BEYOND in space.ts), and no result uses the values.
       for (let j = 0; j < depth; j++, p += rowStep, to += 4 * NR) {
         v128.store(to, v128.load(p));
         v128.store(to, v128.load(p, 16), 16);
@@ -287,14 +290,14 @@ function transpose(r0: v128, r1: v128, r2: v128, r3: v128, to: usize, toStep: us
 }
 
 /**
- * Packs panels of 5 rows: for each of `depth` columns, 5 numbers below one another. Numbers of rows past the last are undefined. Steps as in
- * `packColumns`.
+ * Packs panels of 5 rows: for each of `depth` columns, the 5 numbers of this column. Past the last row, panels hold arbitrary numbers.
+ * Steps as in `packColumns`.
  */
 export function packRows(x: usize, rows: i32, depth: i32, rowStep: usize, columnStep: usize, to: usize): void {
   const panel: usize = 4 * PANEL * <usize>depth;
   for (let i = 0; i < rows; i += PANEL, to += panel) {
     const p = x + <usize>i * rowStep;
-    // Rows past the last repeat it.
+    // In place of rows past the last, the last row is packed again.
     const last = <usize>(min(PANEL, rows - i) - 1) * rowStep;
     const p1 = p + min<usize>(rowStep, last), p2 = p + min<usize>(2 * rowStep, last), p3 = p + min<usize>(3 * rowStep, last);
     packPanel(depth, columnStep, p, p1, p2, p3, p + min<usize>(4 * rowStep, last), to);
