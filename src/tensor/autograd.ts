@@ -128,10 +128,14 @@ export function noGrad<T>(fn: () => T): T {
   }
 }
 
+/** Whether a value is a promise, or anything else that `await` waits for. */
+export function isThenable(result: unknown): boolean {
+  return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
+}
+
 /** Throws if a synchronous function returned a promise. */
 export function refusePromise<T>(who: string, result: T): T {
-  const then: unknown = typeof result === "object" && result !== null && "then" in result ? result.then : null;
-  if (typeof then === "function") {
+  if (isThenable(result)) {
     Promise.resolve(result).catch(() => undefined);
     throw new ValueError(who, `the function must not be async; await outside, and call ${who} with what was awaited`);
   }

@@ -26,6 +26,7 @@ export {
   customGradient,
   gradients,
   isRecording,
+  isThenable,
   keep,
   noGrad,
   noteSource,

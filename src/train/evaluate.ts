@@ -47,17 +47,14 @@ export async function evaluateOn(who: "train" | "evaluate", run: Scored, data: D
       watched((watch) =>
         noGrad(() => {
           const { inputs, targets } = readBatch(who, "the batch", made ?? (source.batch(indices) as Batch));
-          const outputs: { now?: Outputs } = {};
-          inference(() => {
-            outputs.now = forward(who, model, inputs);
-          });
-          const value = lossOf(who, loss, outputs.now!, targets);
+          const outputs = inference(() => forward(who, model, inputs));
+          const value = lossOf(who, loss, outputs, targets);
           const where = `in ${what} ${i + 1}`;
           if (Number.isNaN(value.item()))
             throw lossError(value, { who, where, trained: true, data: dataset, indices, inputs, watch });
-          tally.add(outputs.now!, targets, value.item(), indices.length);
-          if (areClassified(outputs.now!, targets) && outputs.now.shape[1]! <= MOST_COUNTED)
-            confusion = confusionMatrix(outputs.now, targets as Int32Array, confusion);
+          tally.add(outputs, targets, value.item(), indices.length);
+          if (areClassified(outputs, targets) && outputs.shape[1]! <= MOST_COUNTED)
+            confusion = confusionMatrix(outputs, targets as Int32Array, confusion);
         }),
       ),
     );

@@ -5,6 +5,7 @@ import {
   describe,
   type Generator,
   HashgradError,
+  isThenable,
   type Outputs,
   readCount,
   readFunction,
@@ -251,9 +252,4 @@ export function refuseAsync<T>(who: string, name: string, result: T): T {
   if (!isThenable(result)) return result;
   Promise.resolve(result).catch(() => undefined);
   throw new ValueError(who, `${name} must not be async: it returned a promise, and nobody awaits it`);
-}
-
-/** Whether a value is a promise, or anything that `await` waits for. */
-export function isThenable(result: unknown): boolean {
-  return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
 }

@@ -5,6 +5,7 @@ import {
   backward,
   Generator,
   gradientOf,
+  isThenable,
   noGrad,
   type Outputs,
   step,
@@ -21,7 +22,7 @@ import { type Stopper, stopperOf } from "./early-stopping.ts";
 import { evaluateOn } from "./evaluate.ts";
 import { datasetOf, forward, lossOf, readBatch } from "./forward.ts";
 import type { Scores } from "./metric.ts";
-import { isThenable, type Progress, readTrainOptions, TrainingError, type TrainOptions, type TrainRun } from "./options.ts";
+import { type Progress, readTrainOptions, TrainingError, type TrainOptions, type TrainRun } from "./options.ts";
 import { type Tally, tallyOf } from "./tally.ts";
 
 /** The result of a training run. */
@@ -168,11 +169,8 @@ function learn(
     );
     const { where, trained } = place;
     const incident: Incident = { who: "train", where, trained, data: datasetOf(run.data), indices, inputs, watch };
-    const outputs: { now?: Outputs } = {};
-    training(() => {
-      outputs.now = forward("train", model, inputs);
-    });
-    const value = lossOf("train", loss, outputs.now!, targets);
+    const outputs = training(() => forward("train", model, inputs));
+    const value = lossOf("train", loss, outputs, targets);
     const number = value.item();
     if (!Number.isFinite(number)) throw lossError(value, incident);
     const error = assignedError(incident);
@@ -186,7 +184,7 @@ function learn(
       );
     if (place.isFirst) checkCoverage(run, scaled);
     checkGradients(run, scaled, incident);
-    noGrad(() => tally.add(outputs.now!, targets, number, indices.length));
+    noGrad(() => tally.add(outputs, targets, number, indices.length));
     return { loss: scaled, incident };
   } catch (error) {
     restoreAssigned(watch);

@@ -51,23 +51,28 @@ const [unique, sharing] = [new WeakSet<VariableCreator>(), new WeakSet<VariableC
 /** Whether a creator, or the creator of which it is a scope, is in a set. */
 const isIn = (set: WeakSet<VariableCreator>, vars: VariableCreator): boolean => set.has(origins.get(vars)?.vars ?? vars);
 
+/** A creator that makes variables in its own way, and lists and saves what `vars` does. */
+function viewOf(vars: VariableCreator, create: VariableCreator["create"]): VariableCreator {
+  return {
+    create,
+    variables: () => vars.variables(),
+    parameters: () => vars.parameters(),
+    prefix: vars.prefix ?? "",
+    state: () => stateOf(vars),
+  };
+}
+
 /** A view of a creator that numbers names which exist already: `kernel`, `kernel_1`, `kernel_2`. */
 export function uniqueNames(vars: VariableCreator): VariableCreator {
   readCreator("uniqueNames", "vars", vars);
   if (isIn(unique, vars)) return vars;
   const { prefix = "" } = vars;
-  const numbered: VariableCreator = {
-    create: (name, shape, options) => {
-      const taken = new Set(vars.variables().map((variable) => variable.name));
-      let free = readText("create", "name", name);
-      for (let i = 1; taken.has(prefix + free); i++) free = `${name}_${i}`;
-      return vars.create(free, shape, options);
-    },
-    variables: () => vars.variables(),
-    parameters: () => vars.parameters(),
-    prefix,
-    state: () => stateOf(vars),
-  };
+  const numbered = viewOf(vars, (name, shape, options) => {
+    const taken = new Set(vars.variables().map((variable) => variable.name));
+    let free = readText("create", "name", name);
+    for (let i = 1; taken.has(prefix + free); i++) free = `${name}_${i}`;
+    return vars.create(free, shape, options);
+  });
   unique.add(numbered);
   return numbered;
 }
@@ -82,14 +87,7 @@ export function uniqueNames(vars: VariableCreator): VariableCreator {
 export function shared(vars: VariableCreator): VariableCreator {
   readCreator("shared", "vars", vars);
   if (isIn(sharing, vars)) return vars;
-  const { prefix = "" } = vars;
-  const reusing: VariableCreator = {
-    create: (name, shape, options) => vars.create(name, shape, { ...options, reuse: true }),
-    variables: () => vars.variables(),
-    parameters: () => vars.parameters(),
-    prefix,
-    state: () => stateOf(vars),
-  };
+  const reusing = viewOf(vars, (name, shape, options) => vars.create(name, shape, { ...options, reuse: true }));
   sharing.add(reusing);
   return reusing;
 }

@@ -129,16 +129,14 @@ const gatherLaw = (kind: "list" | "typed" | "tensor"): Law =>
   gradientLaw(
     shapes({ minAxes: 1, maxAxes: 3, maxLength: 3 }).chain((shape) =>
       whole(-shape.length, shape.length - 1).chain((axis) =>
-        fc
-          .tuple(tensors(shape), fc.array(fc.nat({ max: shape.at(axis < 0 ? axis : axis)! - 1 }), { maxLength: 6 }))
-          .map(([x, indices]) => ({
-            f: (v: Tensor) =>
-              kind === "tensor"
-                ? ops.take(v, tensor(indices, [indices.length, 1]), axis)
-                : ops.gather(v, kind === "list" ? indices : Int32Array.from(indices), axis),
-            xs: [x],
-            note: note({ indices, axis, kind }),
-          })),
+        fc.tuple(tensors(shape), fc.array(fc.nat({ max: shape.at(axis)! - 1 }), { maxLength: 6 })).map(([x, indices]) => ({
+          f: (v: Tensor) =>
+            kind === "tensor"
+              ? ops.take(v, tensor(indices, [indices.length, 1]), axis)
+              : ops.gather(v, kind === "list" ? indices : Int32Array.from(indices), axis),
+          xs: [x],
+          note: note({ indices, axis, kind }),
+        })),
       ),
     ),
   );
