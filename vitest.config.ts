@@ -44,7 +44,7 @@ const config: ViteUserConfig = defineConfig({
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],
-      exclude: ["src/backends/wasm/assembly/**", "**/*.d.ts"],
+      exclude: ["src/backends/wasm/assembly/**", "src/build.ts", "**/*.d.ts"],
       thresholds: { lines: 95 },
     },
   },

@@ -24,7 +24,7 @@ const onNode = ["cli"];
 const root = fileURLToPath(new URL("../src", import.meta.url));
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .map((file) => file.split(sep).join("/"))
-  .filter((file) => file.endsWith(".ts") && file !== "backends/wasm/build.ts") // the build script is not part of the library
+  .filter((file) => file.endsWith(".ts") && !/(^|\/)build\.ts$/.test(file)) // build scripts are not part of the library
   .sort();
 
 const moduleOf = (file: string): string => (file.includes("/") ? file.slice(0, file.indexOf("/")) : "");

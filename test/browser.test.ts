@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { oneFile } from "../bench/bundle.ts";
 import type { Backend } from "../src/backends/index.ts";
+import { oneFile } from "../src/build.ts";
 
 // docs/examples/browser.ts, in pages and workers of real browsers. A browser that is not installed is skipped; CHROMIUM and FIREFOX say where
 // they are.

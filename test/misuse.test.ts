@@ -643,11 +643,11 @@ const exempt = /Error$|^hashgrad\.(Tensor|backend|memory)$|Init$|^hashgrad\.(glo
 /** Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/data and test/train call them with hostile values. */
 const elsewhere = /^io\.|^train\.(train|evaluate|predict)$|^data\.(readIdx|readMnist|mnistFolder)$/;
 
-const doors = { hashgrad: h, nn, models, optim, smh, data, io, train, testing, arbitraries };
+const entryPoints = { hashgrad: h, nn, models, optim, smh, data, io, train, testing, arbitraries };
 
 test("every public function and class has a valid call in the table", () => {
-  const functions = Object.entries(doors).flatMap(([door, exports]) =>
-    Object.entries(exports).flatMap(([name, value]) => (typeof value === "function" ? [`${door}.${name}`] : [])),
+  const functions = Object.entries(entryPoints).flatMap(([entry, exports]) =>
+    Object.entries(exports).flatMap(([name, value]) => (typeof value === "function" ? [`${entry}.${name}`] : [])),
   );
   expect(functions.filter((name) => !good.has(name) && !exempt.test(name) && !elsewhere.test(name))).toEqual([]);
 });

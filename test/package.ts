@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { doors, oneFile } from "../bench/bundle.ts";
+import { oneFile, subpaths } from "../src/build.ts";
 import { installPacked, type Packed, root } from "./packed.ts";
 
 const program = `
@@ -69,10 +69,10 @@ function checkFiles({ files }: Packed): void {
     .map((file) => file.replaceAll("\\", "/"))
     .filter(
       (file) =>
-        file.endsWith(".ts") && !file.startsWith("cli/") && !file.includes("/assembly/") && file !== "backends/wasm/build.ts",
+        file.endsWith(".ts") && !file.startsWith("cli/") && !file.includes("/assembly/") && !/(^|\/)build\.ts$/.test(file),
     );
   const declared = sources.filter((file) => !file.endsWith(".d.ts")).map((file) => file.replace(/\.ts$/, ".d.ts"));
-  const modules = ["kernels", "backends", "tensor", "ops", "variables", ...doors, "testing"].map(
+  const modules = ["kernels", "backends", "tensor", "ops", "variables", ...subpaths, "testing"].map(
     (module) => `${module}/index.js`,
   );
   const mapped = ["index.js", ...modules, "testing/arbitraries.js"];
@@ -83,7 +83,7 @@ function checkFiles({ files }: Packed): void {
     ...["CHANGELOG.md", "LICENSE", "README.md", "package.json", "dist/cjs/package.json"],
     ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
       .map((file) => `docs/${file.replaceAll("\\", "/")}`)
-      .filter((file) => /\.\w+$/.test(file)),
+      .filter((file) => /\.\w+$/.test(file) && file !== "docs/pictures/draw.ts"),
     ...built.flatMap((file) => [`dist/${file}`, `dist/cjs/${file}`]),
     ...sources.filter((file) => file !== "backends/wasm/binary.ts").map((file) => `src/${file}`),
   ]);
@@ -122,7 +122,7 @@ function checkModules({ folder }: Packed): void {
     must(status === 0 && stdout.startsWith("trained"), `${file} ended with ${status}: ${stderr.slice(0, 2000)}`);
     process.stdout.write(stdout);
   }
-  const names = ["", ...doors.map((door) => `/${door}`), "/testing", "/plain"].map((door) => `hashgrad${door}`);
+  const names = ["", ...subpaths.map((name) => `/${name}`), "/testing", "/plain"].map((path) => `hashgrad${path}`);
   const same = `Promise.all(${JSON.stringify(names)}.map(async (name) => {
     const [required, imported] = [require(name), await import(name)];
     for (const key of Object.keys(imported)) if (required[key] !== imported[key]) throw new Error(name + " has two copies of " + key);
@@ -149,9 +149,10 @@ function checkErrors({ folder }: Packed): void {
 
 /** The sizes of users' bundles, minified and gzipped, in kB; what they must not hold. */
 async function checkBundles({ folder }: Packed): Promise<void> {
-  const everything = ['export * from "hashgrad";', ...doors.map((door) => `export * as ${door} from "hashgrad/${door}";`)].join(
-    "\n",
-  );
+  const everything = [
+    'export * from "hashgrad";',
+    ...subpaths.map((name) => `export * as ${name} from "hashgrad/${name}";`),
+  ].join("\n");
   const bundles = {
     everything,
     "one product": multiply("hashgrad"),

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { oneFile } from "../../bench/bundle.ts";
+import { oneFile } from "../../src/build.ts";
 import { decodeSafetensors, saveWeights } from "../../src/io/index.ts";
 import { DenseVariables } from "../../src/variables/index.ts";
 

@@ -1,5 +1,5 @@
-// The second half of `npm run build`, after the declarations: one readable file of JavaScript for each module of `src`, with its source map.
-// One file per module opens three times faster than one file per source file, and frames of errors still name the module.
+// `npm run build` writes `dist`: tsc writes the declarations, then this script writes one readable file of JavaScript and a source map for each
+// module of `src`. One file per module opens three times faster than one file per source file, and frames of errors still name the module.
 import { cpSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,14 +9,14 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const source = join(root, "src");
 
 /** What users import as `hashgrad/<name>`, beside "hashgrad" itself and the tests' helpers. */
-export const doors: readonly string[] = ["nn", "models", "optim", "smh", "data", "io", "train"];
+export const subpaths: readonly string[] = ["nn", "models", "optim", "smh", "data", "io", "train"];
 /** Modules of `src` that only other modules import. */
 const inner = ["kernels", "backends", "tensor", "ops", "variables"];
 const binary = "backends/wasm/binary.ts";
 /** The files of `src` that become a file of `dist` each. */
 const outputs: readonly string[] = [
   "index.ts",
-  ...[...inner, ...doors, "testing"].map((module) => `${module}/index.ts`),
+  ...[...inner, ...subpaths, "testing"].map((module) => `${module}/index.ts`),
   "testing/arbitraries.ts",
   binary,
 ];
@@ -80,7 +80,7 @@ async function bundle(): Promise<void> {
   writeFileSync(join(root, "dist/cjs/package.json"), `${JSON.stringify({ type: "commonjs", sideEffects: false })}\n`);
 }
 
-/** A program that may import "hashgrad" and its doors, in one file of JavaScript. */
+/** One file of JavaScript for a program that imports "hashgrad" and "hashgrad/<name>". */
 export async function oneFile(contents: string, options: BuildOptions): Promise<Uint8Array> {
   const stdin = { contents, resolveDir: options.absWorkingDir ?? root };
   const { outputFiles } = await build({ ...common, minifyWhitespace: true, minifySyntax: true, ...options, stdin, write: false });
@@ -89,7 +89,7 @@ export async function oneFile(contents: string, options: BuildOptions): Promise<
 
 /** All of the library but `testing` in one minified file: what a browser would be sent. */
 export function everything(): Promise<Uint8Array> {
-  const names = doors.map((door) => `export * as ${door} from "./src/${door}/index.ts";`);
+  const names = subpaths.map((name) => `export * as ${name} from "./src/${name}/index.ts";`);
   const contents = ['export * from "./src/index.ts";', ...names].join("\n");
   return oneFile(contents, { platform: "browser", minify: true });
 }

@@ -1,14 +1,15 @@
-// `npm run docs:pictures` writes docs/pictures: how weights come from the product, accuracy over size (from bench/results/accuracy.jsonl), and
-// the toy network's step beside other libraries (from the table of docs/benchmarks.md). A test compares.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+// `npm run docs:pictures` draws the pictures beside this file. A test draws them again and compares.
+// - smh.svg: weights are slices of a product
+// - accuracy.svg: accuracy over size, from bench/results/accuracy.jsonl
+// - speed.svg: a training step of the toy network in other libraries, from the table of docs/benchmarks.md
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Generator } from "../src/tensor/index.ts";
-import { overSeeds, runsIn } from "./accuracy-runs.ts";
+import { overSeeds, runsIn } from "../../bench/accuracy-runs.ts";
+import { Generator } from "../../src/tensor/index.ts";
 
-const root = new URL("../", import.meta.url);
-const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
+const root = new URL("../../", import.meta.url);
 
-// Of Okabe and Ito's palette, which people who see fewer colours can tell apart.
+// Of Okabe and Ito's palette, which people who see fewer colors can tell apart.
 const [BLUE, ORANGE, GREEN, PURPLE, GREY] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#8a8a8a"];
 
 type Attributes = Readonly<Record<string, string | number>>;
@@ -103,16 +104,16 @@ function accuracy(): string {
   const y = (percent: number): number => y0 + ((percent - 95.5) / 3.5) * (y1 - y0);
   const fractions = [...new Set(runs.map(({ asked }) => asked))];
   const dense = overSeeds(runs, "dense", 1)!;
-  const curve = (pool: string, colour: string, label: string, at: number, dx: number, dy: number): string[] => {
+  const curve = (pool: string, color: string, label: string, at: number, dx: number, dy: number): string[] => {
     const points = fractions.flatMap((asked) => overSeeds(runs, pool, asked) ?? []).sort((a, b) => a.size - b.size);
     const path = points.map(({ size, mean }, i) => `${i === 0 ? "M" : "L"}${round(x(size))} ${round(y(mean))}`).join("");
     const { size, mean } = points[at]!;
     return [
-      tag("path", { d: path, fill: "none", stroke: colour, "stroke-width": 2 }),
+      tag("path", { d: path, fill: "none", stroke: color, "stroke-width": 2 }),
       ...points.map(({ size: own, low, high }) =>
-        line(x(own), y(low), x(own), y(high), { stroke: colour, "stroke-width": 6, "stroke-opacity": 0.3 }),
+        line(x(own), y(low), x(own), y(high), { stroke: color, "stroke-width": 6, "stroke-opacity": 0.3 }),
       ),
-      ...points.map(({ size: own, mean: percent }) => tag("circle", { cx: x(own), cy: y(percent), r: 4, fill: colour })),
+      ...points.map(({ size: own, mean: percent }) => tag("circle", { cx: x(own), cy: y(percent), r: 4, fill: color })),
       text(x(size) + dx, y(mean) + dy, label, { class: dx < 0 ? "end strong" : "strong" }),
     ];
   };
@@ -138,7 +139,7 @@ function accuracy(): string {
 
 /** Milliseconds of one row of docs/benchmarks.md, by column. */
 function benched(threads: "one thread" | "2 threads", task: string): Map<string, number> {
-  const rows = read("docs/benchmarks.md").split("\n");
+  const rows = readFileSync(new URL("docs/benchmarks.md", root), "utf8").split("\n");
   const cells = (row: string): string[] => row.split("|").map((cell) => cell.trim());
   const begin = rows.findIndex((row) => row.startsWith(`| ms, ${threads} |`));
   const found = rows.slice(begin).find((row) => cells(row)[1] === task);
@@ -193,6 +194,5 @@ export const pictures = (): Map<string, string> =>
   ]);
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  mkdirSync(new URL("docs/pictures", root), { recursive: true });
-  for (const [name, svg] of pictures()) writeFileSync(new URL(`docs/pictures/${name}`, root), svg);
+  for (const [name, svg] of pictures()) writeFileSync(new URL(name, import.meta.url), svg);
 }
