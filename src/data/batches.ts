@@ -25,7 +25,7 @@ export type Batch<T extends Targets = Targets, Inputs extends Tensor | readonly 
 /** The options that divide a dataset into batches. */
 export type BatchOptions = {
   readonly batchSize: number;
-  /** A generator that shuffles all examples first. Without a generator the examples keep their order. */
+  /** A generator that shuffles all examples first. Default: the examples keep their order. */
   readonly random?: Random | undefined;
   /** Omits the last batch if it is short (default false). */
   readonly dropLast?: boolean | undefined;

@@ -16,6 +16,7 @@ const segments = [
 /** The segments of the digits 0…9, bit 0 is a. */
 const lit = [0x3f, 0x06, 0x5b, 0x4f, 0x66, 0x6d, 0x7d, 0x07, 0x7f, 0x6f];
 
+/** Options of `syntheticDigits`. */
 export type SyntheticOptions = {
   /** From 8 to 4096. Default 28. */
   readonly height?: number;

@@ -12,7 +12,7 @@ import { compare, OPTIMIZER, refuseDifferences, savedWeights } from "./weights.t
 export type TrainingState = {
   readonly vars: VariableCreator;
   readonly optimizer: Optimizer;
-  /** Other generators that the run draws from, such as dropout's, by names that you choose. */
+  /** Other generators that the run draws from, such as dropout's, by names that you choose. Default: none. */
   readonly generators?: Generators;
 };
 

@@ -73,13 +73,21 @@ export type LoadReport = {
  * Weights that are not finite are loaded as they are.
  *
  * @param source A path (in Node.js, Deno and Bun) or bytes.
- * @param options `strict` (true): refuses the file if anything differs, and changes nothing. With `strict: false` loads the tensors that
- * fit by name and shape, and reports the others. The numbers of a pool fit only if pool, modifier and placements do.
  * @returns The names that were loaded, missing, unexpected and mismatched.
  * @throws FormatError if the file is malformed, damaged, or (strict) differs from the model: the message says in what.
  * FileError if the file cannot be read. ValueError if an argument is of the wrong kind.
  */
-export function loadWeights(source: Source, vars: VariableCreator, options: { readonly strict?: boolean } = {}): LoadReport {
+export function loadWeights(
+  source: Source,
+  vars: VariableCreator,
+  options: {
+    /**
+     * True (default) refuses the file if anything differs, and changes nothing. False loads the tensors that fit by name and shape, and
+     * reports the others. The numbers of a pool fit only if pool, modifier and placements do.
+     */
+    readonly strict?: boolean;
+  } = {},
+): LoadReport {
   readCreator("loadWeights", "vars", vars);
   const { strict = true } = readOptions("loadWeights", options, ["strict"]);
   readBoolean("loadWeights", "strict", strict);

@@ -3,14 +3,15 @@ import { relu, relu6 } from "../ops/index.ts";
 import { readCount, readFunction, readOptions, ValueError } from "../tensor/index.ts";
 import { type Initializer, readCreator, scope, type VariableCreator, varianceScaling } from "../variables/index.ts";
 
-/** What all blocks take. */
+/** Options of all blocks. */
 export type BlockOptions = {
-  /** Stride of the block (1). */
+  /** The stride of the block (default 1). */
   readonly stride?: number;
-  /** Epsilon (1e-5) and momentum (0.9) of batch normalization. */
+  /** Epsilon of batch normalization (default 1e-5). */
   readonly epsilon?: number;
+  /** Momentum of batch normalization (default 0.9). */
   readonly momentum?: number;
-  /** Applied to a branch before its shortcut joins, such as `stochasticDepth(rate, random)`. Left out: nothing. */
+  /** Applied to a branch before its shortcut joins, such as `stochasticDepth(rate, random)` (default: nothing). */
   readonly drop?: nn.Layer;
 };
 
@@ -57,8 +58,11 @@ function readBlock<Options extends BlockOptions>(
   return given as Options & typeof given;
 }
 
-/** `shortcutZeros`: where the shape changes, the shortcut gets zero channels there (option A). Left out: it gets a 1×1 projection. */
-export type ResidualOptions = BlockOptions & { readonly shortcutZeros?: nn.ShortcutZeros };
+/** Options of residual blocks. */
+export type ResidualOptions = BlockOptions & {
+  /** If the shape changes: where the shortcut gets channels of zeros (option A). Default: the shortcut is a 1×1 projection. */
+  readonly shortcutZeros?: nn.ShortcutZeros;
+};
 
 type Residual = (vars: VariableCreator, channels: number, filters: number, options?: ResidualOptions) => nn.Layer;
 
@@ -103,14 +107,15 @@ export const bottleneck: Residual = /* @__PURE__ */ residualBlock("bottleneck", 
   [filters, 1, 1],
 ]);
 
+/** Options of `invertedResidual`. */
 export type InvertedOptions = BlockOptions & {
-  /** Channels of the depthwise convolution (6·channels). As many as `channels`: no expansion. */
+  /** Channels of the depthwise convolution (default 6·channels). With as many as `channels` there is no expansion. */
   readonly expanded?: number;
-  /** Side of the depthwise kernel, odd (3). */
+  /** The side of the depthwise kernel, an odd number (default 3). */
   readonly kernelSize?: number;
-  /** After the expansion and the depthwise convolution (relu6). */
+  /** The function after the expansion and after the depthwise convolution (default `relu6`). */
   readonly activation?: nn.Layer;
-  /** A squeeze-excite block after the depthwise activation (none). */
+  /** A squeeze-excite block after the depthwise activation (default none). */
   readonly squeezeExcite?: nn.SqueezeExciteOptions;
 };
 

@@ -3,22 +3,23 @@ import { Generator, readCount, readNumber, readOptions } from "../tensor/index.t
 import { readCreator, scope, type VariableCreator } from "../variables/index.ts";
 import type { BlockOptions } from "./blocks.ts";
 
-/** What all families take. Images may have any height and width: the features are averaged over the image. */
+/** Options of all models. Images may have any height and width: the features are averaged over the image. */
 export type ModelOptions = {
-  /** How many classes the logits have (CIFAR ResNet 10, others 1000). */
+  /** The number of classes (default 10 for `cifarResNet`, else 1000). */
   readonly classes?: number;
-  /** Channels of the images (3). */
+  /** Channels of the images (default 3). */
   readonly channels?: number;
-  /** Scales the channels of all layers (1). */
+  /** Scales the channels of all layers (default 1). */
   readonly width?: number;
-  /** Rate of dropout before the last layer, in training mode (ResNets 0, MobileNets 0.2, EfficientNets 0.2 to 0.5). */
+  /** Rate of dropout before the last layer, in training mode. Default 0 for ResNets, 0.2 for MobileNets, 0.2 to 0.5 for EfficientNets. */
   readonly dropout?: number;
-  /** Rate of stochastic depth: block i of n is skipped at rate·i/n, in training mode (EfficientNets 0.2, others 0). */
+  /** Rate of stochastic depth: block i of n is skipped at rate·i/n, in training mode. Default 0.2 for EfficientNets, else 0. */
   readonly stochasticDepth?: number;
-  /** Draws what is dropped (new Generator(0)). Save its state beside a checkpoint to resume a run exactly. */
+  /** Draws what is dropped (default `new Generator(0)`). Save its state beside a checkpoint to resume a run exactly. */
   readonly random?: Generator;
-  /** Epsilon and momentum of batch normalization (1e-5 and 0.9; MobileNetV3, EfficientNet-B5 to B7: 1e-3 and 0.99). */
+  /** Epsilon of batch normalization. Default 1e-5; 1e-3 for MobileNetV3 and EfficientNet-B5 to B7. */
   readonly epsilon?: number;
+  /** Momentum of batch normalization. Default 0.9; 0.99 for MobileNetV3 and EfficientNet-B5 to B7. */
   readonly momentum?: number;
 };
 

@@ -5,8 +5,11 @@ import type { VariableCreator } from "../variables/index.ts";
 import { basicBlock, bottleneck, convNorm } from "./blocks.ts";
 import { classifier, type ModelOptions, readModel, stages } from "./family.ts";
 
-/** `shortcutZeros` ("around"): where option A puts new channels. */
-export type CifarResNetOptions = ModelOptions & { readonly shortcutZeros?: ShortcutZeros };
+/** Options of `cifarResNet`. */
+export type CifarResNetOptions = ModelOptions & {
+  /** Where a shortcut gets new channels of zeros (default "around"). */
+  readonly shortcutZeros?: ShortcutZeros;
+};
 
 const scaled = (filters: number, width: number): number => Math.max(1, Math.round(filters * width));
 

@@ -14,8 +14,11 @@ import { readCreator, scope, type VariableCreator } from "../variables/index.ts"
 import { type DenseOptions, dense } from "./dense.ts";
 import type { Layer } from "./layer.ts";
 
-/** `causal` (default false): query i sees only the keys 0 to i. The other options go to each of the four `dense` layers. */
-export type AttentionOptions = DenseOptions & { readonly causal?: boolean };
+/** Options of `multiHeadAttention`, and options that go to each of its four `dense` layers. */
+export type AttentionOptions = DenseOptions & {
+  /** Query i sees only the keys 0 to i (default false). */
+  readonly causal?: boolean;
+};
 
 /** Below every score. `softmax` turns it into 0 beside a score, and never into NaN if a whole row is masked. */
 const MASKED = -3.4028234663852886e38;

@@ -4,14 +4,21 @@ import { glorotUniform, type Initializer, type VariableCreator, zerosInit } from
 import { readLayer } from "./conv2d.ts";
 import type { Layer } from "./layer.ts";
 
-/** Stride (default 1), dilation (1), padding ("valid"), groups (1), bias (true) and initializers. */
+/** Options of the layer `conv1d`. */
 export type Conv1dLayerOptions = {
+  /** The step of the window (default 1). */
   readonly strides?: number;
+  /** The distance between the positions that a window reads (default 1). */
   readonly dilations?: number;
+  /** The padding (default "valid"). */
   readonly padding?: Padding1d;
+  /** The number of groups of channels (default 1). */
   readonly groups?: number;
+  /** Whether the layer has a bias (default true). */
   readonly bias?: boolean;
+  /** The initializer of the kernel (default Glorot uniform). */
   readonly init?: Initializer;
+  /** The initializer of the bias (default zeros). */
   readonly biasInit?: Initializer;
 };
 

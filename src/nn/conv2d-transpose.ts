@@ -14,7 +14,12 @@ export function conv2dTranspose(
   channels: number,
   filters: number,
   kernelSize: Pair,
-  options?: ConvLayerOptions & { readonly groups?: number; readonly outputPadding?: Pair },
+  options?: ConvLayerOptions & {
+    /** The number of groups of channels (default 1). */
+    readonly groups?: number;
+    /** Pixels that are added to the output at its end (default 0). */
+    readonly outputPadding?: Pair;
+  },
 ): Layer {
   const given = readOptions("conv2dTranspose", options, [...OPTIONS, "groups", "outputPadding"]);
   const { bias: biased = true, init = glorotUniform, biasInit = zerosInit, ...geometry } = given;

@@ -11,13 +11,19 @@ import {
 } from "../variables/index.ts";
 import type { Layer } from "./layer.ts";
 
-/** Strides (default 1), dilations (1), padding ("valid"), bias (true) and initializers. */
+/** Options of all convolution layers for images. */
 export type ConvLayerOptions = {
+  /** The step of the window (default 1). */
   readonly strides?: Pair;
+  /** The distance between the pixels that a window reads (default 1). */
   readonly dilations?: Pair;
+  /** The padding (default "valid"). */
   readonly padding?: Padding;
+  /** Whether the layer has a bias (default true). */
   readonly bias?: boolean;
+  /** The initializer of the kernel (default Glorot uniform; `depthwiseConv2d` has its own). */
   readonly init?: Initializer;
+  /** The initializer of the bias (default zeros). */
   readonly biasInit?: Initializer;
 };
 
@@ -51,7 +57,10 @@ export function conv2d(
   channels: number,
   filters: number,
   kernelSize: Pair,
-  options?: ConvLayerOptions & { readonly groups?: number },
+  options?: ConvLayerOptions & {
+    /** The number of groups of channels (default 1). */
+    readonly groups?: number;
+  },
 ): Layer {
   const given = readOptions("conv2d", options, [...OPTIONS, "groups"]);
   const { bias: biased = true, init = glorotUniform, biasInit = zerosInit, ...geometry } = given;
@@ -75,7 +84,10 @@ export function depthwiseConv2d(
   vars: VariableCreator,
   channels: number,
   kernelSize: Pair,
-  options?: ConvLayerOptions & { readonly multiplier?: number },
+  options?: ConvLayerOptions & {
+    /** The number of outputs per channel (default 1). */
+    readonly multiplier?: number;
+  },
 ): Layer {
   const given = readOptions("depthwiseConv2d", options, [...OPTIONS, "multiplier"]);
   const { bias: biased = true, multiplier = 1, biasInit = zerosInit, init: givenInit = glorotUniform, ...geometry } = given;

@@ -10,7 +10,15 @@ import {
 } from "../variables/index.ts";
 import type { Layer } from "./layer.ts";
 
-export type DenseOptions = { readonly bias?: boolean; readonly init?: Initializer; readonly biasInit?: Initializer };
+/** Options of `dense`. */
+export type DenseOptions = {
+  /** Whether the layer has a bias (default true). */
+  readonly bias?: boolean;
+  /** The initializer of the kernel (default Glorot uniform). */
+  readonly init?: Initializer;
+  /** The initializer of the bias (default zeros). */
+  readonly biasInit?: Initializer;
+};
 
 /**
  * A fully connected layer: x [batch, inputs] → [batch, outputs], y = x·kernel + bias. x may have more axes in front.

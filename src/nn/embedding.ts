@@ -14,7 +14,10 @@ export function embedding(
   vars: VariableCreator,
   count: number,
   size: number,
-  options?: { readonly init?: Initializer },
+  options?: {
+    /** The initializer of the rows (default normal with standard deviation 1). */
+    readonly init?: Initializer;
+  },
 ): (ids: Tensor | Int32Array) => Tensor {
   readCreator("embedding", "vars", vars);
   readCount("embedding", "count", count, 1);

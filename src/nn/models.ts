@@ -6,8 +6,13 @@ import { dense } from "./dense.ts";
 import { type Layer, sequential } from "./layer.ts";
 import { flatten, maxPool2d } from "./pooling.ts";
 
-/** `inputShape`: height, width and channels of the images (default [28, 28, 1]). `classes`: number of classes (default 10). */
-export type ToyNetworkOptions = { readonly inputShape?: readonly [number, number, number]; readonly classes?: number };
+/** Options of `toyNetwork`. */
+export type ToyNetworkOptions = {
+  /** Height, width and channels of the images (default [28, 28, 1]). */
+  readonly inputShape?: readonly [number, number, number];
+  /** The number of classes (default 10). */
+  readonly classes?: number;
+};
 
 /**
  * The toy network of the original README: images [batch, height, width, channels] → logits [batch, classes].

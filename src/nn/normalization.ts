@@ -35,7 +35,12 @@ import { type Layer, refuseMore } from "./layer.ts";
 export function batchNorm(
   vars: VariableCreator,
   channels: number,
-  options?: { readonly momentum?: number; readonly epsilon?: number },
+  options?: {
+    /** The share of the running statistics that an update keeps (default 0.9). */
+    readonly momentum?: number;
+    /** Added to the variance under the root (default 1e-3). */
+    readonly epsilon?: number;
+  },
 ): Layer {
   readCreator("batchNorm", "vars", vars);
   readCount("batchNorm", "channels", channels, 1);
@@ -63,7 +68,14 @@ export function batchNorm(
  * A layer of layer normalization over the last axis: x [..., features] → the same shape. Default epsilon 1e-5.
  * Variables: `gamma` (ones), `beta` (zeros), both [features].
  */
-export function layerNorm(vars: VariableCreator, features: number, options?: { readonly epsilon?: number }): Layer {
+export function layerNorm(
+  vars: VariableCreator,
+  features: number,
+  options?: {
+    /** Added to the variance under the root (default 1e-5). */
+    readonly epsilon?: number;
+  },
+): Layer {
   readCreator("layerNorm", "vars", vars);
   readCount("layerNorm", "features", features, 1);
   const { epsilon = 1e-5 } = readOptions("layerNorm", options, ["epsilon"]);
@@ -85,7 +97,10 @@ export function groupNorm(
   vars: VariableCreator,
   channels: number,
   groups: number,
-  options?: { readonly epsilon?: number },
+  options?: {
+    /** Added to the variance under the root (default 1e-5). */
+    readonly epsilon?: number;
+  },
 ): Layer {
   readCreator("groupNorm", "vars", vars);
   readCount("groupNorm", "channels", channels, 1);
@@ -114,7 +129,14 @@ export function groupNorm(
  * gamma·x/√(mean(x²) + epsilon). Default epsilon 1e-6.
  * Variables: `gamma` [features] (ones).
  */
-export function rmsNorm(vars: VariableCreator, features: number, options?: { readonly epsilon?: number }): Layer {
+export function rmsNorm(
+  vars: VariableCreator,
+  features: number,
+  options?: {
+    /** Added to the mean square under the root (default 1e-6). */
+    readonly epsilon?: number;
+  },
+): Layer {
   readCreator("rmsNorm", "vars", vars);
   readCount("rmsNorm", "features", features, 1);
   const { epsilon = 1e-6 } = readOptions("rmsNorm", options, ["epsilon"]);

@@ -28,10 +28,13 @@ import type { Layer } from "./layer.ts";
  */
 export type RecurrentReturns = "outputs" | "last" | "all";
 
-/** `returns` (default "outputs"), and initializers of kernels (uniform within ±1/√units, as PyTorch) and biases (zeros). */
+/** Options of `gru` and `lstm`. */
 export type RecurrentOptions<Returns extends RecurrentReturns = RecurrentReturns> = {
+  /** What the layer returns (default "outputs"). */
   readonly returns?: Returns;
+  /** The initializer of both kernels (default uniform within ±1/√units, as in PyTorch). */
   readonly init?: Initializer;
+  /** The initializer of the biases (default zeros). */
   readonly biasInit?: Initializer;
 };
 

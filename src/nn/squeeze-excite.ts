@@ -4,14 +4,15 @@ import { type Initializer, readCreator, scope, type VariableCreator } from "../v
 import { conv2d } from "./conv2d.ts";
 import { type Layer, sequential } from "./layer.ts";
 
-/** The functions of a squeeze-excite block, and how many channels are left between them. */
+/** Options of `squeezeExcite`. */
 export type SqueezeExciteOptions = {
+  /** The number of channels between the two convolutions. */
   readonly squeezed: number;
-  /** After the first convolution (relu). */
+  /** The function after the first convolution (default `relu`). */
   readonly activation?: Layer;
-  /** After the second convolution, a number from 0 to 1 (sigmoid). */
+  /** The function after the second convolution, with results from 0 to 1 (default `sigmoid`). */
   readonly gate?: Layer;
-  /** How the kernels start (Glorot's uniform). */
+  /** The initializer of the kernels (default Glorot uniform). */
   readonly init?: Initializer;
 };
 

@@ -3,20 +3,21 @@ import { exactGelu, exactGeluGrad, mishGrad, mish as mishKernel } from "../kerne
 import { readName, readNumber, readOptions, readTensor, type Tensor } from "../tensor/index.ts";
 import { pointwise, unary } from "./unary.ts";
 
+/** The hyperbolic tangent, elementwise. */
 export const tanh = (x: Tensor): Tensor => unary("tanh", x);
-/** 1/(1 + e⁻ˣ) */
+/** 1/(1 + e⁻ˣ), elementwise. */
 export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
-/** max(x, 0), with slope 0 at 0. */
+/** max(x, 0), elementwise, with slope 0 at 0. */
 export const relu = (x: Tensor): Tensor => unary("relu", x);
-/** x·sigmoid(x), also known as swish. */
+/** x·sigmoid(x), elementwise, also known as swish. */
 export const silu = (x: Tensor): Tensor => unary("silu", x);
-/** x·min(max(x + 3, 0), 6)/6 (Howard et al. 2019). */
+/** x·min(max(x + 3, 0), 6)/6, elementwise (Howard et al. 2019). */
 export const hardSwish = (x: Tensor): Tensor => unary("hardSwish", x);
-/** ln(1 + eˣ), without overflow. */
+/** ln(1 + eˣ), elementwise, without overflow. */
 export const softplus = (x: Tensor): Tensor => unary("softplus", x);
 
 /**
- * x if x is positive, else alpha·x. Default alpha 0.2, as in TensorFlow (PyTorch: 0.01). The slope at 0 is alpha.
+ * x if x is positive, else alpha·x, elementwise. Default alpha 0.2, as in TensorFlow (PyTorch: 0.01). The slope at 0 is alpha.
  * With alpha 0, −∞ returns 0·∞ = NaN, as in PyTorch; `relu` returns 0.
  */
 export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
@@ -28,12 +29,15 @@ export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
   });
 }
 
-/** `approximate` (default "tanh"): "tanh" uses the formula of Hendrycks and Gimpel (2016), "none" the error function. */
-export type GeluOptions = { readonly approximate?: "tanh" | "none" };
+/** Options of `gelu`. */
+export type GeluOptions = {
+  /** "tanh" (default) uses the formula of Hendrycks and Gimpel (2016), "none" the error function. */
+  readonly approximate?: "tanh" | "none";
+};
 
 /**
- * x·Φ(x); Φ is the distribution function of the standard normal distribution. The default formula with tanh differs from the
- * exact value by less than 5e-4 and has fast kernels. `{ approximate: "none" }` is exact, as PyTorch's default.
+ * x·Φ(x), elementwise; Φ is the distribution function of the standard normal distribution. The default formula with tanh differs
+ * from the exact value by less than 5e-4 and has fast kernels. `{ approximate: "none" }` is exact, as PyTorch's default.
  */
 export function gelu(x: Tensor, options?: GeluOptions): Tensor {
   readTensor("gelu", "x", x);
@@ -46,7 +50,7 @@ export function gelu(x: Tensor, options?: GeluOptions): Tensor {
   });
 }
 
-/** x if x is positive, else alpha·(eˣ − 1). Default alpha 1. The slope at 0 is alpha. */
+/** x if x is positive, else alpha·(eˣ − 1), elementwise. Default alpha 1. The slope at 0 is alpha. */
 export function elu(x: Tensor, alpha = 1): Tensor {
   readTensor("elu", "x", x);
   readNumber("elu", "alpha", alpha);
@@ -56,11 +60,13 @@ export function elu(x: Tensor, alpha = 1): Tensor {
   });
 }
 
-/** x clipped to [0, 6]. The slope is 0 at 0 and 1 at 6. */
+/** x clipped to [0, 6], elementwise. The slope is 0 at 0 and 1 at 6. */
 export const relu6 = (x: Tensor): Tensor => unary("relu6", x);
 
-/** x/6 + 1/2 clipped to [0, 1], as in PyTorch; Keras used x/5 + 1/2 before version 3. The slope at −3 and 3 is 1/6. */
+/**
+ * x/6 + 1/2 clipped to [0, 1], elementwise, as in PyTorch; Keras used x/5 + 1/2 before version 3. The slope at −3 and 3 is 1/6.
+ */
 export const hardSigmoid = (x: Tensor): Tensor => unary("hardSigmoid", x);
 
-/** x·tanh(softplus(x)) (Misra 2019). */
+/** x·tanh(softplus(x)), elementwise (Misra 2019). */
 export const mish = (x: Tensor): Tensor => pointwise("mish", {}, x, { forward: mishKernel, gradient: mishGrad });

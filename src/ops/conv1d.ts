@@ -4,12 +4,17 @@ import { conv2d } from "./conv2d.ts";
 import { reshape } from "./movement.ts";
 import { axisWindows, type Padding1d, readPadding1d } from "./windows.ts";
 
-/** Stride (default 1), dilation (1), padding ("valid"), groups (1), and a bias [outputs] that is added at every position. */
+/** Options of the op `conv1d`. */
 export type Conv1dOptions = {
+  /** The step of the window (default 1). */
   readonly strides?: number;
+  /** The distance between the positions that a window reads (default 1). */
   readonly dilations?: number;
+  /** The padding (default "valid"). */
   readonly padding?: Padding1d;
+  /** The number of groups of channels (default 1). */
   readonly groups?: number;
+  /** A bias [outputs] that is added at every position (default none). */
   readonly bias?: Tensor;
 };
 

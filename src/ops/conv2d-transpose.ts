@@ -17,16 +17,19 @@ import { checkBias, pushBias } from "./bias.ts";
 import { record } from "./record.ts";
 import { checkExtent, exactPadding, type Padding, type Pair, readPadding, readSides, type Sides, spanOf } from "./windows.ts";
 
-/**
- * Strides (default 1), dilations (1), padding ("valid"), output padding (0), groups (1), and a bias [outputs] that is added at
- * every pixel.
- */
+/** Options of the op `conv2dTranspose`. */
 export type Conv2dTransposeOptions = {
+  /** The step of the window (default 1). */
   readonly strides?: Pair;
+  /** The distance between the pixels that a window reads (default 1). */
   readonly dilations?: Pair;
+  /** The padding (default "valid"). */
   readonly padding?: Padding;
+  /** Pixels that are added to the output at its end (default 0). */
   readonly outputPadding?: Pair;
+  /** The number of groups of channels (default 1). */
   readonly groups?: number;
+  /** A bias [outputs] that is added at every pixel (default none). */
   readonly bias?: Tensor;
 };
 

@@ -17,11 +17,15 @@ import { exactPadding, type Padding, type Pair, windowsOf } from "./windows.ts";
 
 const OPTIONS = ["strides", "dilations", "padding", "bias"] as const;
 
-/** Strides (default 1), dilations (1), padding ("valid"), and a bias [outputs] that is added at every pixel. */
+/** Options of the ops `conv2d` and `depthwiseConv2d`. */
 export type Conv2dOptions = {
+  /** The step of the window (default 1). */
   readonly strides?: Pair;
+  /** The distance between the pixels that a window reads (default 1). */
   readonly dilations?: Pair;
+  /** The padding (default "valid"). */
   readonly padding?: Padding;
+  /** A bias [outputs] that is added at every pixel (default none). */
   readonly bias?: Tensor;
 };
 
@@ -29,7 +33,14 @@ export type Conv2dOptions = {
  * Convolution (cross-correlation): x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels/groups,
  * outputs] → [batch, outHeight, outWidth, outputs]. Group g reads block g of the channels and computes block g of the outputs.
  */
-export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions & { readonly groups?: number }): Tensor {
+export function conv2d(
+  x: Tensor,
+  kernel: Tensor,
+  options?: Conv2dOptions & {
+    /** The number of groups of channels (default 1). */
+    readonly groups?: number;
+  },
+): Tensor {
   readTensor("conv2d", "x", x);
   readTensor("conv2d", "kernel", kernel);
   const {

@@ -40,17 +40,15 @@ export function oneHot(labels: Int32Array | readonly number[], classes: number):
   return fresh([found.length, classes], y);
 }
 
-/**
- * - `labelSmoothing` (default 0): the share of the target that is distributed equally over all classes (Szegedy et al. 2016).
- * - `reduction` (default "mean"). "none" returns one loss per example: the shape of the logits without the last axis.
- * - `ignoreIndex` (default none): examples with this label do not count, and their logits get no gradient. It may be outside
- *   0…classes−1.
- * - `classWeights` (default all 1): one number of at least 0 per class, which multiplies the terms of the class.
- */
+/** Options of `crossEntropy`. */
 export type CrossEntropyOptions = {
+  /** The share of the target that is distributed equally over all classes (Szegedy et al. 2016). Default 0. */
   readonly labelSmoothing?: number;
+  /** "none" returns one loss per example: the shape of the logits without the last axis. Default "mean". */
   readonly reduction?: Reduction;
+  /** Examples with this label do not count, and their logits get no gradient. May be outside 0…classes−1. Default none. */
   readonly ignoreIndex?: number;
+  /** One number of at least 0 per class, which multiplies the terms of the class. Default all 1. */
   readonly classWeights?: readonly number[] | Float32Array | Float64Array;
 };
 

@@ -16,23 +16,23 @@ import { broadcastTo } from "./movement.ts";
 import { record } from "./record.ts";
 import { pointwise, unary } from "./unary.ts";
 
-/** −x */
+/** −x, elementwise. */
 export const neg = (x: Tensor): Tensor => unary("neg", x);
-/** eˣ */
+/** eˣ, elementwise. */
 export const exp = (x: Tensor): Tensor => unary("exp", x);
-/** The natural logarithm; −∞ at 0 and NaN below, as in IEEE arithmetic. */
+/** The natural logarithm, elementwise; −∞ at 0 and NaN below, as in IEEE arithmetic. */
 export const log = (x: Tensor): Tensor => unary("log", x);
-/** √x, with slope ∞ at 0. */
+/** √x, elementwise, with slope ∞ at 0. */
 export const sqrt = (x: Tensor): Tensor => unary("sqrt", x);
-/** x² */
+/** x², elementwise. */
 export const square = (x: Tensor): Tensor => unary("square", x);
-/** |x|, with slope 0 at 0. */
+/** |x|, elementwise, with slope 0 at 0. */
 export const abs = (x: Tensor): Tensor => unary("abs", x);
-/** 1/x */
+/** 1/x, elementwise. */
 export const reciprocal = (x: Tensor): Tensor => unary("reciprocal", x);
 const UNBOUNDED: Bounds = { infinite: true };
 
-/** x clipped to [low, high]. NaN stays NaN. The gradient passes between the bounds and at the bounds. */
+/** x clipped to [low, high], elementwise. NaN stays NaN. The gradient passes between the bounds and at the bounds. */
 export function clip(x: Tensor, low: number, high: number): Tensor {
   readTensor("clip", "x", x);
   readNumber("clip", "low", low, UNBOUNDED);
@@ -163,7 +163,7 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number)
   });
 }
 
-/** The sign of x: −1, 0 or 1. Its gradient is that of the identity (straight-through estimator). */
+/** The sign of x, elementwise: −1, 0 or 1. Its gradient is that of the identity (straight-through estimator). */
 export function straightThroughSign(x: Tensor): Tensor {
   readTensor("straightThroughSign", "x", x);
   const y = alloc(x.size);
@@ -172,7 +172,8 @@ export function straightThroughSign(x: Tensor): Tensor {
 }
 
 /**
- * x with a random share `rate` of its elements set to 0 and the others divided by 1 − rate, so the expected value stays.
+ * x of any shape with a random share `rate` of its elements set to 0 and the others divided by 1 − rate, so the expected value
+ * stays.
  * Recorded as `mul` by the random mask. `draw` returns numbers of at least 0 and below 1; pass `() => generator.uniform()`.
  */
 export function dropout(x: Tensor, rate: number, draw: () => number): Tensor {

@@ -4,8 +4,11 @@ import { abs, add, clip, log, mul, mulUnlessZero, neg, square, sub, where } from
 import { sum } from "./reduce.ts";
 import { type Reduction, readReduction, reduced } from "./reduction.ts";
 
-/** `reduction` (default "mean"). */
-export type LossOptions = { readonly reduction?: Reduction };
+/** Options of all losses. */
+export type LossOptions = {
+  /** How the numbers of the loss become one (default "mean"). "none" leaves them. */
+  readonly reduction?: Reduction;
+};
 
 /** Checks what losses of two tensors share, which must have one shape; returns the reduction. */
 function readLoss<T extends LossOptions>(
@@ -25,23 +28,33 @@ function readLoss<T extends LossOptions>(
   return readReduction(who, reduction);
 }
 
-/** The mean of (prediction − target)². "none" returns one number per element. */
+/** The mean of (prediction − target)². Both tensors have the same shape. "none" returns one number per element. */
 export function meanSquaredError(prediction: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("meanSquaredError", { prediction, target }, options, ["reduction"]);
   return reduced(square(sub(prediction, target)), reduction);
 }
 
-/** The mean of |prediction − target|. "none" returns one number per element. The slope is 0 if both are equal. */
+/**
+ * The mean of |prediction − target|. Both tensors have the same shape. "none" returns one number per element. The slope is 0 if
+ * both are equal.
+ */
 export function meanAbsoluteError(prediction: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("meanAbsoluteError", { prediction, target }, options, ["reduction"]);
   return reduced(abs(sub(prediction, target)), reduction);
 }
 
 /**
- * The Huber loss (1964) of d = prediction − target: d²/2 if |d| ≤ delta (default 1), else delta·(|d| − delta/2). Outliers have a
- * smaller effect than in `meanSquaredError`. "none" returns one number per element.
+ * The Huber loss (1964) of d = prediction − target, tensors of the same shape: d²/2 if |d| ≤ delta, else delta·(|d| − delta/2).
+ * Outliers have a smaller effect than in `meanSquaredError`. "none" returns one number per element.
  */
-export function huber(prediction: Tensor, target: Tensor, options?: LossOptions & { readonly delta?: number }): Tensor {
+export function huber(
+  prediction: Tensor,
+  target: Tensor,
+  options?: LossOptions & {
+    /** The distance from which the loss is linear (default 1). */
+    readonly delta?: number;
+  },
+): Tensor {
   const reduction = readLoss("huber", { prediction, target }, options, ["reduction", "delta"]);
   const delta = readNumber("huber", "delta", options?.delta ?? 1, { above: 0 });
   const d = sub(prediction, target);
@@ -63,9 +76,9 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options?:
 }
 
 /**
- * Binary cross entropy of sigmoid(logits) and targets from 0 to 1: target·softplus(−logits) + (1 − target)·softplus(logits). It
- * never overflows and keeps all digits of small losses. A term of weight 0 is 0, even if the logit is infinite. "none" returns
- * one number per element.
+ * Binary cross entropy of sigmoid(logits) and targets from 0 to 1, tensors of the same shape: target·softplus(−logits) + (1 −
+ * target)·softplus(logits). It never overflows and keeps all digits of small losses. A term of weight 0 is 0, even if the logit
+ * is infinite. "none" returns one number per element.
  */
 export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("binaryCrossEntropyWithLogits", { logits, target }, options, ["reduction"]);

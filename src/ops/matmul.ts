@@ -18,11 +18,15 @@ import { checkBias, pushBias } from "./bias.ts";
 import { reshaped } from "./movement.ts";
 import { record } from "./record.ts";
 
-/**
- * `transposeA`: a is [k, m] instead of [m, k]. `transposeB`: b is [n, k] instead of [k, n]. Neither copies. `bias` [n] is added
- * to every row.
- */
-export type MatmulOptions = { readonly transposeA?: boolean; readonly transposeB?: boolean; readonly bias?: Tensor };
+/** Options of `matmul`. */
+export type MatmulOptions = {
+  /** a is [k, m] instead of [m, k]; nothing is copied (default false). */
+  readonly transposeA?: boolean;
+  /** b is [n, k] instead of [k, n]; nothing is copied (default false). */
+  readonly transposeB?: boolean;
+  /** A bias [n] that is added to every row (default none). */
+  readonly bias?: Tensor;
+};
 
 /**
  * The matrix product: a [m, k] · b [k, n] → [m, n]. Axes before the last two are batches and broadcast: a [2, 1, m, k] · b [5, k,

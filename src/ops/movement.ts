@@ -41,7 +41,7 @@ export function viewed<Op extends "flip" | "slice" | "transpose">(
   return record(op, attributes, [x], view.shape, y, (dy, into) => into.partly(x, (dx) => kernels.writeView(view, dy, dx, true)));
 }
 
-/** x with another shape. One length may be −1; it follows from the others. No copy. */
+/** x, of any shape, with another shape. One length may be −1; it follows from the others. No copy. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   readTensor("reshape", "x", x);
   const wanted = [...readList("reshape", "shape", shape)];
@@ -79,7 +79,7 @@ export function transpose(x: Tensor, order?: readonly number[]): Tensor {
   return viewed("transpose", { order: found }, x, view);
 }
 
-/** x repeated along axes of length 1, and along new axes in front, until it has `shape`, as in NumPy. */
+/** x repeated along axes of length 1, and along new axes in front, until it has `shape`: [3, 1] → [2, 3, 4], as in NumPy. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   readTensor("broadcastTo", "x", x);
   if (Array.isArray(shape) && sameShape(x.shape, shape)) return x;
@@ -108,12 +108,15 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   );
 }
 
-/** `strides` (default 1 for each axis): the step along each axis. Negative strides go backwards. */
-export type SliceOptions = { readonly strides?: readonly number[] };
+/** Options of `slice`. */
+export type SliceOptions = {
+  /** The step along each axis (default 1). Negative strides go backwards. */
+  readonly strides?: readonly number[];
+};
 
 /**
- * The block of x that begins at `begin` and has lengths `size`, one number per axis. If a list is shorter, the remaining axes are
- * whole.
+ * The block of x, of any shape, that begins at `begin` and has lengths `size`, one number per axis. If a list is shorter, the
+ * remaining axes are whole.
  * - A negative begin counts from the end: −1 is the last index.
  * - A negative size counts from the end, too: −1 includes the last index, −2 excludes it, and so on.
  * - A stride s > 1 takes the first index of the block and each s-th index after it. A negative stride starts at the last index of
@@ -193,8 +196,8 @@ function steps(
 }
 
 /**
- * `length` elements of a vector from `begin` on, repeating the vector at its end. Gradients of elements that are used twice add
- * up.
+ * `length` elements of a vector from `begin` on, repeating the vector at its end: [n] → [length]. Gradients of elements that are
+ * used twice add up.
  */
 export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
   readTensor("cyclicSlice", "x", x);
@@ -210,7 +213,7 @@ export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
   );
 }
 
-/** The concatenation of tensors along an axis (default 0). All other lengths must be equal. */
+/** The concatenation of tensors along an axis (default 0): [2, n] and [3, n] → [5, n]. All other lengths must be equal. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   const xs = readTensors("concat", "tensors", tensors).slice(); // the list may change before its gradient is asked for
   const first = xs[0];
@@ -248,7 +251,7 @@ function takeView(view: View, dy: Float32Array, dx: Float32Array, accumulate: bo
   kernels.axpy(1, part, dx, true);
 }
 
-/** Tensors of one shape, stacked along a new axis (default 0). */
+/** Tensors of the same shape, stacked along a new axis (default 0): k tensors [m, n] → [k, m, n]. */
 export function stack(xs: readonly Tensor[], axis = 0): Tensor {
   const first = readTensors("stack", "xs", xs)[0];
   if (first === undefined) throw new ShapeError("stack", "need at least one tensor");
@@ -267,7 +270,7 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
 /** The largest number of equal parts of an empty axis. */
 const MOST_EMPTY = 1024;
 
-/** x split along an axis (default 0). `parts` is the number of equal parts, or a list of their lengths. */
+/** x of any shape, split along an axis (default 0). `parts` is the number of equal parts, or a list of their lengths. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
   readTensor("split", "x", x);
   const along = axisOf("split", axis, x.shape);
@@ -323,8 +326,8 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
 }
 
 /**
- * The rows of x along an axis (default 0) in the order of a list of indices. The axis gets the length of the list. Gradients of a
- * row that is used several times add up. `take` reads a tensor of indices.
+ * The rows of x along an axis (default 0) in the order of a list of indices. The axis gets the length of the list: [5, 3]
+ * → [4, 3] for 4 indices. Gradients of a row that is used several times add up. `take` reads a tensor of indices.
  */
 export function gather(x: Tensor, indices: Int32Array | readonly number[], axis = 0): Tensor {
   readTensor("gather", "x", x);
@@ -337,7 +340,7 @@ export function gather(x: Tensor, indices: Int32Array | readonly number[], axis 
 
 /**
  * The elements of x along an axis (default 0) at a tensor of indices (float32, exact up to 2²⁴). The axes of the indices replace
- * the axis, as in NumPy: x [5, 3] by indices [2, 4] is [2, 4, 3]. Indices get no gradient. An `embedding` is recorded as this op.
+ * the axis, as in NumPy: x [5, 3], indices [2, 4] → [2, 4, 3]. Indices get no gradient. An `embedding` is recorded as this op.
  */
 export function take(x: Tensor, indices: Tensor, axis = 0): Tensor {
   readTensor("take", "x", x);

@@ -15,7 +15,7 @@ import { add, mul } from "./elementwise.ts";
 import { record } from "./record.ts";
 import { alongLast } from "./reduce.ts";
 
-/** Softmax, eˣ/Σeˣ, along an axis (default: the last). Large x do not overflow. */
+/** Softmax, eˣ/Σeˣ, along an axis (default: the last) of x of any shape. Large x do not overflow. */
 export function softmax(x: Tensor, axis = -1): Tensor {
   return alongLast("softmax", x, axis, (rows) => {
     const classes = rows.shape.at(-1)!;
@@ -27,7 +27,7 @@ export function softmax(x: Tensor, axis = -1): Tensor {
   });
 }
 
-/** The logarithm of softmax, x − ln Σeˣ, along an axis (default: the last). It is exact even if softmax rounds to 0. */
+/** The logarithm of softmax, x − ln Σeˣ, along an axis (default: the last) of x of any shape. Exact even if softmax rounds to 0. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   return alongLast("logSoftmax", x, axis, (rows) => {
     const classes = rows.shape.at(-1)!;
@@ -72,8 +72,8 @@ export function batchNormTraining(x: Tensor, gamma?: Tensor, beta?: Tensor, epsi
 }
 
 /**
- * Batch normalization with given statistics: y = gamma·(x − mean)/√(variance + epsilon) + beta. The statistics get no gradient.
- * gamma and beta may be undefined.
+ * Batch normalization with given statistics: y = gamma·(x − mean)/√(variance + epsilon) + beta, with x [..., channels] and all
+ * others [channels]. The statistics get no gradient. gamma and beta may be undefined.
  */
 export function batchNormInference(
   x: Tensor,

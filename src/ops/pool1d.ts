@@ -3,8 +3,13 @@ import { reshape } from "./movement.ts";
 import { avgPool2d, maxPool2d } from "./pool2d.ts";
 import { axisWindows, checkFilled, type Padding1d, readPadding1d } from "./windows.ts";
 
-/** Stride (default: the window) and padding (default "valid"). */
-export type Pool1dOptions = { readonly strides?: number; readonly padding?: Padding1d };
+/** Options of `maxPool1d` and `avgPool1d`. */
+export type Pool1dOptions = {
+  /** The step of the window (default: its size). */
+  readonly strides?: number;
+  /** The padding (default "valid"). */
+  readonly padding?: Padding1d;
+};
 
 /** A pool over sequences: the pool over images of one row. */
 function pooled(
@@ -36,6 +41,6 @@ function pooled(
 export const maxPool1d = (x: Tensor, size: number, options?: Pool1dOptions): Tensor =>
   pooled("maxPool1d", maxPool2d, x, size, options);
 
-/** The mean of each window per channel; padding is not counted. Shapes as `maxPool1d`. */
+/** The mean of each window per channel; padding is not counted: x [batch, length, channels] → [batch, outLength, channels]. */
 export const avgPool1d = (x: Tensor, size: number, options?: Pool1dOptions): Tensor =>
   pooled("avgPool1d", avgPool2d, x, size, options);

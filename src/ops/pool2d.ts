@@ -6,8 +6,13 @@ import { record } from "./record.ts";
 import { mean } from "./reduce.ts";
 import { checkFilled, exactPadding, type Padding, type Pair, windowsOf } from "./windows.ts";
 
-/** Strides (default: the window) and padding (default "valid"). */
-export type Pool2dOptions = { readonly strides?: Pair; readonly padding?: Padding };
+/** Options of `maxPool2d` and `avgPool2d`. */
+export type Pool2dOptions = {
+  /** The step of the window (default: its size). */
+  readonly strides?: Pair;
+  /** The padding (default "valid"). */
+  readonly padding?: Padding;
+};
 
 function poolWindows(
   who: string,
@@ -43,7 +48,10 @@ export function maxPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tenso
   );
 }
 
-/** The mean of each window per channel; padding is not counted. Shapes as `maxPool2d`. */
+/**
+ * The mean of each window per channel; padding is not counted: x [batch, height, width, channels] → [batch, outHeight, outWidth,
+ * channels].
+ */
 export function avgPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
   const { w, attributes } = poolWindows("avgPool2d", x, size, options);
   const shape = outShape(w);

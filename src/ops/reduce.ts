@@ -19,8 +19,11 @@ import { record } from "./record.ts";
 /** The axes to reduce: one, or a list. Negative numbers count from the end. Default: all axes. */
 export type Axis = number | readonly number[];
 
-/** `keepDims` (default false): keeps reduced axes with length 1. */
-export type ReduceOptions = { readonly keepDims?: boolean };
+/** Options of all reductions. */
+export type ReduceOptions = {
+  /** Keeps reduced axes with length 1 (default false). */
+  readonly keepDims?: boolean;
+};
 
 /** How x is reduced. */
 type Plan = {
@@ -57,9 +60,9 @@ function reduceApart(op: (x: Tensor, axis: Axis) => Tensor, x: Tensor, { attribu
   return keepDims ? reshape(y, shape) : y;
 }
 
-/** The sum over axes; 0 for no elements. */
+/** The sum over axes of x of any shape; 0 for no elements. */
 export const sum = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => scaledSum("sum", x, axis, options);
-/** The mean over axes; NaN for no elements, as in NumPy. */
+/** The mean over axes of x of any shape; NaN for no elements, as in NumPy. */
 export const mean = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => scaledSum("mean", x, axis, options);
 
 function scaledSum(op: "sum" | "mean", x: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
@@ -74,9 +77,9 @@ function scaledSum(op: "sum" | "mean", x: Tensor, axis: Axis | undefined, option
   );
 }
 
-/** The maximum over axes; NaN if an element is NaN. At a tie the first in row-major order gets the gradient. */
+/** The maximum over axes of x of any shape; NaN if an element is NaN. At a tie the first in row-major order gets the gradient. */
 export const max = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("max", x, axis, options);
-/** The minimum over axes; NaN if an element is NaN. At a tie the first in row-major order gets the gradient. */
+/** The minimum over axes of x of any shape; NaN if an element is NaN. At a tie the first in row-major order gets the gradient. */
 export const min = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("min", x, axis, options);
 
 function extreme(op: "max" | "min", x: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
@@ -107,13 +110,13 @@ function argExtreme(op: "argMax" | "argMin", x: Tensor, axis: number): Int32Arra
 }
 
 /**
- * The index of the maximum along an axis (default: the last), in row-major order without that axis. The first index at a tie; the
- * index of NaN if there is one.
+ * The index of the maximum along an axis (default: the last) of x of any shape, in row-major order without that axis: [2, 3] → 2
+ * indices. The first index at a tie; the index of NaN if there is one.
  */
 export const argMax = (x: Tensor, axis = -1): Int32Array => argExtreme("argMax", x, axis);
 /**
- * The index of the minimum along an axis (default: the last), in row-major order without that axis. The first index at a tie; the
- * index of NaN if there is one.
+ * The index of the minimum along an axis (default: the last) of x of any shape, in row-major order without that axis: [2, 3] → 2
+ * indices. The first index at a tie; the index of NaN if there is one.
  */
 export const argMin = (x: Tensor, axis = -1): Int32Array => argExtreme("argMin", x, axis);
 

@@ -15,8 +15,13 @@ import {
 import { add, mul } from "./elementwise.ts";
 import { gather, reshape } from "./movement.ts";
 
-/** `method` (default "nearest"). `alignCorners` (default false), for "bilinear": the centers of the corner pixels stay in place. */
-export type ResizeOptions = { readonly method?: "nearest" | "bilinear"; readonly alignCorners?: boolean };
+/** Options of `resize`. */
+export type ResizeOptions = {
+  /** How a pixel is computed (default "nearest"). */
+  readonly method?: "nearest" | "bilinear";
+  /** Keeps the centers of the corner pixels in place, for "bilinear" (default false). */
+  readonly alignCorners?: boolean;
+};
 
 /**
  * Images of another size: x [batch, height, width, channels] → [batch, size[0], size[1], channels], as PyTorch's `interpolate`.

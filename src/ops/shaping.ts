@@ -15,7 +15,7 @@ import { where } from "./elementwise.ts";
 import { broadcastTo, reshape, viewed } from "./movement.ts";
 import type { Axis } from "./reduce.ts";
 
-/** x with a new axis of length 1 before axis `axis`; −1 appends the new axis. No copy. */
+/** x with a new axis of length 1 before axis `axis`; −1 appends the new axis: [2, 3] → [2, 3, 1]. No copy. */
 export function expandDims(x: Tensor, axis: number): Tensor {
   readTensor("expandDims", "x", x);
   checkShape("expandDims", [...x.shape, 1]);
@@ -26,7 +26,7 @@ export function expandDims(x: Tensor, axis: number): Tensor {
 }
 
 /**
- * x without the axes of `axis`, which must have length 1. Default: all axes of length 1. No copy.
+ * x without the axes of `axis`, which must have length 1: [2, 1, 3] → [2, 3]. Default: all axes of length 1. No copy.
  * @throws ShapeError if one of these axes has another length.
  */
 export function squeeze(x: Tensor, axis?: Axis): Tensor {
@@ -80,7 +80,7 @@ export function tile(x: Tensor, repeats: readonly number[]): Tensor {
   );
 }
 
-/** x in reverse order along one axis or several. Default: all axes. */
+/** x of any shape in reverse order along one axis or several. Default: all axes. */
 export function flip(x: Tensor, axis?: Axis): Tensor {
   readTensor("flip", "x", x);
   const flipped = axesOf("flip", axis, x.shape);

@@ -52,25 +52,25 @@ function reduced(
   );
 }
 
-/** The product over axes; 1 for no elements. The gradient is right at zeros, too. */
+/** The product over axes of x of any shape; 1 for no elements. The gradient is right at zeros, too. */
 export const prod = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("prod", x, axis, options, {
     forward: prodKernel,
     gradient: (sizes, v, _, dy, dx, accumulate) => prodGrad(sizes, v, dy, dx, accumulate),
   });
 
-/** The Euclidean norm over axes, √Σx²; 0 for no elements. Squares do not overflow. The gradient at 0 is 0. */
+/** The Euclidean norm over axes of x of any shape, √Σx²; 0 for no elements. Squares do not overflow. The gradient at 0 is 0. */
 export const norm = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("norm", x, axis, options, { forward: normKernel, gradient: normGrad });
 
-/** ln Σeˣ over axes, without overflow. −∞ for no elements, or if all are −∞ (then the gradient is 0). */
+/** ln Σeˣ over axes of x of any shape, without overflow. −∞ for no elements, or if all are −∞ (then the gradient is 0). */
 export const logSumExp = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("logSumExp", x, axis, options, {
     forward: logSumExpKernel,
     gradient: (sizes, v, _, dy, dx, accumulate) => logSumExpGrad(sizes, v, dy, dx, accumulate),
   });
 
-/** The cumulative sum along an axis (default: the last). The shape stays. */
+/** The cumulative sum along an axis (default: the last) of x of any shape. The shape stays. */
 export function cumsum(x: Tensor, axis = -1): Tensor {
   readTensor("cumsum", "x", x);
   const along = axisOf("cumsum", axis, x.shape);
@@ -82,11 +82,11 @@ export function cumsum(x: Tensor, axis = -1): Tensor {
   );
 }
 
-/**
- * `keepDims` (default false). `correction` (default 0) is subtracted from the count n before the division. 1 gives the unbiased
- * estimate, PyTorch's default.
- */
-export type VarianceOptions = ReduceOptions & { readonly correction?: number };
+/** Options of `variance` and `standardDeviation`. */
+export type VarianceOptions = ReduceOptions & {
+  /** Subtracted from the count before the division (default 0). 1 gives the unbiased estimate, PyTorch's default. */
+  readonly correction?: number;
+};
 
 /** x − mean, the axes, and one over the count of numbers less the correction. */
 function deviations(who: string, x: Tensor, axis: Axis | undefined, options: VarianceOptions | undefined) {
@@ -100,15 +100,18 @@ function deviations(who: string, x: Tensor, axis: Axis | undefined, options: Var
 }
 
 /**
- * The variance over axes, the mean of (x − mean)²: biased by default, as in NumPy; `{ correction: 1 }` is unbiased. NaN for no
- * elements, or if the elements are equal and the divisor is 0.
+ * The variance over axes of x of any shape, the mean of (x − mean)²: biased by default, as in NumPy; `{ correction: 1 }` is
+ * unbiased. NaN for no elements, or if the elements are equal and the divisor is 0.
  */
 export function variance(x: Tensor, axis?: Axis, options?: VarianceOptions): Tensor {
   const { centered, axes, keepDims, scale } = deviations("variance", x, axis, options);
   return mul(sum(square(centered), axes, { keepDims }), scale);
 }
 
-/** The standard deviation: the square root of `variance`, with the same options. The gradient is 0 if all elements are equal. */
+/**
+ * The standard deviation over axes of x of any shape: the square root of `variance`, with the same options. The gradient is 0 if
+ * all elements are equal.
+ */
 export function standardDeviation(x: Tensor, axis?: Axis, options?: VarianceOptions): Tensor {
   const { centered, axes, keepDims, scale } = deviations("standardDeviation", x, axis, options);
   return mul(norm(centered, axes, { keepDims }), Math.sqrt(scale));

@@ -2,10 +2,15 @@ import { kernels } from "../backends/index.ts";
 import { readNumber } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
-/**
- * `beta1` (default 0.9), `beta2` (0.999) and `epsilon` (1e-8). Epsilon is added to √v̂ after the bias correction, as in PyTorch.
- */
-export type AdamOptions = OptimizerOptions & { readonly beta1?: number; readonly beta2?: number; readonly epsilon?: number };
+/** Options of `adam` and `adamW`. */
+export type AdamOptions = OptimizerOptions & {
+  /** The decay of the mean of the gradients (default 0.9). */
+  readonly beta1?: number;
+  /** The decay of the mean of their squares (default 0.999). */
+  readonly beta2?: number;
+  /** Added to √v̂ after the bias correction, as in PyTorch (default 1e-8). */
+  readonly epsilon?: number;
+};
 
 /** An Adam optimizer (Kingma and Ba 2015). Default rate 0.001. Weight decay is added to the gradient; see `adamW`. */
 export function adam(parameters: Trained, options?: AdamOptions): Optimizer {

@@ -14,11 +14,11 @@ import {
 export type ParameterGroup = {
   /** The parameters of the group: a prefix of names, a RegExp to search in names, or a predicate. */
   readonly match: string | RegExp | ((parameter: Parameter) => boolean);
-  /** The rate of dense weights. Numbers of a pool use the rate times their `rateFactor`. */
+  /** The rate of dense weights (default: the optimizer's). Numbers of a pool use the rate times their `rateFactor`. */
   readonly learningRate?: number;
-  /** Replaces the `rateFactor` of the parameters. 1 uses `learningRate` unscaled. */
+  /** Scales the rate (default: 15 for numbers of a pool, else 1). 1 uses `learningRate` unscaled. */
   readonly rateFactor?: number;
-  /** Applies to every parameter of the group, biases included. */
+  /** Applies to every parameter of the group, biases included (default: the optimizer's, which excludes biases). */
   readonly weightDecay?: number;
 };
 

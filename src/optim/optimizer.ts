@@ -43,13 +43,13 @@ export type Optimizer = {
 
 /** Options of all optimizers. */
 export type OptimizerOptions = {
-  /** The rate of dense weights. Numbers of a pool use the rate times their `rateFactor`. Each optimizer has its default. */
+  /** The rate of dense weights. Numbers of a pool use the rate times their `rateFactor`. The default is the optimizer's. */
   readonly learningRate?: number;
   /** Multiplies the rate (default: constant). */
   readonly schedule?: Schedule;
   /** λ, which shrinks weights towards 0 (default 0). Biases, norms and scales are excluded. */
   readonly weightDecay?: number;
-  /** Parameters with their own rate or decay. The first group that matches a parameter applies. */
+  /** Parameters with their own rate or decay (default none). The first group that matches a parameter applies. */
   readonly groups?: readonly ParameterGroup[];
 };
 

@@ -8,7 +8,14 @@ import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOption
  */
 export function rmsprop(
   parameters: Trained,
-  given?: OptimizerOptions & { readonly rho?: number; readonly momentum?: number; readonly epsilon?: number },
+  given?: OptimizerOptions & {
+    /** The decay ρ of the mean of the squares (default 0.9). */
+    readonly rho?: number;
+    /** The momentum (default 0). */
+    readonly momentum?: number;
+    /** Added to √s (default 1e-8). */
+    readonly epsilon?: number;
+  },
 ): Optimizer {
   const own = readOptimizerOptions("rmsprop", given, ["rho", "momentum", "epsilon"]);
   const { rho = 0.9, momentum = 0, epsilon = 1e-8, ...options } = own;

@@ -15,7 +15,11 @@ function scheduleOf(who: string, factor: Schedule): Schedule {
 export const constant: Schedule = scheduleOf("constant", () => 1);
 
 /** Multiplies the rate by `factor` (default 0.1) after every `every` steps. */
-export function stepDecay(options: { readonly every: number; readonly factor?: number }): Schedule {
+export function stepDecay(options: {
+  readonly every: number;
+  /** The factor of each decay (default 0.1). */
+  readonly factor?: number;
+}): Schedule {
   const { every, factor = 0.1 } = readDecay("stepDecay", options, ["every", "factor"]);
   readNumber("stepDecay", "every", every, ABOVE_0);
   readNumber("stepDecay", "factor", factor, LEAST_0);
@@ -23,7 +27,11 @@ export function stepDecay(options: { readonly every: number; readonly factor?: n
 }
 
 /** Multiplies the rate by `factor` every `every` steps (default 1), continuously. */
-export function exponentialDecay(options: { readonly factor: number; readonly every?: number }): Schedule {
+export function exponentialDecay(options: {
+  readonly factor: number;
+  /** The number of steps that apply the factor once (default 1). */
+  readonly every?: number;
+}): Schedule {
   const { factor, every = 1 } = readDecay("exponentialDecay", options, ["factor", "every"]);
   readNumber("exponentialDecay", "factor", factor, LEAST_0);
   readNumber("exponentialDecay", "every", every, ABOVE_0);
@@ -31,7 +39,11 @@ export function exponentialDecay(options: { readonly factor: number; readonly ev
 }
 
 /** Cosine decay from 1 to `end` (default 0) over `steps` (Loshchilov and Hutter 2017). After that, `end`. */
-export function cosineDecay(options: { readonly steps: number; readonly end?: number }): Schedule {
+export function cosineDecay(options: {
+  readonly steps: number;
+  /** The last factor (default 0). */
+  readonly end?: number;
+}): Schedule {
   const { steps, end = 0 } = readDecay("cosineDecay", options, ["steps", "end"]);
   readNumber("cosineDecay", "steps", steps, ABOVE_0);
   readNumber("cosineDecay", "end", end, LEAST_0);

@@ -9,7 +9,12 @@ import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOption
  */
 export function sgd(
   parameters: Trained,
-  given?: OptimizerOptions & { readonly momentum?: number; readonly nesterov?: boolean },
+  given?: OptimizerOptions & {
+    /** The momentum (default 0). */
+    readonly momentum?: number;
+    /** Nesterov's momentum (default false). */
+    readonly nesterov?: boolean;
+  },
 ): Optimizer {
   const { momentum = 0, nesterov = false, ...options } = readOptimizerOptions("sgd", given, ["momentum", "nesterov"]);
   readNumber("sgd", "momentum", momentum, { least: 0, below: 1 });

@@ -6,6 +6,7 @@ import { poolSizeFor } from "./pool-size.ts";
 import { ProductVariablePool } from "./product-pool.ts";
 import { type ApplyTo, VariableFactory } from "./variable-factory.ts";
 
+/** Options of `compress`. */
 export type CompressOptions = {
   /** Trained numbers as a share of the compressed weights, above 0 and at most 1. */
   readonly fraction: number;

@@ -82,7 +82,7 @@ export type PoolOptions = {
   readonly trainable?: boolean;
   /** The seed of the starting values (default 0). */
   readonly seed?: number;
-  /** A prefix of the names of the core variables, `name/…`, for models with several pools. */
+  /** A prefix of the names of the core variables, `name/…`, for models with several pools (default none). */
   readonly name?: string;
 };
 

@@ -76,9 +76,11 @@ function anchored(who: string, source: string): RegExp {
   }
 }
 
+/** Options of `VariableFactory`. */
 export type VariableFactoryOptions = {
-  /** The pool of the weights. Without a pool every variable is dense. */
+  /** The pool of the weights. Default: no pool; every variable is dense. */
   readonly pool?: VariablePool | null;
+  /** Selects the variables of the pool. Default: kernels and matrices. */
   readonly applyTo?: ApplyTo | null;
   /** Changes each slice before the layer reads it. Default `initializerScaleModifier`; null leaves slices unchanged. */
   readonly modifier?: Modifier | null;

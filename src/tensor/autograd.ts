@@ -149,7 +149,14 @@ export function refusePromise<T>(who: string, result: T): T {
  *
  * @param upstream ∂loss/∂y. May be omitted if y is a single number.
  */
-export function backward(y: Tensor, upstream?: Tensor, options?: { readonly retain?: boolean }): void {
+export function backward(
+  y: Tensor,
+  upstream?: Tensor,
+  options?: {
+    /** Keeps the history of y for another call (default false). */
+    readonly retain?: boolean;
+  },
+): void {
   const retain = readRetain("backward", y, upstream, options);
   walk("backward", y, upstream, retain, null);
 }
@@ -162,7 +169,10 @@ export function gradients(
   y: Tensor,
   xs: readonly Tensor[],
   upstream?: Tensor,
-  options?: { readonly retain?: boolean },
+  options?: {
+    /** Keeps the history of y for another call (default false). */
+    readonly retain?: boolean;
+  },
 ): Tensor[] {
   const retain = readRetain("gradients", y, upstream, options);
   readTensors("gradients", "xs", xs);

@@ -197,7 +197,9 @@ function flatten(values: Nested, flat: number[], depth: number): number[] {
 
 /** A tensor with all elements equal to `value`. */
 export const full = (shape: Shape, value: number): Tensor => filled("full", shape, readNumber("full", "value", value, ANY));
+/** A tensor of zeros. */
 export const zeros = (shape: Shape): Tensor => filled("zeros", shape, 0);
+/** A tensor of ones. */
 export const ones = (shape: Shape): Tensor => filled("ones", shape, 1);
 
 const ANY: Bounds = { nan: true };

@@ -17,11 +17,15 @@ import {
   ValueError,
 } from "../tensor/index.ts";
 
-/** The number of axes (default 0 to 4) and their lengths (default 1 to 4). */
+/** The number of axes of a shape, and their lengths. */
 export type ShapeOptions = {
+  /** The least number of axes (default 0). */
   readonly minAxes?: number;
+  /** The largest number of axes (default 4). */
   readonly maxAxes?: number;
+  /** The least length (default 1). */
   readonly minLength?: number;
+  /** The largest length (default 4). */
   readonly maxLength?: number;
 };
 
@@ -45,15 +49,17 @@ export function seeds(): fc.Arbitrary<number> {
   return fc.integer({ min: 0, max: 2 ** 31 - 1 });
 }
 
-/**
- * The range of numbers: `min` (default −2) to `max` (default 2). Every number keeps the distance `gap` (default 0.05) from the
- * numbers of `awayFrom`, such as kinks. Any two numbers keep the distance `distinct` (default 0), which avoids ties.
- */
+/** The range of numbers. */
 export type ValueOptions = {
+  /** The least number (default −2). */
   readonly min?: number;
+  /** The largest number (default 2). */
   readonly max?: number;
+  /** Numbers to avoid, such as kinks (default none). */
   readonly awayFrom?: readonly number[];
+  /** The distance from the numbers of `awayFrom` (default 0.05). */
   readonly gap?: number;
+  /** The distance between any two numbers, which avoids ties (default 0). */
   readonly distinct?: number;
 };
 

@@ -20,11 +20,13 @@ import {
 /** A function whose gradient is checked. It must return the same result at every call. */
 export type Differentiable = (...xs: Tensor[]) => Tensor | readonly Tensor[];
 
-/**
- * `step` (default 1/64): the distance that inputs move along the direction. Keep inputs this far from kinks and ties. `upstream`:
- * default random.
- */
-export type GradientOptions = { readonly step?: number; readonly upstream?: Tensor | readonly Tensor[] };
+/** Options of `compareGradient` and `gradientError`. */
+export type GradientOptions = {
+  /** The distance that inputs move along the direction (default 1/64). Keep inputs this far from kinks and ties. */
+  readonly step?: number;
+  /** ∂loss/∂f (default random). */
+  readonly upstream?: Tensor | readonly Tensor[];
+};
 
 /** The derivative from gradients, the derivative from differences, and their relative error. */
 export type GradientComparison = { readonly exact: number; readonly numeric: number; readonly error: number };
@@ -147,8 +149,13 @@ export function gradientError(
   return compared("gradientError", f, xs, random, options).error;
 }
 
-/** `tolerance` (default 2e-3): the largest relative error. `seed` (default 0): the seed of direction and upstream. */
-export type CheckOptions = GradientOptions & { readonly tolerance?: number; readonly seed?: number };
+/** Options of `checkGradient`. */
+export type CheckOptions = GradientOptions & {
+  /** The largest relative error (default 2e-3). */
+  readonly tolerance?: number;
+  /** The seed of direction and upstream (default 0). */
+  readonly seed?: number;
+};
 
 /**
  * Throws unless f's gradient agrees with central differences along one random direction.

@@ -75,6 +75,7 @@ export type Transform<T extends Targets, Inputs extends Tensor | readonly Tensor
   call(batch: BatchOf<T, Inputs>, random: Generator): BatchOf<T, Inputs>;
 }["call"];
 
+/** Options of `train`. */
 export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> = RunState & {
   readonly model: AnyModel<R>;
   readonly optimizer: Optimizer;
@@ -94,39 +95,46 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> =
   readonly seed?: number;
   /** The loss. Default for labels: softmax cross entropy. Other targets require a loss, such as `meanSquaredError`. */
   readonly loss?: Loss<R, TargetsOf<D>>;
+  /** Further scores by name (default none). */
   readonly metrics?: Readonly<Record<string, Metric<R, TargetsOf<D>>>>;
-  /** Data to evaluate after each epoch. */
+  /** Data to evaluate after each epoch (default none). */
   readonly validation?: Data;
+  /** Ends training when a score stops improving (default: all epochs run). */
   readonly earlyStopping?: EarlyStopping;
-  /** Changes each training batch, for augmentation. `random` depends on seed, epoch and batch only, so a resumed run draws the same. */
+  /**
+   * Changes each training batch, for augmentation (default: no change). `random` depends on seed, epoch and batch only, so a
+   * resumed run draws the same.
+   */
   readonly transform?: Transform<TargetsOf<D>, InputsOf<D>>;
-  /** Runs between backward and the optimizer's step, to clip or exchange gradients. `train` awaits it. */
+  /** Runs between backward and the optimizer's step, to clip or exchange gradients (default: nothing). `train` awaits it. */
   readonly beforeUpdate?: () => unknown;
-  /** Runs after each batch. `train` awaits it. */
+  /** Runs after each batch (default: nothing). `train` awaits it. */
   readonly onBatch?: (progress: Progress) => unknown;
-  /** Runs after each complete epoch, to evaluate or to save a checkpoint. `train` awaits it. */
+  /** Runs after each complete epoch, to evaluate or to save a checkpoint (default: nothing). `train` awaits it. */
   readonly onEpoch?: (progress: Progress) => unknown;
-  /** Ends training after the current batch. */
+  /** Ends training after the current batch (default: never). */
   readonly signal?: StopSignal;
 };
 
+/** Options of `evaluate`. */
 export type EvaluateOptions<D extends Data = Dataset, R extends Outputs = Tensor> = {
   readonly model: AnyModel<R>;
   readonly data: D;
   /** Examples per batch (default 256). */
   readonly batchSize?: number;
-  /** As for `train`. */
+  /** The loss, with the default of `train`. */
   readonly loss?: Loss<R, TargetsOf<D>>;
+  /** Further scores by name (default none). */
   readonly metrics?: Readonly<Record<string, Metric<R, TargetsOf<D>>>>;
-  /** Ends after the current batch; the result covers the batches so far. */
+  /** Ends after the current batch; the result covers the batches so far (default: never). */
   readonly signal?: StopSignal;
 };
 
 /** Fields of a TrainingState, which may be spread into the options of `train`. */
 export type RunState = {
-  /** The variables of the model. If given, `train` checks after each epoch that all of them are finite. */
+  /** The variables of the model. If given, `train` checks after each epoch that all of them are finite. Default: no check. */
   readonly vars?: VariableCreator;
-  /** Not read: `loadCheckpoint` and `saveCheckpoint` use it. */
+  /** Not read: `loadCheckpoint` and `saveCheckpoint` use it. Default: none. */
   readonly generators?: object;
 };
 

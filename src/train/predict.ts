@@ -16,13 +16,14 @@ import { breathe } from "./breathe.ts";
 import { forward, readBatch } from "./forward.ts";
 import { type AnyModel, readSignal, type StopSignal } from "./options.ts";
 
+/** Options of `predict`. */
 export type PredictOptions<R extends Outputs = Tensor> = {
   readonly model: AnyModel<R>;
   /** Inputs alone, such as `{ inputs: tensor }`, or data with targets, which are ignored. */
   readonly data: Data | { readonly inputs: Column | readonly Column[] };
   /** Examples per batch (default 256). */
   readonly batchSize?: number;
-  /** Ends after the current batch; the result covers the batches so far. */
+  /** Ends after the current batch; the result covers the batches so far (default: never). */
   readonly signal?: StopSignal;
 };
 

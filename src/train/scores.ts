@@ -44,6 +44,7 @@ export function rSquared(): Counted {
   };
 }
 
+/** Options of `precision`, `recall` and `f1`. */
 export type CountedOptions = {
   /** "macro" (default): the mean of the scores of the classes. "micro": the score of the sum of all counts. */
   readonly average?: "macro" | "micro";

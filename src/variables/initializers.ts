@@ -43,12 +43,15 @@ export function readInitializer(who: string, name: string, init: Initializer): I
 /** The deviation of a normal distribution with deviation 1 that is cut at ±2. */
 const CUT_DEVIATION = 0.8796256610342398;
 
+/** Every number is `value`. */
 export function constantInit(value: number): Initializer {
   readNumber("constantInit", "value", value, FLOAT32);
   return { name: `constant ${value}`, mean: value, deviation: () => 0, draw: (shape) => full(shape, value) };
 }
 
+/** Zeros. */
 export const zerosInit: Initializer = constantInit(0);
+/** Ones. */
 export const onesInit: Initializer = constantInit(1);
 
 /** A uniform distribution between `low` and `high` (default ±0.05). */
@@ -94,6 +97,7 @@ export function fansOf(shape: Shape): { fanIn: number; fanOut: number } {
   return { fanIn: Math.max(1, inputs * field), fanOut: Math.max(1, outputs * field) };
 }
 
+/** A kind of random distribution. */
 export type Distribution = "uniform" | "normal" | "truncated normal";
 
 const DISTRIBUTIONS: readonly Distribution[] = ["uniform", "normal", "truncated normal"];
@@ -130,11 +134,13 @@ export function ofDeviation(distribution: Distribution, deviation: number): Init
   return uniformInit(-bound, bound);
 }
 
-/** Glorot and Bengio 2010: deviation √(2/(fanIn + fanOut)). */
+/** A uniform distribution with deviation √(2/(fanIn + fanOut)) (Glorot and Bengio 2010). */
 export const glorotUniform: Initializer = varianceScaling(1, "average", "uniform");
+/** A normal distribution with deviation √(2/(fanIn + fanOut)) (Glorot and Bengio 2010). */
 export const glorotNormal: Initializer = varianceScaling(1, "average", "normal");
-/** He et al. 2015: deviation √(2/fanIn), for layers before a relu. */
+/** A uniform distribution with deviation √(2/fanIn), for layers before a relu (He et al. 2015). */
 export const heUniform: Initializer = varianceScaling(2, "in", "uniform");
+/** A normal distribution with deviation √(2/fanIn), for layers before a relu (He et al. 2015). */
 export const heNormal: Initializer = varianceScaling(2, "in", "normal");
 
 /** A random orthogonal matrix (Saxe et al. 2014), times `gain`. All axes but the last form the rows. */

@@ -20,6 +20,7 @@ export type Variable = {
   readonly assign: (values: Tensor | ArrayLike<number>) => void;
 };
 
+/** Options of `VariableCreator.create`. */
 export type CreateOptions = {
   /** The initializer. Default: Glorot uniform for two axes or more, else zeros. */
   readonly init?: Initializer;
@@ -27,7 +28,7 @@ export type CreateOptions = {
   readonly trainable?: boolean;
   /** Returns the existing variable if the name exists (default false: an existing name is an error). See `shared`. */
   readonly reuse?: boolean;
-  /** Only "float32". */
+  /** Only "float32" (default). */
   readonly dtype?: "float32";
 };
 
@@ -45,7 +46,7 @@ export interface VariableCreator {
    * variables.
    */
   parameters(): readonly Parameter[];
-  /** The prefix of the names, if this creator is a `scope` of another creator. */
+  /** The prefix of the names, if this creator is a `scope` of another creator. Default: no prefix. */
   readonly prefix?: string;
   /** All that a file must hold to restore the model. Default: the numbers of `parameters()` and of all variables outside a pool. */
   state?(): ModelState;
