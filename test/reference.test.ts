@@ -77,6 +77,6 @@ test("the docstring of every option states its default", () => {
 test("the docstring of every op says which shapes it takes", () => {
   const ops = exportsOf(`${root}src/ops/index.ts`).filter(({ symbol }) => typeOf(symbol).getCallSignatures().length > 0);
   expect(ops.length).toBeGreaterThan(80);
-  const shapes = /\[[^\]]*[a-z.][^\]]*\]|\[[0-9, ]+\] →|elementwise|any shape|the same shape/i;
+  const shapes = /\[[^\]]*[a-z.][^\]]*\]|\[[0-9, ]+\]\s+→|elementwise|any shape|the same shape/i;
   expect(ops.filter(({ symbol }) => !shapes.test(docOf(symbol))).map(({ name }) => name)).toEqual([]);
 });
