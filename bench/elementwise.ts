@@ -29,7 +29,7 @@ export function elementwiseBenches(budget: Budget): Measurement[] {
       exp: (t) => t.exp(x, y),
       tanh: (t) => t.tanh(x, y),
       gelu: (t) => t.gelu(x, y),
-      geluGrad: (t) => t.geluGrad(x, z, dy, y, false),
+      geluGrad: (t) => t.geluGrad(x, dy, y, false),
       softmax: (t) => t.softmax(columns, x, y),
       crossEntropyGrad: (t) => t.crossEntropyGrad(columns, 0, x, labels, dy, y, false),
       columnMoments: (t) => t.columnMoments(columns, x, mean, variance),

@@ -18,7 +18,7 @@ export function leakyRelu(x: Numbers, y: Numbers, alpha: number): void {
   for (let i = 0; i < x.length; i++) y[i] = x[i]! < 0 ? alpha * x[i]! : x[i]!;
 }
 
-export function leakyReluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean, alpha: number): void {
+export function leakyReluGrad(x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean, alpha: number): void {
   for (let i = 0; i < x.length; i++) {
     const d = x[i]! > 0 ? dy[i]! : alpha * dy[i]!; // slope alpha at 0
     dx[i] = accumulate ? dx[i]! + d : d;
@@ -88,7 +88,7 @@ export function gelu(x: Numbers, y: Numbers): void {
   }
 }
 
-export function geluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+export function geluGrad(x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
     const v = atMost(x[i]!);
     const t = Math.tanh(GELU_RATE * (v + GELU_CUBE * v * v * v));

@@ -84,15 +84,7 @@ export function clip(x: Numbers, y: Numbers, low: number, high: number): void {
   for (let i = 0; i < x.length; i++) y[i] = x[i]! < low ? low : x[i]! > high ? high : x[i]!; // NaN stays NaN
 }
 
-export function clipGrad(
-  x: Numbers,
-  _y: Numbers,
-  dy: Numbers,
-  dx: Numbers,
-  accumulate: boolean,
-  low: number,
-  high: number,
-): void {
+export function clipGrad(x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean, low: number, high: number): void {
   for (let i = 0; i < x.length; i++) {
     const d = x[i]! < low || x[i]! > high ? 0 : dy[i]!; // the bounds themselves pass
     dx[i] = accumulate ? dx[i]! + d : d;

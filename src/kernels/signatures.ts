@@ -40,8 +40,11 @@ type Role<P> = P extends Arrays
 export type Signature<P extends readonly unknown[]> = { readonly [I in keyof P]: Role<P[I]> };
 
 const unary = ["in", "out"] as const;
+/** (x, dy, dx, accumulate) */
+const gradient = ["in", "in", "into", "accumulate"] as const;
 /**
- * Gradients (x, y, dy, dx, accumulate) of an op of one tensor. `byInput`: computed from x and dy; `byOutput`: from y and dy.
+ * (x, y, dy, dx, accumulate), the gradients that `unary` in ops calls. `unary` does not know whether a gradient reads x or y, so all take
+ * both. `byInput` reads x and `byOutput` reads y.
  */
 const byInput = ["in", "-", "in", "into", "accumulate"] as const;
 const byOutput = ["-", "in", "in", "into", "accumulate"] as const;
@@ -67,7 +70,7 @@ export const signatures: Signatures = {
   axpy: ["number", "in", "into", "accumulate"],
   chosenGrad: ["in", "in", "in", "in", "into", "accumulate"],
   clip: ["in", "out", "number", "number"],
-  clipGrad: ["in", "-", "in", "into", "accumulate", "number", "number"],
+  clipGrad: [...gradient, "number", "number"],
   clipInPlace: ["inout", "number", "number"],
   columnMoments: ["number", "in", "out", "out"],
   conv2d: ["windows", "in", "in", "in", "out"],
@@ -83,20 +86,20 @@ export const signatures: Signatures = {
   dot: ["in", "in", "into", "accumulate"],
   dropoutMask: ["number", "function", "out"],
   elu: ["in", "out", "number"],
-  eluGrad: ["in", "-", "in", "into", "accumulate", "number"],
+  eluGrad: [...gradient, "number"],
   erf: unary,
   erfGrad: byInput,
   exp: unary,
   expGrad: byOutput,
   gelu: unary,
-  geluGrad: byInput,
+  geluGrad: gradient,
   gemm: ["product"],
   hardSigmoid: unary,
   hardSigmoidGrad: byInput,
   hardSwish: unary,
   hardSwishGrad: byInput,
   leakyRelu: ["in", "out", "number"],
-  leakyReluGrad: ["in", "-", "in", "into", "accumulate", "number"],
+  leakyReluGrad: [...gradient, "number"],
   log: unary,
   logGrad: byInput,
   logSoftmax: ["number", "in", "out"],

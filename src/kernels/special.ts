@@ -8,7 +8,7 @@ export function sin(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) y[i] = Math.sin(x[i]!);
 }
 
-export function sinGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+export function sinGrad(x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
     const d = dy[i]! * Math.cos(x[i]!);
     dx[i] = accumulate ? dx[i]! + d : d;
@@ -19,7 +19,7 @@ export function cos(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) y[i] = Math.cos(x[i]!);
 }
 
-export function cosGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+export function cosGrad(x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
     const d = -dy[i]! * Math.sin(x[i]!);
     dx[i] = accumulate ? dx[i]! + d : d;
@@ -66,7 +66,7 @@ export function exactGelu(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) y[i] = Math.max(-FAR, x[i]!) * normalBelow(x[i]!);
 }
 
-export function exactGeluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+export function exactGeluGrad(x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
     const v = near(x[i]!);
     const density = Math.SQRT1_2 * 0.5 * SLOPE * Math.exp(-0.5 * v * v); // 1/√(2π) · e^(−v²/2)
@@ -80,7 +80,7 @@ export function elu(x: Numbers, y: Numbers, alpha: number): void {
   for (let i = 0; i < x.length; i++) y[i] = x[i]! > 0 ? x[i]! : alpha * Math.expm1(x[i]!);
 }
 
-export function eluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean, alpha: number): void {
+export function eluGrad(x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean, alpha: number): void {
   for (let i = 0; i < x.length; i++) {
     const d = x[i]! > 0 ? dy[i]! : dy[i]! * alpha * Math.exp(x[i]!); // slope alpha at 0
     dx[i] = accumulate ? dx[i]! + d : d;
@@ -94,7 +94,7 @@ export function mish(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) y[i] = Math.max(-FAR, x[i]!) * tanhOfSoftplus(x[i]!);
 }
 
-export function mishGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
+export function mishGrad(x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
     const [v, t] = [near(x[i]!), tanhOfSoftplus(x[i]!)];
     const d = dy[i]! * (t + (v * (1 - t * t)) / (1 + Math.exp(-v)));
@@ -116,6 +116,6 @@ export function round(x: Numbers, y: Numbers): void {
 }
 
 /** The gradient of a function that is constant between its jumps. */
-export function flatGrad(_x: Numbers, _y: Numbers, _dy: Numbers, dx: Numbers, accumulate: boolean): void {
+export function flatGrad(_x: Numbers, _dy: Numbers, dx: Numbers, accumulate: boolean): void {
   if (!accumulate) dx.fill(0);
 }

@@ -25,7 +25,7 @@ export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
   readNumber("leakyRelu", "alpha", alpha);
   return pointwise("leakyRelu", { alpha }, x, {
     forward: (v, y) => kernels.leakyRelu(v, y, alpha),
-    gradient: (v, y, dy, dx, accumulate) => kernels.leakyReluGrad(v, y, dy, dx, accumulate, alpha),
+    gradient: (v, dy, dx, accumulate) => kernels.leakyReluGrad(v, dy, dx, accumulate, alpha),
   });
 }
 
@@ -46,7 +46,7 @@ export function gelu(x: Tensor, options?: GeluOptions): Tensor {
   if (approximate === "none") return pointwise("gelu", { approximate }, x, { forward: exactGelu, gradient: exactGeluGrad });
   return pointwise("gelu", { approximate }, x, {
     forward: (v, y) => kernels.gelu(v, y),
-    gradient: (v, y, dy, dx, accumulate) => kernels.geluGrad(v, y, dy, dx, accumulate),
+    gradient: (v, dy, dx, accumulate) => kernels.geluGrad(v, dy, dx, accumulate),
   });
 }
 
@@ -56,7 +56,7 @@ export function elu(x: Tensor, alpha = 1): Tensor {
   readNumber("elu", "alpha", alpha);
   return pointwise("elu", { alpha }, x, {
     forward: (v, y) => kernels.elu(v, y, alpha),
-    gradient: (v, y, dy, dx, accumulate) => kernels.eluGrad(v, y, dy, dx, accumulate, alpha),
+    gradient: (v, dy, dx, accumulate) => kernels.eluGrad(v, dy, dx, accumulate, alpha),
   });
 }
 

@@ -40,7 +40,7 @@ export function clip(x: Tensor, low: number, high: number): Tensor {
   if (!(low <= high)) throw new ValueError("clip", `low must not be above high, got ${low} and ${high}`);
   return pointwise("clip", { low, high }, x, {
     forward: (v, y) => kernels.clip(v, y, low, high),
-    gradient: (v, y, dy, dx, accumulate) => kernels.clipGrad(v, y, dy, dx, accumulate, low, high),
+    gradient: (v, dy, dx, accumulate) => kernels.clipGrad(v, dy, dx, accumulate, low, high),
   });
 }
 

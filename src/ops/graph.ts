@@ -4,16 +4,14 @@ import type { ExactPadding } from "./windows.ts";
 
 type Forward = (x: Numbers, y: Numbers) => void;
 type Backward = (x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean) => void;
-type UnaryKernel = {
+/** Ops of one tensor that are a kernel `op(x, y)` and its gradient `opGrad(x, y, dy, dx, accumulate)`. */
+export type Unary = {
   [K in keyof Kernels]: `${K}Grad` extends keyof Kernels
     ? [Kernels[K], Kernels[`${K}Grad`]] extends [Forward, Backward]
       ? K
       : never
     : never;
 }[keyof Kernels];
-
-/** Ops of one tensor that are a kernel `op(x, y)` and its gradient `opGrad(x, y, dy, dx, accumulate)`. `gelu` also has an attribute. */
-export type Unary = Exclude<UnaryKernel, "gelu">;
 
 /** Ops without attributes: their result depends on their inputs only. */
 type Plain =

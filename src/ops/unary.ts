@@ -4,7 +4,7 @@ import { readTensor, type Tensor } from "../tensor/index.ts";
 import type { OpAttributes, Unary } from "./graph.ts";
 import { record } from "./record.ts";
 
-/** The op of the kernel `f(x, y)` and its gradient `fGrad(x, y, dy, dx, accumulate)`. */
+/** The op of the kernel `f(x, y)` and its gradient `fGrad(x, y, dy, dx, accumulate)`. Some gradients read x and others y, so all take both. */
 export function unary(f: Unary, x: Tensor): Tensor {
   readTensor(f, "x", x);
   const y = alloc(x.size);
@@ -16,10 +16,10 @@ export function unary(f: Unary, x: Tensor): Tensor {
 
 type Pointwise = {
   readonly forward: (x: Numbers, y: Numbers) => void;
-  readonly gradient: (x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean) => void;
+  readonly gradient: (x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean) => void;
 };
 
-/** Any other op of one tensor, element by element. */
+/** Any other op of one tensor, element by element. Its gradient reads x. */
 export function pointwise<Op extends keyof OpAttributes>(
   op: Op,
   attributes: OpAttributes[Op],
@@ -29,7 +29,5 @@ export function pointwise<Op extends keyof OpAttributes>(
   readTensor(op, "x", x);
   const y = alloc(x.size);
   forward(x.data, y);
-  return record(op, attributes, [x], x.shape, y, (dy, into) =>
-    into(x, (dx, accumulate) => gradient(x.data, y, dy, dx, accumulate)),
-  );
+  return record(op, attributes, [x], x.shape, y, (dy, into) => into(x, (dx, accumulate) => gradient(x.data, dy, dx, accumulate)));
 }

@@ -35,8 +35,10 @@ const bounds: { readonly [K in keyof Kernels]?: Bound } = {
   depthwiseConv2dInputGrad: exactOnWhole(PRODUCTS),
   depthwiseConv2dKernelGrad: exactOnWhole(PRODUCTS),
   dot: exactOnWhole(ORDER),
+  eluGrad: always(POLYNOMIAL),
   expGrad: exactOnWhole(PRODUCT),
   gelu: always(ORDER), // far below 0, 1 + tanh loses digits, in the plain kernel as in others
+  geluGrad: always(POLYNOMIAL),
   gemm: exactOnWhole(PRODUCTS),
   logSoftmax: always(ORDER),
   logSoftmaxGrad: always(POLYNOMIAL),
@@ -84,7 +86,7 @@ const arithmetic: readonly (keyof Kernels)[] = [
 ];
 
 /** Takes x; takes x, y and dy, of which it may leave out x or y. */
-const [curve, slope] = [/^in,out(,number)?$/, /^(in|-),(in|-),in,into,accumulate(,number)?$/];
+const [curve, slope] = [/^in,out(,number)?$/, /^(in|-),(in|-),in,into,accumulate$/];
 
 /** The bound of a kernel. If none is stated, a function of one number may be an ulp off, its gradient so much as a polynomial is. */
 export function boundOf(name: keyof Kernels): Bound {

@@ -39,7 +39,7 @@ type Alike =
   | [Numbers, Numbers, Numbers, boolean]
   | Gradient
   | [Numbers, Numbers, number]
-  | [...Gradient, number];
+  | [Numbers, Numbers, Numbers, boolean, number];
 type Name = keyof Kernels;
 type Simple = { [K in Name]: Parameters<Kernels[K]> extends Alike ? K : never }[Name];
 type Cases = { readonly [K in Exclude<Name, Simple>]: Case<Parameters<Kernels[K]>> } & {
@@ -50,7 +50,7 @@ const unary = (d: Draw, r: number, c: number): [Numbers, Numbers] => [d.some(r *
 const ofPositive = (d: Draw, r: number, c: number): [Numbers, Numbers] => [d.positive(r * c), d.some(r * c)];
 const binary = (d: Draw, r: number, c: number): [Numbers, Numbers, Numbers] => [d.some(r * c), d.some(r * c), d.some(r * c)];
 type Gradient = [Numbers, Numbers, Numbers, Numbers, boolean];
-const gradient = (d: Draw, r: number, c: number, accumulate: boolean): Gradient => [
+const gradientOfPositive = (d: Draw, r: number, c: number, accumulate: boolean): Gradient => [
   d.positive(r * c),
   d.positive(r * c),
   d.some(r * c),
@@ -104,11 +104,15 @@ const cases: Cases = {
   sqrt: ofPositive,
   reciprocal: ofPositive,
   clip: (d, r, c) => [...unary(d, r, c), -1, 2],
-  clipGrad: (d, r, c, accumulate) => [...gradient(d, r, c, accumulate), -1, 2],
+  clipGrad: (d, r, c, accumulate) => [...binary(d, r, c), accumulate, -1, 2],
   clipInPlace: (d, r, c) => [d.some(r * c), -1, 2],
   pow: (d, r, c) => [d.positive(r * c), d.some(r * c), d.some(r * c)],
   div: (d, r, c, accumulate) => [d.some(r * c), d.positive(r * c), d.some(r * c), accumulate],
-  powGradExponent: (d, r, c, accumulate) => [d.positive(r * c), ...gradient(d, r, c, accumulate)],
+  divGradDivisor: gradientOfPositive,
+  logGrad: gradientOfPositive,
+  powGradBase: gradientOfPositive,
+  powGradExponent: (d, r, c, accumulate) => [d.positive(r * c), ...gradientOfPositive(d, r, c, accumulate)],
+  sqrtGrad: gradientOfPositive,
   chosenGrad: (d, r, c, accumulate) => {
     const [a, b] = [d.some(r * c), d.some(r * c)];
     return [a, b, a.map((v, i) => Math.max(v, b[i]!)), d.some(r * c), d.some(r * c), accumulate];
@@ -244,17 +248,14 @@ const cases: Cases = {
   addRows: (d, r, c) => [d.below(r, 2 * r), c, d.some(2 * r * c), d.some(r * c)],
 };
 
-/**
- * The arguments of a kernel for [rows, columns] numbers, with outputs that hold numbers. Kernels without a case take arrays of that length;
- * what a gradient reads is above 0, except for the gradient of the output.
- */
+/** The arguments of a kernel for [rows, columns] numbers, with outputs that hold numbers. Kernels without a case take arrays of that length. */
 export function argumentsOf(name: Name, d: Draw, rows: number, columns: number, accumulate: boolean): readonly unknown[] {
   const given = cases[name];
   if (given !== undefined) return given(d, rows, columns, accumulate);
   const roles: readonly string[] = signatures[name];
-  return roles.map((role, i) => {
+  return roles.map((role) => {
     if (role === "accumulate") return accumulate;
     if (role === "number") return 0.25;
-    return roles.length >= 5 && i < 2 ? d.positive(rows * columns) : d.some(rows * columns);
+    return d.some(rows * columns);
   });
 }

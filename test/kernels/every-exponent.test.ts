@@ -33,14 +33,18 @@ describe.each([
     },
   );
 
-  test.each(["siluGrad", "softplusGrad", "geluGrad"] as const)(
-    "%s is within 1 ulp of the reference, or 2⁻³⁰ where it vanishes",
-    (name) => {
-      const [want, got, ones] = [new Float32Array(x.length), new Float32Array(x.length), new Float32Array(x.length).fill(1)];
-      plain[name](x, x, ones, want, false);
-      fast[name](x, x, ones, got, false);
-      const far = want.findIndex((v, i) => !isNear(got[i]!, v, 1, 2 ** -30));
-      expect(far < 0 ? "" : `${name}(${x[far]}) = ${got[far]}, want ${want[far]}`).toBe("");
-    },
-  );
+  type Slope = (t: Kernels, ones: Numbers, dx: Numbers) => void;
+  const slopes: Readonly<Record<string, Slope>> = {
+    siluGrad: (t, ones, dx) => t.siluGrad(x, x, ones, dx, false),
+    softplusGrad: (t, ones, dx) => t.softplusGrad(x, x, ones, dx, false),
+    geluGrad: (t, ones, dx) => t.geluGrad(x, ones, dx, false),
+    eluGrad: (t, ones, dx) => t.eluGrad(x, ones, dx, false, 1),
+  };
+  test.each(Object.entries(slopes))("%s is within 1 ulp of the reference, or 2⁻³⁰ where it vanishes", (name, slope) => {
+    const [want, got, ones] = [new Float32Array(x.length), new Float32Array(x.length), new Float32Array(x.length).fill(1)];
+    slope(plain, ones, want);
+    slope(fast, ones, got);
+    const far = want.findIndex((v, i) => !isNear(got[i]!, v, 1, 2 ** -30));
+    expect(far < 0 ? "" : `${name}(${x[far]}) = ${got[far]}, want ${want[far]}`).toBe("");
+  });
 });
