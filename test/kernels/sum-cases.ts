@@ -243,6 +243,7 @@ export const cases: Readonly<Record<string, Case>> = {
   "conv2d, stride 2": forward(convolution(128, 16, { size: 9, kernel: 3, stride: 2, pad: 1 })),
   "conv2d's kernel gradient": kernelGrad(convolution(1, 1, { size: 1002, kernel: 3 })),
   "conv2d's kernel gradient by tiles": kernelGrad(convolution(16, 16, { size: 150, kernel: 3 })),
+  "conv2d's kernel gradient, a product": kernelGrad(convolution(40, 36, { size: 50, kernel: 1 })),
   "conv2d's kernel gradient in groups": kernelGrad(convolution(4, 4, { size: 300, kernel: 3 }, 2)),
   "conv2d's kernel gradient, stride 2": kernelGrad(convolution(2, 5, { size: 601, kernel: 3, stride: 2 })),
   "conv2d's kernel gradient of one wide row": kernelGrad({

@@ -11,13 +11,15 @@
 //   parts in their order, so the result does not depend on the number of threads.
 // - Work memory: totals and sums of all parts, 12 bytes · 2²¹ numbers (24 MB), or those of one part if they are larger; each thread has one
 //   frame (strips.ts) and a table of offsets.
-// - 3 × 3 kernels of many channels use Winograd's algorithm (winograd.ts).
+// - Other algorithms: the gradient of a large 1 × 1 kernel for few pixels is one matrix product, dkernel [channels, outputs] =
+//   xᵀ [channels, pixels] · dy [pixels, outputs] (gemm.ts); 3 × 3 kernels of many channels use Winograd's (winograd.ts).
 
 import * as plan from "./conv-plan";
 import { args } from "./conv-plan";
 import { collect } from "./doubles";
+import { gemm } from "./gemm";
 import { madd } from "./madd";
-import { channels, groups, outputs, outWidth, strideX, strideY } from "./sizes";
+import { batch, channels, groups, height, outputs, outWidth, readSizes, strideX, strideY, width } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, strips } from "./strips";
 import { cut, partsFor, reserveShared, run, runWith } from "./threads";
 import { MR, NR } from "./tile";
@@ -29,9 +31,18 @@ import {
 const GRAD_FOLD: i32 = 56;
 /** Pieces that the sums collect before they are added to the totals. */
 const GRAD_FOLDS: i32 = 8;
+/**
+ * With at most this number of pixels for each weight, a matrix product computes the gradient of a 1 × 1 kernel. With fewer pixels, the sums
+ * and totals of the parts cost more than the multiplications. With more, parts along the pixels need no packed copies.
+ */
+const FEW_PIXELS: i64 = 2;
 
 /** dkernel (+)= the gradient of the kernel for x and dy. */
 export function conv2dKernelGrad(_n: i32, x: usize, dy: usize, dkernel: usize, accumulate: bool): void {
+  readSizes();
+  const pixels = <i64>batch * height * width;
+  if (plan.isPointwise() && pixels <= FEW_PIXELS * channels * outputs)
+    return gemm(channels, outputs, <i32>pixels, x, 1, channels, dy, outputs, 1, dkernel, outputs, accumulate, 0);
   plan.planKernelGrad();
   args.x = x;
   args.y = dy;

@@ -13,6 +13,8 @@
 // - `computeTileOffsets`: the same through a table of offsets, for short runs.
 // - `computeTilePanels`: 5 rows of a, packed. V8 has 16 vector registers: 10 for sums, 2 for b, 1 for a.
 // - The loops are not unrolled: with four terms in a pass V8 spills registers, and the loop runs at two thirds of its speed.
+// - V8 computes the address of a broadcast at a fixed offset in each pass. It keeps the address in a register if the same offset occurs before
+//   the loop. `computeTilePanels` therefore writes its first term before the loop: 1.17 times as fast with 400 terms, 1.1 with 44.
 //
 // The three loops are written out: a shared loop would keep its sums in memory instead of registers. No parts, no work memory.
 // Source: the micro-kernel of BLIS (Van Zee and van de Geijn 2015).
@@ -135,7 +137,27 @@ export function computeTilePanels(depth: i32, a: usize, b: usize, c: usize, cSte
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
   let c40 = f32x4.splat(0), c41 = f32x4.splat(0);
-  for (const end = a + 4 * PANEL * <usize>depth; a < end; a += 4 * PANEL, b += 4 * NR) {
+  const end = a + 4 * PANEL * <usize>depth;
+  {
+    const x0 = v128.load(b);
+    const x1 = v128.load(b, 16);
+    let v = v128.load32_splat(a);
+    c00 = madd(v, x0, c00);
+    c01 = madd(v, x1, c01);
+    v = v128.load32_splat(a, 4);
+    c10 = madd(v, x0, c10);
+    c11 = madd(v, x1, c11);
+    v = v128.load32_splat(a, 8);
+    c20 = madd(v, x0, c20);
+    c21 = madd(v, x1, c21);
+    v = v128.load32_splat(a, 12);
+    c30 = madd(v, x0, c30);
+    c31 = madd(v, x1, c31);
+    v = v128.load32_splat(a, 16);
+    c40 = madd(v, x0, c40);
+    c41 = madd(v, x1, c41);
+  }
+  for (a += 4 * PANEL, b += 4 * NR; a < end; a += 4 * PANEL, b += 4 * NR) {
     const x0 = v128.load(b);
     const x1 = v128.load(b, 16);
     let v = v128.load32_splat(a);
