@@ -1,5 +1,5 @@
 import { kernels } from "../src/backends/index.ts";
-import { alloc, inArena, type Kernels, type Numbers } from "../src/kernels/index.ts";
+import { alloc, columnScales, inArena, type Kernels, type Numbers } from "../src/kernels/index.ts";
 import * as reference from "../src/kernels/reference.ts";
 import { Generator } from "../src/tensor/index.ts";
 import { type Budget, bench, type Measurement } from "./harness.ts";
@@ -23,6 +23,7 @@ export function elementwiseBenches(budget: Budget): Measurement[] {
       Numbers,
     ];
     const [mean, variance] = [Float64Array.from(drawn(columns)), Float64Array.from(drawn(columns))];
+    const [scales, sums] = [columnScales(mean, variance, 0.1, undefined, undefined), new Float64Array(2 * columns)];
     const labels = new Int32Array(rows);
     const cases: Readonly<Record<string, (t: Kernels) => void>> = {
       sub: (t) => t.sub(x, z, y),
@@ -33,7 +34,9 @@ export function elementwiseBenches(budget: Budget): Measurement[] {
       softmax: (t) => t.softmax(columns, x, y),
       crossEntropyGrad: (t) => t.crossEntropyGrad(columns, 0, x, labels, dy, y, false),
       columnMoments: (t) => t.columnMoments(columns, x, mean, variance),
-      standardiseColumnsGrad: (t) => t.standardiseColumnsGrad(columns, x, variance, 0.1, dy, y, false),
+      batchNorm: (t) => t.batchNorm(columns, 1, x, scales, y),
+      batchNormSums: (t) => t.batchNormSums(columns, 1, x, scales, dy, sums),
+      batchNormGrad: (t) => t.batchNormGrad(columns, 1, x, scales, sums, dy, y, false),
       adam: (t) => t.adam(y, x, m, v, 1e-6, 0.9, 0.999, 1e-8, 0.1, 0.001),
     };
     return Object.entries(cases).flatMap(([name, run]) =>

@@ -1,15 +1,17 @@
+import * as curves from "./curves.ts";
+import { atMost, FAR, logistic } from "./curves.ts";
 import type { Numbers } from "./memory.ts";
 
 // Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y, dx: ∂loss/∂x, overwritten or, when `accumulate`, added to.
 // Loops are written out: a shared map(f) would be called with many f and stay slow. dx is never read unless accumulate.
 
 export function relu(x: Numbers, y: Numbers): void {
-  for (let i = 0; i < x.length; i++) y[i] = x[i]! < 0 ? 0 : x[i]!; // NaN stays NaN
+  for (let i = 0; i < x.length; i++) y[i] = curves.relu(x[i]!);
 }
 
 export function reluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
-    const d = x[i]! > 0 ? dy[i]! : 0; // slope 0 at 0
+    const d = curves.reluGrad(x[i]!, dy[i]!);
     dx[i] = accumulate ? dx[i]! + d : d;
   }
 }
@@ -36,9 +38,6 @@ export function tanhGrad(x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accum
   }
 }
 
-/** 1 / (1 + e⁻ˣ). e⁻ˣ may overflow to infinity in double precision; the quotient is then 0, as it should be. */
-const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
-
 export function sigmoid(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) y[i] = logistic(x[i]!);
 }
@@ -50,18 +49,13 @@ export function sigmoidGrad(x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, ac
   }
 }
 
-/** From here on, on either side, sigmoid and tanh are flat: products with x are computed at this x, since 0·∞ would be NaN. */
-const FAR = 1e4;
-const atMost = (x: number): number => Math.max(-FAR, Math.min(FAR, x));
-
 export function silu(x: Numbers, y: Numbers): void {
-  for (let i = 0; i < x.length; i++) y[i] = Math.max(-FAR, x[i]!) * logistic(x[i]!);
+  for (let i = 0; i < x.length; i++) y[i] = curves.silu(x[i]!);
 }
 
 export function siluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
-    const s = logistic(x[i]!);
-    const d = dy[i]! * s * (1 + atMost(x[i]!) * (1 - s));
+    const d = curves.siluGrad(x[i]!, dy[i]!);
     dx[i] = accumulate ? dx[i]! + d : d;
   }
 }
@@ -98,19 +92,13 @@ export function geluGrad(x: Numbers, dy: Numbers, dx: Numbers, accumulate: boole
   }
 }
 
-// hardSwish(x) = x · relu6(x + 3) / 6 (Howard et al. 2019).
-
 export function hardSwish(x: Numbers, y: Numbers): void {
-  for (let i = 0; i < x.length; i++) {
-    const v = x[i]!;
-    y[i] = v <= -3 ? 0 : v >= 3 ? v : (v * (v + 3)) / 6;
-  }
+  for (let i = 0; i < x.length; i++) y[i] = curves.hardSwish(x[i]!);
 }
 
 export function hardSwishGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
-    const v = x[i]!;
-    const d = v <= -3 ? 0 : v >= 3 ? dy[i]! : (dy[i]! * (2 * v + 3)) / 6;
+    const d = curves.hardSwishGrad(x[i]!, dy[i]!);
     dx[i] = accumulate ? dx[i]! + d : d;
   }
 }
@@ -131,14 +119,13 @@ export function hardSigmoidGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Number
   }
 }
 
-/** max(0, min(x, 6)) */
 export function relu6(x: Numbers, y: Numbers): void {
-  for (let i = 0; i < x.length; i++) y[i] = x[i]! < 0 ? 0 : x[i]! > 6 ? 6 : x[i]!; // NaN stays NaN
+  for (let i = 0; i < x.length; i++) y[i] = curves.relu6(x[i]!);
 }
 
 export function relu6Grad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < x.length; i++) {
-    const d = x[i]! > 0 && x[i]! <= 6 ? dy[i]! : 0; // slope 0 at 0 and 1 at 6
+    const d = curves.relu6Grad(x[i]!, dy[i]!);
     dx[i] = accumulate ? dx[i]! + d : d;
   }
 }

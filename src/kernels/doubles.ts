@@ -26,3 +26,9 @@ export function inTotals(y: Numbers, accumulate: boolean, terms: number, add: (t
   if (!accumulate) y.fill(0);
   add(y);
 }
+
+/** y (+)= totals, rounded to float32. */
+export function addRounded(totals: Float64Array, y: Numbers, accumulate: boolean): void {
+  if (accumulate) for (let i = 0; i < y.length; i++) y[i]! += totals[i]!;
+  else y.set(totals);
+}

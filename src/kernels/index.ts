@@ -19,9 +19,10 @@ export {
   readText,
   TENSOR_BRAND,
 } from "./arguments.ts";
+export { ACTIVATIONS, type Activation, columnScales } from "./batch-norm.ts";
 export { equal, less, lessEqual, notEqual } from "./comparisons.ts";
 export type { Convolution, Depthwise } from "./conv.ts";
-export { inTotals, type Totals } from "./doubles.ts";
+export { addRounded, inTotals, type Totals } from "./doubles.ts";
 export {
   BackendError,
   GradientError,

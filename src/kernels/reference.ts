@@ -1,5 +1,6 @@
 /** The plain kernels: they are the specification and the interface (`type Kernels = typeof reference`). */
 export * from "./activations.ts";
+export { batchNorm, batchNormGrad, batchNormSums, columnMoments } from "./batch-norm.ts";
 export {
   conv2d,
   conv2dInputGrad,
@@ -10,7 +11,7 @@ export {
 } from "./conv.ts";
 export * from "./elementwise.ts";
 export { gemm } from "./gemm.ts";
-export * from "./normalise.ts";
+export * from "./normalization.ts";
 export * from "./pairwise.ts";
 export { addWinners, argExtreme, dot, readWinners, sum, sumGrad } from "./reduce.ts";
 export * from "./softmax.ts";

@@ -37,8 +37,7 @@ export function convNorm(
   const [conv, norm] = [scope(vars, name), name.startsWith("conv") ? name.replace("conv", "norm") : `${name}Norm`];
   return nn.sequential(
     depthwise ? nn.depthwiseConv2d(conv, channels, kernelSize, options) : nn.conv2d(conv, channels, filters, kernelSize, options),
-    nn.batchNorm(scope(vars, norm), filters, { epsilon, momentum }),
-    activation,
+    nn.batchNorm(scope(vars, norm), filters, { epsilon, momentum, activation }),
   );
 }
 

@@ -7,7 +7,7 @@ export { dropout, stochasticDepth } from "./dropout.ts";
 export { embedding } from "./embedding.ts";
 export { type Layer, sequential } from "./layer.ts";
 export { type ToyNetworkOptions, toyNetwork } from "./models.ts";
-export { batchNorm, groupNorm, layerNorm, rmsNorm } from "./normalization.ts";
+export { type BatchNormLayerOptions, batchNorm, groupNorm, layerNorm, rmsNorm } from "./normalization.ts";
 export { avgPool1d, avgPool2d, flatten, globalAvgPool2d, maxPool1d, maxPool2d, resize } from "./pooling.ts";
 export { gru, lstm, type RecurrentOptions, type RecurrentReturns } from "./recurrent.ts";
 export { residual } from "./residual.ts";

@@ -1,12 +1,17 @@
 import {
   add,
+  type BatchNormOptions,
   batchNormInference,
   batchNormTraining,
+  hardSwish,
   mean as meanOf,
   mul,
   layerNorm as normalizeRows,
+  relu,
+  relu6,
   reshape,
   rsqrt,
+  silu,
   square,
   transpose,
 } from "../ops/index.ts";
@@ -14,6 +19,7 @@ import {
   isTraining,
   noGrad,
   readCount,
+  readFunction,
   readNumber,
   readOptions,
   readTensor,
@@ -25,28 +31,45 @@ import {
 import { onesInit, readCreator, type VariableCreator, zerosInit } from "../variables/index.ts";
 import { type Layer, refuseMore } from "./layer.ts";
 
+const identity: Layer = (x) => x;
+
+/** The activations that batch normalization applies in its own pass over memory. */
+const FUSED: ReadonlyMap<Layer, BatchNormOptions> = /* @__PURE__ */ new Map([
+  [relu, { activation: "relu" }],
+  [relu6, { activation: "relu6" }],
+  [hardSwish, { activation: "hardSwish" }],
+  [silu, { activation: "silu" }],
+]);
+
+/** Options of a batch normalization layer. */
+export type BatchNormLayerOptions = {
+  /** The share of the running statistics that an update keeps (default 0.9). */
+  readonly momentum?: number;
+  /** Added to the variance under the root (default 1e-3). */
+  readonly epsilon?: number;
+  /** Applied to the result (default: nothing). `relu`, `relu6`, `hardSwish` and `silu` take no pass over memory of their own. */
+  readonly activation?: Layer;
+};
+
 /**
  * A layer of batch normalization over all axes but the last: x [..., channels] → the same shape.
  * In training mode (`training`) it uses the statistics of the batch and updates the running statistics: moving = momentum·moving
  * + (1 − momentum)·batch, with the biased variance. In inference mode it uses the running statistics.
- * Defaults: momentum 0.9 (PyTorch calls this 0.1), epsilon 1e-3. With 0.9 the running statistics are usable after about 30 steps.
- * Variables: `gamma` (ones), `beta` (zeros), `moving_mean`, `moving_variance`, all [channels].
+ * Defaults: momentum 0.9 (PyTorch calls this 0.1), epsilon 1e-3, no activation. With 0.9 the running statistics are usable after about 30
+ * steps. Variables: `gamma` (ones), `beta` (zeros), `moving_mean`, `moving_variance`, all [channels].
+ *
+ * @example const norm = batchNorm(vars, 32, { activation: relu });
  */
-export function batchNorm(
-  vars: VariableCreator,
-  channels: number,
-  options?: {
-    /** The share of the running statistics that an update keeps (default 0.9). */
-    readonly momentum?: number;
-    /** Added to the variance under the root (default 1e-3). */
-    readonly epsilon?: number;
-  },
-): Layer {
+export function batchNorm(vars: VariableCreator, channels: number, options?: BatchNormLayerOptions): Layer {
   readCreator("batchNorm", "vars", vars);
   readCount("batchNorm", "channels", channels, 1);
-  const { momentum = 0.9, epsilon = 1e-3 } = readOptions("batchNorm", options, ["momentum", "epsilon"]);
+  const known = ["momentum", "epsilon", "activation"] as const;
+  const { momentum = 0.9, epsilon = 1e-3, activation = identity } = readOptions("batchNorm", options, known);
   readNumber("batchNorm", "momentum", momentum, { least: 0, most: 1 });
   readNumber("batchNorm", "epsilon", epsilon, { least: 0 });
+  readFunction("batchNorm", "activation", activation);
+  const fused = FUSED.get(activation);
+  const then = fused === undefined ? activation : identity;
   const gamma = vars.create("gamma", [channels], { init: onesInit });
   const beta = vars.create("beta", [channels], { init: zerosInit });
   const movingMean = vars.create("moving_mean", [channels], { init: zerosInit, trainable: false });
@@ -54,13 +77,16 @@ export function batchNorm(
   return (x: Tensor, ...more: never[]) => {
     refuseMore("batchNorm", more);
     readTensor("batchNorm", "x", x);
-    if (!isTraining()) return batchNormInference(x, gamma.read(), beta.read(), movingMean.read(), movingVariance.read(), epsilon);
-    const { y, mean, variance } = batchNormTraining(x, gamma.read(), beta.read(), epsilon);
+    if (!isTraining()) {
+      const [mean, variance] = [movingMean.read(), movingVariance.read()];
+      return then(batchNormInference(x, gamma.read(), beta.read(), mean, variance, epsilon, fused));
+    }
+    const { y, mean, variance } = batchNormTraining(x, gamma.read(), beta.read(), epsilon, fused);
     noGrad(() => {
       movingMean.assign(add(mul(movingMean.read(), momentum), mul(mean, 1 - momentum)));
       movingVariance.assign(add(mul(movingVariance.read(), momentum), mul(variance, 1 - momentum)));
     });
-    return y;
+    return then(y);
   };
 }
 

@@ -20,7 +20,7 @@ import {
 } from "../tensor/index.ts";
 import { add, mul, mulUnlessZero, neg } from "./elementwise.ts";
 import { concat, gather, reshape } from "./movement.ts";
-import { logSoftmax } from "./normalise.ts";
+import { logSoftmax } from "./normalization.ts";
 import { record } from "./record.ts";
 import { mean, sum } from "./reduce.ts";
 import { type Reduction, readReduction, reduced } from "./reduction.ts";

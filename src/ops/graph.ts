@@ -1,4 +1,4 @@
-import type { Kernels, Numbers } from "../kernels/index.ts";
+import type { Activation, Kernels, Numbers } from "../kernels/index.ts";
 import type { Attributes, Shape, Tensor } from "../tensor/index.ts";
 import type { ExactPadding } from "./windows.ts";
 
@@ -41,6 +41,7 @@ type Plain =
 type Reduce = { readonly axis: readonly number[]; readonly keepDims: boolean };
 type AlongAxis = { readonly axis: number };
 type Epsilon = { readonly epsilon: number };
+type BatchNorm = Epsilon & { readonly activation: Activation; readonly gamma: boolean; readonly beta: boolean };
 type Lengths = readonly [height: number, width: number];
 type Pooling = { readonly size: Lengths; readonly strides: Lengths; readonly padding: ExactPadding };
 type Convolution = { readonly strides: Lengths; readonly dilations: Lengths; readonly padding: ExactPadding };
@@ -52,10 +53,10 @@ type Convolution = { readonly strides: Lengths; readonly dilations: Lengths; rea
  */
 export type OpAttributes = Readonly<Record<Plain, Readonly<Record<string, never>>>> & {
   readonly avgPool2d: Pooling;
-  /** Inputs [x, mean, variance]: gamma and beta are a `mul` and an `add` that follow. */
-  readonly batchNormInference: Epsilon;
-  /** Input [x]. `output`: which of the three results of the function this is. */
-  readonly batchNormTraining: Epsilon & { readonly output: "y" | "mean" | "variance" };
+  /** Inputs [x, mean, variance], then gamma and beta, as far as the attributes say that they are there. */
+  readonly batchNormInference: BatchNorm;
+  /** Inputs [x], then gamma and beta, as far as they are there. `output`: which of the three results of the function this is. */
+  readonly batchNormTraining: BatchNorm & { readonly output: "y" | "mean" | "variance" };
   readonly broadcastTo: { readonly shape: Shape };
   readonly clip: { readonly low: number; readonly high: number };
   readonly concat: AlongAxis;

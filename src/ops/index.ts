@@ -1,4 +1,5 @@
 export * from "./activations.ts";
+export { type BatchNormOptions, type BatchNormResult, batchNormInference, batchNormTraining } from "./batch-norm.ts";
 export { equal, greater, greaterEqual, less, lessEqual, notEqual } from "./comparisons.ts";
 export { type Conv1dOptions, conv1d } from "./conv1d.ts";
 export { type Conv2dOptions, conv2d, depthwiseConv2d } from "./conv2d.ts";
@@ -50,7 +51,7 @@ export {
   take,
   transpose,
 } from "./movement.ts";
-export { type BatchNormResult, batchNormInference, batchNormTraining, layerNorm, logSoftmax, softmax } from "./normalise.ts";
+export { layerNorm, logSoftmax, softmax } from "./normalization.ts";
 export { avgPool1d, maxPool1d, type Pool1dOptions } from "./pool1d.ts";
 export { avgPool2d, globalAvgPool2d, maxPool2d, type Pool2dOptions } from "./pool2d.ts";
 export { type Axis, argMax, argMin, flatten, max, mean, min, type ReduceOptions, sum } from "./reduce.ts";

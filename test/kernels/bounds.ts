@@ -12,7 +12,7 @@ const ULP = Number.MIN_VALUE;
 const POLYNOMIAL = 2 ** -29;
 /** Sums in another order, in double precision. */
 const ORDER = 2 ** -44;
-/** A product that is rounded to float32 before it is added. */
+/** Products that are rounded to float32 before they are added. */
 const PRODUCT = 2 ** -20;
 /** Sums of products in float32. products.test.ts and winograd.test.ts state how much each output may differ. */
 const PRODUCTS = 2 ** -12;
@@ -25,6 +25,9 @@ const bounds: { readonly [K in keyof Kernels]?: Bound } = {
   adam: always(ORDER),
   avgPoolGrad: always(2 ** -19),
   axpy: exactOnWhole(PRODUCT),
+  batchNorm: always(PRODUCT),
+  batchNormGrad: always(PRODUCT),
+  batchNormSums: always(PRODUCT),
   columnMoments: always(ORDER),
   conv2d: exactOnWhole(PRODUCTS),
   conv2dInputGrad: exactOnWhole(PRODUCTS),
@@ -47,9 +50,8 @@ const bounds: { readonly [K in keyof Kernels]?: Bound } = {
   sgdMomentum: exactOnWhole(ORDER),
   softmax: always(ULP),
   softmaxGrad: exactOnWhole(ORDER),
-  standardiseColumnsGrad: always(ORDER),
-  standardiseRows: always(ORDER),
-  standardiseRowsGrad: always(ORDER),
+  standardizeRows: always(ORDER),
+  standardizeRowsGrad: always(ORDER),
   sum: exactOnWhole(ORDER),
   sumGrad: exactOnWhole(PRODUCT),
   sumOfSquares: exactOnWhole(ORDER),

@@ -1,4 +1,4 @@
-import type { Numbers } from "../../src/kernels/index.ts";
+import { columnScales, type Numbers } from "../../src/kernels/index.ts";
 import { Generator } from "../../src/tensor/index.ts";
 import type { Case } from "./sum-cases.ts";
 
@@ -176,7 +176,7 @@ const standardizeRows =
     const { mean, variance } = moments(x, rows, (i) => Math.floor(i / columns));
     return {
       length: x.length,
-      write: (t, y) => t.standardiseRows(columns, x, EPSILON, y, new Float64Array(rows)),
+      write: (t, y) => t.standardizeRows(columns, x, EPSILON, y, new Float64Array(rows)),
       overwrites: true,
       terms: (add) =>
         eachElement(rows, columns, (at, r) => {
@@ -187,33 +187,47 @@ const standardizeRows =
     };
   };
 
-/** The gradient of standardized rows, or of columns: dy, less its mean and y·mean(dy·y), by a rate. */
-const standardizeGrad =
-  (rows: number, columns: number, along: "rows" | "columns"): Case =>
+/** The gradient of standardized rows: dy, less its mean and y·mean(dy·y), by a rate. */
+const standardizeRowsGrad =
+  (rows: number, columns: number): Case =>
   (draw) => {
     const [y, dy] = [draw(rows * columns), draw(rows * columns)];
-    const inRows = along === "rows";
-    const [groups, count] = inRows ? [rows, columns] : [columns, rows];
-    const group = (i: number): number => (inRows ? Math.floor(i / columns) : i % columns);
-    const variance = Float64Array.from({ length: groups }, (_, i) => 0.5 + i);
-    const rates = variance.map((v) => 1 / Math.sqrt(v + EPSILON));
+    const rates = Float64Array.from({ length: rows }, (_, r) => 1 / Math.sqrt(0.5 + r + EPSILON));
     return {
       length: y.length,
-      write: (t, dx) =>
-        inRows
-          ? t.standardiseRowsGrad(columns, y, rates, dy, dx, true)
-          : t.standardiseColumnsGrad(columns, y, variance, EPSILON, dy, dx, true),
+      write: (t, dx) => t.standardizeRowsGrad(columns, y, rates, dy, dx, true),
       terms: (add) => {
-        const [means, dots] = [new Float64Array(groups), new Float64Array(groups)];
-        for (let i = 0; i < y.length; i++) {
-          means[group(i)]! += dy[i]! / count;
-          dots[group(i)]! += (dy[i]! * y[i]!) / count;
-        }
-        for (let i = 0; i < y.length; i++) {
-          const rate = rates[group(i)]!;
-          for (const term of [dy[i]!, -means[group(i)]!, -y[i]! * dots[group(i)]!]) add(i, rate * term);
-        }
+        const [means, dots] = [new Float64Array(rows), new Float64Array(rows)];
+        eachElement(rows, columns, (at, r) => {
+          means[r]! += dy[at]! / columns;
+          dots[r]! += (dy[at]! * y[at]!) / columns;
+        });
+        eachElement(rows, columns, (at, r) => {
+          for (const term of [dy[at]!, -means[r]!, -y[at]! * dots[r]!]) add(at, rates[r]! * term);
+        });
       },
+    };
+  };
+
+/** The gradients of gamma and beta of batch normalization. */
+const batchNormSums =
+  (rows: number, columns: number): Case =>
+  (draw) => {
+    const [x, dy, sums] = [draw(rows * columns), draw(rows * columns), new Float64Array(2 * columns)];
+    const { mean, variance } = moments(x, columns, (i) => i % columns);
+    const scales = columnScales(mean, variance, EPSILON, undefined, undefined);
+    return {
+      length: sums.length,
+      write: (t, out) => {
+        t.batchNormSums(columns, 0, x, scales, dy, sums);
+        out.set(sums);
+      },
+      overwrites: true,
+      terms: (add) =>
+        eachElement(rows, columns, (at, _r, j) => {
+          add(j, dy[at]!);
+          add(columns + j, dy[at]! * (x[at]! - mean[j]!) * scales[columns + j]!);
+        }),
     };
   };
 
@@ -236,9 +250,9 @@ export const rowCases: Readonly<Record<string, Case>> = Object.fromEntries(
       "cross entropy with smoothing": crossEntropy(rows, columns, 0.3),
       "cross entropy's gradient": crossEntropyGrad(rows, columns, 0.3),
       "standardized rows": standardizeRows(rows, columns),
-      "gradient of standardized rows": standardizeGrad(rows, columns, "rows"),
+      "gradient of standardized rows": standardizeRowsGrad(rows, columns),
       "moments of columns": columnMoments(columns, rows),
-      "gradient of standardized columns": standardizeGrad(columns, rows, "columns"),
+      "gradients of gamma and beta": batchNormSums(columns, rows),
     };
     return Object.entries(named).map(([name, make]) => [`${name}, ${rows}×${columns},`, make]);
   }),

@@ -371,6 +371,11 @@ const failures: Readonly<Record<string, readonly Failure[]>> = {
   batchNormTraining: [
     [() => ops.batchNormTraining(z(4, 3), z(2), z(3)), ShapeError, "gamma [2] must be [3], the last axis of x [4, 3]"],
     [() => ops.batchNormTraining(z(), z(1), z(1)), ShapeError, "x [] needs a last axis that is not empty"],
+    [
+      () => ops.batchNormTraining(z(4, 3), z(3), z(3), 0.1, { activation: "gelu" as "silu" }),
+      ValueError,
+      'activation must be "none", "relu", "relu6", "hardSwish" or "silu", got "gelu"',
+    ],
   ],
   batchNormInference: [
     [

@@ -4,7 +4,13 @@ import { show, type Tensor, tensor } from "../../src/tensor/index.ts";
 type Op = keyof ops.OpAttributes;
 type WithoutAttributes = { [K in Op]: ops.OpAttributes[K] extends Readonly<Record<string, never>> ? K : never }[Op];
 type Calls = {
-  readonly [K in Exclude<Op, WithoutAttributes>]: (attributes: ops.OpAttributes[K], x: Tensor, y: Tensor, z: Tensor) => Tensor;
+  readonly [K in Exclude<Op, WithoutAttributes>]: (
+    attributes: ops.OpAttributes[K],
+    x: Tensor,
+    y: Tensor,
+    z: Tensor,
+    ...more: Tensor[]
+  ) => Tensor;
 };
 
 /**
@@ -13,9 +19,10 @@ type Calls = {
  */
 export const calls: Calls = {
   avgPool2d: ({ size, ...options }, x) => ops.avgPool2d(x, size, options),
-  batchNormInference: ({ epsilon }, x, mean, variance) =>
-    ops.batchNormInference(x, undefined, undefined, mean, variance, epsilon),
-  batchNormTraining: ({ epsilon, output }, x) => ops.batchNormTraining(x, undefined, undefined, epsilon)[output],
+  batchNormInference: ({ epsilon, activation, ...there }, x, mean, variance, ...vectors) =>
+    ops.batchNormInference(x, ...placed(there, vectors), mean, variance, epsilon, { activation }),
+  batchNormTraining: ({ epsilon, activation, output, ...there }, x, ...vectors) =>
+    ops.batchNormTraining(x, ...placed(there, vectors), epsilon, { activation })[output],
   broadcastTo: ({ shape }, x) => ops.broadcastTo(x, shape),
   clip: ({ low, high }, x) => ops.clip(x, low, high),
   concat: ({ axis }, ...xs) => ops.concat(xs, axis),
@@ -49,6 +56,13 @@ export const calls: Calls = {
   topK: ({ k, axis }, x) => ops.topK(x, k, axis).values,
   transpose: ({ order }, x) => ops.transpose(x, order),
 };
+
+type Vectors = readonly [gamma: Tensor | undefined, beta: Tensor | undefined];
+/** gamma and beta, of which the attributes say whether they are there. */
+const placed = ({ gamma, beta }: { readonly gamma: boolean; readonly beta: boolean }, given: readonly Tensor[]): Vectors => [
+  gamma ? given[0] : undefined,
+  beta ? given.at(-1) : undefined,
+];
 
 const optional = (bias: Tensor | undefined): { readonly bias?: Tensor } => (bias === undefined ? {} : { bias });
 

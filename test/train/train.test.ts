@@ -14,7 +14,7 @@ const digits = (count: number, seed: number): Dataset => syntheticDigits(count, 
 const few = digits(50, 1);
 
 const toy = (vars: VariableCreator): Layer => toyNetwork(vars, { inputShape: [12, 12, 1] });
-/** Batch normalisation and dropout: everything that training may remember or draw. */
+/** Batch normalization and dropout: everything that training may remember or draw. */
 const full = (vars: VariableCreator): Layer =>
   sequential(
     conv2d(scope(vars, "conv"), 1, 4, 3),

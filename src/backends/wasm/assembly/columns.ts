@@ -1,4 +1,4 @@
-// Kernels over the columns of x [rows, columns]: sums, mean and variance, normalization.
+// Kernels over the columns of x [rows, columns]: sums, mean and variance.
 //
 // Rows are read as they lie in memory, some rows at a time, and added to one total for each column:
 //
@@ -9,9 +9,12 @@
 // - Vectors: two float64 numbers; four columns at a time.
 // - Parts: ranges of rows, each with its own totals, at most 16 parts; the totals are added in the order of the parts.
 // - Work memory: columns are taken in blocks of at most 4,096, so it is at most 1.2 MB for any number of columns. Layout, in rows of
-//   `stride` bytes: three rows of constants (rate, mean, slope), then two rows of totals for each part.
+//   `stride` bytes: a row of origins, then two rows of totals for each part.
+// - Mean and variance take one pass. It adds the distances from the column's first number, and their squares. The first number is at most
+//   √rows standard deviations from the mean, so the difference of the two sums loses at most log₂(rows) of 53 bits. Equal numbers have the
+//   exact variance 0.
 
-import { read, write } from "./pairs";
+import { read } from "./pairs";
 import { ARGUMENTS, cut, partsFor, reserveShared, run, runWith } from "./threads";
 
 /** A part of a sum has at least this number of elements, because it costs a row of totals. */
@@ -25,61 +28,57 @@ const BLOCK: i32 = 1 << 12;
 /** Columns in a block. */
 const MOST_COLUMNS: i32 = 1 << 12;
 
-// What a sum adds: x; (x − mean)²; dy, and dy·y in a second row of totals.
+// What a sum adds: x; the distances of x from an origin, and their squares in a second row of totals.
 class Sum {}
-class SquaredDistances {}
-class SumAndProducts {}
+class Distances {}
 // The number of pairs of columns that one pass sums.
 class One {}
 class Two {}
 
-/** totals [columns] (f64) += Σ over rows; a, b: rows of `columns` numbers that lie `row` bytes apart; means [columns] (f64). */
-function addColumns<T>(rows: i32, columns: i32, row: usize, a: usize, b: usize, means: usize, totals: usize): void {
+/** totals [columns] (f64) += Σ over rows; x: rows of `columns` numbers that lie `row` bytes apart; origins [columns] (f64). */
+function addColumns<T>(rows: i32, columns: i32, row: usize, x: usize, origins: usize, totals: usize): void {
   const most = max(1, BLOCK / columns);
   for (let r = 0; r < rows; r += most) {
     const count = min(most, rows - r);
     const at = <usize>r * row;
     let j = 0;
-    for (; j + 4 <= columns; j += 4) addPairs<T, Two>(count, columns, row, a + at, b + at, means, totals, j);
-    for (; j < columns; j += 2) addPairs<T, One>(count, columns, row, a + at, b + at, means, totals, j);
+    for (; j + 4 <= columns; j += 4) addPairs<T, Two>(count, columns, row, x + at, origins, totals, j);
+    for (; j < columns; j += 2) addPairs<T, One>(count, columns, row, x + at, origins, totals, j);
   }
 }
 
 /** The same for one or two pairs of columns from j on. The sums stay in registers while the loop runs down the rows. */
 // @ts-ignore: decorator
 @inline
-function addPairs<T, Pairs>(
-  rows: i32, columns: i32, row: usize, a: usize, b: usize, means: usize, totals: usize, j: i32,
-): void {
-  let p = a + 4 * <usize>j, q = b + 4 * <usize>j;
-  const m = means + 8 * <usize>j, to = totals + 8 * <usize>j;
-  const two = idof<Pairs>() == idof<Two>();
-  const products = idof<T>() == idof<SumAndProducts>();
+function addPairs<T, Pairs>(rows: i32, columns: i32, row: usize, x: usize, origins: usize, totals: usize, j: i32): void {
+  let p = x + 4 * <usize>j;
+  const to = totals + 8 * <usize>j;
+  const two = idof<Pairs>() == idof<Two>(), distances = idof<T>() == idof<Distances>();
   let s0 = f64x2.splat(0), s1 = f64x2.splat(0), t0 = f64x2.splat(0), t1 = f64x2.splat(0);
   let m0 = f64x2.splat(0), m1 = f64x2.splat(0);
-  if (idof<T>() == idof<SquaredDistances>()) {
-    m0 = v128.load(m);
-    if (two) m1 = v128.load(m, 16);
+  if (distances) {
+    m0 = v128.load(origins + 8 * <usize>j);
+    if (two) m1 = v128.load(origins + 8 * <usize>j, 16);
   }
-  for (let i = 0; i < rows; i++, p += row, q += row) {
-    const x0 = read(p), x1 = two ? read(p + 8) : x0;
-    if (idof<T>() == idof<SquaredDistances>()) {
-      const d0 = f64x2.sub(x0, m0), d1 = f64x2.sub(x1, m1);
-      s0 = f64x2.add(s0, f64x2.mul(d0, d0));
-      if (two) s1 = f64x2.add(s1, f64x2.mul(d1, d1));
-    } else {
-      s0 = f64x2.add(s0, x0);
-      if (two) s1 = f64x2.add(s1, x1);
+  for (let i = 0; i < rows; i++, p += row) {
+    let x0 = read(p), x1 = two ? read(p + 8) : x0;
+    if (distances) {
+      x0 = f64x2.sub(x0, m0);
+      t0 = f64x2.add(t0, f64x2.mul(x0, x0));
     }
-    if (products) {
-      t0 = f64x2.add(t0, f64x2.mul(x0, read(q)));
-      if (two) t1 = f64x2.add(t1, f64x2.mul(x1, read(q + 8)));
+    s0 = f64x2.add(s0, x0);
+    if (two) {
+      if (distances) {
+        x1 = f64x2.sub(x1, m1);
+        t1 = f64x2.add(t1, f64x2.mul(x1, x1));
+      }
+      s1 = f64x2.add(s1, x1);
     }
   }
   // If the number of columns is odd, the last pair writes one number past the totals: rows of totals lie two numbers apart.
   v128.store(to, f64x2.add(v128.load(to), s0));
   if (two) v128.store(to, f64x2.add(v128.load(to, 16), s1), 16);
-  if (products) {
+  if (distances) {
     const behind = to + 8 * <usize>(columns + 2);
     v128.store(behind, f64x2.add(v128.load(behind), t0));
     if (two) v128.store(behind, f64x2.add(v128.load(behind, 16), t1), 16);
@@ -87,16 +86,16 @@ function addPairs<T, Pairs>(
 }
 
 /** The number of elements, at most 2³¹ − 1. */
-function numbersOf(rows: i32, columns: i32): i32 {
+export function numbersOf(rows: i32, columns: i32): i32 {
   return <i32>min<i64>(i32.MAX_VALUE, <i64>rows * columns);
 }
 
 /** The number of parts of a sum. */
-function sumParts(rows: i32, columns: i32): i32 {
+export function sumParts(rows: i32, columns: i32): i32 {
   return min(max(1, rows), partsFor(numbersOf(rows, columns), SUM_PART, MOST_SUM_PARTS));
 }
 
-/** Bytes from one row of constants or totals (f64) to the next. */
+/** Bytes from one row of origins or totals (f64) to the next. */
 // @ts-ignore: decorator
 @inline
 function stride(columns: i32): usize {
@@ -106,7 +105,7 @@ function stride(columns: i32): usize {
 /** Asks for the work memory of a block of columns, at most 1.2 MB. */
 function reserveBlock(rows: i32, columns: i32): usize {
   const most = min(columns, MOST_COLUMNS);
-  return reserveShared(<f64>(stride(most) * (3 + 2 * sumParts(rows, most))));
+  return reserveShared(<f64>(stride(most) * (1 + 2 * sumParts(rows, most))));
 }
 
 /** The arguments of the parts: `columns` columns of rows that lie `row` bytes apart. For `sumMiddle`, rows is outer and row is n. */
@@ -115,8 +114,7 @@ class Arguments {
   rows: i32;
   columns: i32;
   row: usize;
-  a: usize;
-  b: usize;
+  x: usize;
   work: usize;
   y: usize;
   accumulate: bool;
@@ -124,33 +122,38 @@ class Arguments {
 }
 const args = changetype<Arguments>(ARGUMENTS);
 
-/** Sums T over all rows of `columns` columns that begin at a and b. Returns the address of the totals, those of the first part. */
-function sumBlock<T>(rows: i32, columns: i32, row: usize, a: usize, b: usize, work: usize): usize {
+/**
+ * Sums T over all rows of `columns` columns that begin at x. `work` begins with their origins. Returns the address of the totals, those of the
+ * first part.
+ */
+function sumBlock<T>(rows: i32, columns: i32, row: usize, x: usize, work: usize): usize {
   args.rows = rows;
   args.columns = columns;
   args.row = row;
-  args.a = a;
-  args.b = b;
+  args.x = x;
   args.work = work;
-  const totals = work + 3 * stride(columns), parts = sumParts(rows, columns);
+  const totals = work + stride(columns), parts = sumParts(rows, columns);
   memory.fill(totals, 0, 2 * stride(columns) * parts);
   run((part: i32, parts: i32, _work: usize): void => sumsPart<T>(part, parts), parts, 0, 0);
-  const numbers = 2 * (columns + 2);
-  for (let part = 1; part < parts; part++) {
-    for (let j = 0; j < numbers; j += 2) {
-      const to = totals + 8 * <usize>j;
-      v128.store(to, f64x2.add(v128.load(to), v128.load(to + 8 * <usize>(part * numbers))));
-    }
-  }
+  addParts(totals, 2 * (columns + 2), parts);
   return totals;
 }
 
 /** The totals of some rows. */
 function sumsPart<T>(part: i32, parts: i32): void {
   const columns = args.columns, first = cut(args.rows, part, parts, 1), end = cut(args.rows, part + 1, parts, 1);
-  const row = args.row, at = <usize>first * row;
-  const means = args.work, totals = means + (3 + 2 * part) * stride(columns);
-  addColumns<T>(end - first, columns, row, args.a + at, args.b + at, means, totals);
+  const row = args.row, totals = args.work + (1 + 2 * part) * stride(columns);
+  addColumns<T>(end - first, columns, row, args.x + <usize>first * row, args.work, totals);
+}
+
+/** Adds the `numbers` totals (f64) of each part to those of the first part, in the order of the parts. `numbers` is even. */
+export function addParts(totals: usize, numbers: i32, parts: i32): void {
+  for (let part = 1; part < parts; part++) {
+    for (let j = 0; j < numbers; j += 2) {
+      const to = totals + 8 * <usize>j;
+      v128.store(to, f64x2.add(v128.load(to), v128.load(to + 8 * <usize>(part * numbers))));
+    }
+  }
 }
 
 /** to (+)= total, rounded once. */
@@ -165,100 +168,26 @@ export function sumColumns(n: i32, inner: i32, x: usize, y: usize, scale: f64, a
   const work = reserveBlock(n, inner);
   for (let first = 0; first < inner; first += MOST_COLUMNS) {
     const count = min(MOST_COLUMNS, inner - first), at: usize = 4 * <usize>first;
-    const totals = sumBlock<Sum>(n, count, 4 * <usize>inner, x + at, x + at, work);
+    const totals = sumBlock<Sum>(n, count, 4 * <usize>inner, x + at, work);
     for (let j: usize = 0; j < <usize>count; j++) storeTotal(y + at + 4 * j, load<f64>(totals + 8 * j) * scale, accumulate);
   }
 }
 
 /** mean and variance (f64) of each column. */
 export function columnMoments(n: i32, columns: i32, x: usize, mean: usize, variance: usize): void {
-  const rows = n / columns, row: usize = 4 * <usize>columns, work = reserveBlock(rows, columns);
+  const rows = n / columns, work = reserveBlock(rows, columns);
   for (let first = 0; first < columns; first += MOST_COLUMNS) {
     const count = min(MOST_COLUMNS, columns - first), from = x + 4 * <usize>first, at: usize = 8 * <usize>first;
-    const bytes: usize = 8 * <usize>count;
-    let totals = sumBlock<Sum>(rows, count, row, from, from, work);
-    for (let j: usize = 0; j < bytes; j += 8) {
-      const m = load<f64>(totals + j) / rows;
-      store<f64>(work + j, m);
-      store<f64>(mean + at + j, m);
+    for (let j: usize = 0; j < <usize>count; j++) {
+      const origin = <f64>load<f32>(from + 4 * j);
+      store<f64>(work + 8 * j, isFinite(origin) ? origin : 0); // ∞ − ∞ would hide that the mean is infinite
     }
-    totals = sumBlock<SquaredDistances>(rows, count, row, from, from, work);
-    for (let j: usize = 0; j < bytes; j += 8) store<f64>(variance + at + j, load<f64>(totals + j) / rows);
-  }
-}
-
-export function standardiseColumns(
-  n: i32, columns: i32, x: usize, mean: usize, variance: usize, epsilon: f64, y: usize,
-): void {
-  standardise(n / columns, columns, x, 0, mean, variance, epsilon, y, false);
-}
-
-export function standardiseColumnsGrad(
-  n: i32, columns: i32, y: usize, variance: usize, epsilon: f64, dy: usize, dx: usize, accumulate: bool,
-): void {
-  standardise(n / columns, columns, dy, y, 0, variance, epsilon, dx, accumulate);
-}
-
-export function standardiseColumnsLinearGrad(
-  n: i32, columns: i32, variance: usize, epsilon: f64, dy: usize, dx: usize, accumulate: bool,
-): void {
-  standardise(n / columns, columns, dy, 0, 0, variance, epsilon, dx, accumulate);
-}
-
-/**
- * y (+)= (a − mean − b·slope)·rate with rate = 1/√(variance + epsilon). variance and mean: [columns] (f64). If b is not 0, mean is the mean
- * of a, and slope the mean of a·b. If b and mean are 0, nothing is subtracted.
- */
-function standardise(
-  rows: i32, columns: i32, a: usize, b: usize, mean: usize, variance: usize, epsilon: f64, y: usize, accumulate: bool,
-): void {
-  const work = reserveBlock(rows, columns);
-  for (let first = 0; first < columns; first += MOST_COLUMNS) {
-    const at: usize = 4 * <usize>first, sloped = b != 0;
-    standardiseBlock(
-      rows, min(MOST_COLUMNS, columns - first), 4 * <usize>columns, a + at, sloped ? b + at : 0, mean ? mean + 2 * at : 0,
-      variance + 2 * at, epsilon, y + at, accumulate, work,
-    );
-  }
-}
-
-/** The same for `columns` columns of rows that lie `row` bytes apart. */
-function standardiseBlock(
-  rows: i32, columns: i32, row: usize, a: usize, b: usize, mean: usize, variance: usize, epsilon: f64, y: usize, accumulate: bool,
-  work: usize,
-): void {
-  const next = stride(columns);
-  const totals = b != 0 ? sumBlock<SumAndProducts>(rows, columns, row, a, b, work) : 0;
-  for (let j: usize = 0; j < 8 * <usize>columns; j += 8) {
-    const to = work + j;
-    store<f64>(to, 1 / sqrt(load<f64>(variance + j) + epsilon));
-    store<f64>(to + next, totals ? load<f64>(totals + j) / rows : mean ? load<f64>(mean + j) : 0);
-    if (totals) store<f64>(to + 2 * next, load<f64>(totals + next + j) / rows);
-  }
-  args.rows = rows;
-  args.columns = columns;
-  args.row = row;
-  args.a = a;
-  args.b = b;
-  args.work = work;
-  args.y = y;
-  args.accumulate = accumulate;
-  run(standardisePart, min(max(1, rows), partsFor(numbersOf(rows, columns), PART, MOST_PARTS)), 0, 0);
-}
-
-/** Some rows of a block. */
-function standardisePart(part: i32, parts: i32, _work: usize): void {
-  const columns = args.columns, first = cut(args.rows, part, parts, 1), end = cut(args.rows, part + 1, parts, 1);
-  const row = args.row, next = stride(columns), bytes: usize = 4 * <usize>columns;
-  const sloped = args.b != 0, accumulate = args.accumulate;
-  for (let r = first; r < end; r++) {
-    const at = <usize>r * row;
-    let a = args.a + at, b = args.b + at, y = args.y + at;
-    let rate = args.work;
-    for (let left = bytes; <isize>left > 0; left -= 8, a += 8, b += 8, y += 8, rate += 16) {
-      let v = f64x2.sub(read(a), v128.load(rate + next));
-      if (sloped) v = f64x2.sub(v, f64x2.mul(read(b), v128.load(rate + 2 * next)));
-      write(y, f64x2.mul(v, v128.load(rate)), left, accumulate);
+    const totals = sumBlock<Distances>(rows, count, 4 * <usize>columns, from, work);
+    const squares = totals + stride(count);
+    for (let j: usize = 0; j < 8 * <usize>count; j += 8) {
+      const distance = load<f64>(totals + j) / rows;
+      store<f64>(mean + at + j, load<f64>(work + j) + distance);
+      store<f64>(variance + at + j, max<f64>(0, load<f64>(squares + j) / rows - distance * distance));
     }
   }
 }
@@ -279,7 +208,7 @@ export function sumMiddle(outer: i32, n: i32, inner: i32, x: usize, y: usize, sc
   args.rows = outer;
   args.row = <usize>n;
   args.columns = inner;
-  args.a = x;
+  args.x = x;
   args.y = y;
   args.accumulate = accumulate;
   args.scale = scale;
@@ -294,8 +223,8 @@ function sumMiddlePart(part: i32, parts: i32, work: usize): void {
     for (let first = 0; first < inner; first += MOST_COLUMNS) {
       const count = min(MOST_COLUMNS, inner - first), at: usize = 4 * <usize>first;
       memory.fill(work, 0, stride(count));
-      const x = args.a + <usize>o * <usize>n * row + at;
-      addColumns<Sum>(n, count, row, x, x, 0, work);
+      const x = args.x + <usize>o * <usize>n * row + at;
+      addColumns<Sum>(n, count, row, x, 0, work);
       const y = args.y + <usize>o * row + at;
       for (let j: usize = 0; j < <usize>count; j++) storeTotal(y + 4 * j, load<f64>(work + 8 * j) * args.scale, args.accumulate);
     }

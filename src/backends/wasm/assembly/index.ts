@@ -1,5 +1,6 @@
 export { avgPool, avgPoolGrad } from "./avgpool";
-export { columnMoments, standardiseColumns, standardiseColumnsGrad, standardiseColumnsLinearGrad } from "./columns";
+export { batchNorm, batchNormGrad, batchNormSums } from "./batch-norm";
+export { columnMoments } from "./columns";
 export { conv2d } from "./conv";
 export { conv2dInputGrad } from "./conv-input-grad";
 export { conv2dKernelGrad } from "./conv-kernel-grad";
@@ -14,7 +15,7 @@ export { maxPool, maxPoolGrad } from "./pool";
 export { sizesAt } from "./sizes";
 export { sum } from "./reduce";
 export {
-  crossEntropy, crossEntropyGrad, dot, logSoftmax, logSoftmaxGrad, softmax, softmaxGrad, standardiseRows, standardiseRowsGrad, sumOfSquares,
+  crossEntropy, crossEntropyGrad, dot, logSoftmax, logSoftmaxGrad, softmax, softmaxGrad, standardizeRows, standardizeRowsGrad, sumOfSquares,
 } from "./rows";
 export { injectFault, messageAt, nextGeneration, partFailed, serve, setThreads, settle } from "./threads";
 export { computeTilePanels } from "./tile";

@@ -94,8 +94,8 @@ class CrossEntropy {}
 class CrossEntropyGrad {}
 class LongSoftmax {}
 class LongCrossEntropyGrad {}
-class Standardised {}
-class StandardisedGrad {}
+class Standardized {}
+class StandardizedGrad {}
 
 /**
  * y [n] (+)= the formula of T, from the n numbers at a and at b. For Softmax and CrossEntropyGrad, a holds exponentials in float64. p, q, r
@@ -112,7 +112,7 @@ function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64,
     else if (idof<T>() == idof<Shifted>()) v = f64x2.sub(v, ps);
     else if (idof<T>() == idof<LogSoftmaxGrad>()) v = f64x2.sub(read(b), f64x2.mul(exp(v), ps));
     else if (idof<T>() == idof<CrossEntropyGrad>() || idof<T>() == idof<LongCrossEntropyGrad>()) v = f64x2.mul(qs, f64x2.sub(f64x2.div(v, ps), rs));
-    else if (idof<T>() == idof<Standardised>()) v = f64x2.mul(f64x2.sub(v, ps), qs);
+    else if (idof<T>() == idof<Standardized>()) v = f64x2.mul(f64x2.sub(v, ps), qs);
     else v = f64x2.mul(f64x2.sub(f64x2.sub(read(b), ps), f64x2.mul(v, qs)), rs);
     write(y, v, end - y, accumulate);
   }
@@ -196,12 +196,12 @@ export function crossEntropyGrad(
   runRows<CrossEntropyGrad>(n, classes, x, labels, dlosses, dx, accumulate, smoothing);
 }
 
-export function standardiseRows(n: i32, columns: i32, x: usize, epsilon: f64, y: usize, rates: usize): void {
-  runRows<Standardised>(n, columns, x, rates, 0, y, false, epsilon);
+export function standardizeRows(n: i32, columns: i32, x: usize, epsilon: f64, y: usize, rates: usize): void {
+  runRows<Standardized>(n, columns, x, rates, 0, y, false, epsilon);
 }
 
-export function standardiseRowsGrad(n: i32, columns: i32, y: usize, rates: usize, dy: usize, dx: usize, accumulate: bool): void {
-  runRows<StandardisedGrad>(n, columns, y, rates, dy, dx, accumulate);
+export function standardizeRowsGrad(n: i32, columns: i32, y: usize, rates: usize, dy: usize, dx: usize, accumulate: bool): void {
+  runRows<StandardizedGrad>(n, columns, y, rates, dy, dx, accumulate);
 }
 
 /** Computes row r, of n numbers, of kernel T. The compiler keeps the branch of T only. */
@@ -240,15 +240,15 @@ function computeRow<T>(r: i32, n: i32, work: usize): void {
     const chance = f64x2.extract_lane(exp(f64x2.splat(logit - top)), 0) / sum;
     return store<f32>(y + labelled, <f32>(before + dloss * (chance - (number / n + (1 - number)))));
   }
-  if (idof<T>() == idof<Standardised>()) {
+  if (idof<T>() == idof<Standardized>()) {
     const mean = total<Sum>(n, a, a, 0) / n;
     const rate = 1 / sqrt(total<SquaredDistances>(n, a, a, mean) / n + number);
     store<f64>(b + 2 * one, rate);
-    return fill<Standardised>(n, a, a, y, add, mean, rate, 0);
+    return fill<Standardized>(n, a, a, y, add, mean, rate, 0);
   }
-  // StandardisedGrad
+  // StandardizedGrad
   const sum = total<Sum>(n, c + at, c, 0), dot = total<Products>(n, c + at, a, 0);
-  fill<StandardisedGrad>(n, a, c + at, y, add, sum / n, dot / n, load<f64>(b + 2 * one));
+  fill<StandardizedGrad>(n, a, c + at, y, add, sum / n, dot / n, load<f64>(b + 2 * one));
 }
 
 /** The number of pieces into which each row is cut for a sum, so that threads can share a few long rows. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { batchNorm, groupNorm, layerNorm, rmsNorm, sequential } from "../../src/nn/index.ts";
+import { batchNorm, groupNorm, type Layer, layerNorm, rmsNorm, sequential } from "../../src/nn/index.ts";
 import * as ops from "../../src/ops/index.ts";
 import { backward, Generator, ones, randomNormal, step, type Tensor, training, zeros } from "../../src/tensor/index.ts";
 import { DenseVariables, survey, type Variable, type VariableCreator } from "../../src/variables/index.ts";
@@ -29,7 +29,7 @@ describe("batchNorm", () => {
     ]);
   });
 
-  test("in training normalises by the batch's own statistics and scales and shifts by gamma and beta", () => {
+  test("in training normalizes by the batch's own statistics and scales and shifts by gamma and beta", () => {
     const vars = new DenseVariables();
     const layer = batchNorm(vars, 3, { epsilon: 0.01 });
     const { gamma, beta } = named(vars);
@@ -90,6 +90,26 @@ describe("batchNorm", () => {
     expect(gamma!.read().grad).not.toBeNull();
   });
 
+  test.each(Object.entries({ relu: ops.relu, relu6: ops.relu6, hardSwish: ops.hardSwish, silu: ops.silu, tanh: ops.tanh }))(
+    "applies the activation %s, in training and inference",
+    (_, activation) => {
+      const [fused, composed] = [{ activation }, {}].map((options) => {
+        const layer = batchNorm(new DenseVariables(), 3, options);
+        return [training(() => layer(input(1))), layer(input(2))];
+      });
+      for (const [i, y] of composed!.entries()) expect([...fused![i]!.toArray()]).toEqual(close([...activation(y).toArray()]));
+    },
+  );
+
+  test("a fused activation leaves one node in a graph, another activation a node of its own", () => {
+    const opsOf = (activation: Layer): string[] =>
+      ops
+        .trace(batchNorm(new DenseVariables(), 3, { activation }), [input(1)])
+        .graph.nodes.flatMap((node) => (node.kind === "op" ? [node.op] : []));
+    expect(opsOf(ops.silu)).toEqual(["batchNormInference"]);
+    expect(opsOf(ops.tanh)).toEqual(["batchNormInference", "tanh"]);
+  });
+
   test.each([-0.1, 1.1, Number.NaN])("refuses a momentum of %s", (momentum) => {
     expect(thrown(() => batchNorm(new DenseVariables(), 2, { momentum }))).toBe(
       `ValueError: batchNorm: momentum must be a finite number at least 0 and at most 1, got ${momentum}`,
@@ -145,7 +165,7 @@ describe("groupNorm", () => {
     ]);
   });
 
-  test("normalises neighbouring channels of one example over all its positions, as plain loops do, in both modes", () => {
+  test("normalizes neighbouring channels of one example over all its positions, as plain loops do, in both modes", () => {
     for (const groups of [1, 2, 3, 6]) {
       for (const shape of [
         [4, 6],

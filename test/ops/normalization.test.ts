@@ -67,7 +67,7 @@ test("rows do not see each other, and empty tensors stay empty", () => {
   expect(logSoftmax(zeros([3, 0])).shape).toEqual([3, 0]);
 });
 
-test("batch normalisation in training gives mean 0 and variance 1 per channel, and the statistics used", () => {
+test("batch normalization in training gives mean 0 and variance 1 per channel, and the statistics used", () => {
   const x = randomNormal([4, 5, 5, 2], new Generator(1), 3, 2);
   const { y, mean, variance } = batchNormTraining(x, tensor([1, 2]), tensor([0, 10]), 0);
   for (const c of [0, 1]) {
@@ -82,7 +82,7 @@ test("batch normalisation in training gives mean 0 and variance 1 per channel, a
   expect(mean.tracked || variance.tracked).toBe(false);
 });
 
-test("a channel that never changes is normalised to beta, without a division by 0", () => {
+test("a channel that never changes is normalized to beta, without a division by 0", () => {
   const { y } = batchNormTraining(ones([4, 1]), tensor([2]), tensor([7]));
   expect(y.toArray()).toEqual(new Float32Array(4).fill(7));
 });
@@ -92,7 +92,7 @@ test("the variance of numbers far from 0 is not lost to cancellation", () => {
   expect(variance.item()).toBeCloseTo(2 / 3, 6);
 });
 
-test("batch normalisation in inference uses the statistics given, and sends them no gradient", () => {
+test("batch normalization in inference uses the statistics given, and sends them no gradient", () => {
   const [mean, variance] = [variable(tensor([1])), variable(tensor([4]))];
   const x = variable(tensor([[3], [5]]));
   const y = batchNormInference(x, tensor([10]), tensor([1]), mean, variance, 0);
@@ -101,14 +101,14 @@ test("batch normalisation in inference uses the statistics given, and sends them
   expect([dx, dmean, dvariance].map((d) => d!.toArray())).toEqual([[5, 5], [0], [0]].map((d) => Float32Array.from(d)));
 });
 
-test("batch normalisation in inference takes an empty batch, in training that is an error", () => {
+test("batch normalization in inference takes an empty batch, in training that is an error", () => {
   expect(batchNormInference(zeros([0, 2]), ones([2]), zeros([2]), zeros([2]), ones([2])).shape).toEqual([0, 2]);
   expect(() => batchNormTraining(zeros([0, 2]), ones([2]), zeros([2]))).toThrow(
     "batchNormTraining: x [0, 2] is empty: there are no statistics of no numbers",
   );
 });
 
-test("layer normalisation standardises each row", () => {
+test("layer normalization standardizes each row", () => {
   const y = layerNorm(
     tensor([
       [1, 2, 3],

@@ -1,0 +1,119 @@
+import * as curves from "./curves.ts";
+import type { Numbers } from "./memory.ts";
+
+// Batch normalization of x [rows, columns]: each column has statistics of its own. Statistics are in double precision: as float32 a large
+// mean would lose its last digits, and a variance of 10⁶⁰ or of 10⁻⁵⁰ its value.
+//
+//     z = (x − mean)·rate       standardized
+//     u = z·gamma + beta        scaled and shifted
+//     y = activation(u)
+//
+// `scales` [4, columns] holds mean, rate = 1/√(variance + epsilon), gamma and beta: `columnScales` makes it. Gradients compute z and u again,
+// because memory is slower than this arithmetic.
+
+/** The activations that batch normalization applies by itself. Kernels take the position of a name in this list. */
+export const ACTIVATIONS = ["none", "relu", "relu6", "hardSwish", "silu"] as const;
+export type Activation = (typeof ACTIVATIONS)[number];
+
+type Curve = { readonly of: (u: number) => number; readonly grad: (u: number, dy: number) => number };
+const CURVES: readonly Curve[] = [
+  { of: (u) => u, grad: (_u, dy) => dy },
+  { of: curves.relu, grad: curves.reluGrad },
+  { of: curves.relu6, grad: curves.relu6Grad },
+  { of: curves.hardSwish, grad: curves.hardSwishGrad },
+  { of: curves.silu, grad: curves.siluGrad },
+];
+
+/** The rows of `scales`. gamma is 1 and beta 0 if they are left out. */
+export function columnScales(
+  mean: Float64Array,
+  variance: Float64Array,
+  epsilon: number,
+  gamma: Numbers | undefined,
+  beta: Numbers | undefined,
+): Float64Array {
+  const columns = mean.length;
+  const scales = new Float64Array(4 * columns);
+  scales.set(mean);
+  for (let j = 0; j < columns; j++) scales[columns + j] = 1 / Math.sqrt(variance[j]! + epsilon);
+  if (gamma === undefined) scales.fill(1, 2 * columns, 3 * columns);
+  else scales.set(gamma, 2 * columns);
+  if (beta !== undefined) scales.set(beta, 3 * columns);
+  return scales;
+}
+
+/** mean and variance (biased, ÷ rows) of each column of x, in two passes. */
+export function columnMoments(columns: number, x: Numbers, mean: Float64Array, variance: Float64Array): void {
+  const rows = x.length / columns;
+  const totals = new Float64Array(columns);
+  for (let i = 0; i < x.length; i += columns) for (let j = 0; j < columns; j++) totals[j]! += x[i + j]!;
+  const means = totals.map((total) => total / rows);
+  totals.fill(0);
+  for (let i = 0; i < x.length; i += columns) {
+    for (let j = 0; j < columns; j++) {
+      const d = x[i + j]! - means[j]!;
+      totals[j]! += d * d;
+    }
+  }
+  mean.set(means);
+  for (let j = 0; j < columns; j++) variance[j] = totals[j]! / rows;
+}
+
+/** y = activation(u). */
+export function batchNorm(columns: number, activation: number, x: Numbers, scales: Float64Array, y: Numbers): void {
+  const { of } = CURVES[activation]!;
+  for (let i = 0; i < x.length; i += columns) {
+    for (let j = 0; j < columns; j++) {
+      const z = (x[i + j]! - scales[j]!) * scales[columns + j]!;
+      y[i + j] = of(z * scales[2 * columns + j]! + scales[3 * columns + j]!);
+    }
+  }
+}
+
+/** sums [2, columns], from dy, the gradient of y: Σ du, the gradient of beta, and Σ du·z, the gradient of gamma. */
+export function batchNormSums(
+  columns: number,
+  activation: number,
+  x: Numbers,
+  scales: Float64Array,
+  dy: Numbers,
+  sums: Float64Array,
+): void {
+  const { grad } = CURVES[activation]!;
+  sums.fill(0);
+  for (let i = 0; i < x.length; i += columns) {
+    for (let j = 0; j < columns; j++) {
+      const z = (x[i + j]! - scales[j]!) * scales[columns + j]!;
+      const du = grad(z * scales[2 * columns + j]! + scales[3 * columns + j]!, dy[i + j]!);
+      sums[j]! += du;
+      sums[columns + j]! += du * z;
+    }
+  }
+}
+
+/**
+ * dx (+)= rate·gamma·(du − mean(du) − z·mean(du·z)): mean and rate are functions of x, too. `sums`: those of `batchNormSums`.
+ * If `sums` is null, the statistics are constants: dx (+)= rate·gamma·du.
+ */
+export function batchNormGrad(
+  columns: number,
+  activation: number,
+  x: Numbers,
+  scales: Float64Array,
+  sums: Float64Array | null,
+  dy: Numbers,
+  dx: Numbers,
+  accumulate: boolean,
+): void {
+  const { grad } = CURVES[activation]!;
+  const rows = x.length / columns;
+  for (let i = 0; i < x.length; i += columns) {
+    for (let j = 0; j < columns; j++) {
+      const [rate, gamma] = [scales[columns + j]!, scales[2 * columns + j]!];
+      const z = (x[i + j]! - scales[j]!) * rate;
+      const du = grad(z * gamma + scales[3 * columns + j]!, dy[i + j]!);
+      const d = rate * gamma * (sums === null ? du : du - sums[j]! / rows - (z * sums[columns + j]!) / rows);
+      dx[i + j] = accumulate ? dx[i + j]! + d : d;
+    }
+  }
+}
