@@ -12,8 +12,8 @@ export type Measurement = {
   readonly gflops?: number;
 };
 
-/** How long to measure each thing, and how often at least. */
-export type Budget = { readonly seconds: number; readonly least: number };
+/** How long to measure each thing, how often at least, and the clock in milliseconds (`performance.now`). */
+export type Budget = { readonly seconds: number; readonly least: number; readonly clock?: () => number };
 
 let sink = 0;
 
@@ -24,14 +24,15 @@ export const median = (times: readonly number[]): number => times.toSorted((a, b
  * Times `fn`: called `least` times to warm up, then for about `seconds`, at least `least` times; the median is the figure to quote. `fn`
  * returns a number of its result, so that nothing is optimised away.
  */
-export function bench(name: string, fn: () => number, { seconds, least }: Budget, flops = 0): Measurement {
+export function bench(name: string, fn: () => number, budget: Budget, flops = 0): Measurement {
+  const { seconds, least, clock = () => performance.now() } = budget;
   for (let i = 0; i < least; i++) sink += fn();
   const times: number[] = [];
   const end = performance.now() + 1000 * seconds;
   while (times.length < least || performance.now() < end) {
-    const began = performance.now();
+    const began = clock();
     sink += fn();
-    times.push(performance.now() - began);
+    times.push(clock() - began);
   }
   times.sort((a, b) => a - b);
   const result = { name, median: median(times), min: times[0]!, max: times.at(-1)!, runs: times.length };

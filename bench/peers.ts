@@ -1,182 +1,174 @@
-// `npm run bench:peers`: this library beside others on the same tasks, each program a process of its own, in turns. Options: --rounds 3,
-// --seconds 0.3 (a task), --only <regex of tasks>, --peers <names, comma between>, --figure median|min, --write (into docs/benchmarks.md).
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+// `npm run bench:peers`: this library beside others on the same tasks, each program a process of its own, in turns. Options: --tables
+// kernels,networks,memory (all three), --threads 1,2, --rounds 3, --seconds 0.3 (a task), --only <regex of tasks>, --peers <names, comma between>,
+// --figure median|min, --write (into docs/benchmarks.md). By one thread CPU time is measured, by two the wall time. The programs must
+// agree on the logits and the losses of real networks.
+import { readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { table } from "../src/variables/index.ts";
-import { type Measurement, machine, median } from "./harness.ts";
-import { ROWS } from "./peers/tasks.ts";
+import { machine, median } from "./harness.ts";
+import { aimRows, memoryAims, TIME_AIMS } from "./peers/aims.ts";
+import { type Answer, hasTorch, install, type Line, programs, run } from "./peers/programs.ts";
+import { MEMORY_ROWS, NET_ROWS, SMALL_ROWS } from "./peers/tasks.ts";
 
 const { values } = parseArgs({
   options: {
+    tables: { type: "string", default: "kernels,networks,memory" },
+    threads: { type: "string", default: "1,2" },
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "0.3" },
     only: { type: "string", default: "" },
-    peers: { type: "string", default: "ours,fma,tfjs-wasm,tfjs-autodiff,pytorch,tfjs-cpu,jax" },
+    peers: { type: "string", default: Object.keys(programs).join() },
     figure: { type: "string", default: "median" },
     write: { type: "boolean", default: false },
   },
 });
-const figure = values.figure === "min" ? "min" : "median";
-const here = fileURLToPath(new URL("./peers/", import.meta.url));
+const TOLERANCE = 1e-4;
 
-type Program = {
-  readonly title: string;
-  readonly file: string;
-  readonly threads: readonly number[];
-  readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  /** So slow that it runs in one round only, with few calls, and not the tasks that this pattern names, which take minutes. */
-  readonly slow?: RegExp;
-  /** The only tasks it does otherwise than a program before it. */
-  readonly rows?: RegExp;
-};
-
-/** Debian's PyTorch: OpenBLAS told of AVX-512, large arrays not given back to the system after each call, no thread that spins. */
-const TORCH_ENV = {
-  OPENBLAS_CORETYPE: "SkylakeX",
-  MALLOC_MMAP_THRESHOLD_: "33554432",
-  MALLOC_TRIM_THRESHOLD_: "2000000000",
-  MALLOC_TOP_PAD_: "200000000",
-  OMP_WAIT_POLICY: "PASSIVE",
-};
-const PYTHON = "/usr/bin/python3";
-
-const programs: Readonly<Record<string, Program>> = {
-  ours: { title: "hashgrad", file: "ours.ts", threads: [1, 2] },
-  fma: { title: "hashgrad, FMA", file: "ours.ts", threads: [1, 2], env: { HASHGRAD_FMA: "on" } },
-  "tfjs-wasm": { title: "tfjs WASM", file: "tfjs.ts", threads: [1, 2] },
-  "tfjs-autodiff": {
-    title: "tfjs WASM, autodiff",
-    file: "tfjs.ts",
-    threads: [1, 2],
-    args: ["--backend", "wasm-autodiff"],
-    rows: /^(conv|depthwise).*backward|training/,
-  },
-  pytorch: { title: "PyTorch", file: "pytorch.py", threads: [1, 2], env: TORCH_ENV },
-  "tfjs-cpu": {
-    title: "tfjs CPU",
-    file: "tfjs.ts",
-    threads: [1],
-    args: ["--backend", "cpu"],
-    slow: /1024³|64×64, forward and backward/,
-  },
-  jax: { title: "jax-js", file: "jax.ts", threads: [1], slow: /^$/ },
-};
-
-/** A program with a number of threads: a column of the table. */
-type Column = { readonly program: Program; readonly threads: number };
-
-function install(): void {
-  if (existsSync(join(here, "node_modules"))) return;
-  const { status } = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: here, stdio: "inherit" });
-  if (status !== 0) throw new Error("bench/peers: npm ci failed");
+/** The programs that run, by their keys. */
+function present(): string[] {
+  const names = values.peers.split(",");
+  const unknown = names.find((name) => programs[name] === undefined);
+  if (unknown !== undefined)
+    throw new RangeError(`--peers must name some of ${Object.keys(programs).join(", ")}, got "${unknown}"`);
+  if (hasTorch()) return names;
+  process.stderr.write("no PyTorch here (python3-torch)\n");
+  return names.filter((name) => !name.startsWith("pytorch"));
 }
 
-/** What a program prints for each task, and the version it names. */
-function run({ program, threads }: Column): { found: Measurement[]; version: string } {
-  const { file, args = [], slow, rows = /^/ } = program;
-  const python = file.endsWith(".py");
-  const script = join(here, file);
-  const only = ROWS.filter((row) => new RegExp(values.only).test(row) && rows.test(row) && !slow?.test(row));
-  const pattern = `^(${only.map((row) => row.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})$`;
-  const budget = slow === undefined ? ["--seconds", values.seconds] : ["--seconds", "0.1", "--least", "1"];
-  const options = [...args, "--only", pattern, "--threads", String(threads), ...budget];
-  const { OPENBLAS_L2_SIZE: _, ...inherited } = process.env;
-  const counts = { HASHGRAD_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) }; // PyTorch does not tell OpenBLAS
-  const { stdout, stderr, status } = spawnSync(
-    python ? PYTHON : process.execPath,
-    python ? [script, ...options] : ["--import", "tsx", script, ...options],
-    {
-      encoding: "utf8",
-      timeout: 300_000,
-      env: { ...(python ? inherited : process.env), ...counts, ...program.env },
-    },
-  );
-  if (status !== 0) process.stderr.write(`${program.title}: ended with ${status}\n${stderr.slice(-500)}\n`);
-  const lines = (stdout ?? "").split("\n").filter((line) => line.startsWith("{"));
-  const read = lines.map((line) => JSON.parse(line) as Partial<Measurement> & { error?: string; version?: string });
-  for (const { name, error } of read) if (error !== undefined) process.stderr.write(`${program.title}: ${name}: ${error}\n`);
-  return {
-    found: read.filter((one): one is Measurement => one.median !== undefined),
-    version: read.find(({ version }) => version !== undefined)?.version ?? "",
-  };
+const versions = install();
+const asked = present();
+const only = (rows: readonly string[]): string[] => rows.filter((row) => new RegExp(values.only).test(row));
+
+/** What the first program found for a row: the others must find the same. */
+const agreed = new Map<string, Line>();
+
+/** @throws if a program computes other results, or trains another count of numbers, than the first. */
+function compare(title: string, answer: Line): void {
+  const first = agreed.get(answer.name) ?? answer;
+  agreed.set(answer.name, first);
+  const [got, want] = [answer.results ?? [], first.results ?? []];
+  const size = Math.max(...want.map(Math.abs));
+  const error = Math.max(0, ...got.map((v, i) => Math.abs(v - want[i]!) / size));
+  if (answer.parameters !== first.parameters || got.length !== want.length || !(error <= TOLERANCE)) {
+    const counts = `${answer.parameters} parameters, want ${first.parameters}`;
+    throw new Error(`${title}: ${answer.name}: relative error ${error} of ${got.length} results; ${counts}`);
+  }
+}
+
+/** Figures by program, threads and row; the text says why there is none. */
+type Figures = Map<string, number | string>;
+const key = (program: string, threads: number, row: string): string => [program, threads, row].join("|");
+const loads: number[] = [];
+
+function answersOf(name: string, threads: number, rows: readonly string[], budget: Parameters<typeof run>[3]): readonly Answer[] {
+  const program = programs[name]!;
+  const { answers, version } = run(program, threads, rows, budget);
+  if (version !== "") versions[program.title.replace(/,.*/, "")] = version;
+  for (const one of answers) if (!("error" in one)) compare(program.title, one);
+  loads.push(loadavg()[0]!);
+  const load = loads.at(-1)!.toFixed(1);
+  if (answers.length > 0) process.stderr.write(`${program.title}, ${threads} threads, ${answers.length} tasks; load ${load}\n`);
+  return answers;
+}
+
+const failure = (error: string): string => (/memory/.test(error) ? "no memory" : "failed");
+
+/** Milliseconds: the median of the rounds. */
+function measure(rows: readonly string[], least: number): Figures {
+  const seen = new Map<string, (number | string)[]>();
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const threads of values.threads.split(",").map(Number)) {
+      for (const name of asked.filter((one) => programs[one]!.threads.includes(threads))) {
+        if (programs[name]!.slow !== undefined && round > 0) continue;
+        for (const one of answersOf(name, threads, rows, { seconds: Number(values.seconds), least })) {
+          const found = "error" in one ? failure(one.error) : one[values.figure === "min" ? "min" : "median"];
+          const at = key(name, threads, one.name);
+          seen.set(at, [...(seen.get(at) ?? []), found]);
+        }
+      }
+    }
+  }
+  const middle = (all: readonly (number | string)[]): number | string =>
+    all.find((one) => typeof one === "string") ?? median(all as readonly number[]);
+  return new Map([...seen].map(([at, all]) => [at, middle(all)]));
+}
+
+/** Peak resident memory in MB of processes that do one task a few times. */
+function measureMemory(rows: readonly string[]): Figures {
+  const peaks: Figures = new Map();
+  for (const name of asked.filter((one) => !["fma", "tfjs-autodiff", "tfjs-cpu", "jax"].includes(one))) {
+    for (const row of rows) {
+      for (const one of answersOf(name, 1, [row], { seconds: 0, least: 3 })) {
+        peaks.set(key(name, 1, row), "error" in one ? failure(one.error) : one.peak);
+      }
+    }
+  }
+  return peaks;
 }
 
 const digits = (x: number): string => (x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x >= 0.1 ? x.toFixed(2) : x.toFixed(3));
 
-/** Milliseconds by column and row: the median of the rounds. */
-type Figures = ReadonlyMap<Column, ReadonlyMap<string, number>>;
+type Table = readonly [head: string[], rows: string[][]];
 
-function measure(columns: readonly Column[], versions: Map<string, string>, loads: number[]): Figures {
-  const seen = new Map(columns.map((column) => [column, new Map<string, number[]>()]));
-  for (let round = 0; round < Number(values.rounds); round++) {
-    for (const column of columns) {
-      if (column.program.slow !== undefined && round > 0) continue;
-      const { found, version } = run(column);
-      loads.push(loadavg()[0]!);
-      if (version !== "") versions.set(column.program.title, version);
-      for (const one of found) seen.get(column)!.set(one.name, [...(seen.get(column)!.get(one.name) ?? []), one[figure]]);
-      process.stderr.write(
-        `round ${round + 1}: ${column.program.title}, ${column.threads} threads; load ${loads.at(-1)!.toFixed(1)}\n`,
-      );
-    }
-  }
-  const middles = (rows: Map<string, number[]>): Map<string, number> =>
-    new Map([...rows].map(([name, xs]) => [name, median(xs)]));
-  return new Map([...seen].map(([column, rows]) => [column, middles(rows)]));
-}
-
-/** The table for a number of threads: milliseconds, and in brackets how many times ours. */
-function tableOf(figures: Figures, threads: number): [string[], string[][]] {
-  const columns = [...figures].filter(([column, rows]) => column.threads === threads && rows.size > 0);
-  const ours = columns.find(([{ program }]) => program === programs.ours)?.[1];
-  const rows = ROWS.filter((row) => columns.some(([, found]) => found.has(row)));
-  const cell = (row: string, program: Program, found: ReadonlyMap<string, number>): string => {
-    const [ms, own] = [found.get(row), ours?.get(row)];
-    if (ms === undefined) return "";
-    return program === programs.ours || own === undefined ? digits(ms) : `${digits(ms)} (${digits(ms / own)})`;
+/** Figures, and in brackets how many times ours. */
+function tableOf(figures: Figures, rows: readonly string[], threads: number, unit: string): Table {
+  const figure = (name: string, row: string): number | string | undefined => figures.get(key(name, threads, row));
+  const names = asked.filter((name) => rows.some((row) => figure(name, row) !== undefined));
+  const cell = (row: string, name: string): string => {
+    const [found, own] = [figure(name, row) ?? "", figure("ours", row)];
+    if (typeof found === "string") return found;
+    return name === "ours" || typeof own !== "number" ? digits(found) : `${digits(found)} (${digits(found / own)})`;
   };
-  const head = [`ms, ${threads === 1 ? "one thread" : `${threads} threads`}`, ...columns.map(([{ program }]) => program.title)];
-  return [head, rows.map((row) => [row, ...columns.map(([{ program }, found]) => cell(row, program, found))])];
+  const shown = rows.filter((row) => names.some((name) => figure(name, row) !== undefined));
+  return [
+    [unit, ...names.map((name) => programs[name]!.title)],
+    shown.map((row) => [row, ...names.map((name) => cell(row, name))]),
+  ];
 }
 
-const markdown = ([head, rows]: [string[], string[][]]): string =>
-  [head, head.map(() => "--"), ...rows].map((cells) => `| ${cells.join(" | ")} |`.replace("| -- |", "|--|")).join("\n");
-
-/** Puts text between the two markers of docs/benchmarks.md. */
-function write(text: string): void {
+/** Prints tables, or writes them between two markers of docs/benchmarks.md. */
+function publish(name: string, tables: readonly Table[]): void {
+  const list = Object.entries(versions).map(([library, version]) => `${library} ${version}`);
+  const load = `load average ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`;
+  const what = `${[machine(), list.join(", "), new Date().toISOString().slice(0, 10), load].join("; ")}; in brackets: times hashgrad's.`;
+  for (const [head, rows] of tables) console.log(`${table(head, rows)}\n`);
+  console.log(`${what}\n`);
+  if (!values.write) return;
+  const markdown = ([head, rows]: Table): string =>
+    [head, head.map(() => "--"), ...rows].map((cells) => `| ${cells.join(" | ")} |`.replace("| -- |", "|--|")).join("\n");
   const file = fileURLToPath(new URL("../docs/benchmarks.md", import.meta.url));
-  const [begin, end] = ["<!-- peers:begin -->", "<!-- peers:end -->"];
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
   const before = readFileSync(file, "utf8");
   const [from, to] = [before.indexOf(begin), before.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`docs/benchmarks.md has no ${begin} … ${end}`);
+  const text = [what, ...tables.map(markdown)].join("\n\n");
   writeFileSync(file, `${before.slice(0, from + begin.length)}\n${text}\n${before.slice(to)}`);
 }
 
-install();
-const versions = new Map<string, string>();
-const { dependencies } = JSON.parse(readFileSync(join(here, "package.json"), "utf8")) as { dependencies: Record<string, string> };
-versions.set("tfjs", dependencies["@tensorflow/tfjs-core"]!).set("jax-js", dependencies["@jax-js/jax"]!);
-const asked = values.peers.split(",").flatMap((name) => {
-  const program = programs[name];
-  if (program === undefined) throw new RangeError(`--peers must name some of ${Object.keys(programs).join(", ")}, got "${name}"`);
-  return [program];
-});
-const torch = spawnSync(PYTHON, ["-c", "import torch"]).status === 0;
-const present = asked.filter((program) => torch || program !== programs.pytorch);
-const note = present.length < asked.length ? " No PyTorch here (python3-torch)." : "";
-const columns = [1, 2].flatMap((threads) =>
-  present.filter((program) => program.threads.includes(threads)).map((program) => ({ program, threads })),
-);
-const loads: number[] = [];
-const figures = measure(columns, versions, loads);
-const tables = [1, 2].map((threads) => tableOf(figures, threads)).filter(([head]) => head.length > 1);
-for (const [head, rows] of tables) console.log(`${table(head, rows)}\n`);
-const list = [...versions].map(([name, version]) => `${name} ${version}`).join(", ");
-const what = `${machine()}; ${list}; ${new Date().toISOString().slice(0, 10)}; ${figure} of a run, median of ${values.rounds} rounds; load average ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}; in brackets: times hashgrad's.${note}`;
-console.log(what);
-if (values.write) write(`${what}\n\n${tables.map(markdown).join("\n\n")}`);
+const tables = values.tables.split(",");
+const times: Figures = new Map();
+for (const [name, rows, least] of [
+  ["kernels", only(SMALL_ROWS), 3],
+  ["networks", only(NET_ROWS), 2],
+] as const) {
+  if (!tables.includes(name) || rows.length === 0) continue;
+  const figures = measure(rows, least);
+  for (const [at, found] of figures) times.set(at, found);
+  const both: Table[] = [tableOf(figures, rows, 1, "ms, one thread"), tableOf(figures, rows, 2, "ms, 2 threads")];
+  publish(
+    name,
+    both.filter(([head]) => head.length > 1),
+  );
+}
+const peaks = tables.includes("memory") ? measureMemory(only(MEMORY_ROWS)) : new Map();
+if (peaks.size > 0) publish("memory", [tableOf(peaks, MEMORY_ROWS, 1, "peak memory, MB")]);
+const lookUp =
+  (figures: Figures) =>
+  (name: string, threads: number, row: string): number | undefined => {
+    const found = figures.get(key(name, threads, row));
+    return typeof found === "number" ? found : undefined;
+  };
+const aims = [...aimRows(TIME_AIMS, lookUp(times), digits), ...aimRows(memoryAims(MEMORY_ROWS), lookUp(peaks), digits)];
+if (aims.length > 0) publish("aims", [[["aim", "bound", "one thread", "2 threads"], aims]]);

@@ -19,6 +19,7 @@ import { alloc, type Convolution, inArena, type Numbers } from "../../src/kernel
 import { toyNetwork } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { ProductVariablePool, VariableFactory } from "../../src/smh/index.ts";
+import { netTask } from "./ours-nets.ts";
 import { each, numbers, runTasks, type Task } from "./program.ts";
 import {
   CONV_BOTH,
@@ -26,6 +27,7 @@ import {
   DEPTHWISE,
   INFERENCE,
   LEARNING_RATE,
+  NET_TASKS,
   type Network,
   PRODUCTS,
   type Product,
@@ -145,4 +147,5 @@ runTasks({
   ...each(TRAINING, trainingTask),
   ...each(INFERENCE, inference),
   [SCALARS]: scalars,
+  ...each(NET_TASKS, netTask),
 });

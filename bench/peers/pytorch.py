@@ -2,9 +2,11 @@
 import argparse
 import json
 import re
+import resource
 import time
 
 import torch
+from pytorch_nets import NETS, Compressed, fill, images_of
 from torch.nn.functional import conv2d, cross_entropy, max_pool2d
 
 parser = argparse.ArgumentParser()
@@ -12,6 +14,7 @@ parser.add_argument("--only", default="")
 parser.add_argument("--seconds", type=float, default=0.3)
 parser.add_argument("--least", type=int, default=3)
 parser.add_argument("--threads", type=int, default=1)
+parser.add_argument("--channels-last", action="store_true")
 args = parser.parse_args()
 torch.set_num_threads(args.threads)
 torch.manual_seed(1)
@@ -20,8 +23,16 @@ with open("/proc/self/maps", encoding="utf8") as maps:
 print(json.dumps({"version": f"{torch.__version__}, {blas}"}), flush=True)
 
 
-def measure(name, fn):
-    if not re.search(args.only, name):
+# Milliseconds of all cores' work if one thread is asked for, else of the wall: see program.ts.
+clock = time.process_time if args.threads == 1 else time.perf_counter
+
+
+def wanted(name):
+    return re.search(args.only, name)
+
+
+def measure(name, fn, facts={}):
+    if not wanted(name):
         return
     try:
         for _ in range(args.least):
@@ -29,11 +40,13 @@ def measure(name, fn):
         times = []
         end = time.perf_counter() + args.seconds
         while len(times) < args.least or time.perf_counter() < end:
-            began = time.perf_counter()
+            began = clock()
             fn()
-            times.append(1000 * (time.perf_counter() - began))
+            times.append(1000 * (clock() - began))
         times.sort()
-        print(json.dumps({"name": name, "median": times[len(times) // 2], "min": times[0], "max": times[-1], "runs": len(times)}), flush=True)
+        figures = {"median": times[len(times) // 2], "min": times[0], "max": times[-1], "runs": len(times)}
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MB, of the process so far
+        print(json.dumps({"name": name, **figures, "peak": peak, **facts}), flush=True)
     except RuntimeError as error:
         print(json.dumps({"name": name, "error": str(error)}), flush=True)
 
@@ -53,20 +66,17 @@ product("gemm 512³ a·bᵀ", 512, 512, 512, trans_b=True)
 product("gemm 837×167·167×837", 837, 837, 167)
 product("gemm 100352×25·25×16", 100352, 16, 25)
 
-x = torch.randn(32, 64, 32, 32, requires_grad=True)
-dy = torch.randn(32, 64, 32, 32)
-kernel = torch.randn(64, 64, 3, 3, requires_grad=True)
-channel_kernel = torch.randn(64, 1, 3, 3, requires_grad=True)
+
+def convolution(name, weight, groups=1):
+    x, dy = torch.randn(32, 64, 32, 32, requires_grad=True), torch.randn(32, 64, 32, 32)
+    with torch.no_grad():
+        measure(f"{name}, forward", lambda: conv2d(x, weight, padding=1, groups=groups))
+    gradients = lambda: torch.autograd.grad(conv2d(x, weight, padding=1, groups=groups), (x, weight), dy)
+    measure(f"{name}, forward and backward", gradients)
 
 
-def both(weight, groups):
-    torch.autograd.grad(conv2d(x, weight, padding=1, groups=groups), (x, weight), dy)
-
-
-with torch.no_grad():
-    measure("conv 32×32×32×64, 3×3×64×64, forward", lambda: conv2d(x, kernel, padding=1))
-measure("conv 32×32×32×64, 3×3×64×64, forward and backward", lambda: both(kernel, 1))
-measure("depthwise 32×32×32×64, 3×3, forward and backward", lambda: both(channel_kernel, 64))
+convolution("conv 32×32×32×64, 3×3×64×64", torch.randn(64, 64, 3, 3, requires_grad=True))
+convolution("depthwise 32×32×32×64, 3×3", torch.randn(64, 1, 3, 3, requires_grad=True), groups=64)
 
 
 def network(height, width, channels, d=0, r=0):
@@ -99,21 +109,25 @@ def network(height, width, channels, d=0, r=0):
     return model, parameters
 
 
-def training(name, batch, height, width, channels, d=0, r=0):
-    if not re.search(args.only, name):
-        return
-    model, parameters = network(height, width, channels, d, r)
-    optimizer = torch.optim.Adam(parameters, lr=1e-4)
-    images, labels = torch.randn(batch, channels, height, width), torch.arange(batch) % 10
+def update_of(model, optimizer, images):
+    """Returns a function that does a training step and returns the loss."""
+    labels = torch.arange(len(images)) % 10
 
-    def step():
+    def update():
         optimizer.zero_grad(set_to_none=True)
         loss = cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
         return loss.item()
 
-    measure(name, step)
+    return update
+
+
+def training(name, batch, height, width, channels, d=0, r=0):
+    if not wanted(name):
+        return
+    model, parameters = network(height, width, channels, d, r)
+    measure(name, update_of(model, torch.optim.Adam(parameters, lr=1e-4), torch.randn(batch, channels, height, width)))
 
 
 for batch in (128, 32):
@@ -137,3 +151,29 @@ def scalars():
 
 
 measure("1,000 scalar ops, forward and backward", scalars)
+
+
+def net_task(net, batch, kind):
+    name = f"{net}, {'inference' if kind == 'inference' else kind + 'training step'}, batch {batch}"
+    if not wanted(name):
+        return
+    layout = {"memory_format": torch.channels_last} if args.channels_last else {}
+    model, images = fill(NETS[net][0]()).to(**layout), images_of(net, batch).contiguous(**layout)
+    if kind == "inference":
+        with torch.inference_mode():
+            model.eval()
+            facts = {"parameters": sum(p.numel() for p in model.parameters()), "results": model(images).flatten().tolist()}
+            measure(name, lambda: model(images), facts)
+        return
+    model = Compressed(model, 0.1) if kind == "SMH 0.1, " else model
+    update = update_of(model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9), images)
+    facts = {"parameters": sum(p.numel() for p in model.parameters())}
+    measure(name, update, facts if kind == "SMH 0.1, " else {**facts, "results": [update(), update()]})
+
+
+for net in NETS:
+    for kind in ("", "SMH 0.1, "):
+        for batch in (32, 128):
+            net_task(net, batch, kind)
+    for batch in (1, 64):
+        net_task(net, batch, "inference")

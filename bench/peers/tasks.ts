@@ -56,8 +56,31 @@ export const INFERENCE: Readonly<Record<string, Network>> = {
 
 export const LEARNING_RATE = 1e-4;
 
-/** In the order of the table. */
-export const ROWS: readonly string[] = [
+/** Real networks of ten classes, without dropout and stochastic depth: height, width and channels of their images. */
+export const NETS = {
+  "ResNet-20": [28, 28, 1],
+  "MobileNetV2 ×0.5": [32, 32, 3],
+  "EfficientNet-B0": [64, 64, 3],
+} as const;
+export type Net = keyof typeof NETS;
+
+/** A compressed network takes kernels and matrices from a product pool of a tenth of their numbers. */
+export type NetTask = { readonly net: Net; readonly batch: number; readonly kind: "training" | "SMH 0.1" | "inference" };
+
+/** Training steps are steps of SGD with momentum, on the same images each time. */
+export const NET_TASKS: Readonly<Record<string, NetTask>> = Object.fromEntries(
+  (Object.keys(NETS) as Net[]).flatMap((net) => [
+    ...[32, 128].map((batch) => [`${net}, training step, batch ${batch}`, { net, batch, kind: "training" }]),
+    ...[32, 128].map((batch) => [`${net}, SMH 0.1, training step, batch ${batch}`, { net, batch, kind: "SMH 0.1" }]),
+    ...[1, 64].map((batch) => [`${net}, inference, batch ${batch}`, { net, batch, kind: "inference" }]),
+  ]),
+);
+
+/** The rate is large enough that the loss after one update shows a wrong gradient. */
+export const SGD = { learningRate: 0.01, momentum: 0.9 } as const;
+
+/** Rows of the first table, then of the table of real networks. */
+export const SMALL_ROWS: readonly string[] = [
   ...Object.keys(PRODUCTS),
   CONV_FORWARD,
   CONV_BOTH,
@@ -65,4 +88,14 @@ export const ROWS: readonly string[] = [
   ...Object.keys(TRAINING),
   ...Object.keys(INFERENCE),
   SCALARS,
+];
+export const NET_ROWS: readonly string[] = Object.keys(NET_TASKS);
+export const ROWS: readonly string[] = [...SMALL_ROWS, ...NET_ROWS];
+
+/** Rows whose peak memory is compared, each in a process of its own. */
+export const MEMORY_ROWS: readonly string[] = [
+  "ResNet-20, training step, batch 128",
+  "MobileNetV2 ×0.5, training step, batch 128",
+  "EfficientNet-B0, training step, batch 32",
+  ...NET_ROWS.filter((row) => row.endsWith("inference, batch 64")),
 ];

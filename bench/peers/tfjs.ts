@@ -11,6 +11,7 @@ import {
   DEPTHWISE,
   INFERENCE,
   LEARNING_RATE,
+  NET_TASKS,
   type Network,
   PRODUCTS,
   type Product,
@@ -25,6 +26,7 @@ import {
   depthwiseKernelGradient,
   registerGradientKernels,
 } from "./tfjs-gradients.ts";
+import { netTask } from "./tfjs-nets.ts";
 import { random, ToyNetwork } from "./tfjs-network.ts";
 import { withScriptFiles } from "./tfjs-threads.ts";
 
@@ -117,6 +119,9 @@ const inference =
     tf.dispose([x, ...Object.values(toy.variables)]);
   };
 
+/** Of real networks inference only: the WebAssembly backend lacks kernels for most gradients. */
+const netInference = Object.fromEntries(Object.entries(NET_TASKS).filter(([, { kind }]) => kind === "inference"));
+
 const scalars: Task = (measure) => {
   const start = tf.scalar(1);
   const chain = (x: tf.Tensor): tf.Tensor => {
@@ -135,5 +140,6 @@ runTasks({
   ...each(TRAINING, training),
   ...each(INFERENCE, inference),
   [SCALARS]: scalars,
+  ...each(netInference, netTask),
 });
 process.exit(0); // the backend's threads would wait for ever
