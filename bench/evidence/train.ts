@@ -1,0 +1,117 @@
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { batchCount, type Dataset, lengthOf } from "../../src/data/index.ts";
+import { backend, type Generator, sizesOf, type Tensor, zeros } from "../../src/index.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/io/index.ts";
+import { cosineDecay, type Optimizer, sgd, warmUp } from "../../src/optim/index.ts";
+import { evaluate, type StopSignal, train } from "../../src/train/index.ts";
+import { isOfPool, type Network, type Run } from "./runs.ts";
+
+/** What a training run depends on, besides its data. */
+export type Task = { readonly run: Run; readonly seed: number; readonly epochs: number; readonly images: number };
+
+/** A line of results: an epoch of a run. `accuracy` and `loss` are those of test images, or of validation images in a search for rates. */
+export type Line = {
+  readonly run: string;
+  readonly seed: number;
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly images: number;
+  readonly rate: number;
+  readonly rateFactor: number | null;
+  readonly trainLoss: number;
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly trainedSize: number;
+  readonly denseSize: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly fused: boolean;
+  readonly commit: string;
+};
+
+const BATCH = 64;
+/** Share of the steps in which the rate rises to its peak. It then falls to 0 along a cosine (one cycle). */
+const RISE = 0.2;
+
+function optimizerOf({ vars }: Network, { run, epochs, images }: Task, batchSize: number): Optimizer {
+  const steps = epochs * batchCount(images, batchSize);
+  const rise = Math.floor(RISE * steps);
+  return sgd(vars.parameters(), {
+    learningRate: run.rate,
+    momentum: 0.9,
+    nesterov: true,
+    weightDecay: 5e-4,
+    groups: run.rateFactor === null ? [] : [{ match: isOfPool, rateFactor: run.rateFactor }],
+    schedule: warmUp(rise, cosineDecay({ steps: steps - rise })),
+  });
+}
+
+/** Images [batch, height, width, channels], each moved by up to two pixels along each axis, and every other one mirrored. */
+export function shiftAndFlip<T>(
+  { inputs, targets }: { inputs: Tensor; targets: T },
+  random: Generator,
+): { inputs: Tensor; targets: T } {
+  const [count, height, width, channels] = inputs.shape as [number, number, number, number];
+  const moved = zeros(inputs.shape);
+  const [x, y] = [inputs.data, moved.data];
+  for (let n = 0; n < count; n++) {
+    const [down, right, flip] = [random.below(5) - 2, random.below(5) - 2, random.below(2) === 1];
+    for (let i = Math.max(0, down); i < Math.min(height, height + down); i++) {
+      for (let j = Math.max(0, right); j < Math.min(width, width + right); j++) {
+        const from = ((n * height + i - down) * width + (flip ? width - 1 - (j - right) : j - right)) * channels;
+        const to = ((n * height + i) * width + j) * channels;
+        for (let c = 0; c < channels; c++) y[to + c] = x[from + c]!;
+      }
+    }
+  }
+  return { inputs: moved, targets };
+}
+
+export type TrainOptions = {
+  readonly data: Dataset;
+  /** Images that measure accuracy after each epoch. */
+  readonly held: Dataset;
+  /** The file that a killed run continues from. It is removed after the last epoch. */
+  readonly checkpoint: string;
+  readonly commit: string;
+  readonly onLine: (line: Line) => void;
+  readonly signal?: StopSignal;
+  readonly batchSize?: number;
+};
+
+/**
+ * Trains the task's network, from its checkpoint if there is one, and reports each epoch. A run that is killed at any time and started
+ * again ends with the same weights as an uninterrupted run.
+ */
+export async function trainTask(task: Task, options: TrainOptions): Promise<Network> {
+  const { run, seed, epochs, images } = task;
+  const { data, held, checkpoint, commit, onLine, signal, batchSize = BATCH } = options;
+  if (lengthOf(data) !== images) throw new Error(`the task has ${images} images, the data ${lengthOf(data)}`);
+  const network = run.build(seed);
+  const optimizer = optimizerOf(network, task, batchSize);
+  const state = { ...network, optimizer };
+  const { trainedSize, denseSize } = sizesOf(network.vars);
+  const done = existsSync(checkpoint) ? loadCheckpoint(checkpoint, state) : 0;
+  mkdirSync(dirname(checkpoint), { recursive: true });
+  let cpu = process.cpuUsage();
+  await train({
+    ...{ model: network.model, optimizer, data, seed, epochs, batchSize },
+    firstEpoch: done + 1,
+    transform: shiftAndFlip,
+    ...(signal === undefined ? {} : { signal }),
+    onEpoch: async ({ epoch, loss: trainLoss, seconds }) => {
+      const { user, system } = process.cpuUsage(cpu);
+      const { loss, accuracy } = await evaluate({ model: network.model, data: held });
+      onLine({
+        ...{ run: run.name, seed, epoch, epochs, images, rate: run.rate, rateFactor: run.rateFactor },
+        ...{ trainLoss, loss, accuracy, trainedSize, denseSize, seconds },
+        ...{ cpuSeconds: (user + system) / 1e6, fused: backend().fused, commit },
+      });
+      if (epoch < epochs) saveCheckpoint(checkpoint, state, epoch);
+      else rmSync(checkpoint, { force: true });
+      cpu = process.cpuUsage();
+    },
+  });
+  return network;
+}
