@@ -99,6 +99,6 @@ async function makeRuns(): Promise<void> {
 }
 
 if (values.report) console.log(writeReport());
-else if (values.steps) measureSteps(values.out ?? resultsAt("evidence-steps.jsonl"), commit);
+else if (values.steps) console.log(measureSteps(values.out ?? resultsAt("evidence-steps.jsonl"), commit));
 else if (values.rates) await searchRates();
 else await makeRuns();

@@ -3,10 +3,10 @@ import { dirname } from "node:path";
 import type { Line, Task } from "./train.ts";
 
 /** The lines of a file of results; none if there is no file. */
-export function linesIn(path: string): Line[] {
+export function linesIn<T = Line>(path: string): T[] {
   if (!existsSync(path)) return [];
   const texts = readFileSync(path, "utf8").split("\n");
-  return texts.filter((text) => text !== "").map((text) => JSON.parse(text) as Line);
+  return texts.filter((text) => text !== "").map((text) => JSON.parse(text) as T);
 }
 
 const isOf = (line: Line, { run, seed, epochs, images }: Task): boolean =>
