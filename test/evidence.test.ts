@@ -6,12 +6,13 @@ import { assign, Generator, square, sum, tensor } from "hashgrad";
 import { syntheticDigits } from "hashgrad/data";
 import { compareLeafGradient } from "hashgrad/testing";
 import { afterAll, describe, expect, test } from "vitest";
+import { halved, shiftAndFlip, takeLast } from "../bench/evidence/images.ts";
 import { RandomHashPool } from "../bench/evidence/random-hash-pool.ts";
 import { accuracyTable, pageWithReport } from "../bench/evidence/report.ts";
 import { appendLine, claim, isDone, linesIn } from "../bench/evidence/results.ts";
 import { type Network, RUNS, runOf } from "../bench/evidence/runs.ts";
 import { measureSteps } from "../bench/evidence/steps.ts";
-import { type Line, shiftAndFlip, type Task, trainTask } from "../bench/evidence/train.ts";
+import { type Line, type Task, trainTask } from "../bench/evidence/train.ts";
 import "./fixed-seed.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hashgrad-evidence-"));
@@ -136,6 +137,19 @@ test("shiftAndFlip moves whole images by up to two pixels and mirrors some of th
     seen.add(JSON.stringify(fits[0]));
   }
   expect(seen.size).toBeGreaterThan(20);
+});
+
+test("halved averages 2×2 pixels, and takeLast takes the last images", () => {
+  const inputs = Uint8Array.from([
+    ...[0, 2, 10, 10],
+    ...[2, 4, 10, 14],
+    ...[1, 1, 0, 0],
+    ...[1, 1, 0, 2],
+    ...new Array(16).fill(7),
+  ]);
+  const whole = { inputs, inputShape: [4, 4, 1], labels: Int32Array.from([3, 5]), classes: 10 };
+  expect(halved(whole)).toEqual({ ...whole, inputShape: [2, 2, 1], inputs: Uint8Array.from([2, 11, 1, 1, 7, 7, 7, 7]) });
+  expect(takeLast(whole, 1)).toEqual({ ...whole, labels: Int32Array.from([5]), inputs: inputs.subarray(16) });
 });
 
 test("step times are measured for each network, in turns", () => {

@@ -59,10 +59,5 @@ export function measureSteps(out: string, commit: string, options: StepOptions =
   const { threads, fused } = backend();
   const lines = runs.map((run, i): StepTime => ({ run, batch, milliseconds: least[i]!, rounds, threads, fused, commit }));
   for (const line of lines) appendFileSync(out, `${JSON.stringify(line)}\n`);
-  console.log(
-      ["network", "CPU ms per step"],
-      lines.map(({ run, milliseconds }) => [run, milliseconds.toFixed(1)]),
-    ),
-  );
   return lines;
 }

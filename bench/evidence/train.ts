@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { batchCount, type Dataset, lengthOf } from "../../src/data/index.ts";
-import { backend, type Generator, sizesOf, type Tensor, zeros } from "../../src/index.ts";
+import { backend, sizesOf } from "../../src/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/io/index.ts";
 import { cosineDecay, type Optimizer, sgd, warmUp } from "../../src/optim/index.ts";
 import { evaluate, type StopSignal, train } from "../../src/train/index.ts";
+import { shiftAndFlip } from "./images.ts";
 import { isOfPool, type Network, type Run } from "./runs.ts";
 
 /** What a training run depends on, besides its data. */
@@ -45,27 +46,6 @@ function optimizerOf({ vars }: Network, { run, epochs, images }: Task, batchSize
     groups: run.rateFactor === null ? [] : [{ match: isOfPool, rateFactor: run.rateFactor }],
     schedule: warmUp(rise, cosineDecay({ steps: steps - rise })),
   });
-}
-
-/** Images [batch, height, width, channels], each moved by up to two pixels along each axis, and every other one mirrored. */
-export function shiftAndFlip<T>(
-  { inputs, targets }: { inputs: Tensor; targets: T },
-  random: Generator,
-): { inputs: Tensor; targets: T } {
-  const [count, height, width, channels] = inputs.shape as [number, number, number, number];
-  const moved = zeros(inputs.shape);
-  const [x, y] = [inputs.data, moved.data];
-  for (let n = 0; n < count; n++) {
-    const [down, right, flip] = [random.below(5) - 2, random.below(5) - 2, random.below(2) === 1];
-    for (let i = Math.max(0, down); i < Math.min(height, height + down); i++) {
-      for (let j = Math.max(0, right); j < Math.min(width, width + right); j++) {
-        const from = ((n * height + i - down) * width + (flip ? width - 1 - (j - right) : j - right)) * channels;
-        const to = ((n * height + i) * width + j) * channels;
-        for (let c = 0; c < channels; c++) y[to + c] = x[from + c]!;
-      }
-    }
-  }
-  return { inputs: moved, targets };
 }
 
 export type TrainOptions = {

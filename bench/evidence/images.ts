@@ -1,0 +1,42 @@
+import { type Dataset, lengthOf } from "../../src/data/index.ts";
+import { type Generator, type Tensor, zeros } from "../../src/index.ts";
+
+/** Images [batch, height, width, channels], each moved by up to two pixels along each axis, and every other one mirrored. */
+export function shiftAndFlip<T>(
+  { inputs, targets }: { inputs: Tensor; targets: T },
+  random: Generator,
+): { inputs: Tensor; targets: T } {
+  const [count, height, width, channels] = inputs.shape as [number, number, number, number];
+  const moved = zeros(inputs.shape);
+  const [x, y] = [inputs.data, moved.data];
+  for (let n = 0; n < count; n++) {
+    const [down, right, flip] = [random.below(5) - 2, random.below(5) - 2, random.below(2) === 1];
+    for (let i = Math.max(0, down); i < Math.min(height, height + down); i++) {
+      for (let j = Math.max(0, right); j < Math.min(width, width + right); j++) {
+        const from = ((n * height + i - down) * width + (flip ? width - 1 - (j - right) : j - right)) * channels;
+        const to = ((n * height + i) * width + j) * channels;
+        for (let c = 0; c < channels; c++) y[to + c] = x[from + c]!;
+      }
+    }
+  }
+  return { inputs: moved, targets };
+}
+
+/** The last n examples of a dataset of bytes or numbers. */
+export function takeLast(dataset: Dataset, n: number): Dataset {
+  const { inputs, labels } = dataset;
+  const from = lengthOf(dataset) - n;
+  return { ...dataset, inputs: inputs.subarray((from / labels.length) * inputs.length), labels: labels.subarray(from) };
+}
+
+/** Images of one channel and even sides, each pixel the mean of 2×2. */
+export function halved(dataset: Dataset): Dataset {
+  const [height, width] = dataset.inputShape.map((side) => side / 2) as [number, number];
+  const x = dataset.inputs;
+  const inputs = new Uint8Array(x.length / 4);
+  for (let i = 0; i < inputs.length; i++) {
+    const at = 4 * width * Math.floor(i / width) + 2 * (i % width); // rows are 2·width long, and every other one is left out
+    inputs[i] = (x[at]! + x[at + 1]! + x[at + 2 * width]! + x[at + 2 * width + 1]! + 2) >> 2;
+  }
+  return { ...dataset, inputs, inputShape: [height, width, 1] };
+}
