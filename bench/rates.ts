@@ -7,7 +7,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { buildToy } from "../src/cli/recipe.ts";
+import { buildModel } from "../src/cli/recipe.ts";
 import { batchCount, readMnist, takeFirst } from "../src/data/index.ts";
 import { configure, type Parameter } from "../src/index.ts";
 import { adam, adamW, constant, cosineDecay, type Optimizer, type OptimizerOptions, rmsprop, sgd } from "../src/optim/index.ts";
@@ -83,7 +83,7 @@ const schedule = values.constant ? constant : cosineDecay({ steps: epochs * batc
 
 /** Test accuracy after a run; 0 if training diverged. */
 async function accuracyOf({ optimizer, fraction, rate, factor, seed }: Asked): Promise<number> {
-  const { vars, model } = buildToy(fraction === 1 ? null : "product", fraction, seed, [28, 28, 1], 10);
+  const { vars, model } = buildModel({ model: "toy", pool: fraction === 1 ? null : "product", fraction, seed }, data);
   const groups = factor === null ? [] : [{ match: ({ rateFactor }: Parameter) => rateFactor !== undefined, rateFactor: factor }];
   try {
     const made = optimizers[optimizer]!.make(vars.parameters(), { learningRate: rate, schedule, groups });

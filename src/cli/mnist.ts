@@ -1,21 +1,21 @@
-import { batchCount, type Dataset, lengthOf, readMnist, takeFirst } from "../data/index.ts";
+import { batchCount, lengthOf, readMnist, takeFirst } from "../data/index.ts";
 import { type Evaluation, evaluate, type Progress, train } from "../train/index.ts";
 import { sizesOf, summary } from "../variables/index.ts";
 import type { MnistOptions } from "./options.ts";
 import { count, liveLine, type Output, percent, progressLine, rateOf } from "./progress.ts";
-import { buildToy, type ToyModel, toyOptimizer } from "./recipe.ts";
+import { type BuiltModel, buildModel, buildOptimizer } from "./recipe.ts";
 
-/** Trains the toy network and reports; ends early, with what was reached, when the signal says so. Returns whether it did. */
+/** Trains a model and reports; ends early, with what was reached, when the signal says so. Returns whether it did. */
 export async function mnist(options: MnistOptions, output: Output, signal: AbortSignal): Promise<boolean> {
   const began = performance.now();
   const { train: all, test } = readMnist(options.data ?? undefined);
   const data = options.limit === null ? all : takeFirst(all, options.limit);
-  const toy = buildToy(options.pool, options.fraction, options.seed, imageShape(data), data.classes);
+  const built = buildModel(options, data);
   const steps = options.epochs * batchCount(lengthOf(data), options.batchSize);
-  const optimizer = toyOptimizer(toy.vars, steps, options.learningRate);
+  const optimizer = buildOptimizer(options, built.vars, steps);
   const sizes = {
-    ...sizesOf(toy.vars),
-    coreSize: toy.pool?.coreSize ?? 0,
+    ...sizesOf(built.vars),
+    coreSize: built.pool?.coreSize ?? 0,
     fraction: options.pool === null ? 1 : options.fraction,
   };
 
@@ -23,9 +23,9 @@ export async function mnist(options: MnistOptions, output: Output, signal: Abort
   const live = liveLine(output);
   let latest: Evaluation | null = null;
   if (!options.json)
-    print(`${summary(toy.vars)}\n\n${count(lengthOf(data))} training images, ${count(lengthOf(test))} test images\n`);
+    print(`${summary(built.vars)}\n\n${count(lengthOf(data))} training images, ${count(lengthOf(test))} test images\n`);
   const { epochs, aborted } = await train({
-    model: toy.model,
+    model: built.model,
     optimizer,
     data,
     epochs: options.epochs,
@@ -36,14 +36,14 @@ export async function mnist(options: MnistOptions, output: Output, signal: Abort
       if (!options.json) live.show(() => progressLine(progress, lengthOf(data)));
     },
     onEpoch: async (progress) => {
-      latest = await evaluate({ model: toy.model, data: test });
+      latest = await evaluate({ model: built.model, data: test });
       live.clear();
       print(options.json ? epochJson(progress, latest) : epochLine(progress, latest));
     },
   });
   live.clear();
   if (aborted && !options.json) print(stoppedLine(epochs.at(-1)));
-  const result = aborted || latest === null ? await evaluate({ model: toy.model, data: test }) : latest;
+  const result = aborted || latest === null ? await evaluate({ model: built.model, data: test }) : latest;
   const secondsTotal = (performance.now() - began) / 1000;
   const report = {
     testAccuracy: result.accuracy,
@@ -54,16 +54,13 @@ export async function mnist(options: MnistOptions, output: Output, signal: Abort
     epochs: epochs.length,
     seed: options.seed,
     secondsTotal,
+    model: options.model,
     pool: options.pool,
     batchSize: options.batchSize,
     interrupted: aborted,
   };
-  print(options.json ? JSON.stringify(report) : closing(report, toy));
+  print(options.json ? JSON.stringify(report) : closing(report, built));
   return aborted;
-}
-
-function imageShape({ inputShape: [height = 0, width = 0, channels = 0] }: Dataset): [number, number, number] {
-  return [height, width, channels];
 }
 
 function epochJson(p: Progress, { loss: testLoss, accuracy: testAccuracy }: Evaluation): string {
@@ -98,7 +95,7 @@ type Report = {
   readonly secondsTotal: number;
 };
 
-function closing(r: Report, { pool }: ToyModel): string {
+function closing(r: Report, { pool }: BuiltModel): string {
   const sizes = [
     `dense size     ${count(r.denseSize)} weights`,
     ...(pool === null ? [] : [`core size      ${count(r.coreSize)} numbers in the pool, for ${count(pool.status)} weights`]),

