@@ -62,16 +62,15 @@ const SEARCH: readonly {
   readonly rates: readonly number[];
   readonly factors: readonly (number | null)[];
 }[] = [
-  { run: "product 0.1", rates: [0.1], factors: [10, 20, 5] },
+  { run: "product 0.1", rates: [0.1], factors: [10, 20, 5, 40] },
   { run: "dense", rates: [0.1, 0.05, 0.2], factors: [null] },
-  { run: "hash 0.1", rates: [0.1], factors: [50, 15] },
+  { run: "hash 0.1", rates: [0.1], factors: [20, 60] },
   { run: "MobileNetV3 dense", rates: [0.1, 0.05], factors: [null] },
   { run: "MobileNetV3 product 0.1", rates: [0.1], factors: [10, 5] },
-  { run: "random hashing 1× 0.1", rates: [0.1], factors: [50, 15] },
-  { run: "product 0.1", rates: [0.1], factors: [40] },
-  { run: "hash 0.1", rates: [0.1], factors: [150] },
-  { run: "random hashing 4× 0.1", rates: [0.1], factors: [50, 15] },
+  { run: "random hashing 1× 0.1", rates: [0.1], factors: [20, 60] },
   { run: "product 0.5", rates: [0.1], factors: [10, 5, 20] },
+  { run: "hash 0.1", rates: [0.1], factors: [180] },
+  { run: "random hashing 4× 0.1", rates: [0.1], factors: [20, 60] },
 ];
 
 /** The last images of the training data measure the rates. */

@@ -22,6 +22,17 @@ const IMAGES = 16;
 const data = syntheticDigits(IMAGES, new Generator(1), { height: 8, width: 8 });
 const weightsOf = ({ vars }: Network): number[][] => [...vars.state!().weights.values()].map((w) => [...w.toArray()]);
 
+test("a run that diverges is reported, and not run again", async () => {
+  const run = { ...runOf("dense"), rate: 1e30 };
+  const task: Task = { run, seed: 1, epochs: 3, images: IMAGES };
+  const lines: Line[] = [];
+  const checkpoint = join(folder, "diverges.safetensors");
+  await trainTask(task, { data, held: data, batchSize: 4, commit: "none", checkpoint, onLine: (line) => lines.push(line) });
+  expect(lines).toEqual([expect.objectContaining({ run: "dense", epoch: 3, loss: null, accuracy: 0 })]);
+  expect(isDone(lines, task)).toBe(true);
+  expect(accuracyTable(lines)).toContain("| diverged | not yet run |");
+});
+
 describe.each(["product 0.1", "random hashing 4× 0.1", "MobileNetV3 product 0.25"])("the run %s", (name) => {
   const task: Task = { run: runOf(name), seed: 1, epochs: 2, images: IMAGES };
   /** Trains one batch per epoch. `stop` ends the run in the way that it names, after the first line. */

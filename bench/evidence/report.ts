@@ -21,7 +21,7 @@ export type Finished = {
 
 /** The finished seeds of a run; null if there are none. */
 export function finished(lines: readonly Line[], run: string): Finished | null {
-  const last = lines.filter((line) => line.run === run && line.epoch === line.epochs);
+  const last = lines.filter((line) => line.run === run && line.epoch === line.epochs && line.loss !== null);
   if (last.length === 0) return null;
   const percents = new Map(last.map(({ seed, accuracy }) => [seed, 100 * accuracy]));
   return { ...last[0]!, percents };
@@ -37,6 +37,7 @@ function cell(lines: readonly Line[], run: string, seed: number): string {
   if (done !== undefined) return done.toFixed(2);
   const own = lines.filter((line) => line.run === run && line.seed === seed);
   const last = own.reduce<Line | null>((a, b) => (a === null || b.epoch > a.epoch ? b : a), null);
+  if (last?.loss === null) return "diverged";
   return last === null ? "not yet run" : `epoch ${last.epoch} of ${last.epochs}: ${(100 * last.accuracy).toFixed(2)}`;
 }
 
@@ -69,7 +70,10 @@ export function accuracyTable(lines: readonly Line[]): string {
 export function rateTable(lines: readonly Line[]): string {
   const rows = lines
     .filter(({ epoch, epochs }) => epoch === epochs)
-    .map(({ run, rate, rateFactor, accuracy }) => [run, `${rate}`, `${rateFactor ?? ""}`, (100 * accuracy).toFixed(2)])
+    .map(({ run, rate, rateFactor, loss, accuracy }) => [
+      ...[run, `${rate}`, `${rateFactor ?? ""}`],
+      loss === null ? "diverged" : (100 * accuracy).toFixed(2),
+    ])
     .sort();
   return markdown(["weights", "peak rate", "factor of the pool", "validation accuracy, %"], rows);
 }

@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { batchCount, type Dataset, lengthOf } from "../../src/data/index.ts";
 import { backend, sizesOf } from "../../src/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/io/index.ts";
-import { cosineDecay, type Optimizer, sgd, warmUp } from "../../src/optim/index.ts";
-import { evaluate, type StopSignal, train } from "../../src/train/index.ts";
+import { clipByGlobalNorm, cosineDecay, type Optimizer, sgd, warmUp } from "../../src/optim/index.ts";
+import { evaluate, type StopSignal, TrainingError, train } from "../../src/train/index.ts";
 import { shiftAndFlip } from "./images.ts";
 import { isOfPool, type Network, type Run } from "./runs.ts";
 
@@ -20,8 +20,9 @@ export type Line = {
   readonly images: number;
   readonly rate: number;
   readonly rateFactor: number | null;
-  readonly trainLoss: number;
-  readonly loss: number;
+  /** null if training diverged. */
+  readonly trainLoss: number | null;
+  readonly loss: number | null;
   readonly accuracy: number;
   readonly trainedSize: number;
   readonly denseSize: number;
@@ -34,6 +35,9 @@ export type Line = {
 const BATCH = 64;
 /** Share of the steps in which the rate rises to its peak. It then falls to 0 along a cosine (one cycle). */
 const RISE = 0.2;
+
+/** Norm of all gradients together. The last layer in a pool diverges without this limit at the rates that suit the convolutions. */
+const LARGEST_GRADIENT = 1;
 
 function optimizerOf({ vars }: Network, { run, epochs, images }: Task, batchSize: number): Optimizer {
   const steps = epochs * batchCount(images, batchSize);
@@ -61,7 +65,7 @@ export type TrainOptions = {
 };
 
 /**
- * Trains the task's network, from its checkpoint if there is one, and reports each epoch. A run that is killed at any time and started
+ * Trains the task's network, from its checkpoint if there is one, and reports each epoch; if training diverges, a last epoch without loss. A run that is killed at any time and started
  * again ends with the same weights as an uninterrupted run.
  */
 export async function trainTask(task: Task, options: TrainOptions): Promise<Network> {
@@ -74,8 +78,12 @@ export async function trainTask(task: Task, options: TrainOptions): Promise<Netw
   const { trainedSize, denseSize } = sizesOf(network.vars);
   const done = existsSync(checkpoint) ? loadCheckpoint(checkpoint, state) : 0;
   mkdirSync(dirname(checkpoint), { recursive: true });
+  const settings = { run: run.name, seed, epochs, images, rate: run.rate, rateFactor: run.rateFactor, trainedSize, denseSize };
+  const report = (line: Pick<Line, "epoch" | "trainLoss" | "loss" | "accuracy" | "seconds">, cpuSeconds: number): void =>
+    onLine({ ...settings, ...line, cpuSeconds, fused: backend().fused, commit });
   let cpu = process.cpuUsage();
-  await train({
+  const training = train({
+    beforeUpdate: () => clipByGlobalNorm(optimizer.parameters, LARGEST_GRADIENT),
     ...{ model: network.model, optimizer, data, seed, epochs, batchSize },
     firstEpoch: done + 1,
     transform: shiftAndFlip,
@@ -83,15 +91,18 @@ export async function trainTask(task: Task, options: TrainOptions): Promise<Netw
     onEpoch: async ({ epoch, loss: trainLoss, seconds }) => {
       const { user, system } = process.cpuUsage(cpu);
       const { loss, accuracy } = await evaluate({ model: network.model, data: held });
-      onLine({
-        ...{ run: run.name, seed, epoch, epochs, images, rate: run.rate, rateFactor: run.rateFactor },
-        ...{ trainLoss, loss, accuracy, trainedSize, denseSize, seconds },
-        ...{ cpuSeconds: (user + system) / 1e6, fused: backend().fused, commit },
-      });
+      report({ epoch, trainLoss, loss, accuracy, seconds }, (user + system) / 1e6);
       if (epoch < epochs) saveCheckpoint(checkpoint, state, epoch);
       else rmSync(checkpoint, { force: true });
       cpu = process.cpuUsage();
     },
   });
+  try {
+    await training;
+  } catch (error) {
+    if (!(error instanceof TrainingError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    report({ epoch: epochs, trainLoss: null, loss: null, accuracy: 0, seconds: 0 }, 0);
+  }
   return network;
 }

@@ -1,16 +1,18 @@
 // `npm run docs:pictures` draws the pictures beside this file. A test draws them again and compares.
 // - smh.svg: weights are slices of a product
 // - accuracy.svg: accuracy over size, from bench/results/accuracy.jsonl
+// - evidence.svg: the same for ResNet-20 on Fashion-MNIST, from bench/results/evidence.jsonl
 // - speed.svg: a training step of the toy network in other libraries, from the table of docs/benchmarks.md
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { overSeeds, runsIn } from "../../bench/accuracy-runs.ts";
+import { evidenceLines, finished, meanOf } from "../../bench/evidence/report.ts";
 import { Generator } from "../../src/tensor/index.ts";
 
 const root = new URL("../../", import.meta.url);
 
 // Of Okabe and Ito's palette, which people who see fewer colors can tell apart.
-const [BLUE, ORANGE, GREEN, PURPLE, GREY] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#8a8a8a"];
+const [BLUE, ORANGE, GREEN, PURPLE, RED, GREY] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8a8a8a"];
 
 type Attributes = Readonly<Record<string, string | number>>;
 
@@ -95,46 +97,114 @@ function method(): string {
   ]);
 }
 
+/** Accuracy in % over the seeds, at a count of trained numbers. */
+type Point = { readonly size: number; readonly low: number; readonly mean: number; readonly high: number };
+type Curve = { readonly label: string; readonly color: string; readonly points: readonly Point[] };
+type Chart = {
+  readonly title: string;
+  readonly caption: string;
+  readonly dense: Point | null;
+  readonly curves: readonly Curve[];
+  /** Ticks of the axis of sizes, which is logarithmic. */
+  readonly sizes: readonly number[];
+  /** Ticks of the axis of accuracies. */
+  readonly percents: readonly number[];
+};
+
 /** Test accuracy over the count of trained numbers, mean and range of the seeds. */
-function accuracy(): string {
-  const runs = runsIn(fileURLToPath(new URL("bench/results/accuracy.jsonl", root)));
+function chart({ title, caption, dense, curves, sizes, percents }: Chart): string {
   const [width, height, x0, x1, y0, y1] = [770, 340, 60, 740, 285, 30];
-  const [least, most] = [Math.log(1200), Math.log(40_000)];
+  const [least, most] = [Math.log(0.8 * sizes[0]!), Math.log(1.67 * sizes.at(-1)!)];
+  const [low, high] = [percents[0]! - 0.5, percents.at(-1)!];
   const x = (size: number): number => x0 + ((Math.log(size) - least) / (most - least)) * (x1 - x0);
-  const y = (percent: number): number => y0 + ((percent - 95.5) / 3.5) * (y1 - y0);
-  const fractions = [...new Set(runs.map(({ asked }) => asked))];
-  const dense = overSeeds(runs, "dense", 1)!;
-  const curve = (pool: string, color: string, label: string, at: number, dx: number, dy: number): string[] => {
-    const points = fractions.flatMap((asked) => overSeeds(runs, pool, asked) ?? []).sort((a, b) => a.size - b.size);
-    const path = points.map(({ size, mean }, i) => `${i === 0 ? "M" : "L"}${round(x(size))} ${round(y(mean))}`).join("");
-    const { size, mean } = points[at]!;
-    return [
-      tag("path", { d: path, fill: "none", stroke: color, "stroke-width": 2 }),
-      ...points.map(({ size: own, low, high }) =>
-        line(x(own), y(low), x(own), y(high), { stroke: color, "stroke-width": 6, "stroke-opacity": 0.3 }),
-      ),
-      ...points.map(({ size: own, mean: percent }) => tag("circle", { cx: x(own), cy: y(percent), r: 4, fill: color })),
-      text(x(size) + dx, y(mean) + dy, label, { class: dx < 0 ? "end strong" : "strong" }),
-    ];
-  };
-  return picture(width, height, "Accuracy of the toy network on MNIST over the count of trained numbers", [
-    ...[96, 97, 98, 99].flatMap((percent) => [
+  const y = (percent: number): number => y0 + ((percent - low) / (high - low)) * (y1 - y0);
+  const curve = ({ color, points }: Curve): string[] => [
+    tag("path", {
+      d: points.map(({ size, mean }, i) => `${i === 0 ? "M" : "L"}${round(x(size))} ${round(y(mean))}`).join(""),
+      ...{ fill: "none", stroke: color, "stroke-width": 2 },
+    }),
+    ...points.map((at) =>
+      line(x(at.size), y(at.low), x(at.size), y(at.high), { stroke: color, "stroke-width": 6, "stroke-opacity": 0.3 }),
+    ),
+    ...points.map(({ size, mean }) => tag("circle", { cx: x(size), cy: y(mean), r: 4, fill: color })),
+  ];
+  return picture(width, height, title, [
+    ...percents.flatMap((percent) => [
       line(x0, y(percent), x1, y(percent), { class: "rule", "stroke-opacity": 0.35 }),
       text(x0 - 8, y(percent) + 4, `${percent} %`, { class: "end faint" }),
     ]),
-    ...[1500, 3000, 6000, 12_000, 24_000].flatMap((size) => [
+    ...sizes.flatMap((size) => [
       line(x(size), y0, x(size), y0 + 5, { class: "rule" }),
       text(x(size), y0 + 21, size.toLocaleString("en"), { class: "middle faint" }),
     ]),
     line(x0, y0, x1, y0, { class: "rule" }),
-    line(x0, y(dense.mean), x1, y(dense.mean), { stroke: GREY, "stroke-width": 1.5, "stroke-dasharray": "5 4" }),
-    tag("circle", { cx: x(dense.size), cy: y(dense.mean), r: 5, fill: GREY }),
-    text(x(dense.size), y(dense.mean) - 12, `dense, ${dense.size.toLocaleString("en")}`, { class: "middle strong" }),
-    ...curve("hash", ORANGE, "hash pool", 0, 14, 14),
-    ...curve("product", BLUE, "product pool (SMH)", 2, -8, -12),
-    text(x0, y1 - 14, "test accuracy, mean and range of three seeds"),
+    ...(dense === null
+      ? []
+      : [
+          line(x0, y(dense.mean), x1, y(dense.mean), { stroke: GREY, "stroke-width": 1.5, "stroke-dasharray": "5 4" }),
+          tag("circle", { cx: x(dense.size), cy: y(dense.mean), r: 5, fill: GREY }),
+          text(x(dense.size), y(dense.mean) - 12, `dense, ${dense.size.toLocaleString("en")}`, { class: "middle strong" }),
+        ]),
+    ...curves.flatMap(curve),
+    ...curves.flatMap(({ label, color, points }, i) => [
+      tag("circle", { cx: x1 - 190, cy: y0 - 22 * (curves.length - i), r: 4, fill: color }),
+      text(x1 - 178, y0 - 22 * (curves.length - i) + 4, points.length === 0 ? `${label}: not yet run` : label, {
+        class: "strong",
+      }),
+    ]),
+    text(x0, y1 - 14, caption),
     text((x0 + x1) / 2, y0 + 43, "trained numbers", { class: "middle" }),
   ]);
+}
+
+/** The toy network on MNIST. */
+function accuracy(): string {
+  const runs = runsIn(fileURLToPath(new URL("bench/results/accuracy.jsonl", root)));
+  const fractions = [...new Set(runs.map(({ asked }) => asked))];
+  const points = (pool: string): Point[] =>
+    fractions.flatMap((asked) => overSeeds(runs, pool, asked) ?? []).sort((a, b) => a.size - b.size);
+  return chart({
+    title: "Accuracy of the toy network on MNIST over the count of trained numbers",
+    caption: "test accuracy, mean and range of three seeds",
+    dense: overSeeds(runs, "dense", 1),
+    curves: [
+      { label: "product pool (SMH)", color: BLUE, points: points("product") },
+      { label: "hash pool", color: ORANGE, points: points("hash") },
+    ],
+    sizes: [1500, 3000, 6000, 12_000, 24_000],
+    percents: [96, 97, 98, 99],
+  });
+}
+
+/** ResNet-20 on Fashion-MNIST: the finished runs. */
+function evidence(): string {
+  const lines = evidenceLines();
+  const pointOf = (run: string): Point[] => {
+    const found = finished(lines, run);
+    if (found === null) return [];
+    const percents = [...found.percents.values()];
+    return [{ size: found.trainedSize, low: Math.min(...percents), mean: meanOf(found), high: Math.max(...percents) }];
+  };
+  const curves = [
+    { label: "product pool (SMH)", color: BLUE, runs: [0.05, 0.1, 0.25, 0.5].map((fraction) => `product ${fraction}`) },
+    { label: "fewer channels", color: GREEN, runs: ["width 0.3125", "width 0.5"] },
+    { label: "hash pool", color: ORANGE, runs: [0.05, 0.1, 0.25, 0.5].map((fraction) => `hash ${fraction}`) },
+    ...[1, 4].map((hashes) => ({
+      label: `random hashing, ${hashes}×`,
+      color: hashes === 1 ? PURPLE : RED,
+      runs: [0.05, 0.1, 0.25, 0.5].map((fraction) => `random hashing ${hashes}× ${fraction}`),
+    })),
+  ].map(({ runs, ...curve }): Curve => ({ ...curve, points: runs.flatMap(pointOf) }));
+  const dense = pointOf("dense")[0] ?? null;
+  const lows = [...curves.flatMap(({ points }) => points), ...(dense === null ? [] : [dense])].map(({ low }) => low);
+  const first = Math.floor(Math.min(92, ...lows));
+  return chart({
+    title: "Accuracy of ResNet-20 on Fashion-MNIST over the count of trained numbers",
+    caption: "test accuracy after 8 epochs, mean and range of the seeds",
+    ...{ dense, curves },
+    sizes: [12_500, 25_000, 50_000, 100_000, 200_000],
+    percents: Array.from({ length: 95 - first }, (_, i) => first + i),
+  });
 }
 
 /** Milliseconds of one row of docs/benchmarks.md, by column. */
@@ -190,6 +260,7 @@ export const pictures = (): Map<string, string> =>
   new Map([
     ["smh.svg", method()],
     ["accuracy.svg", accuracy()],
+    ["evidence.svg", evidence()],
     ["speed.svg", speed()],
   ]);
 
