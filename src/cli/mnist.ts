@@ -3,7 +3,7 @@ import { type Evaluation, evaluate, type Progress, train } from "../train/index.
 import { sizesOf, summary } from "../variables/index.ts";
 import type { MnistOptions } from "./options.ts";
 import { count, liveLine, type Output, percent, progressLine, rateOf } from "./progress.ts";
-import { type BuiltModel, buildModel, buildOptimizer } from "./recipe.ts";
+import { type BuiltModel, buildModel, buildOptimizer, clipGradients } from "./recipe.ts";
 
 /** Trains a model and reports; ends early, with what was reached, when the signal says so. Returns whether it did. */
 export async function mnist(options: MnistOptions, output: Output, signal: AbortSignal): Promise<boolean> {
@@ -32,6 +32,7 @@ export async function mnist(options: MnistOptions, output: Output, signal: Abort
     batchSize: options.batchSize,
     seed: options.seed,
     signal,
+    beforeUpdate: () => clipGradients(options, optimizer),
     onBatch: (progress) => {
       if (!options.json) live.show(() => progressLine(progress, lengthOf(data)));
     },

@@ -1,7 +1,7 @@
 import type { Dataset } from "../data/index.ts";
 import { cifarResNet, mobileNetV3 } from "../models/index.ts";
 import { type Layer, toyNetwork } from "../nn/index.ts";
-import { adam, cosineDecay, type Optimizer, type OptimizerOptions, sgd, warmUp } from "../optim/index.ts";
+import { adam, clipByGlobalNorm, cosineDecay, type Optimizer, type OptimizerOptions, sgd, warmUp } from "../optim/index.ts";
 import {
   HashVariablePool,
   MetaVariablePool,
@@ -26,6 +26,8 @@ type Recipe = {
   readonly learningRate: number;
   /** The rate of a pool's numbers, as a multiple of the rate of dense weights. */
   readonly rateFactor: number;
+  /** The largest norm of all gradients together. A last layer in a pool diverges without it under momentum. */
+  readonly largestGradient?: number;
 };
 
 const momentum: Recipe["optimizer"] = (parameters, options) =>
@@ -45,6 +47,7 @@ const RECIPES: Readonly<Record<ModelName, Recipe>> = {
     optimizer: momentum,
     learningRate: 0.1,
     rateFactor: 10,
+    largestGradient: 1,
   },
   mobilenetv3: {
     build: (vars, { inputShape: [, , channels = 0], classes }, random) =>
@@ -52,6 +55,7 @@ const RECIPES: Readonly<Record<ModelName, Recipe>> = {
     optimizer: momentum,
     learningRate: 0.1,
     rateFactor: 10,
+    largestGradient: 1,
   },
 };
 
@@ -77,6 +81,12 @@ function poolOf(kind: PoolKind, options: { poolSize: number; fraction: number; s
 const WARM_UP = 100;
 
 const isOfPool = ({ rateFactor }: Parameter): boolean => rateFactor !== undefined;
+
+/** What happens to gradients before an update. */
+export function clipGradients({ model: name }: Pick<MnistOptions, "model">, { parameters }: Optimizer): void {
+  const { largestGradient } = RECIPES[name];
+  if (largestGradient !== undefined) clipByGlobalNorm(parameters, largestGradient);
+}
 
 /** The optimizer of a run of `steps` steps: a short rise, then a cosine down to 0. A given rate replaces the peak rate of dense weights. */
 export function buildOptimizer(
