@@ -1,3 +1,7 @@
+/**
+ * Tensors, ops and gradients; variables, initializers and names; backends and threads.
+ * @module hashgrad
+ */
 export { type Backend, backend, configure } from "./backends/index.ts";
 export { BackendError, MemoryError, memory, type Numbers } from "./kernels/index.ts";
 export * from "./ops/index.ts";

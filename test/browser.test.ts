@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,28 +8,11 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../src/backends/index.ts";
 import { oneFile } from "../src/build.ts";
+import { type Browser, browsers } from "./browsers.ts";
 
 // docs/examples/browser.ts, in pages and workers of real browsers. A browser that is not installed is skipped; CHROMIUM and FIREFOX say where
 // they are.
 
-/** The first of these paths at which there is a file. */
-const found = (...paths: readonly (string | undefined)[]): string | undefined =>
-  paths.find((path) => path !== undefined && existsSync(path));
-
-type Browser = { readonly path: string | undefined; readonly args: (profile: string) => readonly string[] };
-const browsers: Readonly<Record<"Chromium" | "Firefox", Browser>> = {
-  Chromium: {
-    path: found(process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"),
-    args: (profile) => [
-      ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-      ...["--disable-background-networking", "--disable-component-update", "--disable-sync", `--user-data-dir=${profile}`],
-    ],
-  },
-  Firefox: {
-    path: found(process.env.FIREFOX, "/usr/bin/firefox-esr", "/usr/bin/firefox"),
-    args: (profile) => ["--headless", "--no-remote", "--profile", profile],
-  },
-};
 const installed = Object.values(browsers).some(({ path }) => path !== undefined);
 const root = fileURLToPath(new URL("../", import.meta.url));
 const example = join(root, "docs/examples/browser.ts");

@@ -1,5 +1,4 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { format } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -40,7 +39,10 @@ describe("examples", () => {
 
 const pages = [
   "README.md",
-  ...readdirSync(new URL("docs/", root)).flatMap((name) => (name.endsWith(".md") ? [`docs/${name}`] : [])),
+  "CONTRIBUTING.md",
+  ...["docs/", "docs/guides/"].flatMap((folder) =>
+    readdirSync(new URL(folder, root)).flatMap((name) => (name.endsWith(".md") ? [folder + name] : [])),
+  ),
 ];
 const snippets = pages.flatMap((page) => {
   const text = readFileSync(new URL(page, root), "utf8");
@@ -55,7 +57,7 @@ describe("snippets of README and docs", () => {
   afterAll(() => rmSync(generated, { recursive: true, force: true }));
 
   test.each(snippets)("%s runs and prints what it says", async (name, source) => {
-    const file = new URL(`${basename(name).replace(/\W+/g, "-")}.ts`, generated);
+    const file = new URL(`${name.replace(/\W+/g, "-")}.ts`, generated);
     writeFileSync(file, source);
     expect(await printed(fileURLToPath(file))).toEqual(promised(source));
   });

@@ -93,7 +93,7 @@ function method(): string {
     ...boxes,
     text(xLeft, top + side + 30, `trained and saved: ${2 * n * r} numbers`),
     text(xProduct, top + side + 30, `${ends.at(-1)} weights, made anew each step, never stored`),
-    text(xProduct, top + side + 47, "rows that nobody asked for are not computed", { class: "faint" }),
+    text(xProduct, top + side + 47, "rows that no layer uses are not computed", { class: "faint" }),
   ]);
 }
 

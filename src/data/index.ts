@@ -1,3 +1,7 @@
+/**
+ * Datasets, batches, and files in the IDX format.
+ * @module data
+ */
 export type { Arrays, Column, ColumnBatch, Integers } from "./arrays.ts";
 export { type Batch, type BatchOptions, batchCount, batches, batchOf, batchOrder, type Targets } from "./batches.ts";
 export { checkDataset, type Dataset, type InputNumbers, takeFirst } from "./dataset.ts";

@@ -1,3 +1,7 @@
+/**
+ * Layers. A layer is a function of tensors that asks a variable creator for its weights.
+ * @module nn
+ */
 export { type AttentionOptions, multiHeadAttention } from "./attention.ts";
 export { type Conv1dLayerOptions, conv1d } from "./conv1d.ts";
 export { type ConvLayerOptions, conv2d, depthwiseConv2d } from "./conv2d.ts";

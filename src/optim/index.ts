@@ -1,3 +1,7 @@
+/**
+ * Optimizers, schedules of the learning rate, and gradient clipping.
+ * @module optim
+ */
 export { type AdamOptions, adam, adamW } from "./adam.ts";
 export { clipByGlobalNorm, clipByValue } from "./clip.ts";
 export type { ParameterGroup } from "./groups.ts";

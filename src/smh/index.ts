@@ -1,3 +1,7 @@
+/**
+ * Structured Multi-Hashing: pools of weights, and the factory that takes the variables of a model from a pool.
+ * @module smh
+ */
 export { type Compressed, type CompressOptions, compress } from "./compress.ts";
 export { type HashPoolOptions, HashVariablePool } from "./hash-pool.ts";
 export {

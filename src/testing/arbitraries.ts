@@ -1,5 +1,8 @@
-// Shapes, seeds and tensors for property tests. The entry point `hashgrad/testing/arbitraries`, apart from gradient checks, because it needs
-// fast-check: `npm install --save-dev fast-check`.
+/**
+ * Shapes, seeds and tensors for property tests. This entry point needs fast-check, so it is apart from `hashgrad/testing`:
+ * `npm install --save-dev fast-check`.
+ * @module testing/arbitraries
+ */
 import fc from "fast-check";
 import {
   checkShape,

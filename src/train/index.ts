@@ -1,3 +1,7 @@
+/**
+ * Trains, evaluates and runs models; metrics and early stopping.
+ * @module train
+ */
 export { type Evaluation, evaluate } from "./evaluate.ts";
 export type { Accumulator, Metric, Scores } from "./metric.ts";
 export { accuracy, binaryAccuracy, confusionMatrix, correctCount, topKAccuracy, topKCount } from "./metrics.ts";

@@ -1,0 +1,105 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join, posix } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type DefaultTheme, defineConfig, type UserConfig } from "vitepress";
+import { PLACEHOLDER } from "./relative.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const input = join(root, ".site");
+
+/** The anchors of GitHub, so that a link to a heading works there and here. */
+const slugify = (heading: string): string =>
+  heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{Letter}\p{Mark}\p{Number}\p{Connector_Punctuation}\- ]/gu, "")
+    .replaceAll(" ", "-");
+
+/** A link of the repository as a link of the site: the README is the start page, other files and folders are shown on a page. */
+function siteLink(href: string, page: string): string {
+  const [path = "", hash] = href.split("#");
+  if (path === "" || /^[a-z]+:/.test(path)) return href;
+  const target = posix.join(posix.dirname(page), path);
+  const after = hash === undefined ? "" : `#${hash}`;
+  if (target === "README.md") return `/index.md${after}`;
+  return existsSync(join(input, `${target}.md`)) ? `${path}.md${after}` : href;
+}
+
+type Item = DefaultTheme.SidebarItem;
+const titleOf = (page: string): string => /^# (.*)$/m.exec(readFileSync(join(input, page), "utf8"))?.[1] ?? page;
+const itemsOf = (...pages: readonly string[]): Item[] =>
+  pages
+    .filter((page) => existsSync(join(input, page)))
+    .map((page) => ({ text: titleOf(page).replaceAll("\\", ""), link: `/${page}` }));
+
+/** The pages of one entry point. */
+function pagesIn(folder: string): string[] {
+  const names = readdirSync(join(input, folder)).filter((name) => name !== "index.md");
+  return names.flatMap((name) => {
+    const path = `${folder}/${name}`;
+    return statSync(join(input, path)).isDirectory() ? pagesIn(path) : [path];
+  });
+}
+
+/** The entry points by the names that users import. */
+const entries: readonly (readonly [name: string, folder: string])[] = [
+  ...readFileSync(join(input, "reference/index.md"), "utf8").matchAll(/\(([^)]*)\/index\.md\)/g),
+].map(([, folder = ""]): [string, string] => [folder === "hashgrad" ? folder : `hashgrad/${folder}`, `reference/${folder}`]);
+const entryItems: Item[] = entries.map(([text, folder]) => ({ text, link: `/${folder}/index.md` }));
+
+const guides = ["install", "data", "pytorch", "tensorflow", "browser", "extend"].map((name) => `docs/guides/${name}.md`);
+const topics = ["training", "layers", "models", "smh", "numerics", "runtimes"].map((name) => `docs/${name}.md`);
+const inside = ["architecture", "add-an-op", "graph", "ops", "style"].map((name) => `docs/${name}.md`);
+
+const config: UserConfig<DefaultTheme.Config> = defineConfig({
+  title: "hashgrad",
+  description: "Neural networks in pure TypeScript, trained small.",
+  base: PLACEHOLDER,
+  metaChunk: true, // one copy of the sidebars, not one in each page
+  srcDir: "../.site",
+  outDir: "../site",
+  cacheDir: "../.site/cache",
+  srcExclude: ["cache/**"],
+  vite: { publicDir: false, build: { chunkSizeWarningLimit: 2000 } },
+  markdown: {
+    anchor: { slugify },
+    config: (md) => {
+      const open = md.renderer.rules.link_open!;
+      md.renderer.rules.link_open = (tokens, i, options, env, self) => {
+        const token = tokens[i]!;
+        token.attrSet("href", siteLink(token.attrGet("href") ?? "", env.relativePath));
+        return open(tokens, i, options, env, self);
+      };
+    },
+  },
+  themeConfig: {
+    search: { provider: "local" },
+    outline: "deep",
+    nav: [
+      { text: "Guides", link: "/docs/guides/install.md" },
+      { text: "Reference", link: "/reference/index.md" },
+      { text: "Benchmarks", link: "/docs/benchmarks.md" },
+      { text: "Architecture", link: "/docs/architecture.md" },
+    ],
+    sidebar: {
+      // Each entry point lists its own pages only: the whole reference in every page would make the site ten times as large.
+      ...Object.fromEntries(
+        entries.map(([text, folder]) => [
+          `/${folder}/`,
+          [
+            { text: "Reference", link: "/reference/index.md", items: entryItems },
+            { text, link: `/${folder}/index.md`, items: itemsOf(...pagesIn(folder)) },
+          ],
+        ]),
+      ),
+      "/": [
+        { text: "Guides", items: itemsOf(...guides) },
+        { text: "Topics", items: itemsOf(...topics, "docs/benchmarks.md") },
+        { text: "Inside", items: itemsOf(...inside, "CONTRIBUTING.md", "CHANGELOG.md") },
+        { text: "Reference", link: "/reference/index.md", items: entryItems },
+      ],
+    },
+  },
+});
+
+export default config;

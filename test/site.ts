@@ -1,0 +1,168 @@
+// `npm run test:site`: builds the documentation site, checks every internal link and anchor of every page, and opens three pages in Chromium:
+// under two paths, since the site must not depend on its path. Without Chromium the pages are not opened.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { extname, join, posix } from "node:path";
+import { fileURLToPath } from "node:url";
+import { browsers } from "./browsers.ts";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const site = join(root, "site");
+
+function fail(problems: readonly string[]): void {
+  if (problems.length === 0) return;
+  process.stderr.write(`${problems.slice(0, 50).join("\n")}\n${problems.length} problems\n`);
+  process.exit(1);
+}
+
+function build(): void {
+  const { status } = spawnSync(process.execPath, ["--import", "tsx", "docs/.vitepress/build.ts"], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  if (status !== 0) fail([`the build ended with ${status}`]);
+}
+
+type Page = { readonly ids: ReadonlySet<string>; readonly links: readonly string[] };
+const decoded = (text: string): string => text.replaceAll("&amp;", "&").replaceAll("&quot;", '"').replaceAll("&#39;", "'");
+
+/** All pages of the site, by path. */
+function readPages(): Map<string, Page> {
+  const names = readdirSync(site, { recursive: true, encoding: "utf8" }).map((name) => name.replaceAll("\\", "/"));
+  return new Map(
+    names
+      .filter((name) => name.endsWith(".html") && name !== "404.html")
+      .map((name) => {
+        const html = readFileSync(join(site, name), "utf8");
+        const all = (pattern: RegExp): string[] => [...html.matchAll(pattern)].map(([, found = ""]) => decoded(found));
+        return [name, { ids: new Set(all(/ id="([^"]*)"/g)), links: all(/ (?:href|src)="([^"]*)"/g) }];
+      }),
+  );
+}
+
+/** The links of the site that lead nowhere. */
+function brokenLinks(pages: ReadonlyMap<string, Page>): string[] {
+  return [...pages].flatMap(([name, { links }]) =>
+    links.flatMap((link) => {
+      if (/^[a-z]+:/.test(link)) return [];
+      const [path = "", hash] = link.split("#").map(decodeURIComponent);
+      if (path.startsWith("/")) return [`${name}: ${link} depends on the path of the site`];
+      const joined = path === "" ? name : posix.join(posix.dirname(name), path);
+      const target = joined.endsWith("/") || joined === "." ? posix.join(joined, "index.html") : joined;
+      if (!existsSync(join(site, target)) || statSync(join(site, target)).isDirectory())
+        return [`${name}: ${link} names no file`];
+      if (hash === undefined || hash === "" || pages.get(target)?.ids.has(hash)) return [];
+      return [`${name}: ${link} names no heading`];
+    }),
+  );
+}
+
+/** What a visitor does on each page, in the page: a function, since its source is sent. Returns what went wrong. */
+const visit = `async (heading) => {
+  const problems = [];
+  addEventListener("error", ({ message }) => problems.push(message));
+  const find = async (what, test) => {
+    for (let i = 0; i < 400; i++) {
+      const found = test();
+      if (found) return found;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error("no " + what);
+  };
+  const title = () => document.querySelector(".vp-doc h1")?.firstChild?.textContent.trim();
+  try {
+    await find("program", () => document.querySelector("#app").__vue_app__);
+    await find("heading " + heading, () => title() === heading);
+    const isDark = () => document.documentElement.classList.contains("dark");
+    const before = isDark();
+    document.querySelector(".VPSwitchAppearance").click();
+    await find("other colors", () => isDark() !== before);
+    document.querySelector(".VPNavBarMenuLink[href$='docs/architecture.html']").click();
+    await find("architecture", () => title() === "Architecture");
+    document.querySelector("#local-search button").click();
+    const box = await find("search box", () => document.querySelector(".search-input"));
+    box.value = "globalAvgPool2d";
+    box.dispatchEvent(new Event("input"));
+    const hit = await find("search result", () => document.querySelector(".result[href*='globalAvgPool2d']"));
+    hit.click();
+    await find("page of the result", () => title() === "globalAvgPool2d()");
+    for (const image of document.images) if (image.naturalWidth === 0) problems.push("no picture " + image.src);
+  } catch (error) {
+    problems.push(String(error.message));
+  }
+  await fetch("/report", { method: "POST", body: JSON.stringify(problems) });
+}`;
+
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".woff2": "font/woff2",
+};
+
+/** Ends the browser with all its processes, so that none writes to the profile. */
+async function ended(running: ChildProcess | null): Promise<void> {
+  if (running?.pid === undefined || running.exitCode !== null) return;
+  const exit = new Promise((resolve) => running.once("exit", resolve));
+  process.kill(-running.pid, "SIGKILL");
+  await exit;
+}
+
+/** Opens one page of the site, served under a path, and returns the problems. */
+async function open(base: string, page: string, heading: string): Promise<string[]> {
+  const { path, args } = browsers.Chromium;
+  const profile = mkdtempSync(join(tmpdir(), "hashgrad-site-"));
+  let running: ChildProcess | null = null;
+  let report: (problems: string[]) => void = () => undefined;
+  const missing: string[] = [];
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url!, "http://localhost");
+    if (pathname === "/report") {
+      const chunks: Buffer[] = [];
+      request.on("data", (chunk: Buffer) => chunks.push(chunk));
+      request.on("end", () => report(JSON.parse(Buffer.concat(chunks).toString()) as string[]));
+      return void response.end();
+    }
+    const name = pathname.startsWith(base) ? decodeURIComponent(pathname.slice(base.length)) : "";
+    const file = join(site, name.endsWith("/") || name === "" ? `${name}index.html` : name);
+    if (!pathname.startsWith(base) || !existsSync(file)) {
+      if (pathname !== "/favicon.ico") missing.push(`no file ${pathname}`);
+      return void response.writeHead(404).end();
+    }
+    response.setHeader("content-type", types[extname(file)] ?? "text/plain");
+    const isFirst = pathname === `${base}${page}`;
+    const text = readFileSync(file);
+    response.end(isFirst ? `${text}<script>(${visit})(${JSON.stringify(heading)})</script>` : text);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const { port } = server.address() as AddressInfo;
+    const problems = await new Promise<string[]>((resolve) => {
+      report = resolve;
+      running = spawn(path!, [...args(profile), `http://127.0.0.1:${port}${base}${page}`], { stdio: "ignore", detached: true });
+      setTimeout(() => resolve(["no report within two minutes"]), 120_000).unref();
+    });
+    return [...problems, ...missing].map((problem) => `${base}${page}: ${problem}`);
+  } finally {
+    await ended(running);
+    server.closeAllConnections();
+    server.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
+
+if (!process.argv.includes("--built")) build();
+const pages = readPages();
+fail(brokenLinks(pages));
+process.stdout.write(`${pages.size} pages: every link leads to a page, and every anchor to a heading\n`);
+if (browsers.Chromium.path === undefined) process.stdout.write("no Chromium: no page was opened\n");
+else {
+  fail(await open("/", "index.html", "hashgrad"));
+  fail(await open("/some/path/", "docs/training.html", "Training"));
+  fail(await open("/some/path/", "reference/nn/functions/conv2d.html", "conv2d()"));
+  process.stdout.write("three pages opened in Chromium: links, search and colors work\n");
+}
