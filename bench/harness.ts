@@ -22,7 +22,7 @@ export const median = (times: readonly number[]): number => times.toSorted((a, b
 
 /**
  * Times `fn`: called `least` times to warm up, then for about `seconds`, at least `least` times; the median is the figure to quote. `fn`
- * returns a number of its result, so that nothing is optimised away.
+ * returns a number of its result, so that nothing is optimized away.
  */
 export function bench(name: string, fn: () => number, budget: Budget, flops = 0): Measurement {
   const { seconds, least, clock = () => performance.now() } = budget;

@@ -12,7 +12,7 @@ import { Generator } from "../../src/tensor/index.ts";
 const root = new URL("../../", import.meta.url);
 
 // Of Okabe and Ito's palette, which people who see fewer colors can tell apart.
-const [BLUE, ORANGE, GREEN, PURPLE, RED, GREY] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8a8a8a"];
+const [BLUE, ORANGE, GREEN, PURPLE, RED, GRAY] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8a8a8a"];
 
 type Attributes = Readonly<Record<string, string | number>>;
 
@@ -57,7 +57,7 @@ function method(): string {
     Array.from({ length: rows * columns }, (_, index) => {
       const [i, j] = [Math.floor(index / columns), index % columns];
       const [value, fill] = at(i, j);
-      const strength = fill === GREY ? 0.15 : 0.2 + 0.8 * Math.min(1, Math.abs(value) / 2);
+      const strength = fill === GRAY ? 0.15 : 0.2 + 0.8 * Math.min(1, Math.abs(value) / 2);
       return box(x + j * cell, y + i * cell, cell - gap, cell - gap, fill, { "fill-opacity": strength });
     }).join("");
   const layers = [
@@ -66,7 +66,7 @@ function method(): string {
     { name: "head/kernel [10, 7]", size: 70, fill: PURPLE },
   ];
   const ends = layers.map((_, i) => layers.slice(0, i + 1).reduce((sum, { size }) => sum + size, 0));
-  const fillOf = (index: number): string => layers[ends.findIndex((end) => index < end)]?.fill ?? GREY;
+  const fillOf = (index: number): string => layers[ends.findIndex((end) => index < end)]?.fill ?? GRAY;
   const [top, side] = [42, n * cell];
   const [xLeft, xRight, xProduct, xLayers] = [16, 84, 316, 566];
   const middle = top + side / 2;
@@ -141,8 +141,8 @@ function chart({ title, caption, dense, curves, sizes, percents }: Chart): strin
     ...(dense === null
       ? []
       : [
-          line(x0, y(dense.mean), x1, y(dense.mean), { stroke: GREY, "stroke-width": 1.5, "stroke-dasharray": "5 4" }),
-          tag("circle", { cx: x(dense.size), cy: y(dense.mean), r: 5, fill: GREY }),
+          line(x0, y(dense.mean), x1, y(dense.mean), { stroke: GRAY, "stroke-width": 1.5, "stroke-dasharray": "5 4" }),
+          tag("circle", { cx: x(dense.size), cy: y(dense.mean), r: 5, fill: GRAY }),
           text(x(dense.size), y(dense.mean) - 12, `dense, ${dense.size.toLocaleString("en")}`, { class: "middle strong" }),
         ]),
     ...curves.flatMap(curve),
@@ -228,11 +228,11 @@ function speed(): string {
   const [two, one] = [benched("2 threads", task), benched("one thread", task)];
   const bars = [
     { label: "hashgrad", ms: two.get("hashgrad")!, fill: BLUE },
-    { label: "PyTorch 1.13, default malloc", ms: Math.min(two.get("PyTorch")!, one.get("PyTorch")!), fill: GREY },
-    { label: "TensorFlow.js WASM, gradients by hand", ms: two.get("tfjs WASM")!, fill: GREY },
-    { label: "TensorFlow.js WASM, its own autodiff", ms: two.get("tfjs WASM, autodiff")!, fill: GREY },
-    { label: "jax-js WASM", ms: one.get("jax-js")!, fill: GREY },
-    { label: "TensorFlow.js CPU", ms: one.get("tfjs CPU")!, fill: GREY },
+    { label: "PyTorch 1.13, default malloc", ms: Math.min(two.get("PyTorch")!, one.get("PyTorch")!), fill: GRAY },
+    { label: "TensorFlow.js WASM, gradients by hand", ms: two.get("tfjs WASM")!, fill: GRAY },
+    { label: "TensorFlow.js WASM, its own autodiff", ms: two.get("tfjs WASM, autodiff")!, fill: GRAY },
+    { label: "jax-js WASM", ms: one.get("jax-js")!, fill: GRAY },
+    { label: "TensorFlow.js CPU", ms: one.get("tfjs CPU")!, fill: GRAY },
   ];
   const [x0, x1, top, step] = [270, 690, 34, 28];
   const scale = (x1 - x0) / (1.15 * two.get("tfjs WASM, autodiff")!);

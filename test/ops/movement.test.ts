@@ -55,13 +55,13 @@ test("transposing there and back is the identity", () => {
   );
 });
 
-test("the gradient of a broadcast over axes that are no neighbours is summed in double precision", () => {
+test("the gradient of a broadcast over axes that are no neighbors is summed in double precision", () => {
   const b = variable(zeros([1, 4, 1]));
   const y = ops.add(zeros([500, 4, 1000]), b);
   for (const sum of gradients(y, [b], full([500, 4, 1000], 0.1))[0]!.data) expect(Math.abs(sum / 5e4 - 1)).toBeLessThan(1e-6);
 });
 
-test("broadcastTo repeats along axes of length 1 and new ones in front, neighbours or not", () => {
+test("broadcastTo repeats along axes of length 1 and new ones in front, neighbors or not", () => {
   expect(ops.broadcastTo(tensor([1, 2]), [2, 2]).toNested()).toEqual([
     [1, 2],
     [1, 2],

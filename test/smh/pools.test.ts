@@ -374,7 +374,7 @@ describe("other pools", () => {
   });
 });
 
-test("a pool with an initialiser of the user's states the deviation that its weights have", () => {
+test("a pool with an initializer of the user's states the deviation that its weights have", () => {
   const options = { poolSize: 10_000, fraction: 0.5, initializer: normalInit(0.05), seed: 1 };
   const [product, hash] = [new ProductVariablePool(options), new HashVariablePool(options)];
   expect(product.stddev).toBeCloseTo(Math.sqrt(product.replicas) * 0.05 ** 2, 10);

@@ -250,7 +250,7 @@ describe("modifiers", () => {
     "constant fan-in": constantFaninScaleModifier,
     scale: variableScaleModifier,
     "scale and fan-out": variableFanoutScaleModifier,
-    "initialiser scale": initializerScaleModifier,
+    "initializer scale": initializerScaleModifier,
     "composed of two scales": composeModifiers(variableScaleModifier, constantFanoutScaleModifier, variableScaleModifier),
     "a user's own, which shifts": (slice, { variable }) => mul(slice, variable("shift", [], onesInit)),
   };
@@ -315,7 +315,7 @@ describe("modifiers", () => {
     expect(factory.parameters().every((p) => p.tensor.grad !== null)).toBe(true);
   });
 
-  test("left out, each slice starts with the deviation and mean of the layer's own initialiser", () => {
+  test("left out, each slice starts with the deviation and mean of the layer's own initializer", () => {
     const factory = new VariableFactory({ pool: newPool({ poolSize: 40_000, stddev: 0.2 }), applyTo: ".*" });
     for (const [init, shape] of [
       [glorotUniform, [80, 120]],

@@ -56,7 +56,7 @@ test("how variables start depends on seed and name, not on the order of creation
   );
 });
 
-test("matrices start with Glorot's uniform and vectors with zeros where no initialiser is given", () => {
+test("matrices start with Glorot's uniform and vectors with zeros where no initializer is given", () => {
   const vars = new DenseVariables();
   const kernel = vars.create("kernel", [2, 4]).read();
   expect(kernel.toArray().every((v) => v !== 0 && Math.abs(v) <= 1)).toBe(true); // √(6/(2 + 4)) is 1
@@ -116,7 +116,7 @@ test("assign writes a tensor or a list of numbers, to trained and to fixed varia
   }
 });
 
-test("an initialiser's tensor is copied: two variables never share numbers", () => {
+test("an initializer's tensor is copied: two variables never share numbers", () => {
   const one = tensor([1, 1]);
   const init = { ...onesInit, draw: () => one };
   const vars = new DenseVariables();

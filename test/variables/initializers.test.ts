@@ -69,7 +69,7 @@ test.each([
   expect(fansOf(shape)).toEqual(fans);
 });
 
-test("the named initialisers have the deviations of their papers", () => {
+test("the named initializers have the deviations of their papers", () => {
   for (const init of [glorotUniform, glorotNormal]) {
     expect(init.deviation([60, 50])).toBeCloseTo(Math.sqrt(2 / 110), 12);
     expect(init.deviation([3, 3, 20, 16])).toBeCloseTo(Math.sqrt(2 / (180 + 144)), 12);
@@ -79,7 +79,7 @@ test("the named initialisers have the deviations of their papers", () => {
   expect(varianceScaling(1, 25, "uniform").deviation([5, 5, 3, 1])).toBe(0.2);
 });
 
-test("bounded initialisers stay inside their bounds", () => {
+test("bounded initializers stay inside their bounds", () => {
   const root3 = Math.sqrt(3);
   const cut = 2 / 0.8796256610342398;
   const bounds: [Initializer, number, number][] = [
