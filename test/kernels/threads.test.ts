@@ -150,7 +150,7 @@ describe("kernels cut into parts", () => {
   });
 });
 
-test("the number of threads changes between jobs, with helpers amid their last look for a part", () => {
+test("the number of threads changes between jobs, while workers look for their last part", () => {
   const [m, n, k] = [131, 127, 133];
   const [a, b] = [wholeNumbers(8)(m * k), wholeNumbers(9)(k * n)];
   const want = into(m * n, (c) => reference.gemm({ m, n, k, a, b, c }));

@@ -86,7 +86,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
   const module = new WebAssembly.Module(bytes(fused));
   const workMemory = (region: number, bytes: number): number => {
     if (bytes === 0) return 0;
-    return region === 0 ? operands.shared(bytes) : operands.own(bytes);
+    return region === 0 ? operands.shared(bytes) : operands.perThread(bytes);
   };
   const { exports: wasm, memory, space, isHere } = createInstance<Exports>(module, { ...options, workMemory });
   const operands: Operands = createOperands(space, () => memory.buffer, isHere, canaries);

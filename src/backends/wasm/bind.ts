@@ -7,7 +7,7 @@ import {
   signatures,
   type Windows,
 } from "../../kernels/index.ts";
-import type { Operands } from "./operands.ts";
+import type { Arrays, Operands } from "./operands.ts";
 
 /** The plain kernel handles arrays with fewer numbers: a call into WebAssembly would take longer. */
 const FEW = 256;
@@ -22,7 +22,6 @@ export type Binding = Operands & { readonly writeSizes: (w: Windows) => void };
 
 type Name = keyof Kernels;
 type Call = (...args: readonly unknown[]) => unknown;
-type Arrays = Numbers | Int32Array | Float64Array;
 
 /** Kernels that run in WebAssembly only if all arrays lie in its memory. Copying costs as much as the plain kernel. */
 const onlyInPlace: readonly Name[] = ["axpy", "neg", "negGrad"];
@@ -40,15 +39,15 @@ const leftToPlain: { readonly [name: string]: ((s: never) => boolean) | undefine
   depthwiseConv2dKernelGrad: isSmallDepthwise,
 };
 
-/** Kernels whose last array is the longest. For every other kernel, the length of the first array measures the work. */
-const growing: readonly Name[] = ["avgPoolGrad", "sumGrad"];
+/** Kernels whose work is measured by the length of their last array. For all other kernels, the first array measures the work. */
+const sizedByLast: readonly Name[] = ["avgPoolGrad", "sumGrad"];
 
 const isArray = (role: string): boolean => ["in", "out", "inout", "into"].includes(role);
 
 /**
  * Returns a function for each kernel that the module exports, with the parameters of the plain kernel. The function passes
  * to the export:
- * - the length of the array that measures the work (see `growing`);
+ * - the length of the array that measures the work (see `sizedByLast`);
  * - for each argument, by its role: the address of an array (0 for null), a number, a flag, or the three numbers of "sizes".
  *   The role "windows" passes nothing: `writeSizes` writes the sizes to memory.
  *
@@ -61,9 +60,9 @@ export function bind(exports: Exports, binding: Binding, plain: Kernels): Partia
     const kernel = exports[name];
     if (kernel === undefined || roles.includes("product")) continue;
     const arrays = roles.flatMap((role, i) => (isArray(role) ? [i] : []));
-    const longest = growing.includes(name) ? arrays.at(-1)! : arrays[0]!;
+    const sizeAt = sizedByLast.includes(name) ? arrays.at(-1)! : arrays[0]!;
     const slow = plain[name] as Call;
-    const called = callOf(roles, longest, kernel, binding);
+    const called = callOf(roles, sizeAt, kernel, binding);
     const fast: Call = onlyInPlace.includes(name)
       ? (...args) => (arrays.every((i) => binding.isHere(args[i] as Numbers)) ? called : slow)(...args)
       : called;
@@ -71,7 +70,7 @@ export function bind(exports: Exports, binding: Binding, plain: Kernels): Partia
     bound.push([
       name,
       isPlain === undefined
-        ? dispatched(roles.length, longest, slow, fast)
+        ? dispatched(roles.length, sizeAt, slow, fast)
         : (...args) => (isPlain(args[0]) ? slow : fast)(...args),
     ]);
   }
@@ -99,12 +98,12 @@ const actions: { readonly [role: string]: number | undefined } = {
   windows: WINDOWS,
 };
 
-/** Returns a function that calls the export. `longest`: the number of the argument whose length is passed first. */
+/** Returns a function that calls the export. Argument number `sizeAt` is the array whose length is passed first. */
 function callOf(
   roles: readonly string[],
-  longest: number,
+  sizeAt: number,
   kernel: NonNullable<Exports[string]>,
-  { address, bring, writeSizes }: Binding,
+  { isHere, address, bring, writeSizes }: Binding,
 ): Call {
   const accumulateAt = roles.indexOf("accumulate");
   const steps = roles.map((role) => actions[role] ?? SKIP);
@@ -112,17 +111,17 @@ function callOf(
   const places = new Array<number>(roles.length).fill(0);
   const values: (number | boolean)[] = [];
   return (...args) => {
-    values[0] = (args[longest] as Numbers).length;
-    let [count, staged] = [1, 0];
+    values[0] = (args[sizeAt] as Numbers).length;
+    let [count, copies] = [1, 0];
     for (let i = 0; i < steps.length; i++) {
       const arg = args[i];
       const step = steps[i]!;
       if (step === SKIP) continue;
       if (step <= ADD_IF_ASKED) {
         const read = step === ADD_IF_ASKED ? args[accumulateAt] === true : step !== WRITE;
-        const at = arg === null ? 0 : address(staged++, bits(arg as Arrays), read);
-        places[i] = at;
-        values[count++] = at;
+        if (arg === null) values[count++] = 0;
+        else if (isHere(arg as Arrays)) values[count++] = (arg as Arrays).byteOffset;
+        else values[count++] = places[i] = address(copies++, arg as Arrays, read);
       } else if (step === VALUE) values[count++] = arg as number | boolean;
       else if (step === WINDOWS) writeSizes(arg as Windows);
       else {
@@ -133,27 +132,18 @@ function callOf(
       }
     }
     const result = kernel(...values);
-    for (const i of written) bring(places[i]!, bits(args[i] as Arrays));
+    if (copies > 0) for (const i of written) bring(places[i]!, args[i] as Arrays);
     return result;
   };
 }
 
-/** A float32 view of the same bytes. Only copies read it, so integers and doubles keep their bits. */
-const bits = (x: Arrays): Numbers =>
-  x instanceof Int32Array || x instanceof Float64Array ? new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4) : x;
-
 /**
- * Returns a kernel that calls `plain` if argument number `longest` has fewer than FEW numbers, otherwise `fast`. The
- * frequent parameter counts have functions of their own, because rest parameters allocate a list at each call.
+ * Returns a kernel that calls `plain` if argument number `sizeAt` has fewer than FEW numbers, otherwise `fast`. Rest parameters
+ * allocate a list at each call, so most kernels have functions without them.
  */
-function dispatched(count: number, longest: number, plain: Call, fast: Call): Call {
+function dispatched(count: number, sizeAt: number, plain: Call, fast: Call): Call {
   const isShort = (x: unknown): boolean => (x as Numbers).length < FEW;
-  if (longest === 0 && count === 2) return (a, b) => (isShort(a) ? plain(a, b) : fast(a, b));
-  if (longest === 0 && count === 3) return (a, b, c) => (isShort(a) ? plain(a, b, c) : fast(a, b, c));
-  if (longest === 0 && count === 4) return (a, b, c, d) => (isShort(a) ? plain(a, b, c, d) : fast(a, b, c, d));
-  if (longest === 0 && count === 5) return (a, b, c, d, e) => (isShort(a) ? plain(a, b, c, d, e) : fast(a, b, c, d, e));
-  if (longest === 1 && count === 3) return (a, b, c) => (isShort(b) ? plain(a, b, c) : fast(a, b, c));
-  if (longest === 1 && count === 4) return (a, b, c, d) => (isShort(b) ? plain(a, b, c, d) : fast(a, b, c, d));
-  if (longest === 1 && count === 5) return (a, b, c, d, e) => (isShort(b) ? plain(a, b, c, d, e) : fast(a, b, c, d, e));
-  return (...args) => (isShort(args[longest]) ? plain(...args) : fast(...args));
+  if (count > 5 || sizeAt > 1) return (...args) => (isShort(args[sizeAt]) ? plain(...args) : fast(...args));
+  if (sizeAt === 0) return (a, b, c, d, e) => (isShort(a) ? plain(a, b, c, d, e) : fast(a, b, c, d, e));
+  return (a, b, c, d, e) => (isShort(b) ? plain(a, b, c, d, e) : fast(a, b, c, d, e));
 }

@@ -1,4 +1,5 @@
-import { BackendError, HashgradError, type Numbers } from "../../kernels/index.ts";
+import { BackendError, HashgradError } from "../../kernels/index.ts";
+import type { Arrays } from "./operands.ts";
 import { createSpace, type Space } from "./space.ts";
 import { startWorker, stopWorkers, type Worker } from "./workers.ts";
 
@@ -28,7 +29,7 @@ export type Instance<E> = {
   readonly memory: WebAssembly.Memory;
   readonly space: Space;
   /** Whether x lies in this memory. Kernels use such arrays in place. */
-  readonly isHere: (x: Numbers) => boolean;
+  readonly isHere: (x: Arrays) => boolean;
 };
 
 /**
@@ -52,7 +53,7 @@ export function createInstance<E extends object>(
 
   const env = {
     memory,
-    startHelper: (thread: number, generation: number): void => startWorker(workers, { module, memory, thread, generation }),
+    startWorker: (thread: number, generation: number): void => startWorker(workers, { module, memory, thread, generation }),
     now: (): number => performance.now(),
     workMemory,
     lost: (): void => {

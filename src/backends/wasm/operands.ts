@@ -1,21 +1,26 @@
 import { BackendError, type Numbers, trimArenas } from "../../kernels/index.ts";
 import { type Space, takeOrTrim } from "./space.ts";
 
+/** The arrays of kernels. Copies move their bytes as float32, so integers and doubles keep their bits. */
+export type Arrays = Numbers | Int32Array | Float64Array;
+
+const bits = (x: Arrays): Numbers => (x instanceof Float32Array ? x : new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4));
+
 /** Gives a kernel the addresses of its operands and of its work memory. */
 export type Operands = {
   /** Whether x lies in WebAssembly's memory. */
-  readonly isHere: (x: Numbers) => boolean;
+  readonly isHere: (x: Arrays) => boolean;
   /**
    * The address of operand number i. If x lies outside WebAssembly's memory, this is the address of a copy. The copy has
    * the numbers of x only if `read` is true.
    */
-  readonly address: (i: number, x: Numbers, read: boolean) => number;
+  readonly address: (i: number, x: Arrays, read: boolean) => number;
   /** Copies the result at address `at` back to x, if x lies outside WebAssembly's memory. */
-  readonly bring: (at: number, x: Numbers) => void;
+  readonly bring: (at: number, x: Arrays) => void;
   /** The address of work memory that all threads share, valid until the next call of `shared`. */
   readonly shared: (bytes: number) => number;
-  /** The address of work memory in slots, one slot for each thread, valid until the next call of `own`. */
-  readonly own: (bytes: number) => number;
+  /** The address of work memory in slots, one slot for each thread, valid until the next call of `perThread`. */
+  readonly perThread: (bytes: number) => number;
   /** Frees all copies and work memory. Call it only between kernels. */
   readonly trim: () => void;
   /** Throws if a kernel wrote beyond its work memory or the copies of its operands. Without `canaries`, checks nothing. */
@@ -34,7 +39,7 @@ const MOST_OPERANDS = 5;
 export function createOperands(
   space: Space,
   buffer: () => ArrayBufferLike,
-  isHere: (x: Numbers) => boolean,
+  isHere: (x: Arrays) => boolean,
   canaries: boolean,
 ): Operands {
   const guards = new Map<number, string>(); // address of a guard → the name of its region
@@ -65,23 +70,23 @@ export function createOperands(
     return { at, free };
   };
 
-  const [shared, own] = [scratch("work memory"), scratch("work memory of all threads")];
+  const [shared, perThread] = [scratch("work memory"), scratch("work memory of all threads")];
   const stages = Array.from({ length: MOST_OPERANDS }, (_, i) => scratch(`a copy of operand ${i}`));
   return {
     isHere,
     shared: shared.at,
-    own: own.at,
+    perThread: perThread.at,
     address: (i, x, read) => {
       if (isHere(x)) return x.byteOffset;
       const at = stages[i]!.at(x.byteLength);
-      if (read) new Float32Array(buffer(), at, x.length).set(x);
+      if (read) new Float32Array(buffer(), at, x.byteLength / 4).set(bits(x));
       return at;
     },
     bring: (at, x) => {
-      if (!isHere(x)) x.set(new Float32Array(buffer(), at, x.length));
+      if (!isHere(x)) bits(x).set(new Float32Array(buffer(), at, x.byteLength / 4));
     },
     trim: () => {
-      for (const { free } of [shared, own, ...stages]) free();
+      for (const { free } of [shared, perThread, ...stages]) free();
     },
     checkCanaries: (kernel) => {
       for (const [at, what] of guards) {

@@ -5,7 +5,7 @@
  */
 const serve = `
   const { exports } = new WebAssembly.Instance(worker.module, {
-    env: { memory: worker.memory, startHelper() {}, now: () => 0, workMemory: () => 0, lost() {}, trapped() {} },
+    env: { memory: worker.memory, startWorker() {}, now: () => 0, workMemory: () => 0, lost() {}, trapped() {} },
   });
   for (;;) {
     try {

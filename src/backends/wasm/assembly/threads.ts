@@ -23,8 +23,8 @@ export type Part = (part: i32, parts: i32, work: usize) => void;
 
 /** Starts worker number `thread` of a generation. */
 // @ts-ignore: decorator
-@external("env", "startHelper")
-declare function startHelper(thread: i32, generation: i32): void;
+@external("env", "startWorker")
+declare function startWorker(thread: i32, generation: i32): void;
 
 /** The time in milliseconds. */
 // @ts-ignore: decorator
@@ -165,7 +165,7 @@ export function run(job: Part, parts: i32, work: usize, size: usize): void {
     for (let part = 0; part < parts; part++) job(part, parts, work);
     return;
   }
-  for (; started < threads; started++) startHelper(started, generation);
+  for (; started < threads; started++) startWorker(started, generation);
   store<i32>(JOB, job.index);
   store<i32>(WORK, <i32>work);
   store<i32>(WORK, <i32>size, 4);
@@ -181,8 +181,8 @@ export function run(job: Part, parts: i32, work: usize, size: usize): void {
   if (load<i32>(FAULT) != 0) injectInCaller();
   job(0, parts, work);
   atomic.add<i32>(control + FINISHED, 1);
-  const own = 1 + takeParts(0);
-  waitFor(parts, (now() - began) / own);
+  const computed = 1 + takeParts(0);
+  waitFor(parts, (now() - began) / computed);
   busy = false;
   const failed = load<i32>(control + FAILED);
   if (failed > 0) trapped(failed);
@@ -231,7 +231,7 @@ export function settle(): void {
 /** The number of parts of a ticket that no thread has claimed. */
 // @ts-ignore: decorator
 @inline
-function left(ticket: i64): i32 {
+function unclaimed(ticket: i64): i32 {
   return <i32>(ticket >> 32) - <i32>((ticket >> 16) & 0xffff) - <i32>(ticket & 0xffff);
 }
 
@@ -243,7 +243,7 @@ function takeParts(thread: i32): i32 {
   let count = 0;
   let slot = 0;
   let job = -1; // the job in which this thread took the slot
-  for (let ticket = claim(thread); left(ticket) > 0; ticket = claim(thread), count++) {
+  for (let ticket = claim(thread); unclaimed(ticket) > 0; ticket = claim(thread), count++) {
     // This thread now holds a part: until the part is finished, the job does not end and its arguments do not change.
     const parts = <i32>(ticket >> 32);
     const next = thread == 0 ? <i32>(ticket & 0xffff) : parts - 1 - <i32>((ticket >> 16) & 0xffff);
@@ -260,7 +260,7 @@ function takeParts(thread: i32): i32 {
   return count;
 }
 
-/** Claims a part. Returns the ticket before the claim: `left` of it is positive if a part was left, and its counts give the part's number. */
+/** Claims a part. Returns the ticket before the claim: `unclaimed(ticket)` is positive if a part was left, and its counts give the part's number. */
 // @ts-ignore: decorator
 @inline
 function claim(thread: i32): i64 {
@@ -279,7 +279,7 @@ export function serve(thread: i32, generation: i32): void {
   for (;;) {
     const count = atomic.load<i32>(control + JOBS);
     for (let looks = 0; looks < LOOKS && thread < atomic.load<i32>(THREADS); looks++) {
-      if (left(atomic.load<i64>(control + TICKET)) > 0) {
+      if (unclaimed(atomic.load<i64>(control + TICKET)) > 0) {
         takeParts(thread);
         looks = 0;
       }
