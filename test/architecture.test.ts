@@ -116,7 +116,7 @@ const longFunctions = new Map([
     "V8 keeps the values of its loops in registers only if they are in one function",
   ],
   [
-    "backends/wasm/assembly/tile.ts computeTilePanels",
+    "backends/wasm/assembly/tile.ts computeFive",
     "its end is written twice; with a condition inside the end, V8 keeps the sums in memory",
   ],
 ]);

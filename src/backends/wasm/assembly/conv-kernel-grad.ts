@@ -24,7 +24,7 @@ import { enterStrip, firstWindow, pitch, rowsHere, strips } from "./strips";
 import { cut, partsFor, reserveShared, run, runWith } from "./threads";
 import { MR, NR } from "./tile";
 import {
-  addWinogradGradStrip, beginWinogradGrad, collectWinogradGrad, computeWinogradKernelGrad, winogradGradBytes, winogradSums,
+  addWinogradGradStrip, beginWinogradGrad, computeWinogradKernelGrad, endWinogradGrad, winogradGradBytes, winogradSums,
 } from "./winograd-grad";
 
 /** Windows that a tile sums at a time: two rows of 28. */
@@ -65,21 +65,18 @@ function totalsOf(part: i32): usize {
 
 function winogradGradPart(part: i32, parts: i32, work: usize): void {
   plan.planKernelGrad();
-  const totals = totalsOf(part);
   const frame = work + winogradGradBytes();
-  beginWinogradGrad(totals);
+  beginWinogradGrad(args.sums + <usize>(part * plan.partBytes), plan.hasTotals);
   const end = cut(strips, part + 1, parts, 1);
-  for (let index = cut(strips, part, parts, 1); index < end; index++) {
-    addWinogradGradStrip(index, args.x, args.y, totals, frame, work);
-  }
-  collectWinogradGrad(totals);
+  for (let index = cut(strips, part, parts, 1); index < end; index++) addWinogradGradStrip(index, args.x, args.y, frame, work);
+  endWinogradGrad(work);
 }
 
 function winogradKernelPart(part: i32, parts: i32, work: usize): void {
   plan.planKernelGrad();
   const first = cut(outputs, part, parts, 1);
   const end = cut(outputs, part + 1, parts, 1);
-  computeWinogradKernelGrad(first, end, args.sums, plan.windowParts, args.kernel, args.accumulate, work);
+  computeWinogradKernelGrad(first, end, args.sums, plan.windowParts, plan.hasTotals, args.kernel, args.accumulate, work);
 }
 
 /** Computes the totals of a part: a range of the windows with the whole depth, or all windows with a range of the depth. */

@@ -7,11 +7,11 @@ import {
   batch, channels, dilationX, dilationY, groups, height, kernelHeight, kernelWidth, outHeight, outputs, outWidth, padLeft, padTop,
   readSizes, readTurnedSizes, strideX, strideY, width,
 } from "./sizes";
-import { BLOCK, frameNumbers, pitch, planStrips, strips } from "./strips";
-import { ARGUMENTS, partsFor } from "./threads";
+import { BLOCK, frameNumbers, pitch, planStrips, stripRows, strips } from "./strips";
+import { ARGUMENTS, partsFor, threadCount } from "./threads";
 import { EDGE, MR, NR } from "./tile";
-import { winogradBytes } from "./winograd";
-import { winogradGradBytes, winogradSums } from "./winograd-grad";
+import { tilesIn, winogradBytes } from "./winograd";
+import { FEW_TILES, PART_TILES, winogradGradBytes, winogradSums } from "./winograd-grad";
 
 /** With fewer channels or outputs, Winograd's transforms take longer than the multiplications that they save. */
 const LEAST_CHANNELS: i32 = 16;
@@ -25,6 +25,8 @@ const MOST_CHANNELS: i32 = 256;
 /** A part has at least this number of multiplications. */
 const PART: i64 = 1 << 18;
 const MOST_PARTS: i64 = 64;
+/** Parts of Winograd's algorithm for each thread. */
+const WINOGRAD_SHARE: i64 = 4;
 
 /** The kernel gradient takes strips of at most this number of windows. A tile reads a strip once, so the strip should fit the L1 cache. */
 const GRAD_WINDOWS: i32 = 192;
@@ -71,6 +73,8 @@ export let winograd: bool;
 export let parts: i32, windowParts: i32, depthParts: i32;
 /** Elements of the sums that one part of the kernel gradient keeps. */
 export let partSums: f64;
+/** True if a part of the kernel gradient keeps totals in float64 besides sums in float32; the bytes of both. */
+export let hasTotals: bool, partBytes: f64;
 /** Gradient of the input: windows of a block of patches, and bytes of work memory for the matrix product that computes the block. */
 export let patchWindows: i32, patchProduct: i32;
 /** Bytes of work memory: shared by all threads, and for each thread. Double precision, because the product of sizes may exceed 32 bits. */
@@ -81,7 +85,8 @@ export function planConv2d(turned: bool): void {
   if (turned) readTurnedSizes();
   else readSizes();
   planShapes(i32.MAX_VALUE, true);
-  parts = partsOfAtMost(min<i64>(MOST_PARTS, strips));
+  // Winograd's blocks go on from image to image, so its parts should be long. Its bits do not depend on the parts.
+  parts = partsOfAtMost(min<i64>(winograd ? WINOGRAD_SHARE * threadCount() : MOST_PARTS, strips));
   sharedBytes = 4 * (<f64>groups * <f64>panels * depthAsDouble() * NR + (winograd ? <f64>(16 * panels * channels * NR) : 0));
   planSlot(winograd ? winogradBytes() : TILES + 4 * paddedDepthAsDouble());
 }
@@ -96,7 +101,10 @@ export function planKernelGrad(): void {
   windowParts = partsOfAtMost(min<i64>(<i64>max<f64>(1, min<f64>(SUMS / max<f64>(1, partSums), MOST_SUMS)), strips));
   depthParts = windowParts > 1 ? 1 : partsOfAtMost(min<i64>(MOST_PARTS, depth / MR));
   parts = windowParts * depthParts;
-  sharedBytes = 12 * <f64>windowParts * partSums; // totals (f64) and, behind them, sums of a few windows (f32)
+  if (winograd) windowParts = max(1, min(windowParts, strips / ((PART_TILES + tilesIn(stripRows) - 1) / tilesIn(stripRows))));
+  hasTotals = !winograd || <i64>(strips + windowParts - 1) / windowParts * tilesIn(stripRows) > FEW_TILES;
+  partBytes = (hasTotals ? 12 : 4) * partSums; // totals (f64) and, behind them, sums of a few windows (f32)
+  sharedBytes = <f64>windowParts * partBytes;
   planSlot(winograd ? winogradGradBytes() : 4 * paddedDepthAsDouble());
 }
 

@@ -30,8 +30,8 @@ import {
 } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, strips } from "./strips";
 import { cut, partsFor, reserveShared, reserveSlots, run } from "./threads";
-import { computeTile, computeTileOffsetsHere, copyEdge, FOLD, MR, NR } from "./tile";
-import { computeWinogradStrip, transformPanel, winogradBytes } from "./winograd";
+import { computeTile, computeTileOffsetsHere, copyEdge, FOLD, MR, NR, packColumns } from "./tile";
+import { computeWinogradStrips, transformPanel, winogradBytes } from "./winograd";
 
 /** Runs with fewer numbers are read through a table of offsets. */
 const SHORT: i32 = 12;
@@ -60,13 +60,11 @@ export function convolve(turned: bool, x: usize, kernel: usize, bias: usize, y: 
 }
 
 /**
- * Copies a part of the kernel into panels [group, panel, depth, 8]: for each number under a window, the weights of 8 outputs.
- * Weights past the last output are 0. With Winograd's algorithm, also writes the transforms of the panels, after the last panel.
+ * Copies a part of the kernel into panels [group, panel, depth, 8]: for each number under a window, the weights of 8 outputs. Weights past
+ * the last output are arbitrary. With Winograd's algorithm, also writes the transforms of the panels, after the last panel.
  */
 function panelPart(part: i32, parts: i32, _work: usize): void {
-  const turned = args.turned;
-  plan.planConv2d(turned);
-  const kernel = args.kernel;
+  plan.planConv2d(args.turned);
   const all = groups * plan.panels;
   const end = cut(all, part + 1, parts, 1);
   const taps = kernelHeight * kernelWidth;
@@ -75,28 +73,19 @@ function panelPart(part: i32, parts: i32, _work: usize): void {
     const first = (i % plan.panels) * NR;
     const count = min(NR, plan.outShare - first);
     let to = args.panels + 4 * NR * <usize>i * <usize>plan.depth;
-    for (let tap = 0; tap < taps; tap++) {
-      for (let c = 0; c < plan.share; c++, to += 4 * NR) {
-        if (turned) {
-          // The kernel is [tap, channel, output] of the forward convolution. The turned convolution reads dy, so its channels c are
-          // outputs of the forward convolution.
-          const row = <usize>(taps - 1 - tap) * <usize>plan.outShare + <usize>first;
-          const from = kernel + 4 * (row * <usize>channels + <usize>(group * plan.share + c));
-          for (let j = 0; j < NR; j++) {
-            store<f32>(to + 4 * <usize>j, j < count ? load<f32>(from + 4 * <usize>(j * channels)) : 0);
-          }
-        } else {
-          const from = kernel + 4 * (<usize>(tap * plan.share + c) * <usize>outputs + <usize>(group * plan.outShare + first));
-          if (count == NR) {
-            v128.store(to, v128.load(from));
-            v128.store(to, v128.load(from, 16), 16);
-          } else {
-            for (let j = 0; j < NR; j++) store<f32>(to + 4 * <usize>j, j < count ? load<f32>(from + 4 * <usize>j) : 0);
-          }
-        }
+    for (let tap = 0; tap < taps; tap++, to += 4 * NR * <usize>plan.share) {
+      if (args.turned) {
+        // The kernel is [tap, channel, output] of the forward convolution. The turned convolution reads dy, so its channels are outputs of
+        // the forward convolution.
+        const row = <usize>(taps - 1 - tap) * <usize>plan.outShare + <usize>first;
+        const from = args.kernel + 4 * (row * <usize>channels + <usize>(group * plan.share));
+        packColumns(from, count, plan.share, 4 * <usize>channels, 4, to);
+      } else {
+        const from = args.kernel + 4 * (<usize>(tap * plan.share) * <usize>outputs + <usize>(group * plan.outShare + first));
+        packColumns(from, count, plan.share, 4, 4 * <usize>outputs, to);
       }
     }
-    if (plan.winograd) transformPanel(i, plan.panels, args.panels, transformed());
+    if (plan.winograd) transformPanel(i, args.panels, transformed());
   }
 }
 
@@ -109,10 +98,8 @@ function winogradPart(part: i32, parts: i32, work: usize): void {
   plan.planConv2d(args.turned);
   const u = transformed();
   const frame = work + winogradBytes();
-  const end = cut(strips, part + 1, parts, 1);
-  for (let index = cut(strips, part, parts, 1); index < end; index++) {
-    computeWinogradStrip(index, args.x, u, plan.panels, args.bias, args.y, args.accumulate, frame, work);
-  }
+  const first = cut(strips, part, parts, 1), end = cut(strips, part + 1, parts, 1);
+  computeWinogradStrips(first, end, args.x, u, plan.panels, args.bias, args.y, args.accumulate, frame, work);
 }
 
 // `convolveStrips` is compiled twice: for tiles of at most FOLD terms and for longer tiles (long-tile.ts). With both cases in one

@@ -252,7 +252,7 @@ function computeSegment(
             const rowPanel = aPanels + 4 * <usize>(ii * depth);
             for (let q = 0; q < depth; q += FOLD) {
               const columnsOfA = rowPanel + 4 * PANEL * <usize>q, rowsOfB = panel + 4 * NR * <usize>q;
-              computeTilePanels(min(FOLD, depth - q), columnsOfA, rowsOfB, to, toStep, from, fromStep);
+              computeTilePanels(min(FOLD, depth - q), columnsOfA, 4 * PANEL, rowsOfB, to, toStep, from, fromStep);
               from = to;
               fromStep = toStep;
             }

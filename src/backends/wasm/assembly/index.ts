@@ -18,5 +18,5 @@ export {
   crossEntropy, crossEntropyGrad, dot, logSoftmax, logSoftmaxGrad, softmax, softmaxGrad, standardizeRows, standardizeRowsGrad, sumOfSquares,
 } from "./rows";
 export { injectFault, messageAt, nextGeneration, partFailed, serve, setThreads, settle } from "./threads";
-export { computeTilePanels } from "./tile";
+export { computeTilePanels, computeTileRows } from "./tile";
 export * from "./update";

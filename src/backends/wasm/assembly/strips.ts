@@ -21,15 +21,15 @@ export const BLOCK: i32 = 1 << 15;
 // The plan of the strips. `planStrips` fills it, at the start of a kernel and at the start of each of its parts, because each worker thread
 // has its own globals.
 
-/** Rows of windows in a strip, and strips of the whole batch. */
-export let stripRows: i32, strips: i32;
+/** Rows of windows in a strip, strips of one image and of the whole batch. */
+export let stripRows: i32, stripsInImage: i32, strips: i32;
 /** Numbers of a frame; 0 if no frame is used. */
 export let frameNumbers: f64;
 /**
  * framed: strips are copied into frames. stripWidth: pixels in a row of a frame. tileSide: rows and columns of a tile of windows (2 for
- * Winograd's algorithm, otherwise 1). stripsInImage: strips of one image.
+ * Winograd's algorithm, otherwise 1).
  */
-let framed: bool, stripWidth: i32, tileSide: i32, stripsInImage: i32;
+let framed: bool, stripWidth: i32, tileSide: i32;
 
 // The current strip. `enterStrip` fills it.
 

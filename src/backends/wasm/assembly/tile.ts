@@ -7,14 +7,14 @@
 //     a row 0:  v        c00     c01              c(row, ·) += v · x
 //     a row 1:  v        c10     c11
 //     …
-//     a row 4:  v        c40     c41              (`computeTilePanels` only)
+//     a row 4:  v        c40     c41              (packed rows only)
 //
 // - `computeTile`: 4 rows of a, read in place as runs of numbers.
 // - `computeTileOffsets`: the same through a table of offsets, for short runs.
-// - `computeTilePanels`: 5 rows of a, packed. V8 has 16 vector registers: 10 for sums, 2 for b, 1 for a.
+// - `computeTilePanels`, `computeTileRows`: 5 rows of a, packed. V8 has 16 vector registers: 10 for sums, 2 for b, 1 for a.
 // - The loops are not unrolled: with four terms in a pass V8 spills registers, and the loop runs at two thirds of its speed.
 // - V8 computes the address of a broadcast at a fixed offset in each pass. It keeps the address in a register if the same offset occurs before
-//   the loop. `computeTilePanels` therefore writes its first term before the loop: 1.17 times as fast with 400 terms, 1.1 with 44.
+//   the loop. `computeFive` therefore writes its first term before the loop: 1.17 times as fast with 400 terms, 1.1 with 44.
 //
 // The three loops are written out: a shared loop would keep its sums in memory instead of registers. No parts, no work memory.
 // Source: the micro-kernel of BLIS (Van Zee and van de Geijn 2015).
@@ -125,56 +125,88 @@ export function computeTileOffsets(
   computeTileOffsetsHere(depth, offsets, a0, a1, a2, a3, b, c, cStep, start, startStep);
 }
 
+/** The two forms of `computeFive`. */
+class Panels {}
+class Rows {}
+
+/** Terms of a block of `computeTileRows`. */
+export const BLOCK_TERMS: i32 = 16;
+
 /**
- * c [5, 8] = start + a · b; start as in `computeTile`. a and b are packed: for each of `depth` terms, 5 numbers of a and 8 of b.
+ * c [5, 8] = start + a · b; start as in `computeTile`. b is packed: 8 numbers for each of `depth` terms. The 5 numbers of a for a term lie side
+ * by side, those of the next term aStep bytes further.
  *
- * The stores are written twice, with and without the addition of start. If the stores share code, V8 keeps the sums in memory during the
- * loop, which halves the speed. The module exports this function, so that the compiler does not inline it: inlining has the same effect.
+ * The module exports this function, so that the compiler does not inline it. See `computeFive`.
  */
-export function computeTilePanels(depth: i32, a: usize, b: usize, c: usize, cStep: usize, start: usize, startStep: usize): void {
+export function computeTilePanels(
+  depth: i32, a: usize, aStep: usize, b: usize, c: usize, cStep: usize, start: usize, startStep: usize,
+): void {
+  computeFive<Panels>(depth, a, aStep, b, c, cStep, start, startStep);
+}
+
+/** `computeTilePanels` for rows: a has, for each block of 16 terms, 5 rows of 16 numbers. `a` is a multiple of 64. */
+export function computeTileRows(depth: i32, a: usize, b: usize, c: usize, cStep: usize, start: usize, startStep: usize): void {
+  computeFive<Rows>(depth, a, 0, b, c, cStep, start, startStep);
+}
+
+/**
+ * The body of the two functions above. The stores are written twice, with and without the addition of start. If the stores share code, V8
+ * keeps the sums in memory during the loop, which halves the speed. Inlining the function into a loop has the same effect.
+ */
+// @ts-ignore: decorator
+@inline
+function computeFive<T>(
+  depth: i32, a: usize, aStep: usize, b: usize, c: usize, cStep: usize, start: usize, startStep: usize,
+): void {
+  const ROW: usize = idof<T>() == idof<Rows>() ? 4 * BLOCK_TERMS : 4;
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
   let c40 = f32x4.splat(0), c41 = f32x4.splat(0);
-  const end = a + 4 * PANEL * <usize>depth;
+  const end = b + 4 * NR * <usize>depth;
   {
     const x0 = v128.load(b);
     const x1 = v128.load(b, 16);
     let v = v128.load32_splat(a);
     c00 = madd(v, x0, c00);
     c01 = madd(v, x1, c01);
-    v = v128.load32_splat(a, 4);
+    v = v128.load32_splat(a, ROW);
     c10 = madd(v, x0, c10);
     c11 = madd(v, x1, c11);
-    v = v128.load32_splat(a, 8);
+    v = v128.load32_splat(a, 2 * ROW);
     c20 = madd(v, x0, c20);
     c21 = madd(v, x1, c21);
-    v = v128.load32_splat(a, 12);
+    v = v128.load32_splat(a, 3 * ROW);
     c30 = madd(v, x0, c30);
     c31 = madd(v, x1, c31);
-    v = v128.load32_splat(a, 16);
+    v = v128.load32_splat(a, 4 * ROW);
     c40 = madd(v, x0, c40);
     c41 = madd(v, x1, c41);
   }
-  for (a += 4 * PANEL, b += 4 * NR; a < end; a += 4 * PANEL, b += 4 * NR) {
+  a += idof<T>() == idof<Rows>() ? 4 : aStep;
+  for (b += 4 * NR; b < end; b += 4 * NR) {
     const x0 = v128.load(b);
     const x1 = v128.load(b, 16);
     let v = v128.load32_splat(a);
     c00 = madd(v, x0, c00);
     c01 = madd(v, x1, c01);
-    v = v128.load32_splat(a, 4);
+    v = v128.load32_splat(a, ROW);
     c10 = madd(v, x0, c10);
     c11 = madd(v, x1, c11);
-    v = v128.load32_splat(a, 8);
+    v = v128.load32_splat(a, 2 * ROW);
     c20 = madd(v, x0, c20);
     c21 = madd(v, x1, c21);
-    v = v128.load32_splat(a, 12);
+    v = v128.load32_splat(a, 3 * ROW);
     c30 = madd(v, x0, c30);
     c31 = madd(v, x1, c31);
-    v = v128.load32_splat(a, 16);
+    v = v128.load32_splat(a, 4 * ROW);
     c40 = madd(v, x0, c40);
     c41 = madd(v, x1, c41);
+    if (idof<T>() == idof<Rows>()) {
+      a += 4;
+      if ((a & (ROW - 1)) == 0) a += (PANEL - 1) * ROW;
+    } else a += aStep;
   }
   if (start == 0) {
     v128.store(c, c00);

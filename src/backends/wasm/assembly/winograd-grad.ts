@@ -3,11 +3,14 @@
 //
 //     dU [outputs, channels] += Zᵀ [outputs, tiles] · V [tiles, channels]
 //
-// - Layout: Z [16, group, tiles, 5] in groups of five outputs, V [16, panel, tiles, 8] in panels of eight channels: the operands of
-//   `computeTilePanels`. dU [16, group, panel, 5, 8]: totals in float64 and, behind them, sums of the same shape in float32.
+// - Layout: Z [16, tiles, outputs], in rows; V [16, panel, tiles, 8] in panels of eight channels: the operands of `computeTilePanels`, which
+//   reads five neighboring outputs of a row of Z. dU [16, group of five outputs, panel, 5, 8]: sums in float32 and, before them, totals of the
+//   same shape in float64 if the sums of a part have many blocks.
 // - Vectors: transforms take four channels or outputs at a time, products eight channels.
-// - Accuracy: a block of 48 tiles is one float32 sum; the sums collect 8 blocks before they are added to the totals.
-// - Parts: ranges of strips, each with its own dU (conv-kernel-grad.ts).
+// - Accuracy: a block of 48 tiles is one float32 sum, also if its tiles lie in several images; the sums collect 8 blocks before they are added
+//   to the totals. A part of at most 8 blocks has no totals.
+// - Parts: ranges of strips, each with its own dU (conv-kernel-grad.ts). A part has at least 128 tiles: with fewer, adding the sums of all
+//   parts takes longer than computing them.
 // - Work memory of a thread: Z and V of a block of tiles.
 //
 // Source: Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks".
@@ -22,6 +25,10 @@ import { tilesIn, transformTile } from "./winograd";
 const GRAD_TILES: i32 = 48;
 /** Blocks that dU collects in float32 before it is added to the totals. */
 const MOST_BLOCKS: i32 = 8;
+/** A part with at most this number of tiles has no totals. */
+export const FEW_TILES: i32 = MOST_BLOCKS * GRAD_TILES;
+/** A part has at least this number of tiles. */
+export const PART_TILES: i32 = 128;
 
 /** Groups of five outputs. */
 function outputGroups(): i32 {
@@ -37,131 +44,126 @@ export function winogradSums(): i32 {
   return 16 * outputGroups() * PANEL * channelPanels() * NR;
 }
 
+/** Bytes of a row of Z: the outputs, in whole groups and whole vectors. */
+function rowBytes(): i32 {
+  return 4 * (max(outputGroups() * PANEL, outputs) + 3 & ~3);
+}
+
 /** Bytes of a thread's work memory: the transforms of a block of tiles and of its dy. */
 export function winogradGradBytes(): i32 {
-  return 4 * 16 * GRAD_TILES * (channelPanels() * NR + outputGroups() * PANEL);
+  return 16 * GRAD_TILES * (4 * channelPanels() * NR + rowBytes());
 }
 
-/** Blocks that the sums hold. `beginWinogradGrad` and `collectWinogradGrad` reset it, `addWinogradGradStrip` counts. */
-let blocksHeld: i32;
+// The current part. `beginWinogradGrad` fills these, `multiplyBlock` counts.
 
-/** Clears a part's totals of dU (f64) and the sums (f32) behind them. */
-export function beginWinogradGrad(totals: usize): void {
-  memory.fill(totals, 0, 12 * <usize>winogradSums());
-  blocksHeld = 0;
-}
+/** The addresses of the sums of dU (f32) and of their totals (f64), which are 0 if there are none. */
+let sumsAt: usize, totalsAt: usize;
+/** Blocks that the sums hold, and tiles that the current block holds. */
+let blocksHeld: i32, tilesHeld: i32;
 
-/** Adds the sums to the totals and clears the sums. */
-export function collectWinogradGrad(totals: usize): void {
+/** Begins a part, whose dU is at `to`: totals and sums if `wide`, otherwise only sums. */
+export function beginWinogradGrad(to: usize, wide: bool): void {
   const numbers = <usize>winogradSums();
-  collect(totals + 8 * numbers, numbers, totals);
+  totalsAt = wide ? to : 0;
+  sumsAt = wide ? to + 8 * numbers : to;
+  memory.fill(to, 0, (wide ? 12 : 4) * numbers);
   blocksHeld = 0;
+  tilesHeld = 0;
+}
+
+/** Ends a part: its totals or, if there are none, its sums are complete. */
+export function endWinogradGrad(work: usize): void {
+  if (tilesHeld > 0) multiplyBlock(work);
+  if (totalsAt != 0) collect(sumsAt, winogradSums(), totalsAt);
 }
 
 /** Adds the windows of strip `index` to dU. frame: memory for a frame (strips.ts). */
-export function addWinogradGradStrip(index: i32, x: usize, dy: usize, totals: usize, frame: usize, work: usize): void {
-  const sums = totals + 8 * <usize>winogradSums();
-  const source = enterStrip(index, x, frame);
+export function addWinogradGradStrip(index: i32, x: usize, dy: usize, frame: usize, work: usize): void {
   const pixel: usize = 4 * <usize>channels;
   const outStep: usize = 4 * <usize>outputs;
-  const across = (outWidth + 1) / 2;
-  const tiles = tilesIn(rowsHere);
   const vPlace: usize = 4 * <usize>(GRAD_TILES * channelPanels() * NR);
-  const zPlace: usize = 4 * <usize>(GRAD_TILES * outputGroups() * PANEL);
+  const zRow: usize = rowBytes(), zPlace: usize = GRAD_TILES * zRow;
   const z = work + 16 * vPlace;
-  const out = dy + <usize>firstWindow(index) * outStep;
-  for (let first = 0; first < tiles; first += GRAD_TILES) {
-    const count = min(GRAD_TILES, tiles - first);
-    if (blocksHeld++ == MOST_BLOCKS) {
-      collectWinogradGrad(totals);
-      blocksHeld = 1;
-    }
-    for (let t = 0; t < count; t++) {
-      const row = 2 * ((first + t) / across);
-      const column = 2 * ((first + t) % across);
-      transformTile(source + <usize>row * pitch + <usize>column * pixel, work + 4 * <usize>(t * NR), vPlace, 4 * <usize>(count * NR));
-      const from = out + <usize>(row * outWidth + column) * outStep;
-      transformGrad(from, row + 1 < rowsHere, column + 1 < outWidth, z + 4 * <usize>(t * PANEL), 4 * <usize>(count * PANEL), zPlace);
-    }
-    let to = sums;
-    for (let k: usize = 0; k < 16; k++) {
-      for (let i = 0; i < outputGroups(); i++) {
-        const a = z + k * zPlace + 4 * <usize>(i * count * PANEL);
-        for (let j = 0; j < channelPanels(); j++, to += 4 * PANEL * NR) {
-          computeTilePanels(count, a, work + k * vPlace + 4 * <usize>(j * count * NR), to, 4 * NR, to, 4 * NR);
-        }
-      }
+  let source = enterStrip(index, x, frame);
+  let out = dy + <usize>firstWindow(index) * outStep;
+  for (let row = 0; row < rowsHere; row += 2, source += 2 * pitch, out += 2 * <usize>outWidth * outStep) {
+    let from = source, to = out;
+    for (let column = 0; column < outWidth; column += 2, from += 2 * pixel, to += 2 * outStep) {
+      transformTile(from, work + 4 * NR * <usize>tilesHeld, vPlace, 4 * NR, 4 * NR * GRAD_TILES);
+      transformGrad(to, row + 1 < rowsHere, column + 1 < outWidth, z + zRow * <usize>tilesHeld, zPlace);
+      if (++tilesHeld == GRAD_TILES) multiplyBlock(work);
     }
   }
 }
 
-/** Transforms a 2 × 2 tile of dy, whose second row or column may not exist: Z = A dy Aᵀ, scattered to panels of five outputs. */
-function transformGrad(dy: usize, below: bool, beside: bool, to: usize, panel: usize, place: usize): void {
+/** Adds the products of the current block to the sums. The next block is empty. */
+function multiplyBlock(work: usize): void {
+  if (blocksHeld == MOST_BLOCKS) {
+    collect(sumsAt, winogradSums(), totalsAt);
+    blocksHeld = 0;
+  }
+  const vPlace: usize = 4 * <usize>(GRAD_TILES * channelPanels() * NR);
+  const zRow: usize = rowBytes(), zPlace: usize = GRAD_TILES * zRow;
+  let v = work, z = work + 16 * vPlace, to = sumsAt;
+  for (let k = 0; k < 16; k++, v += vPlace, z += zPlace) {
+    for (let i = 0; i < outputGroups(); i++) {
+      for (let j = 0; j < channelPanels(); j++, to += 4 * PANEL * NR) {
+        const panel = v + 4 * NR * GRAD_TILES * <usize>j;
+        computeTilePanels(tilesHeld, z + 4 * PANEL * <usize>i, zRow, panel, to, 4 * NR, to, 4 * NR);
+      }
+    }
+  }
+  blocksHeld++;
+  tilesHeld = 0;
+}
+
+/** Transforms a 2 × 2 tile of dy, whose second row or column may not exist: Z = A dy Aᵀ, its 16 places `place` bytes apart. */
+function transformGrad(dy: usize, below: bool, beside: bool, to: usize, place: usize): void {
   const outStep: usize = 4 * <usize>outputs;
   const down: usize = <usize>outWidth * outStep;
   const zero = f32x4.splat(0);
-  for (let o = 0; o < outputs; o += 4, dy += 16) {
+  for (let o = 0; o < outputs; o += 4, dy += 16, to += 16) {
     const y00 = v128.load(dy);
     const y01 = beside ? v128.load(dy + outStep) : zero;
     const y10 = below ? v128.load(dy + down) : zero;
     const y11 = below && beside ? v128.load(dy + down + outStep) : zero;
-    const lanes = min(4, outputs - o);
-    // The addresses of the four outputs. Outputs past the last one alias the first.
-    const t0 = to + offsetOfOutput(o, panel);
-    const t1 = lanes > 1 ? to + offsetOfOutput(o + 1, panel) : t0;
-    const t2 = lanes > 2 ? to + offsetOfOutput(o + 2, panel) : t0;
-    const t3 = lanes > 3 ? to + offsetOfOutput(o + 3, panel) : t0;
-    storeGradRow(y00, y01, t0, t1, t2, t3, place);
-    storeGradRow(f32x4.add(y00, y10), f32x4.add(y01, y11), t0 + 4 * place, t1 + 4 * place, t2 + 4 * place, t3 + 4 * place, place);
-    storeGradRow(f32x4.sub(y00, y10), f32x4.sub(y01, y11), t0 + 8 * place, t1 + 8 * place, t2 + 8 * place, t3 + 8 * place, place);
-    storeGradRow(f32x4.neg(y10), f32x4.neg(y11), t0 + 12 * place, t1 + 12 * place, t2 + 12 * place, t3 + 12 * place, place);
+    storeGradRow(y00, y01, to, place);
+    storeGradRow(f32x4.add(y00, y10), f32x4.add(y01, y11), to + 4 * place, place);
+    storeGradRow(f32x4.sub(y00, y10), f32x4.sub(y01, y11), to + 8 * place, place);
+    storeGradRow(f32x4.neg(y10), f32x4.neg(y11), to + 12 * place, place);
   }
 }
 
-/** The offset of an output in panels of five outputs that lie `panel` bytes apart. */
-// @ts-ignore: decorator
-@inline
-function offsetOfOutput(output: i32, panel: usize): usize {
-  return <usize>(output / PANEL) * panel + 4 * <usize>(output % PANEL);
-}
-
 /** Stores a row of Z: y₀, y₀ + y₁, y₀ − y₁, −y₁. */
-function storeGradRow(y0: v128, y1: v128, t0: usize, t1: usize, t2: usize, t3: usize, place: usize): void {
-  spread(y0, t0, t1, t2, t3);
-  spread(f32x4.add(y0, y1), t0 + place, t1 + place, t2 + place, t3 + place);
-  spread(f32x4.sub(y0, y1), t0 + 2 * place, t1 + 2 * place, t2 + 2 * place, t3 + 2 * place);
-  spread(f32x4.neg(y1), t0 + 3 * place, t1 + 3 * place, t2 + 3 * place, t3 + 3 * place);
-}
-
-/** Stores the four lanes at their addresses. Lane 0 is stored last, because lanes past the last output alias its address. */
 // @ts-ignore: decorator
 @inline
-function spread(v: v128, t0: usize, t1: usize, t2: usize, t3: usize): void {
-  v128.store32_lane(t3, v, 3);
-  v128.store32_lane(t2, v, 2);
-  v128.store32_lane(t1, v, 1);
-  v128.store32_lane(t0, v, 0);
+function storeGradRow(y0: v128, y1: v128, to: usize, place: usize): void {
+  v128.store(to, y0);
+  v128.store(to + place, f32x4.add(y0, y1));
+  v128.store(to + 2 * place, f32x4.sub(y0, y1));
+  v128.store(to + 3 * place, f32x4.neg(y1));
 }
 
 /**
- * dkernel [3, 3, channels, outputs] (+)= Gᵀ dU G for outputs first … end - 1. dU is the sum of the totals of `parts` parts, added in their
- * order. `work`: memory for 12 vectors.
+ * dkernel [3, 3, channels, outputs] (+)= Gᵀ dU G for outputs first … end - 1. dU is the sum over `parts` parts, added in their order: of their
+ * totals if `wide`, otherwise of their sums. `work`: memory for 12 vectors.
  */
 export function computeWinogradKernelGrad(
-  first: i32, end: i32, sums: usize, parts: i32, dkernel: usize, accumulate: bool, work: usize,
+  first: i32, end: i32, sums: usize, parts: i32, wide: bool, dkernel: usize, accumulate: bool, work: usize,
 ): void {
-  const place: usize = <usize>winogradSums() / 2; // bytes of one place of the 16: totals are doubles
+  const element: usize = wide ? 8 : 4;
+  const place: usize = <usize>winogradSums() / 16 * element, next: usize = (wide ? 12 : 4) * <usize>winogradSums();
   const tap: usize = 4 * <usize>(channels * outputs);
   for (let o = first; o < end; o++) {
     for (let c = 0; c < channels; c += 4) {
       const tile = (o / PANEL) * channelPanels() + c / NR;
-      let from = sums + 8 * <usize>(tile * PANEL * NR + (o % PANEL) * NR + c % NR);
+      let from = sums + element * <usize>(tile * PANEL * NR + (o % PANEL) * NR + c % NR);
       // Gᵀ dU for each column of dU, then (Gᵀ dU) G for each row.
       for (let at = work; at < work + 192; at += 48, from += place) {
-        v128.store(at, total(from, parts));
-        v128.store(at, total(from + 4 * place, parts), 16);
-        v128.store(at, total(from + 8 * place, parts), 32);
-        narrow(at, 16, total(from + 12 * place, parts));
+        v128.store(at, total(from, parts, next, wide));
+        v128.store(at, total(from + 4 * place, parts, next, wide), 16);
+        v128.store(at, total(from + 8 * place, parts, next, wide), 32);
+        narrow(at, 16, total(from + 12 * place, parts, next, wide));
       }
       let to = dkernel + 4 * <usize>(c * outputs + o);
       for (let at = work; at < work + 48; at += 16, to += 3 * tap) {
@@ -185,14 +187,16 @@ function narrow(at: usize, step: usize, m3: v128): void {
   v128.store(at + 2 * step, f32x4.add(mean, m3));
 }
 
-/** The sum of the totals of all parts for four elements, rounded to float32. Totals and sums of a part take 12 bytes for each element. */
-function total(from: usize, parts: i32): v128 {
-  const next: usize = 12 * <usize>winogradSums();
-  let low = v128.load(from), high = v128.load(from, 16);
-  for (; parts > 1; parts--) {
-    from += next;
-    low = f64x2.add(low, v128.load(from));
-    high = f64x2.add(high, v128.load(from, 16));
+/**
+ * The sum of four elements of dU over all parts, which lie `next` bytes apart, rounded to float32. The elements are float64 if `wide`,
+ * otherwise float32.
+ */
+function total(from: usize, parts: i32, next: usize, wide: bool): v128 {
+  let low = f64x2.splat(0), high = f64x2.splat(0);
+  for (; parts > 0; parts--, from += next) {
+    const x = v128.load(from);
+    low = f64x2.add(low, wide ? x : f64x2.promote_low_f32x4(x));
+    high = f64x2.add(high, wide ? v128.load(from, 16) : f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 2, 3)));
   }
   return v128.shuffle<f32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
 }

@@ -9,112 +9,111 @@
 //     d d d d                                  with U = G g Gᵀ,
 //     d d d d                                  16 matrices [channels, outputs]
 //
-// - Layout: V [16, five tiles, channels, 5], in panels of five rows; U [16, panel, channels, 8], in panels of eight outputs: the operands of
-//   `computeTilePanels`. U is computed once (`transformPanel`).
+// - Layout: V [16, five tiles, block of 16 channels, 5, 16], in rows of 16 channels; U [panel, 16, channels, 8], in panels of eight outputs:
+//   the operands of `computeTileRows`. U is computed once (`transformPanel`).
+// - Blocks: V holds the tiles of a block. If an image is one strip, a block goes on with the tiles of the next images, so that few rows of
+//   panels stay empty.
 // - Vectors: transforms take four channels or outputs at a time, products eight outputs.
 // - Parts: strips of rows of windows, as in conv.ts.
-// - Accuracy: a product sums at most 64 channels in float32 before it adds the sums; with more channels, at most 44.
+// - Accuracy: a product sums at most 64 channels in float32 before it adds the sums; with more channels, at most 48.
 // - Work memory of a thread: V of a block of tiles, at most 2¹⁶ numbers, or those of five tiles if they are more; and M of a block with
 //   eight outputs.
 //
 // Source: Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks". The gradient of the kernel is in winograd-grad.ts.
 
-import { channels, outputs, outWidth } from "./sizes";
-import { enterStrip, firstWindow, pitch, rowsHere, stripRows } from "./strips";
-import { computeTilePanels, NR, PANEL } from "./tile";
+import { channels, outHeight, outputs, outWidth } from "./sizes";
+import { enterStrip, firstWindow, pitch, rowsHere, stripsInImage } from "./strips";
+import { BLOCK_TERMS, computeTileRows, NR, PANEL } from "./tile";
 
 /** Numbers of the transformed tiles of a block. A block has at least five tiles. */
 const BLOCK: i32 = 1 << 16;
 
 /** With at most this number of channels, a product is one float32 sum. */
 const CHANNELS: i32 = 64;
-/** With more channels, a product adds float32 sums of at most this number of channels. */
-const PIECE: i32 = 44;
+/** With more channels, a product adds float32 sums of this number of channels: whole blocks. */
+const PIECE: i32 = 3 * BLOCK_TERMS;
 
 /** The number of tiles in `rows` rows of windows. */
 export function tilesIn(rows: i32): i32 {
   return ((rows + 1) / 2) * ((outWidth + 1) / 2);
 }
 
-/** The number of tiles in a block of a strip that has `tiles` tiles: a multiple of five. */
-function blockTiles(tiles: i32): i32 {
-  return PANEL * max(1, min((tiles + PANEL - 1) / PANEL, BLOCK / (16 * PANEL * channels)));
+/** Bytes of a panel of V: five tiles with all channels, in whole blocks. */
+function panelBytes(): i32 {
+  return 4 * PANEL * (channels + BLOCK_TERMS - 1 & ~(BLOCK_TERMS - 1));
 }
 
-/** Bytes of a thread's work memory for the strips of the current plan: V of a block and M of a block with eight outputs. */
+/** The number of panels of five tiles in a block. */
+function blockPanels(): i32 {
+  return max(1, 4 * BLOCK / (16 * panelBytes()));
+}
+
+/** Bytes of a thread's work memory: V of a block and M of a block with eight outputs. V begins at a multiple of 64. */
 export function winogradBytes(): i32 {
-  return 4 * 16 * blockTiles(tilesIn(stripRows)) * (channels + NR);
+  return 64 + 16 * blockPanels() * (panelBytes() + 4 * PANEL * NR);
 }
 
-/** Transforms the kernel of panel i, [9, channels, 8] at `from`: U = G g Gᵀ, [16, panel, channels, 8] at `to`. */
-export function transformPanel(i: i32, panels: i32, from: usize, to: usize): void {
+/** Transforms the kernel of panel i, [9, channels, 8] in the panels at `from`: U = G g Gᵀ, [16, channels, 8] in the transforms at `to`. */
+export function transformPanel(i: i32, from: usize, to: usize): void {
   const tap: usize = 4 * <usize>(channels * NR);
-  const place: usize = <usize>panels * tap;
-  for (let at: usize = 0; at < tap; at += 16) {
-    const g = from + <usize>(9 * i) * tap + at;
-    const u = to + <usize>i * tap + at;
-    // G g for each column of g, into the first three columns of u. Then (G g) Gᵀ for each row of u, in place.
-    for (let column: usize = 0; column < 3; column++) widen(g + column * tap, 3 * tap, u + column * place, 4 * place);
-    for (let row: usize = 0; row < 4; row++) widen(u + 4 * row * place, place, u + 4 * row * place, place);
+  const half = f32x4.splat(0.5);
+  let g = from + <usize>(9 * i) * tap, u = to + <usize>(16 * i) * tap;
+  for (const end = u + tap; u < end; g += 16, u += 16) {
+    // Rows of G g = [g₀, (g₀ + g₁ + g₂)/2, (g₀ − g₁ + g₂)/2, g₂].
+    const a0 = v128.load(g), a1 = v128.load(g + tap), a2 = v128.load(g + 2 * tap);
+    widen(a0, a1, a2, u, tap);
+    const c0 = v128.load(g + 6 * tap), c1 = v128.load(g + 7 * tap), c2 = v128.load(g + 8 * tap);
+    widen(c0, c1, c2, u + 12 * tap, tap);
+    const m0 = f32x4.mul(f32x4.add(a0, c0), half), b0 = f32x4.mul(v128.load(g + 3 * tap), half);
+    const m1 = f32x4.mul(f32x4.add(a1, c1), half), b1 = f32x4.mul(v128.load(g + 4 * tap), half);
+    const m2 = f32x4.mul(f32x4.add(a2, c2), half), b2 = f32x4.mul(v128.load(g + 5 * tap), half);
+    widen(f32x4.add(m0, b0), f32x4.add(m1, b1), f32x4.add(m2, b2), u + 4 * tap, tap);
+    widen(f32x4.sub(m0, b0), f32x4.sub(m1, b1), f32x4.sub(m2, b2), u + 8 * tap, tap);
   }
 }
 
-/** to = G g = [g₀, (g₀ + g₁ + g₂)/2, (g₀ − g₁ + g₂)/2, g₂]. Elements lie fromStep and toStep bytes apart. */
-function widen(from: usize, fromStep: usize, to: usize, toStep: usize): void {
+/** Stores a row of U: [g₀, (g₀ + g₁ + g₂)/2, (g₀ − g₁ + g₂)/2, g₂], `step` bytes apart. */
+// @ts-ignore: decorator
+@inline
+function widen(g0: v128, g1: v128, g2: v128, to: usize, step: usize): void {
   const half = f32x4.splat(0.5);
-  const g0 = v128.load(from);
-  const g2 = v128.load(from + 2 * fromStep);
-  const mean = f32x4.mul(f32x4.add(g0, g2), half);
-  const h1 = f32x4.mul(v128.load(from + fromStep), half);
+  const mean = f32x4.mul(f32x4.add(g0, g2), half), h1 = f32x4.mul(g1, half);
   v128.store(to, g0);
-  v128.store(to + toStep, f32x4.add(mean, h1));
-  v128.store(to + 2 * toStep, f32x4.sub(mean, h1));
-  v128.store(to + 3 * toStep, g2);
+  v128.store(to + step, f32x4.add(mean, h1));
+  v128.store(to + 2 * step, f32x4.sub(mean, h1));
+  v128.store(to + 3 * step, g2);
 }
 
 /**
- * Transforms the tile whose pixels begin at x, all channels: V = Bᵀ d B, its 16 places `place` bytes apart. If `panel` is 0, the tile is a
- * column of a panel of five tiles. Otherwise it is a row in panels of eight channels that lie `panel` bytes apart.
+ * Transforms the tile whose pixels begin at x, all channels: V = Bᵀ d B, its 16 places `place` bytes apart. A place has runs of `run` bytes of
+ * channels, which begin `step` bytes apart. `run` is a power of 2.
  */
-export function transformTile(x: usize, to: usize, place: usize, panel: usize): void {
+export function transformTile(x: usize, to: usize, place: usize, run: usize, step: usize): void {
   const pixel: usize = 4 * <usize>channels;
-  const rows = panel != 0;
-  for (let c: usize = 0; c < pixel; c += 16, x += 16) {
-    const at = to + (rows ? (c / 32) * panel + (c & 16) : c * PANEL);
+  for (let c: usize = 0; c < pixel; c += 16, x += 16, to += 16) {
+    if (c != 0 && (c & (run - 1)) == 0) to += step - run;
     const x1 = x + pitch;
     const x2 = x1 + pitch;
     const x3 = x2 + pitch;
     const a0 = v128.load(x), a1 = v128.load(x + pixel), a2 = v128.load(x + 2 * pixel), a3 = v128.load(x + 3 * pixel);
     const c0 = v128.load(x2), c1 = v128.load(x2 + pixel), c2 = v128.load(x2 + 2 * pixel), c3 = v128.load(x2 + 3 * pixel);
-    storeRow(f32x4.sub(a0, c0), f32x4.sub(a1, c1), f32x4.sub(a2, c2), f32x4.sub(a3, c3), at, place, rows);
+    storeRow(f32x4.sub(a0, c0), f32x4.sub(a1, c1), f32x4.sub(a2, c2), f32x4.sub(a3, c3), to, place);
     const b0 = v128.load(x1), b1 = v128.load(x1 + pixel), b2 = v128.load(x1 + 2 * pixel), b3 = v128.load(x1 + 3 * pixel);
-    storeRow(f32x4.add(b0, c0), f32x4.add(b1, c1), f32x4.add(b2, c2), f32x4.add(b3, c3), at + 4 * place, place, rows);
-    storeRow(f32x4.sub(c0, b0), f32x4.sub(c1, b1), f32x4.sub(c2, b2), f32x4.sub(c3, b3), at + 8 * place, place, rows);
+    storeRow(f32x4.add(b0, c0), f32x4.add(b1, c1), f32x4.add(b2, c2), f32x4.add(b3, c3), to + 4 * place, place);
+    storeRow(f32x4.sub(c0, b0), f32x4.sub(c1, b1), f32x4.sub(c2, b2), f32x4.sub(c3, b3), to + 8 * place, place);
     const d0 = v128.load(x3), d1 = v128.load(x3 + pixel), d2 = v128.load(x3 + 2 * pixel), d3 = v128.load(x3 + 3 * pixel);
-    storeRow(f32x4.sub(b0, d0), f32x4.sub(b1, d1), f32x4.sub(b2, d2), f32x4.sub(b3, d3), at + 12 * place, place, rows);
+    storeRow(f32x4.sub(b0, d0), f32x4.sub(b1, d1), f32x4.sub(b2, d2), f32x4.sub(b3, d3), to + 12 * place, place);
   }
 }
 
 /** Stores a row of V: v₀ − v₂, v₁ + v₂, v₂ − v₁, v₁ − v₃. */
-function storeRow(v0: v128, v1: v128, v2: v128, v3: v128, to: usize, place: usize, rows: bool): void {
-  store4(f32x4.sub(v0, v2), to, rows);
-  store4(f32x4.add(v1, v2), to + place, rows);
-  store4(f32x4.sub(v2, v1), to + 2 * place, rows);
-  store4(f32x4.sub(v1, v3), to + 3 * place, rows);
-}
-
-/** Stores four channels side by side if `row`, otherwise below one another in a panel of five columns. */
 // @ts-ignore: decorator
 @inline
-function store4(v: v128, to: usize, row: bool): void {
-  if (row) {
-    v128.store(to, v);
-    return;
-  }
-  v128.store32_lane(to, v, 0);
-  v128.store32_lane(to, v, 1, 4 * PANEL);
-  v128.store32_lane(to, v, 2, 8 * PANEL);
-  v128.store32_lane(to, v, 3, 12 * PANEL);
+function storeRow(v0: v128, v1: v128, v2: v128, v3: v128, to: usize, place: usize): void {
+  v128.store(to, f32x4.sub(v0, v2));
+  v128.store(to + place, f32x4.add(v1, v2));
+  v128.store(to + 2 * place, f32x4.sub(v2, v1));
+  v128.store(to + 3 * place, f32x4.sub(v1, v3));
 }
 
 /** The upper element of Aᵀ m, m₀ + m₁ + m₂, of a column of M; its places lie 4 · place bytes apart. */
@@ -131,55 +130,99 @@ function lower(m: usize, place: usize): v128 {
   return f32x4.sub(f32x4.sub(v128.load(m + 4 * place), v128.load(m + 8 * place)), v128.load(m + 12 * place));
 }
 
-/** Computes the outputs of strip `index`. u: the transformed kernel, of `panels` panels; frame: memory for a frame (strips.ts). */
-export function computeWinogradStrip(
-  index: i32, x: usize, u: usize, panels: i32, bias: usize, y: usize, accumulate: bool, frame: usize, work: usize,
+/**
+ * Computes the outputs of strips index … end - 1. u: the transformed kernel, of `panels` panels; frame: memory for a frame (strips.ts).
+ */
+export function computeWinogradStrips(
+  index: i32, end: i32, x: usize, u: usize, panels: i32, bias: usize, y: usize, accumulate: bool, frame: usize, work: usize,
 ): void {
-  const source = enterStrip(index, x, frame);
-  const pixel: usize = 4 * <usize>channels;
-  const outStep: usize = 4 * <usize>outputs;
-  const across = (outWidth + 1) / 2;
-  const tiles = tilesIn(rowsHere);
-  const block = blockTiles(tiles);
-  const place: usize = <usize>block * pixel;
-  const products = work + 16 * place;
+  const block = PANEL * blockPanels();
+  const place: usize = <usize>blockPanels() * <usize>panelBytes();
   const mPlace: usize = 4 * <usize>(block * NR);
-  const uPlace: usize = 4 * <usize>(panels * channels * NR);
-  const out = y + <usize>firstWindow(index) * outStep;
-  const pieces = channels <= CHANNELS ? 1 : (channels + PIECE - 1) / PIECE, piece = (channels + pieces - 1) / pieces;
-  for (let first = 0; first < tiles; first += block) {
-    const count = min(block, tiles - first);
-    for (let t = 0; t < count; t++) {
-      const row = (first + t) / across;
-      const column = (first + t) % across;
-      const from = source + <usize>(2 * row) * pitch + <usize>(2 * column) * pixel;
-      transformTile(from, work + <usize>(t / PANEL * PANEL) * pixel + 4 * <usize>(t % PANEL), place, 0);
-    }
-    for (let i = 0; i < panels; i++) {
-      for (let k = 0; k < 16; k++) {
-        let a = work + <usize>k * place;
-        let m = products + <usize>k * mPlace;
-        const b = u + <usize>k * uPlace + 4 * <usize>(i * channels * NR);
-        for (let t = 0; t < count; t += PANEL, a += PANEL * pixel, m += 4 * PANEL * NR) {
-          for (let c = 0; c < channels; c += piece) {
-            computeTilePanels(min(piece, channels - c), a + 4 * PANEL * <usize>c, b + 4 * NR * <usize>c, m, 4 * NR, c == 0 ? 0 : m, 4 * NR);
-          }
-        }
+  const v = work + 63 & ~63;
+  const m = v + 16 * place;
+  while (index < end) {
+    let source = enterStrip(index, x, frame);
+    const inStrip = tilesIn(rowsHere);
+    const many = stripsInImage > 1 ? 1 : min(end - index, max(1, block / inStrip)); // strips whose tiles lie in one block
+    const out = y + 4 * <usize>firstWindow(index) * <usize>outputs;
+    for (let first = 0; first < many * inStrip; first += block) {
+      const count = min(block, many * inStrip - first);
+      for (let done = 0; done < count; ) {
+        const at = (first + done) % inStrip;
+        if (done > 0) source = enterStrip(index + done / inStrip, x, frame);
+        const here = min(inStrip - at, count - done);
+        transformTiles(source, at, here, done, v, place);
+        done += here;
       }
-      const columns = min(NR, outputs - i * NR);
-      for (let j = 0; j < columns; j += 4) {
-        const at: usize = 4 * <usize>(i * NR + j);
-        const added = bias == 0 ? f32x4.splat(0) : v128.load(bias + at);
-        for (let t = 0; t < count; t++) {
-          const row = 2 * ((first + t) / across);
-          const column = 2 * ((first + t) % across);
-          const to = out + <usize>(row * outWidth + column) * outStep + at;
-          putTile(
-            products + 4 * <usize>(t * NR + j), mPlace, to, outStep, row + 1 < rowsHere, column + 1 < outWidth, added, accumulate, columns - j,
-          );
+      for (let i = 0; i < panels; i++) {
+        multiplyPanel(v, place, u + 4 * 16 * <usize>(i * channels * NR), m, mPlace, count);
+        for (let j = 0; j < min(NR, outputs - i * NR); j += 4) {
+          putTiles(m + 4 * <usize>j, mPlace, out, first, inStrip, count, i * NR + j, bias, accumulate);
         }
       }
     }
+    index += many;
+  }
+}
+
+/** Transforms `count` tiles of the current strip from tile number `first` on. They become tiles to, to + 1, … of the block at v. */
+function transformTiles(source: usize, first: i32, count: i32, to: i32, v: usize, place: usize): void {
+  const pixel: usize = 4 * <usize>channels;
+  const across = (outWidth + 1) / 2;
+  let column = first % across;
+  let from = source + <usize>(2 * (first / across)) * pitch + <usize>(2 * column) * pixel;
+  const nextRow = 2 * pitch - <usize>(2 * across) * pixel;
+  for (const end = to + count; to < end; to++) {
+    const at = v + <usize>(to / PANEL) * <usize>panelBytes() + 4 * BLOCK_TERMS * <usize>(to % PANEL);
+    transformTile(from, at, place, 4 * BLOCK_TERMS, 4 * BLOCK_TERMS * PANEL);
+    from += 2 * pixel;
+    if (++column == across) {
+      column = 0;
+      from += nextRow;
+    }
+  }
+}
+
+/** M [16, count, 8] = V · U for one panel of eight outputs. */
+function multiplyPanel(v: usize, place: usize, u: usize, m: usize, mPlace: usize, count: i32): void {
+  const piece = channels <= CHANNELS ? channels : PIECE;
+  const panel: usize = panelBytes();
+  for (let k = 0; k < 16; k++, v += place, u += 4 * <usize>(channels * NR), m += mPlace) {
+    let a = v, to = m;
+    for (let t = 0; t < count; t += PANEL, a += panel, to += 4 * PANEL * NR) {
+      for (let c = 0; c < channels; c += piece) {
+        computeTileRows(min(piece, channels - c), a + 4 * PANEL * <usize>c, u + 4 * NR * <usize>c, to, 4 * NR, c == 0 ? 0 : to, 4 * NR);
+      }
+    }
+  }
+}
+
+/**
+ * Computes four outputs from number `output` on, of `count` tiles of the block at m. The first of them is tile `first` of a strip whose
+ * outputs begin at `out`. A strip has `inStrip` tiles. The strips of a block are whole images if they are several.
+ */
+function putTiles(
+  m: usize, place: usize, out: usize, first: i32, inStrip: i32, count: i32, output: i32, bias: usize, accumulate: bool,
+): void {
+  const outStep: usize = 4 * <usize>outputs;
+  const line: usize = <usize>outWidth * outStep;
+  const across = (outWidth + 1) / 2;
+  const added = bias == 0 ? f32x4.splat(0) : v128.load(bias + 4 * <usize>output);
+  let row = 2 * (first / across), column = 2 * (first % across);
+  let start = out + 4 * <usize>output, at = start + <usize>row * line + <usize>column * outStep;
+  for (const end = m + 4 * NR * <usize>count; m < end; m += 4 * NR) {
+    putTile(m, place, at, outStep, row + 1 < rowsHere, column + 1 < outWidth, added, accumulate, outputs - output);
+    at += 2 * outStep;
+    column += 2;
+    if (column < outWidth) continue;
+    column = 0;
+    row += 2;
+    if (row >= rowsHere) {
+      row = 0;
+      start += <usize>outHeight * line;
+    }
+    at = start + <usize>row * line;
   }
 }
 
