@@ -1,5 +1,6 @@
 import type * as reference from "./reference.ts";
 
+export type { SlabSource } from "./arena.ts";
 export {
   type Bounds,
   describe,
@@ -45,12 +46,15 @@ export {
   lifetimeNow,
   memory,
   type Numbers,
+  poisonArena,
   provideSlabs,
-  type SlabSource,
-  trimArenas,
+  release,
+  resetPeak,
+  trimArena,
 } from "./memory.ts";
 export type { Reduced } from "./reduce.ts";
 export * as reference from "./reference.ts";
+export { Regions } from "./regions.ts";
 export { cumsum, largest, logSumExp, logSumExpGrad, norm, normGrad, prod, prodGrad } from "./scans.ts";
 export { signatures } from "./signatures.ts";
 export * from "./special.ts";

@@ -14,7 +14,7 @@ import {
   type Tensor,
 } from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
-import { record } from "./record.ts";
+import { added, record } from "./record.ts";
 import { checkExtent, exactPadding, type Padding, type Pair, readPadding, readSides, type Sides, spanOf } from "./windows.ts";
 
 /** Options of the op `conv2dTranspose`. */
@@ -94,11 +94,7 @@ export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTrans
   kernels.conv2dInputGrad(sizes, x.data, kernel.data, y, bias !== undefined);
   const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
   return record(who, { strides, dilations, padding, outputPadding, groups }, inputs, shape, y, (dy, into) => {
-    into(x, (dx, accumulate) => {
-      const to = accumulate ? alloc(dx.length) : dx;
-      kernels.conv2d(sizes, dy, kernel.data, null, to);
-      if (accumulate) kernels.axpy(1, to, dx, true);
-    });
+    into(x, (dx, accumulate) => added(dx, accumulate, (to) => kernels.conv2d(sizes, dy, kernel.data, null, to)));
     into(kernel, (dkernel, accumulate) => kernels.conv2dKernelGrad(sizes, dy, x.data, dkernel, accumulate));
     pushBias(bias, dy, into);
   });

@@ -1,5 +1,5 @@
 import { kernels } from "../backends/index.ts";
-import { alloc, type Numbers } from "../kernels/index.ts";
+import { alloc, type Numbers, release } from "../kernels/index.ts";
 import {
   broadcastShapes,
   checkSize,
@@ -187,4 +187,5 @@ function collect(
     for (let j = 0; j < one.length; j++) totals[j]! += one[j]!;
   }
   dx.set(totals);
+  release(one);
 }

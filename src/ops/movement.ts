@@ -26,7 +26,7 @@ import {
   ValueError,
 } from "../tensor/index.ts";
 import type { OpAttributes } from "./graph.ts";
-import { record } from "./record.ts";
+import { added, record } from "./record.ts";
 
 /** The elements of x that a view names, as a new array. Their gradient goes back to the same elements of x. */
 export function viewed<Op extends "flip" | "slice" | "transpose">(
@@ -239,16 +239,9 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
     return view;
   });
   return record("concat", { axis: along }, xs, shape, y, (dy, into) => {
-    for (const [i, x] of xs.entries()) into(x, (dx, accumulate) => takeView(views[i]!, dy, dx, accumulate));
+    for (const [i, x] of xs.entries())
+      into(x, (dx, accumulate) => added(dx, accumulate, (to) => kernels.readView(views[i]!, dy, to)));
   });
-}
-
-/** dx (+)= the elements of dy that a view names. */
-function takeView(view: View, dy: Float32Array, dx: Float32Array, accumulate: boolean): void {
-  if (!accumulate) return kernels.readView(view, dy, dx);
-  const part = alloc(dx.length);
-  kernels.readView(view, dy, part);
-  kernels.axpy(1, part, dx, true);
 }
 
 /** Tensors of the same shape, stacked along a new axis (default 0): k tensors [m, n] → [k, m, n]. */
@@ -321,7 +314,7 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
   kernels.writeView(view, x.data, y, false);
   const own = padding.map(([before, after]) => [before, after] as const);
   return record("pad", { padding: own, value }, [x], shape, y, (dy, into) =>
-    into(x, (dx, accumulate) => takeView(view, dy, dx, accumulate)),
+    into(x, (dx, accumulate) => added(dx, accumulate, (to) => kernels.readView(view, dy, to))),
   );
 }
 

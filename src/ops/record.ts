@@ -1,4 +1,5 @@
-import type { Numbers } from "../kernels/index.ts";
+import { kernels } from "../backends/index.ts";
+import { alloc, type Numbers, release } from "../kernels/index.ts";
 import { type Pullback, type Shape, type Tensor, record as untyped } from "../tensor/index.ts";
 import type { OpAttributes } from "./graph.ts";
 
@@ -12,3 +13,12 @@ export const record: <Op extends keyof OpAttributes>(
   pullback: Pullback,
   lifetime?: Tensor["lifetime"],
 ) => Tensor = untyped;
+
+/** dx (+)= what `write` writes, for kernels that cannot add. */
+export function added(dx: Numbers, accumulate: boolean, write: (to: Numbers) => void): void {
+  if (!accumulate) return write(dx);
+  const part = alloc(dx.length);
+  write(part);
+  kernels.axpy(1, part, dx, true);
+  release(part);
+}

@@ -4,6 +4,7 @@ import {
   allocLasting,
   describe,
   GradientError,
+  isInArena,
   type Lifetime,
   lasting,
   lifetimeNow,
@@ -14,6 +15,7 @@ import {
   readObject,
   readOptions,
   readText,
+  release,
   ShapeError,
   ValueError,
 } from "../kernels/index.ts";
@@ -200,8 +202,8 @@ function readRetain(
 
 /**
  * Runs the pullbacks of all tensors that y depends on, newest first. When a tensor's turn comes, its gradient is complete,
- * because all ops that read the tensor are newer. `wanted` null: leaves keep their gradients. Otherwise the walk fills in the
- * gradients of the histories in `wanted`, and leaves stay as they are.
+ * because all ops that read the tensor are newer. After its turn, later gradients use the memory of its gradient. `wanted` null:
+ * leaves keep their gradients. Otherwise the walk fills in the gradients of the histories in `wanted`, and leaves stay as they are.
  */
 function walk(
   who: string,
@@ -214,6 +216,7 @@ function walk(
   const seed = seedOf(who, y, upstream);
   const tensors = reachable(who, y);
   push(y, wanted === null, (dy, accumulate) => kernels.axpy(1, seed, dy, accumulate));
+  let current: Numbers | null = null; // the argument of the running pullback, null once it is the gradient of an input
   const into: Into = (x, write) => push(x, wanted === null, write);
   into.partly = (x, write) =>
     push(x, wanted === null, (dx, accumulate) => {
@@ -222,19 +225,21 @@ function walk(
     });
   into.same = (x, dy) => {
     const lasts = wanted === null && x.leaf !== null; // a leaf keeps its gradient, so it needs a buffer of its own
-    if (x.history !== null && x.history.gradient === null && !lasts)
+    if (x.history !== null && x.history.gradient === null && !lasts && dy === current) {
       x.history.gradient = dy; // not a copy: no other code reads dy after this
-    else into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate));
+      current = null;
+    } else into(x, (dx, accumulate) => kernels.axpy(1, dy, dx, accumulate));
   };
   for (const x of tensors) {
     const { history, leaf } = x;
     const dy = history!.gradient;
     history!.gradient = null;
-    if (wanted?.has(history!)) wanted.set(history!, dy?.slice() ?? null); // a copy, because `into.same` may make dy the gradient of an input
-    if (leaf !== null) continue;
-    if (dy !== null) history!.pullback!(dy, into);
-    if (visit?.(x)) return;
-    if (retain || history!.shared) continue;
+    if (wanted?.has(history!)) wanted.set(history!, dy?.slice() ?? null); // a copy, because later gradients use the memory of dy
+    current = dy;
+    if (dy !== null && leaf === null) history!.pullback!(dy, into);
+    if (leaf === null && visit?.(x)) return;
+    if (current !== null) release(current);
+    if (leaf !== null || retain || history!.shared) continue;
     history!.pullback = null;
     history!.inputs = [];
   }
@@ -336,7 +341,8 @@ function reachable(who: string, y: Tensor): Tensor[] {
 
 /**
  * A custom op with a custom gradient. `forward` computes y from the inputs with any ops. `pullback` returns ∂loss/∂x for each
- * input (null for none) from dy = ∂loss/∂y. Neither is recorded.
+ * input (null for none) from dy = ∂loss/∂y. Neither is recorded. Inside a step, dy is readable during the pullback only, as later
+ * gradients reuse its memory.
  *
  * @example const clipped = customGradient("clipGradient", [x], (x) => x, (dy) => [clip(dy, -1, 1)]);
  */
@@ -362,31 +368,37 @@ export function customGradient(
     y.shape,
     y.data,
     (dy, into) => {
-      const upstream = new Tensor(y.shape, dy, lifetimeNow());
+      const lifetime = isInArena() ? { ended: null, version: 0 } : lasting();
+      const upstream = new Tensor(y.shape, dy, lifetime);
       const found = noGrad(() => pullback(upstream, stopGradient(y), ...inputs.map(stopGradient)));
-      readList(name, "the result of the pullback", found);
-      if (found.length !== inputs.length) {
-        throw new GradientError(
-          name,
-          `the pullback returned ${found.length} gradients for ${inputs.length} inputs; return null for those without`,
-        );
-      }
-      for (const [i, x] of inputs.entries()) {
-        const gradient = found[i] ?? null;
-        if (gradient === null) continue;
-        readTensor(name, `the gradient of input ${i}`, gradient);
-        if (!sameShape(gradient.shape, x.shape)) {
-          throw new ShapeError(
-            name,
-            `the gradient of input ${i} has shape ${show(gradient.shape)}, the input ${show(x.shape)}: they must be the same`,
-          );
-        }
-        const g = gradient.data;
-        into(x, (dx, accumulate) => kernels.axpy(1, g, dx, accumulate));
-      }
+      for (const [i, gradient] of readGradients(name, found, inputs).entries())
+        if (gradient !== null) into(inputs[i]!, (dx, accumulate) => kernels.axpy(1, gradient.data, dx, accumulate));
+      if (isInArena())
+        lifetime.ended = "the pullback is over and its memory belongs to later gradients; keep(dy) inside the pullback";
     },
     y.lifetime,
   );
   watching.now?.users?.set(wrapped, y);
   return wrapped;
+}
+
+/** What the pullback of a custom op returned, checked: one gradient or null for each input. */
+function readGradients(name: string, found: readonly (Tensor | null)[], inputs: readonly Tensor[]): readonly (Tensor | null)[] {
+  readList(name, "the result of the pullback", found);
+  if (found.length !== inputs.length) {
+    throw new GradientError(
+      name,
+      `the pullback returned ${found.length} gradients for ${inputs.length} inputs; return null for those without`,
+    );
+  }
+  return inputs.map((x, i) => {
+    const gradient = found[i] ?? null;
+    if (gradient === null) return null;
+    readTensor(name, `the gradient of input ${i}`, gradient);
+    if (sameShape(gradient.shape, x.shape)) return gradient;
+    throw new ShapeError(
+      name,
+      `the gradient of input ${i} has shape ${show(gradient.shape)}, the input ${show(x.shape)}: they must be the same`,
+    );
+  });
 }

@@ -4,8 +4,8 @@ import { keep, refusePromise } from "./autograd.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
- * Runs one step of work, such as a training step, and returns the result of `fn`. Tensors made inside use memory that is reused
- * two steps later, so a long run allocates nothing. They are readable until the step after the next begins.
+ * Runs one step of work, such as a training step, and returns the result of `fn`. Tensors made inside use memory that the next
+ * step reuses, so a long run allocates nothing. They are readable until the next step begins.
  * Tensors that `fn` returns are copied and stay readable, also in lists and plain objects at any depth. A nested step belongs to
  * the outer step. `fn` must not be async.
  */

@@ -26,7 +26,7 @@ export interface Into {
   same(x: Tensor, dy: Numbers): void;
 }
 
-/** The gradient of an op: from dy, writes the gradients of its inputs. */
+/** The gradient of an op: from dy, writes the gradients of its inputs. dy is valid during the call only: later gradients reuse its memory. */
 export type Pullback = (dy: Numbers, into: Into) => void;
 
 /** The recorded attributes of an op, for exporters. */
@@ -73,16 +73,13 @@ export class Tensor {
   }
 
   /**
-   * A view of the numbers. It is valid until the step after the next begins; use `toArray()` for a lasting copy.
+   * A view of the numbers. If a step made the tensor, it is valid until the next step begins; use `toArray()` for a lasting copy.
    * @throws RecycledError if the memory is in use again.
    */
   get data(): Numbers {
     if (this.lifetime.ended !== null) {
       const made = this.history === null ? "a tensor" : `the result of ${this.history.op}`;
-      throw new RecycledError(
-        made,
-        `${show(this.shape)} cannot be read: ${this.lifetime.ended}; keep(x) inside the step, or return it from step()`,
-      );
+      throw new RecycledError(made, `${show(this.shape)} cannot be read: ${this.lifetime.ended}`);
     }
     return this.numbers;
   }

@@ -119,6 +119,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
         return new Float32Array(memory.buffer, begin, length);
       },
       give: (slab) => space.give(slab.byteOffset),
+      view: (offset, length) => new Float32Array(memory.buffer, offset, length),
     },
     setThreads: (count) => wasm.setThreads(count, maySleep()),
     injectFault: wasm.injectFault,

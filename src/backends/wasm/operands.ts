@@ -1,4 +1,4 @@
-import { BackendError, type Numbers, trimArenas } from "../../kernels/index.ts";
+import { BackendError, type Numbers, trimArena } from "../../kernels/index.ts";
 import { type Space, takeOrTrim } from "./space.ts";
 
 /** The arrays of kernels. Copies move their bytes as float32, so integers and doubles keep their bits. */
@@ -58,7 +58,7 @@ export function createOperands(
       if (bytes <= held && !canaries) return begin;
       free();
       const wanted = canaries ? Math.max(1, bytes) : bytes > SMALL ? bytes : 2 * bytes;
-      begin = takeOrTrim(space, trimArenas, wanted + 2 * margin, "backend", what);
+      begin = takeOrTrim(space, trimArena, wanted + 2 * margin, "backend", what);
       held = wanted;
       if (!canaries) return begin;
       for (const guard of [begin, begin + GUARD + held]) {
