@@ -3,7 +3,7 @@
  * @module hashgrad
  */
 export { type Backend, backend, configure } from "./backends/index.ts";
-export { BackendError, MemoryError, memory, type Numbers } from "./kernels/index.ts";
+export { BackendError, MemoryError, memory, type Numbers, resetPeak } from "./kernels/index.ts";
 export * from "./ops/index.ts";
 export {
   type Attributes,

@@ -41,7 +41,7 @@ export class Arena {
   #used = 0; // and how many of them are used
   #inUse = 0;
   #peak = 0;
-  /** For tests: overwrites memory with NaN when `alloc` returns it and when it is free again. */
+  /** For tests: overwrites memory with NaN when `alloc` returns it and when it is free again. Small arrays are released, too. */
   poison = false;
 
   constructor(source: SlabSource) {
@@ -71,7 +71,7 @@ export class Arena {
 
   /** An array of arbitrary contents. */
   alloc(length: number): Numbers {
-    if (length >= LARGE) return this.#allocLarge(length);
+    if (length >= LARGE || this.poison) return this.#allocLarge(length);
     const at = this.#used;
     this.#used += (length + ALIGN - 1) & -ALIGN;
     if (this.#used <= this.#size) return this.#block.subarray(at, at + length);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type * as ops from "../../src/ops/index.ts";
 import { Generator, Tensor } from "../../src/tensor/index.ts";
 import { broadcastablePairs, seeds, shapes, tensors, type ValueOptions } from "../../src/testing/arbitraries.ts";
-import { type Differentiable, gradientError } from "../../src/testing/index.ts";
+import { compareGradient, type Differentiable } from "../../src/testing/index.ts";
 import "../fixed-seed.ts";
 import { checkReplay } from "./replay.ts";
 
@@ -13,6 +13,9 @@ export type Case = { readonly f: Differentiable; readonly xs: readonly Tensor[];
 export type Law = () => void;
 
 const TOLERANCE = 2e-3;
+
+/** The derivatives that laws compared since the list was cleared. They differ if a bit of a result or of a gradient differs. */
+export const slopes: number[] = [];
 
 /**
  * Checks two properties of every case. The gradient agrees with central differences, along a random direction and with a
@@ -26,7 +29,8 @@ export function gradientLaw(cases: fc.Arbitrary<Case>): Law {
         seeds(),
         ({ f, xs }, seed) => {
           const random = new Generator(seed);
-          const error = gradientError(f, xs, () => random.uniform());
+          const { exact, numeric, error } = compareGradient(f, xs, () => random.uniform());
+          slopes.push(exact, numeric);
           if (!(error < TOLERANCE)) throw new Error(`relative error ${error} is not below ${TOLERANCE}`);
           checkReplay(f, xs);
         },
