@@ -15,7 +15,7 @@ import { convolution } from "./conv.ts";
 import { median, whole } from "./harness.ts";
 import { pooledToy, trainingStep } from "./step.ts";
 
-/** One promise. `bound` is a floor or, with `most`, a ceiling. */
+/** One promise. `bound` is a lower bound or, with `most`, an upper bound. */
 export type Line = { readonly what: string; readonly figure: number; readonly bound: number; readonly most: boolean };
 
 export const holds = ({ figure, bound, most }: Line): boolean => (most ? figure <= bound : figure >= bound);

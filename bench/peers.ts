@@ -1,6 +1,6 @@
 // `npm run bench:peers`: this library beside others on the same tasks, each program a process of its own, in turns. Options: --tables
 // kernels,networks,memory (all three), --threads 1,2, --rounds 3, --seconds 0.3 (a task), --only <regex of tasks>, --peers <names, comma between>,
-// --figure median|min, --write (into docs/benchmarks.md). By one thread CPU time is measured, by two the wall time. The programs must
+// --figure median|min, --write (into docs/benchmarks.md). By one thread CPU time is measured, by two the elapsed time. The programs must
 // agree on the logits and the losses of real networks.
 import { readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";

@@ -38,7 +38,7 @@ export const options: { only: string; seconds: string; least: string; threads: s
   },
 }).values;
 
-/** Milliseconds: of all cores' work if one thread is asked for, so that other programs of the machine matter less; else of the wall. */
+/** Milliseconds: of all cores' work if one thread is asked for, so that other programs of the machine matter less; else of the elapsed time. */
 const clock = options.threads === "1" ? cpuTime : (): number => performance.now();
 function cpuTime(): number {
   const { user, system } = process.cpuUsage();

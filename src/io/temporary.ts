@@ -13,7 +13,7 @@ const STALE = 60 * 60 * 1000;
 const PATTERN = /^\.hashgrad-([0-9a-f]{16})-(\d{10})-[0-9a-f]{16}\.tmp$/;
 const NOWHERE = "0".repeat(16);
 
-/** A name for a temporary file that nobody can foresee. */
+/** A name for a temporary file that no other program can guess. */
 export function temporaryName(fs: FileSystem): string {
   const { place, pid } = ownerOf(fs) ?? { place: NOWHERE, pid: 0 };
   const random = process.getBuiltinModule("node:crypto").randomBytes(8).toString("hex");
@@ -46,7 +46,7 @@ export function removeStale(fs: FileSystem, folder: string): void {
 
 /**
  * Whether a process of this machine has a file open; null if the system does not tell. Writers rename a temporary file before they close
- * it, so a file that nobody has open under its temporary name is never one that a live writer still needs.
+ * it, so a file that no program has open under its temporary name is never one that a live writer still needs.
  */
 function isOpenIn(fs: FileSystem, pid: number, file: { readonly dev: number; readonly ino: number }): boolean | null {
   if (!isRunning(pid)) return false;

@@ -33,7 +33,7 @@ export function firstNonFinite(numbers: ArrayLike<number>): number {
   return -1;
 }
 
-/** How a tensor was made; null for a leaf, and for results of ops that nobody recorded or watched. */
+/** How a tensor was made; null for a leaf, and for results of ops that were not recorded or watched. */
 export function sourceOf(x: Tensor, watch: Watch | null): Source | null {
   return x.leaf === null ? (x.history ?? watch?.sources.get(x) ?? null) : null;
 }

@@ -24,7 +24,7 @@ export type Watch = {
   readonly trace: number;
 };
 
-/** The watch of the function that runs, null if nobody watches. Ops ask for it each time. */
+/** The watch of the function that runs, null if no function is watched. Ops ask for it each time. */
 export const watching: { now: Watch | null } = { now: null };
 
 let traces = 0;

@@ -259,5 +259,5 @@ function readOptimizer(optimizer: Optimizer): void {
 export function refuseAsync<T>(who: string, name: string, result: T): T {
   if (!isThenable(result)) return result;
   Promise.resolve(result).catch(() => undefined);
-  throw new ValueError(who, `${name} must not be async: it returned a promise, and nobody awaits it`);
+  throw new ValueError(who, `${name} must not be async: it returned a promise that is not awaited`);
 }

@@ -333,7 +333,7 @@ test.skipIf(windows)("stale temporary files are removed, and nothing else", () =
     writeFileSync(join(inside, name), "x");
     if (aged) utimesSync(join(inside, name), old, old);
   };
-  put(named("1"), true); // stale: nobody wrote to it for a day
+  put(named("1"), true); // stale: not written for a day
   put(named("2"), false); // may belong to a live writer of another machine
   const foreign = ["notes.tmp", "model.safetensors.4242.tmp", ".hashgrad-x.tmp", `${named("3")}.bak`, `x${named("3")}`];
   for (const name of foreign) put(name, true);

@@ -165,7 +165,7 @@ describe("groupNorm", () => {
     ]);
   });
 
-  test("normalizes neighbouring channels of one example over all its positions, as plain loops do, in both modes", () => {
+  test("normalizes neighboring channels of one example over all its positions, as plain loops do, in both modes", () => {
     for (const groups of [1, 2, 3, 6]) {
       for (const shape of [
         [4, 6],

@@ -55,7 +55,7 @@ test("transposing there and back is the identity", () => {
   );
 });
 
-test("the gradient of a broadcast over axes that are no neighbors is summed in double precision", () => {
+test("the gradient of a broadcast over axes that are not neighbors is summed in double precision", () => {
   const b = variable(zeros([1, 4, 1]));
   const y = ops.add(zeros([500, 4, 1000]), b);
   for (const sum of gradients(y, [b], full([500, 4, 1000], 0.1))[0]!.data) expect(Math.abs(sum / 5e4 - 1)).toBeLessThan(1e-6);

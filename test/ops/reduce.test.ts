@@ -89,7 +89,7 @@ test("max and min let NaN win, and argMax points at it", () => {
   expect([...argMax(x, 0)]).toEqual([1, 0, 0]);
 });
 
-test("at a tie the first in row-major order gets the whole gradient, over axes that are not neighbors too", () => {
+test("at a tie the first in row-major order gets the whole gradient, over axes that are not neighbors, too", () => {
   const x = variable(
     tensor([
       [2, 1],

@@ -83,7 +83,7 @@ test.each<[string, (x: Tensor) => Tensor, number, number]>([
   expect(gradients(f(x), [x])[0]!.item()).toBe(slope);
 });
 
-test("floor and round add nothing to a gradient that is there", () => {
+test("`floor` and `round` add nothing to a gradient that is there", () => {
   const x = variable(tensor([0.5, 1.5]));
   const y = ops.add(ops.add(ops.square(x), ops.floor(x)), ops.round(x));
   expect(gradients(ops.sum(y), [x])[0]!.toNested()).toEqual([1, 3]);

@@ -1,4 +1,4 @@
-// Tabular regression: the price of a house from five columns of a table, with a validation split, early stopping and R².
+// Tabular regression: the price of a property from five columns of a table, with a validation split, early stopping and R².
 import assert from "node:assert/strict";
 import { DenseVariables, Generator, meanAbsoluteError, meanSquaredError, relu, scope, tensor } from "hashgrad";
 import { lengthOf, subset } from "hashgrad/data";
@@ -64,7 +64,7 @@ const { metrics, count } = await evaluate({
   metrics: { r2: rSquared(), mae: meanAbsoluteError },
 });
 const prices = await predict({ model, data: test });
-console.log(`test: ${count} houses, R² ${metrics.r2!.toFixed(3)}, mean error ${(200 * metrics.mae!).toFixed(1)}`);
-console.log(`a house of ${rows[order[1000]!]!.price.toFixed(0)} is guessed at ${(400 + 200 * prices.data[0]!).toFixed(0)}`);
+console.log(`test: ${count} properties, R² ${metrics.r2!.toFixed(3)}, mean error ${(200 * metrics.mae!).toFixed(1)}`);
+console.log(`a property of ${rows[order[1000]!]!.price.toFixed(0)} is guessed at ${(400 + 200 * prices.data[0]!).toFixed(0)}`);
 assert.deepEqual(prices.shape, [200, 1]);
 assert.ok(metrics.r2! > 0.97, `R² is ${metrics.r2}`);

@@ -22,7 +22,7 @@ function moments(x: ArrayLike<number>): [number, number] {
 }
 
 describe("the generator", () => {
-  test("gives the same numbers for the same seed, and others for its neighbor", () => {
+  test("gives the same numbers for the same seed, and others for the next seed", () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const [a, b, next] = [new Generator(seed), new Generator(seed), new Generator(seed + 1)];

@@ -19,7 +19,7 @@ import {
   zeroGrad,
 } from "../../src/tensor/index.ts";
 
-/** Runs a step that makes a tensor and lets it out by the back door. */
+/** Runs a step that makes a tensor and returns it through an outer variable. */
 function leaked(make: () => Tensor): Tensor {
   let out: Tensor | undefined;
   step(() => {

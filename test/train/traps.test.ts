@@ -54,7 +54,7 @@ describe("train refuses", () => {
       { transform: ({ inputs }: { inputs: Tensor }) => inputs },
       "train: what transform returns, { inputs, targets }, must be an object, got a tensor",
     ],
-    ["fields that nobody reads", { data: { inputs, targets, scale: 0.1 } }, 'train: data have a field "scale"; columns are'],
+    ["fields that are not read", { data: { inputs, targets, scale: 0.1 } }, 'train: data have a field "scale"; columns are'],
     ["rows in a list", { data: { inputs: [[1, 2]], targets } }, "tensor(list) rows"],
   ])("%s", async (_, { outputs = 1, ...options }: { outputs?: number } & Record<string, unknown>, text) => {
     await expect(run(options, outputs)).rejects.toThrow(text);
