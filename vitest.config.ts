@@ -5,7 +5,10 @@ const source = (path: string): string => fileURLToPath(new URL(`./src/${path}`, 
 
 const numbers = ["test/{ops,tensor,smh,nn}/**/*.test.ts", "test/goldens.test.ts", "test/train/curve.test.ts"];
 
-/** Everything runs on the backend this machine gets; what touches numbers once more on the plain kernels, and by two threads that fuse. */
+/**
+ * Every test runs on the backend that this machine gets, and tests of numbers also on the plain kernels. Fused multiply-add and several
+ * threads need no project: test/kernels runs every kernel with both.
+ */
 const config: ViteUserConfig = defineConfig({
   resolve: {
     alias: [
@@ -35,10 +38,6 @@ const config: ViteUserConfig = defineConfig({
           include: ["test/kernels/{kernels,products,wasm,winograd}.test.ts"],
           env: { HASHGRAD_CANARIES: "1", HASHGRAD_THREADS: "1" },
         },
-      },
-      {
-        extends: true,
-        test: { name: "fused, two threads", include: numbers, env: { HASHGRAD_FMA: "on", HASHGRAD_THREADS: "2" } },
       },
     ],
     coverage: {

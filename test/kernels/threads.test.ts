@@ -9,7 +9,7 @@ import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import { oneFile } from "../../src/build.ts";
 import type { Convolution, Kernels, Numbers } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
-import { firstDifference, reals, wholeNumbers } from "./exact.ts";
+import { firstDifference, fused, reals, wholeNumbers } from "./exact.ts";
 
 type Draw = (length: number) => Numbers;
 /** Kernels at sizes that are cut into several parts; each returns what it wrote. */
@@ -196,6 +196,14 @@ function printed(code: string, env: Record<string, string>): string {
 test("threads do not keep a process alive, and HASHGRAD_THREADS sets their number", () => {
   const work = `const x = new Float32Array(1e6).fill(-1); backend(); kernels.relu(x, x);`;
   expect(printed(`${work} console.log(backend().threads, x[5]);`, { HASHGRAD_THREADS: "3" })).toBe("3 0");
+});
+
+test.each([
+  ["on", fused !== null], // Node.js 20 has it by a flag of V8, which "on" sets; some processors round twice
+  ["off", false],
+])("HASHGRAD_FMA=%s decides whether multiply-add is fused, and backend() says so", (value, want) => {
+  const code = `console.log(backend().fused, backend().reason.endsWith("; fused multiply-add"));`;
+  expect(printed(code, { HASHGRAD_FMA: value, HASHGRAD_BACKEND: "" })).toBe(`${want} ${want}`);
 });
 
 test.each([

@@ -26,7 +26,10 @@ export type WasmBackend = {
 /** `fused`: multiply-add rounds once. `canaries`: see operands.ts. `pages` and `onLost`: see instance.ts. */
 export type WasmOptions = InstanceOptions & { readonly fused?: boolean; readonly canaries?: boolean };
 
-/** The bytes of the module. The module with fused multiply-add is stored as a patch of the module without. */
+/**
+ * The bytes of the module. The module with fused multiply-add is stored as a patch of the other module, because a second complete module
+ * would add 24 kB to the gzipped library.
+ */
 export function bytes(fused: boolean): Uint8Array {
   const unfused = decoded(binary);
   return fused ? patched(unfused, decoded(fusedPatch)) : unfused;
