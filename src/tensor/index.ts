@@ -23,7 +23,6 @@ export {
 export { type Outputs, readOperand, readOutputs, readTensor, readTensors, refuseTensor } from "./arguments.ts";
 export {
   backward,
-  customGradient,
   gradients,
   isRecording,
   isThenable,
@@ -36,6 +35,7 @@ export {
   shareHistory,
   stopGradient,
 } from "./autograd.ts";
+export { customGradient } from "./custom-gradient.ts";
 export { areFinite, dependsOn, type Fault, firstFault, firstGradientFault, firstNonFinite, trainedLeaves } from "./diagnosis.ts";
 export {
   applyGradient,
