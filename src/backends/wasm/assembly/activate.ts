@@ -1,15 +1,56 @@
 // Activations that kernels apply to four float32 numbers before they store them, each beside its gradient towards u. The numbers of the
 // activations are their positions in ACTIVATIONS (kernels/batch-norm.ts).
 //
-// The bodies are classes, so that the compiler makes a loop for each activation.
+// The bodies are classes, so that the compiler makes a loop for each activation. All arithmetic is float32, so results are a few units in the
+// last place off. map.ts has the ops of the same names, which are right to one unit.
 
-import { logistic, ONE, both, within, atLeastLower } from "./math";
+import { madd } from "./madd";
 
 export const NONE: i32 = 0;
 export const RELU: i32 = 1;
 export const RELU6: i32 = 2;
 export const HARD_SWISH: i32 = 3;
 export const SILU: i32 = 4;
+
+// Constants stand in memory, see math.ts. The polynomial is near-minimax: (eʳ − 1 − r)/r² for |r| ≤ ln 2 / 2, eʳ is right to 2⁻²³.
+const CONSTANTS: usize = memory.data<f32>([
+  1, 3, -3, 6, 1 / 6, 87, -87, -3.4028234663852886e38, 1.4426950408889634, 12582912, 0.6931471805599453,
+  0.008312501944601536, 0.04189033433794975, 0.16667115688323975, 0.499992311000824,
+]);
+const ONE: usize = CONSTANTS;
+const THREE: usize = CONSTANTS + 4;
+const MINUS_THREE: usize = CONSTANTS + 8;
+const SIX: usize = CONSTANTS + 12;
+const SIXTH: usize = CONSTANTS + 16;
+/** e⁸⁷ and e⁻⁸⁷ are float32 numbers; silu and its slope are flat from there on. */
+const MOST: usize = CONSTANTS + 20;
+const LEAST: usize = CONSTANTS + 24;
+/** The least finite number. */
+const LOWEST: usize = CONSTANTS + 28;
+const LOG2E: usize = CONSTANTS + 32;
+/** 1.5·2²³: adding it rounds to a whole number, which then stands in the low bits. */
+const MAGIC: usize = CONSTANTS + 36;
+const LN2: usize = CONSTANTS + 40;
+const GROWTH: usize = CONSTANTS + 44;
+
+/** A constant, four times. */
+// @ts-ignore: decorator
+@inline
+function all(constant: usize): v128 {
+  return v128.load32_splat(constant);
+}
+
+/** e⁻ˣ for x from −87 to 87. NaN stays NaN. The relative error is x·2⁻²⁴, which x·e⁻ˣ makes small. */
+// @ts-ignore: decorator
+@inline
+function decay(x: v128): v128 {
+  const t = f32x4.sub(all(MAGIC), f32x4.mul(x, all(LOG2E)));
+  const r = f32x4.sub(f32x4.mul(f32x4.sub(all(MAGIC), t), all(LN2)), x); // −x = n·ln 2 + r
+  const square = f32x4.mul(r, r);
+  const high = madd(all(GROWTH), r, all(GROWTH + 4)), low = madd(all(GROWTH + 8), r, all(GROWTH + 12));
+  const p = f32x4.add(madd(madd(high, square, low), square, r), all(ONE));
+  return i32x4.add(p, i32x4.shl(t, 23)); // times 2ⁿ
+}
 
 export class None {
   @inline of(u: v128): v128 { return u; }
@@ -22,43 +63,32 @@ export class Relu {
 }
 
 export class Relu6 {
-  @inline of(u: v128): v128 { return f32x4.pmin(f32x4.pmax(u, f32x4.splat(0)), f32x4.splat(6)); }
-  @inline grad(u: v128, dy: v128): v128 { return v128.and(dy, v128.and(f32x4.gt(u, f32x4.splat(0)), f32x4.le(u, f32x4.splat(6)))); }
+  @inline of(u: v128): v128 { return f32x4.pmin(f32x4.pmax(u, f32x4.splat(0)), all(SIX)); } // NaN stays NaN
+  @inline grad(u: v128, dy: v128): v128 { return v128.and(dy, v128.and(f32x4.gt(u, f32x4.splat(0)), f32x4.le(u, all(SIX)))); }
 }
 
 export class HardSwish {
   @inline of(u: v128): v128 {
-    const three = f32x4.splat(3);
-    const middle = f32x4.mul(f32x4.mul(u, f32x4.add(u, three)), f32x4.splat(1 / 6));
-    return v128.bitselect(u, v128.andnot(middle, f32x4.le(u, f32x4.splat(-3))), f32x4.ge(u, three));
+    const middle = f32x4.mul(f32x4.mul(u, f32x4.add(u, all(THREE))), all(SIXTH));
+    return v128.bitselect(u, v128.andnot(middle, f32x4.le(u, all(MINUS_THREE))), f32x4.ge(u, all(THREE)));
   }
   @inline grad(u: v128, dy: v128): v128 {
-    const three = f32x4.splat(3);
-    const middle = f32x4.mul(dy, f32x4.mul(f32x4.add(f32x4.add(u, u), three), f32x4.splat(1 / 6)));
-    return v128.bitselect(dy, v128.andnot(middle, f32x4.le(u, f32x4.splat(-3))), f32x4.ge(u, three));
+    const middle = f32x4.mul(dy, f32x4.mul(f32x4.add(f32x4.add(u, u), all(THREE)), all(SIXTH)));
+    return v128.bitselect(dy, v128.andnot(middle, f32x4.le(u, all(MINUS_THREE))), f32x4.ge(u, all(THREE)));
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function upper(x: v128): v128 {
-  return f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 2, 3));
-}
-
-// @ts-ignore: decorator
-@inline
-function demoted(low: v128, high: v128): v128 {
-  return v128.shuffle<f32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
 }
 
 export class Silu {
-  @inline pair(u: v128): v128 { return f64x2.mul(atLeastLower(u), logistic(u)); }
-  @inline of(u: v128): v128 { return demoted(this.pair(f64x2.promote_low_f32x4(u)), this.pair(upper(u))); }
-  @inline slope(u: v128): v128 {
-    const s = logistic(u);
-    return f64x2.mul(s, f64x2.add(both(ONE), f64x2.mul(within(u), f64x2.sub(both(ONE), s))));
+  /** u/(1 + e⁻ᵘ) */
+  @inline of(u: v128): v128 {
+    const v = f32x4.pmax(u, all(LEAST)); // NaN stays NaN
+    return f32x4.div(v, f32x4.add(all(ONE), decay(f32x4.pmin(v, all(MOST)))));
   }
+  /** dy·s·(1 + u·e⁻ᵘ·s) with s = 1/(1 + e⁻ᵘ) */
   @inline grad(u: v128, dy: v128): v128 {
-    return f32x4.mul(dy, demoted(this.slope(f64x2.promote_low_f32x4(u)), this.slope(upper(u))));
+    const v = f32x4.pmin(f32x4.pmax(u, all(LEAST)), all(MOST));
+    const e = decay(v), share = f32x4.div(all(ONE), f32x4.add(all(ONE), e));
+    const s = v128.andnot(share, f32x4.lt(u, all(LOWEST))); // 0 at −∞, so that an infinite dy gives NaN, as in the plain kernel
+    return f32x4.mul(f32x4.mul(dy, s), f32x4.add(all(ONE), f32x4.mul(v, f32x4.mul(e, s))));
   }
 }
