@@ -24,7 +24,8 @@ const { values } = parseArgs({
     write: { type: "boolean", default: false },
   },
 });
-const TOLERANCE = 1e-4;
+/** Logits agree to rounding. The loss after an update agrees less: channels of small variance enlarge rounding errors in gradients. */
+const tolerance = (row: string): number => (row.includes("training") ? 1e-2 : 1e-4);
 
 /** The programs that run, by their keys. */
 function present(): string[] {
@@ -51,7 +52,7 @@ function compare(title: string, answer: Line): void {
   const [got, want] = [answer.results ?? [], first.results ?? []];
   const size = Math.max(...want.map(Math.abs));
   const error = Math.max(0, ...got.map((v, i) => Math.abs(v - want[i]!) / size));
-  if (answer.parameters !== first.parameters || got.length !== want.length || !(error <= TOLERANCE)) {
+  if (answer.parameters !== first.parameters || got.length !== want.length || !(error <= tolerance(answer.name))) {
     const counts = `${answer.parameters} parameters, want ${first.parameters}`;
     throw new Error(`${title}: ${answer.name}: relative error ${error} of ${got.length} results; ${counts}`);
   }
