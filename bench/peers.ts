@@ -1,5 +1,5 @@
 // `npm run bench:peers`: this library beside others on the same tasks, each program a process of its own, in turns. Options: --tables
-// kernels,networks,memory (all three), --threads 1,2, --rounds 3, --seconds 0.3 (a task), --only <regex of tasks>, --peers <names, comma between>,
+// kernels,networks,memory (all three), --threads 1,2, --rounds 2, --seconds 0.3 (a task), --only <regex of tasks>, --peers <names, comma between>,
 // --figure median|min, --write (into docs/benchmarks.md). By one thread CPU time is measured, by two the elapsed time. The programs must
 // agree on the logits and the losses of real networks.
 import { readFileSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const { values } = parseArgs({
   options: {
     tables: { type: "string", default: "kernels,networks,memory" },
     threads: { type: "string", default: "1,2" },
-    rounds: { type: "string", default: "3" },
+    rounds: { type: "string", default: "2" },
     seconds: { type: "string", default: "0.3" },
     only: { type: "string", default: "" },
     peers: { type: "string", default: Object.keys(programs).join() },
@@ -152,7 +152,7 @@ const tables = values.tables.split(",");
 const times: Figures = new Map();
 for (const [name, rows, least] of [
   ["kernels", only(SMALL_ROWS), 3],
-  ["networks", only(NET_ROWS), 2],
+  ["networks", only(NET_ROWS), 1], // a step takes up to seconds
 ] as const) {
   if (!tables.includes(name) || rows.length === 0) continue;
   const figures = measure(rows, least);
