@@ -37,7 +37,7 @@ type Kind = keyof typeof RATE_FACTORS;
 
 /** Peak rate of dense weights, and rate factors of pools, chosen on a validation split: bench/results/evidence-rates.jsonl. */
 const RATE = 0.1;
-const RATE_FACTORS = { product: 10, hash: 15, random: 15 } as const;
+const RATE_FACTORS = { product: 10, hash: 20, random: 20 } as const;
 
 const resNet20 =
   (width = 1): Family =>
