@@ -1,10 +1,13 @@
 // Number by number, as activations.ts, elementwise.ts and pairwise.ts of the specification.
 //
-// Each op stands in one place: a class with the formula `of`, then the exported kernel. The formula takes two numbers of each array as
-// doubles and returns two results, which are rounded once. `map1` to `map4` in loops.ts are the loops over 1 to 4 arrays.
+// Each op stands in one place: a class with the formula `of`, then the exported kernel. loops.ts has the loops:
+// - `map1` to `map4`: the formula takes two numbers of each of 1 to 4 arrays as doubles and returns two results, which are rounded once.
+// - `each1` and `each2`: it takes and returns four numbers in float32. These are the fastest loops, for formulas that round once or never.
+// - `exp1` and `exp2`: formulas with an exponential: see exponentials.ts.
 
-import { args, map1, map2, map3, map4, P, Q } from "./loops";
-import { atLeastLower, both, GELU_CUBE, GELU_RATE, HALF, log1p, logistic, ONE, SIGN, SIX, THREE, within } from "./math";
+import { atLeast, atMost } from "./exponentials";
+import { args, each1, each2, exp1, exp2, map1, map2, map3, map4, P, Q } from "./loops";
+import { atLeastLower, both, GELU_CUBE, GELU_RATE, HALF, log1p, ONE, SIGN, SIX, THREE, TWO, within } from "./math";
 import * as math from "./math";
 
 // Functions of one array and their gradients. Gradients leave out what they do not read.
@@ -33,10 +36,23 @@ class Sign {
 }
 export function sign(n: i32, x: usize, y: usize): void { map1<Sign>(n, x, y); }
 
+// e⁻ʸ, e⁻ʸ + 1 and e⁻ʸ − 1, of 2ⁿ and e⁻ʳ − 1: see exponentials.ts. The last loses no digits near 0.
+// @ts-ignore: decorator
+@inline
+function decay(power: v128, change: v128): v128 { return f64x2.add(f64x2.mul(power, change), power); }
+// @ts-ignore: decorator
+@inline
+function decayPlusOne(power: v128, change: v128): v128 { return f64x2.add(f64x2.mul(power, change), f64x2.add(power, both(ONE))); }
+// @ts-ignore: decorator
+@inline
+function decayLessOne(power: v128, change: v128): v128 { return f64x2.add(f64x2.mul(power, change), f64x2.sub(power, both(ONE))); }
+
 class Exp {
-  @inline of(x: v128): v128 { return math.exp(x); }
+  @inline bounded(x: v128): v128 { return x; }
+  @inline rate(x: v128): v128 { return atMost(atLeast(f32x4.sub(f32x4.splat(0), x))); }
+  @inline of(_x: v128, power: v128, change: v128): v128 { return decay(power, change); }
 }
-export function exp(n: i32, x: usize, y: usize): void { map1<Exp>(n, x, y); }
+export function exp(n: i32, x: usize, y: usize): void { exp1<Exp>(n, x, y); }
 
 class Log {
   @inline of(x: v128): v128 { return math.log(x); }
@@ -109,10 +125,16 @@ export function reciprocalGrad(n: i32, y: usize, dy: usize, dx: usize, accumulat
   map2<ReciprocalGrad>(n, y, dy, dx, accumulate);
 }
 
+/** tanh |x| = (1 − e)/(1 + e) with e = e⁻²ˣ for x > 0, then the sign. */
 class Tanh {
-  @inline of(x: v128): v128 { return math.tanh(x); }
+  @inline bounded(x: v128): v128 { return x; }
+  @inline rate(x: v128): v128 { return atMost(f32x4.abs(f32x4.add(x, x))); }
+  @inline of(x: v128, power: v128, change: v128): v128 {
+    const m = decayLessOne(power, change);
+    return v128.or(f64x2.abs(f64x2.div(m, f64x2.add(m, both(TWO)))), v128.and(x, both(SIGN)));
+  }
 }
-export function tanh(n: i32, x: usize, y: usize): void { map1<Tanh>(n, x, y); }
+export function tanh(n: i32, x: usize, y: usize): void { exp1<Tanh>(n, x, y); }
 class TanhGrad {
   @inline of(y: v128, dy: v128): v128 { return f64x2.mul(dy, f64x2.sub(both(ONE), f64x2.mul(y, y))); }
 }
@@ -121,9 +143,11 @@ export function tanhGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: boo
 }
 
 class Sigmoid {
-  @inline of(x: v128): v128 { return logistic(x); }
+  @inline bounded(x: v128): v128 { return atMost(atLeast(x)); }
+  @inline rate(x: v128): v128 { return x; }
+  @inline of(_x: v128, power: v128, change: v128): v128 { return f64x2.div(both(ONE), decayPlusOne(power, change)); }
 }
-export function sigmoid(n: i32, x: usize, y: usize): void { map1<Sigmoid>(n, x, y); }
+export function sigmoid(n: i32, x: usize, y: usize): void { exp1<Sigmoid>(n, x, y); }
 class SigmoidGrad {
   @inline of(y: v128, dy: v128): v128 { return f64x2.mul(f64x2.mul(dy, y), f64x2.sub(both(ONE), y)); }
 }
@@ -132,30 +156,41 @@ export function sigmoidGrad(n: i32, y: usize, dy: usize, dx: usize, accumulate: 
 }
 
 class Softplus {
-  @inline of(x: v128): v128 {
-    return f64x2.add(f64x2.max(x, f64x2.splat(0)), log1p(math.exp(f64x2.neg(f64x2.abs(x)))));
+  @inline bounded(x: v128): v128 { return x; }
+  @inline rate(x: v128): v128 { return atMost(f32x4.abs(x)); }
+  @inline of(x: v128, power: v128, change: v128): v128 {
+    return f64x2.add(f64x2.max(x, f64x2.splat(0)), log1p(decay(power, change)));
   }
 }
-export function softplus(n: i32, x: usize, y: usize): void { map1<Softplus>(n, x, y); }
+export function softplus(n: i32, x: usize, y: usize): void { exp1<Softplus>(n, x, y); }
 class SoftplusGrad {
-  @inline of(x: v128, dy: v128): v128 { return f64x2.mul(dy, logistic(x)); }
+  @inline bounded(x: v128): v128 { return atMost(atLeast(x)); }
+  @inline rate(x: v128): v128 { return x; }
+  @inline of(_x: v128, power: v128, change: v128, dy: v128): v128 {
+    const d = decayPlusOne(power, change); // its square may be infinite: 0 times an infinite dy is NaN, as in the plain kernel
+    return f64x2.div(f64x2.mul(dy, d), f64x2.mul(d, d));
+  }
 }
 export function softplusGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
-  map2<SoftplusGrad>(n, x, dy, dx, accumulate);
+  exp2<SoftplusGrad>(n, x, dy, dx, accumulate);
 }
 
 class Silu {
-  @inline of(x: v128): v128 { return f64x2.mul(atLeastLower(x), logistic(x)); }
+  @inline bounded(x: v128): v128 { return atLeast(x); }
+  @inline rate(x: v128): v128 { return atMost(x); }
+  @inline of(x: v128, power: v128, change: v128): v128 { return f64x2.div(x, decayPlusOne(power, change)); }
 }
-export function silu(n: i32, x: usize, y: usize): void { map1<Silu>(n, x, y); }
+export function silu(n: i32, x: usize, y: usize): void { exp1<Silu>(n, x, y); }
 class SiluGrad {
-  @inline of(x: v128, dy: v128): v128 {
-    const s = logistic(x);
-    return f64x2.mul(f64x2.mul(dy, s), f64x2.add(both(ONE), f64x2.mul(within(x), f64x2.sub(both(ONE), s))));
+  @inline bounded(x: v128): v128 { return atMost(atLeast(x)); }
+  @inline rate(x: v128): v128 { return x; }
+  @inline of(x: v128, power: v128, change: v128, dy: v128): v128 {
+    const e = decay(power, change), d = decayPlusOne(power, change);
+    return f64x2.div(f64x2.mul(dy, f64x2.add(d, f64x2.mul(x, e))), f64x2.mul(d, d));
   }
 }
 export function siluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
-  map2<SiluGrad>(n, x, dy, dx, accumulate);
+  exp2<SiluGrad>(n, x, dy, dx, accumulate);
 }
 
 // @ts-ignore: decorator
@@ -216,14 +251,14 @@ export function hardSigmoidGrad(n: i32, x: usize, dy: usize, dx: usize, accumula
 }
 
 class Relu6 {
-  @inline of(x: v128): v128 { return f64x2.pmin(f64x2.pmax(x, f64x2.splat(0)), both(SIX)); } // NaN stays NaN
+  @inline of(x: v128): v128 { return f32x4.pmin(f32x4.pmax(x, f32x4.splat(0)), f32x4.splat(6)); } // NaN stays NaN
 }
-export function relu6(n: i32, x: usize, y: usize): void { map1<Relu6>(n, x, y); }
+export function relu6(n: i32, x: usize, y: usize): void { each1<Relu6>(n, x, y); }
 class Relu6Grad {
-  @inline of(x: v128, dy: v128): v128 { return v128.and(dy, v128.and(f64x2.gt(x, f64x2.splat(0)), f64x2.le(x, both(SIX)))); }
+  @inline of(x: v128, dy: v128): v128 { return v128.and(dy, v128.and(f32x4.gt(x, f32x4.splat(0)), f32x4.le(x, f32x4.splat(6)))); }
 }
 export function relu6Grad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool): void {
-  map2<Relu6Grad>(n, x, dy, dx, accumulate);
+  each2<Relu6Grad>(n, x, dy, dx, accumulate);
 }
 
 class LeakyRelu {
@@ -242,23 +277,26 @@ export function leakyReluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate
 }
 
 class Elu {
-  @inline of(x: v128): v128 {
-    const negative = f64x2.pmin(f64x2.pmax(x, f64x2.neg(both(math.FAR))), f64x2.splat(0)); // e⁻²⁰ − 1 rounds to −1; NaN stays NaN
-    return v128.bitselect(x, f64x2.mul(both(P), math.expm1(negative)), f64x2.gt(x, f64x2.splat(0)));
+  @inline bounded(x: v128): v128 { return x; }
+  @inline rate(x: v128): v128 { return atMost(f32x4.pmax(f32x4.sub(f32x4.splat(0), x), f32x4.splat(0))); } // NaN stays NaN
+  @inline of(x: v128, power: v128, change: v128): v128 {
+    return v128.bitselect(x, f64x2.mul(both(P), decayLessOne(power, change)), f64x2.gt(x, f64x2.splat(0)));
   }
 }
 export function elu(n: i32, x: usize, y: usize, alpha: f64): void {
   args.p = alpha;
-  map1<Elu>(n, x, y);
+  exp1<Elu>(n, x, y);
 }
 class EluGrad {
-  @inline of(x: v128, dy: v128): v128 {
-    return v128.bitselect(dy, f64x2.mul(f64x2.mul(dy, both(P)), math.exp(x)), f64x2.gt(x, f64x2.splat(0)));
+  @inline bounded(x: v128): v128 { return x; }
+  @inline rate(x: v128): v128 { return atMost(atLeast(f32x4.sub(f32x4.splat(0), x))); }
+  @inline of(x: v128, power: v128, change: v128, dy: v128): v128 {
+    return v128.bitselect(dy, f64x2.mul(f64x2.mul(dy, both(P)), decay(power, change)), f64x2.gt(x, f64x2.splat(0)));
   }
 }
 export function eluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate: bool, alpha: f64): void {
   args.p = alpha;
-  map2<EluGrad>(n, x, dy, dx, accumulate);
+  exp2<EluGrad>(n, x, dy, dx, accumulate);
 }
 
 class Clip {

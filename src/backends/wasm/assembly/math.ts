@@ -11,7 +11,7 @@ const CONSTANTS: usize = memory.data<f64>([
   10000, -10000,
 ]);
 export const ONE: usize = CONSTANTS;
-const TWO: usize = CONSTANTS + 8;
+export const TWO: usize = CONSTANTS + 8;
 export const THREE: usize = CONSTANTS + 16;
 export const SIX: usize = CONSTANTS + 24;
 export const HALF: usize = CONSTANTS + 32;
@@ -20,7 +20,7 @@ export const SIGN: usize = CONSTANTS + 40;
 const INFINITY: usize = CONSTANTS + 48;
 /** tanh is 1 from here on, in double precision. */
 export const FAR: usize = CONSTANTS + 56;
-const LN2: usize = CONSTANTS + 64;
+export const LN2: usize = CONSTANTS + 64;
 const LOG2E: usize = CONSTANTS + 72;
 /** 1024·ln 2 and −1023·ln 2. */
 const MOST: usize = CONSTANTS + 80;
@@ -61,7 +61,7 @@ export function within(x: v128): v128 {
 /** (eʳ − 1)/r for |r| ≤ ln 2 / 2. */
 // @ts-ignore: decorator
 @inline
-function growth(r: v128): v128 {
+export function growth(r: v128): v128 {
   // In pairs, so that no step waits for all before it.
   const square = f64x2.mul(r, r);
   const low = f64x2.add(f64x2.mul(both(GROWTH + 40), r), both(GROWTH + 48));

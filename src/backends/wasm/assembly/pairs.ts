@@ -15,3 +15,24 @@ export function write(p: usize, x: v128, left: usize, accumulate: bool): void {
   if (left >= 8) v128.store64_lane(p, v, 0);
   else v128.store32_lane(p, v, 0);
 }
+
+/** The first two of four numbers, widened. */
+// @ts-ignore: decorator
+@inline
+export function low(x: v128): v128 {
+  return f64x2.promote_low_f32x4(x);
+}
+
+/** The last two of four numbers, widened. */
+// @ts-ignore: decorator
+@inline
+export function high(x: v128): v128 {
+  return f64x2.promote_low_f32x4(v128.shuffle<i64>(x, x, 1, 1));
+}
+
+/** Two pairs, rounded to four numbers. */
+// @ts-ignore: decorator
+@inline
+export function joined(first: v128, last: v128): v128 {
+  return v128.shuffle<i64>(f32x4.demote_f64x2_zero(first), f32x4.demote_f64x2_zero(last), 0, 2);
+}
