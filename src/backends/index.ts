@@ -136,7 +136,8 @@ function choose(): Choice {
   }
   const count = threadCount(threads === "auto" ? threads : Number(threads));
   use(wasm, count);
-  const unfused = fma === "off" ? "HASHGRAD_FMA=off" : "no fused multiply-add here; Node 20 has it by HASHGRAD_FMA=on";
+  const hint = fma === undefined ? "; Node.js 20 has it by HASHGRAD_FMA=on" : "";
+  const unfused = fma === "off" ? "HASHGRAD_FMA=off" : `no fused multiply-add here${hint}`;
   const alone = canStartWorkers()
     ? ""
     : "; one thread, since others cannot be started: a page must be isolated from other origins";

@@ -38,35 +38,41 @@ export function bytes(fused: boolean): Uint8Array {
 /** Bytes from text that `npm run build:wasm` wrote: see `text` in build.ts. */
 function decoded(text: string): Uint8Array {
   const found = new Uint8Array(text.length);
-  let [length, at] = [0, 0];
-  const digit = (): number => {
-    const code = text.charCodeAt(at++);
-    return code === 33 ? 57 : code - 35; // "!" stands for the backslash
-  };
-  while (at < text.length) {
-    const first = digit();
-    found[length++] = (first < 90 ? first : 92 * (first - 90) + 90 + digit()) - 4;
+  let length = 0;
+  let high = -1; // the first of two digits, less 90, or −1
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    const digit = code === 33 ? 57 : code - 35; // "!" stands for the backslash
+    if (high < 0 && digit >= 90) high = digit - 90;
+    else {
+      found[length++] = (high < 0 ? digit : 92 * high + 90 + digit) - 4;
+      high = -1;
+    }
   }
   return found.subarray(0, length);
 }
 
-/** Applies a patch of `patchOf` in build.ts: a list of (count of new bytes, the bytes, length and offset of a run to copy), in LEB128. */
+/** Applies a patch of `patchOf` in build.ts. */
 function patched(from: Uint8Array, patch: Uint8Array): Uint8Array {
-  const made: number[] = [];
-  let at = 0;
+  let [at, length] = [0, 0];
   const number = (): number => {
     let [n, unit] = [0, 1];
     for (; patch[at]! > 127; unit *= 128) n += (patch[at++]! - 128) * unit;
     return n + patch[at++]! * unit;
   };
+  const to = new Uint8Array(number());
+  const append = (bytes: Uint8Array): void => {
+    to.set(bytes, length);
+    length += bytes.length;
+  };
   while (at < patch.length) {
     const fresh = number();
-    made.push(...patch.subarray(at, at + fresh));
+    append(patch.subarray(at, at + fresh));
     at += fresh;
-    const [length, begin] = [number(), number()];
-    made.push(...from.subarray(begin, begin + length));
+    const [run, begin] = [number(), number()];
+    append(from.subarray(begin, begin + run));
   }
-  return Uint8Array.from(made);
+  return to;
 }
 
 /** (a, b, c) → lane 0 of relaxed_madd(splat a, splat b, splat c), exported as "m". */

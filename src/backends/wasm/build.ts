@@ -52,8 +52,8 @@ function text(bytes: Uint8Array): string {
 const LEAST_RUN = 8;
 
 /**
- * Returns a patch that turns `from` into `to`: a list of (count of new bytes, the bytes, length and offset of a run to copy from `from`).
- * Numbers are LEB128. `patched` in backend.ts applies it. The two modules differ in their multiply-add instructions only, so the patch is
+ * Returns a patch that turns `from` into `to`: the length of `to`, then a list of (count of new bytes, the bytes, length and offset of a run to
+ * copy from `from`). Numbers are LEB128. `patched` in backend.ts applies it. The two modules differ in their multiply-add instructions only, so the patch is
  * a fraction of a module.
  */
 function patchOf(from: Uint8Array, to: Uint8Array): Uint8Array {
@@ -70,6 +70,7 @@ function patchOf(from: Uint8Array, to: Uint8Array): Uint8Array {
     for (; n > 127; n = Math.floor(n / 128)) patch.push((n % 128) + 128);
     patch.push(n);
   };
+  push(to.length);
   let [at, fresh] = [0, 0]; // to[fresh … at-1] is not in `from`
   const piece = (begin: number, length: number): void => {
     push(at - fresh);
