@@ -4,6 +4,14 @@ import { glorotUniform, type VariableCreator, zerosInit } from "../variables/ind
 import { type ConvLayerOptions, OPTIONS, readLayer } from "./conv2d.ts";
 import type { Layer } from "./layer.ts";
 
+/** Options of the layer `conv2dTranspose`. */
+export type Conv2dTransposeLayerOptions = ConvLayerOptions & {
+  /** The number of groups of channels (default 1). */
+  readonly groups?: number;
+  /** Pixels that are added to the output at its end (default 0). */
+  readonly outputPadding?: Pair;
+};
+
 /**
  * A layer of transposed convolution, which enlarges images: x [batch, height, width, channels] → [batch, outHeight, outWidth,
  * filters]. The op `conv2dTranspose` documents the sizes.
@@ -14,12 +22,7 @@ export function conv2dTranspose(
   channels: number,
   filters: number,
   kernelSize: Pair,
-  options?: ConvLayerOptions & {
-    /** The number of groups of channels (default 1). */
-    readonly groups?: number;
-    /** Pixels that are added to the output at its end (default 0). */
-    readonly outputPadding?: Pair;
-  },
+  options?: Conv2dTransposeLayerOptions,
 ): Layer {
   const given = readOptions("conv2dTranspose", options, [...OPTIONS, "groups", "outputPadding"]);
   const { bias: biased = true, init = glorotUniform, biasInit = zerosInit, ...geometry } = given;

@@ -11,7 +11,7 @@ import {
 } from "../variables/index.ts";
 import type { Layer } from "./layer.ts";
 
-/** Options of all convolution layers for images. */
+/** Options that all convolution layers for images have. */
 export type ConvLayerOptions = {
   /** The step of the window (default 1). */
   readonly strides?: Pair;
@@ -48,6 +48,12 @@ export function readLayer(
   return [height, width];
 }
 
+/** Options of the layer `conv2d`. */
+export type Conv2dLayerOptions = ConvLayerOptions & {
+  /** The number of groups of channels (default 1). */
+  readonly groups?: number;
+};
+
 /**
  * A convolution layer: x [batch, height, width, channels] → [batch, outHeight, outWidth, filters].
  * Variables: `kernel` [kernelHeight, kernelWidth, channels/groups, filters] (Glorot uniform), `bias` [filters] (zeros).
@@ -57,10 +63,7 @@ export function conv2d(
   channels: number,
   filters: number,
   kernelSize: Pair,
-  options?: ConvLayerOptions & {
-    /** The number of groups of channels (default 1). */
-    readonly groups?: number;
-  },
+  options?: Conv2dLayerOptions,
 ): Layer {
   const given = readOptions("conv2d", options, [...OPTIONS, "groups"]);
   const { bias: biased = true, init = glorotUniform, biasInit = zerosInit, ...geometry } = given;
@@ -74,6 +77,12 @@ export function conv2d(
   return (x) => convolve(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry });
 }
 
+/** Options of the layer `depthwiseConv2d`. */
+export type DepthwiseConv2dLayerOptions = ConvLayerOptions & {
+  /** The number of outputs per channel (default 1). */
+  readonly multiplier?: number;
+};
+
 /**
  * A layer that convolves each channel separately: x [batch, height, width, channels] → [batch, outHeight, outWidth,
  * channels·multiplier].
@@ -84,10 +93,7 @@ export function depthwiseConv2d(
   vars: VariableCreator,
   channels: number,
   kernelSize: Pair,
-  options?: ConvLayerOptions & {
-    /** The number of outputs per channel (default 1). */
-    readonly multiplier?: number;
-  },
+  options?: DepthwiseConv2dLayerOptions,
 ): Layer {
   const given = readOptions("depthwiseConv2d", options, [...OPTIONS, "multiplier"]);
   const { bias: biased = true, multiplier = 1, biasInit = zerosInit, init: givenInit = glorotUniform, ...geometry } = given;

@@ -4,8 +4,14 @@
  */
 export { type AttentionOptions, multiHeadAttention } from "./attention.ts";
 export { type Conv1dLayerOptions, conv1d } from "./conv1d.ts";
-export { type ConvLayerOptions, conv2d, depthwiseConv2d } from "./conv2d.ts";
-export { conv2dTranspose } from "./conv2d-transpose.ts";
+export {
+  type Conv2dLayerOptions,
+  type ConvLayerOptions,
+  conv2d,
+  type DepthwiseConv2dLayerOptions,
+  depthwiseConv2d,
+} from "./conv2d.ts";
+export { type Conv2dTransposeLayerOptions, conv2dTranspose } from "./conv2d-transpose.ts";
 export { type DenseOptions, dense } from "./dense.ts";
 export { dropout, stochasticDepth } from "./dropout.ts";
 export { embedding } from "./embedding.ts";

@@ -17,8 +17,8 @@ import { exactPadding, type Padding, type Pair, windowsOf } from "./windows.ts";
 
 const OPTIONS = ["strides", "dilations", "padding", "bias"] as const;
 
-/** Options of the ops `conv2d` and `depthwiseConv2d`. */
-export type Conv2dOptions = {
+/** Options of the op `depthwiseConv2d`. */
+export type DepthwiseConv2dOptions = {
   /** The step of the window (default 1). */
   readonly strides?: Pair;
   /** The distance between the pixels that a window reads (default 1). */
@@ -29,18 +29,17 @@ export type Conv2dOptions = {
   readonly bias?: Tensor;
 };
 
+/** Options of the op `conv2d`. */
+export type Conv2dOptions = DepthwiseConv2dOptions & {
+  /** The number of groups of channels (default 1). */
+  readonly groups?: number;
+};
+
 /**
  * Convolution (cross-correlation): x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels/groups,
  * outputs] → [batch, outHeight, outWidth, outputs]. Group g reads block g of the channels and computes block g of the outputs.
  */
-export function conv2d(
-  x: Tensor,
-  kernel: Tensor,
-  options?: Conv2dOptions & {
-    /** The number of groups of channels (default 1). */
-    readonly groups?: number;
-  },
-): Tensor {
+export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tensor {
   readTensor("conv2d", "x", x);
   readTensor("conv2d", "kernel", kernel);
   const {
@@ -84,7 +83,7 @@ export function conv2d(
  * Convolution of each channel separately: x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels,
  * multiplier] → [batch, outHeight, outWidth, channels·multiplier]. Output c·multiplier + m reads channel c.
  */
-export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tensor {
+export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: DepthwiseConv2dOptions): Tensor {
   readTensor("depthwiseConv2d", "x", x);
   readTensor("depthwiseConv2d", "kernel", kernel);
   const {

@@ -2,7 +2,7 @@ export * from "./activations.ts";
 export { type BatchNormOptions, type BatchNormResult, batchNormInference, batchNormTraining } from "./batch-norm.ts";
 export { equal, greater, greaterEqual, less, lessEqual, notEqual } from "./comparisons.ts";
 export { type Conv1dOptions, conv1d } from "./conv1d.ts";
-export { type Conv2dOptions, conv2d, depthwiseConv2d } from "./conv2d.ts";
+export { type Conv2dOptions, conv2d, type DepthwiseConv2dOptions, depthwiseConv2d } from "./conv2d.ts";
 export { type Conv2dTransposeOptions, conv2dTranspose } from "./conv2d-transpose.ts";
 export { type CrossEntropyOptions, crossEntropy, oneHot } from "./cross-entropy.ts";
 export { einsum } from "./einsum.ts";
@@ -30,6 +30,7 @@ export {
 export type { Graph, GraphNode, OpAttributes } from "./graph.ts";
 export {
   binaryCrossEntropyWithLogits,
+  type HuberOptions,
   huber,
   klDivergence,
   type LossOptions,

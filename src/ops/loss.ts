@@ -43,18 +43,17 @@ export function meanAbsoluteError(prediction: Tensor, target: Tensor, options?: 
   return reduced(abs(sub(prediction, target)), reduction);
 }
 
+/** Options of `huber`. */
+export type HuberOptions = LossOptions & {
+  /** The distance from which the loss is linear (default 1). */
+  readonly delta?: number;
+};
+
 /**
  * The Huber loss (1964) of d = prediction − target, tensors of the same shape: d²/2 if |d| ≤ delta, else delta·(|d| − delta/2).
  * Outliers have a smaller effect than in `meanSquaredError`. "none" returns one number per element.
  */
-export function huber(
-  prediction: Tensor,
-  target: Tensor,
-  options?: LossOptions & {
-    /** The distance from which the loss is linear (default 1). */
-    readonly delta?: number;
-  },
-): Tensor {
+export function huber(prediction: Tensor, target: Tensor, options?: HuberOptions): Tensor {
   const reduction = readLoss("huber", { prediction, target }, options, ["reduction", "delta"]);
   const delta = readNumber("huber", "delta", options?.delta ?? 1, { above: 0 });
   const d = sub(prediction, target);

@@ -2,21 +2,21 @@ import { kernels } from "../backends/index.ts";
 import { readNumber } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
+/** Options of `rmsprop`. */
+export type RmspropOptions = OptimizerOptions & {
+  /** The decay ρ of the mean of the squares (default 0.9). */
+  readonly rho?: number;
+  /** The momentum (default 0). */
+  readonly momentum?: number;
+  /** Added to √s (default 1e-8). */
+  readonly epsilon?: number;
+};
+
 /**
  * An RMSprop optimizer (Hinton): s = ρ·s + (1 − ρ)·g², v = momentum·v + g/(√s + ε), p −= rate·v. Defaults: rate 0.001, `rho` 0.9,
  * `momentum` 0, `epsilon` 1e-8.
  */
-export function rmsprop(
-  parameters: Trained,
-  given?: OptimizerOptions & {
-    /** The decay ρ of the mean of the squares (default 0.9). */
-    readonly rho?: number;
-    /** The momentum (default 0). */
-    readonly momentum?: number;
-    /** Added to √s (default 1e-8). */
-    readonly epsilon?: number;
-  },
-): Optimizer {
+export function rmsprop(parameters: Trained, given?: RmspropOptions): Optimizer {
   const own = readOptimizerOptions("rmsprop", given, ["rho", "momentum", "epsilon"]);
   const { rho = 0.9, momentum = 0, epsilon = 1e-8, ...options } = own;
   readNumber("rmsprop", "rho", rho, { least: 0, below: 1 });

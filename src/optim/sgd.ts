@@ -2,20 +2,20 @@ import { kernels } from "../backends/index.ts";
 import { readBoolean, readNumber, ValueError } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
+/** Options of `sgd`. */
+export type SgdOptions = OptimizerOptions & {
+  /** The momentum (default 0). */
+  readonly momentum?: number;
+  /** Nesterov's momentum (default false). */
+  readonly nesterov?: boolean;
+};
+
 /**
  * A stochastic gradient descent optimizer: p −= rate·g.
  * With `momentum` (default 0): v = momentum·v + g, p −= rate·v. With `nesterov` (default false): p −= rate·(g + momentum·v).
  * Default rate 0.1·(1 − momentum): 0.1, or 0.01 with momentum 0.9.
  */
-export function sgd(
-  parameters: Trained,
-  given?: OptimizerOptions & {
-    /** The momentum (default 0). */
-    readonly momentum?: number;
-    /** Nesterov's momentum (default false). */
-    readonly nesterov?: boolean;
-  },
-): Optimizer {
+export function sgd(parameters: Trained, given?: SgdOptions): Optimizer {
   const { momentum = 0, nesterov = false, ...options } = readOptimizerOptions("sgd", given, ["momentum", "nesterov"]);
   readNumber("sgd", "momentum", momentum, { least: 0, below: 1 });
   readBoolean("sgd", "nesterov", nesterov);
