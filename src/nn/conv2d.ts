@@ -9,6 +9,7 @@ import {
   varianceScaling,
   zerosInit,
 } from "../variables/index.ts";
+import { asConvolution } from "./fold.ts";
 import type { Layer } from "./layer.ts";
 
 /** Options that all convolution layers for images have. */
@@ -74,7 +75,12 @@ export function conv2d(
     throw new ShapeError("conv2d", `${channels} channels in ${groups} groups: need a multiple of groups`);
   const kernel = vars.create("kernel", [height, width, channels / groups, filters], { init });
   const bias = biased ? vars.create("bias", [filters], { init: biasInit }) : null;
-  return (x) => convolve(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry });
+  return asConvolution((x) => convolve(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry }), {
+    outputs: filters,
+    kernel,
+    bias,
+    run: (x, kernel, options) => convolve(x, kernel, { ...geometry, ...options }),
+  });
 }
 
 /** Options of the layer `depthwiseConv2d`. */
@@ -102,5 +108,13 @@ export function depthwiseConv2d(
   const init = given.init ?? varianceScaling(1, height * width, "uniform");
   const kernel = vars.create("kernel", [height, width, channels, multiplier], { init });
   const bias = biased ? vars.create("bias", [channels * multiplier], { init: biasInit }) : null;
-  return (x) => convolveDepthwise(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry });
+  return asConvolution(
+    (x) => convolveDepthwise(x, kernel.read(), bias === null ? geometry : { bias: bias.read(), ...geometry }),
+    {
+      outputs: channels * multiplier,
+      kernel,
+      bias,
+      run: (x, kernel, options) => convolveDepthwise(x, kernel, { ...geometry, ...options }),
+    },
+  );
 }

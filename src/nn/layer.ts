@@ -1,4 +1,5 @@
 import { describe, type Outputs, readFunction, readOutputs, readTensors, Tensor, ValueError } from "../tensor/index.ts";
+import { canFold, folded } from "./fold.ts";
 
 /**
  * A part of a network: a function of tensors. A layer captures its variables, so ops without weights, such as `relu`, are layers
@@ -17,7 +18,10 @@ export function refuseMore(who: string, more: readonly unknown[]): void {
     throw new ValueError(who, `takes one tensor, got ${describe(more[0])} after it; training(() => model(x)) sets the mode`);
 }
 
-/** A layer that calls layers in order. If a layer returns several tensors, they are the arguments of the next layer. */
+/**
+ * A layer that calls layers in order. If a layer returns several tensors, they are the arguments of the next layer.
+ * In inference mode under `noGrad`, a batch normalization that follows a convolution is folded into its kernel.
+ */
 export function sequential(...layers: readonly Layer[]): Layer;
 export function sequential<Inputs extends readonly Tensor[], Result extends Outputs>(
   ...layers: readonly [Layer<Inputs, Outputs>, ...Layer<never[], Outputs>[], Layer<never[], Result>]
@@ -28,9 +32,14 @@ export function sequential<Inputs extends readonly Tensor[], Result extends Outp
  */
 export function sequential(...layers: readonly Layer<never[], Outputs>[]): Layer<Tensor[], Outputs> {
   for (const [i, layer] of layers.entries()) readFunction("sequential", `layer ${i}`, layer);
+  const joined = layers.map((layer, i) => folded(layer, layers[i + 1]));
   return (...inputs) => {
     let outputs: Outputs = readTensors("sequential", "the inputs", inputs);
-    for (const [i, layer] of (layers as readonly Layer<Tensor[], Outputs>[]).entries()) {
+    const folds = canFold();
+    for (let i = 0; i < layers.length; i++) {
+      const both = folds ? joined[i] : undefined;
+      const layer = (both ?? layers[i]) as Layer<Tensor[], Outputs>;
+      if (both !== undefined) i++;
       const given: readonly Tensor[] = outputs instanceof Tensor ? [outputs] : outputs;
       const result: Outputs = layer(...given);
       if (typeof result === "function")

@@ -26,9 +26,9 @@ import {
   ShapeError,
   show,
   sizeOf,
-  type Tensor,
 } from "../tensor/index.ts";
 import { onesInit, readCreator, type VariableCreator, zerosInit } from "../variables/index.ts";
+import { asNormalization } from "./fold.ts";
 import { type Layer, refuseMore } from "./layer.ts";
 
 const identity: Layer = (x) => x;
@@ -74,7 +74,7 @@ export function batchNorm(vars: VariableCreator, channels: number, options?: Bat
   const beta = vars.create("beta", [channels], { init: zerosInit });
   const movingMean = vars.create("moving_mean", [channels], { init: zerosInit, trainable: false });
   const movingVariance = vars.create("moving_variance", [channels], { init: onesInit, trainable: false });
-  return (x: Tensor, ...more: never[]) => {
+  const layer: Layer = (x, ...more: never[]) => {
     refuseMore("batchNorm", more);
     readTensor("batchNorm", "x", x);
     if (!isTraining()) {
@@ -88,6 +88,7 @@ export function batchNorm(vars: VariableCreator, channels: number, options?: Bat
     });
     return then(y);
   };
+  return asNormalization(layer, { variables: [gamma, beta, movingMean, movingVariance], epsilon, fused, then });
 }
 
 /**

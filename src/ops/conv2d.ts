@@ -1,8 +1,9 @@
 import { kernels } from "../backends/index.ts";
-import { alloc } from "../kernels/index.ts";
+import { ACTIVATIONS, type Activation, alloc } from "../kernels/index.ts";
 import {
   checkSize,
   describe,
+  readName,
   readOptions,
   readPair,
   readTensor,
@@ -13,9 +14,10 @@ import {
 } from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
 import { record } from "./record.ts";
+import { activated } from "./unary.ts";
 import { exactPadding, type Padding, type Pair, windowsOf } from "./windows.ts";
 
-const OPTIONS = ["strides", "dilations", "padding", "bias"] as const;
+const OPTIONS = ["strides", "dilations", "padding", "bias", "activation"] as const;
 
 /** Options of the op `depthwiseConv2d`. */
 export type DepthwiseConv2dOptions = {
@@ -27,6 +29,8 @@ export type DepthwiseConv2dOptions = {
   readonly padding?: Padding;
   /** A bias [outputs] that is added at every pixel (default none). */
   readonly bias?: Tensor;
+  /** The op of this name follows (default "none": no op). Without gradients it needs no memory of its own. */
+  readonly activation?: Activation;
 };
 
 /** Options of the op `conv2d`. */
@@ -48,6 +52,7 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tens
     padding: given = "valid",
     groups = 1,
     bias,
+    activation = "none",
   } = readOptions("conv2d", options, [...OPTIONS, "groups"]);
   const [strides, dilations] = [readPair("conv2d", "strides", stride), readPair("conv2d", "dilations", dilation)];
   const [kernelHeight = 0, kernelWidth = 0, share = 0, outChannels = 0] = kernel.shape;
@@ -64,6 +69,7 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tens
     );
   }
   checkBias("conv2d", bias, outChannels);
+  readName("conv2d", "activation", activation, ACTIVATIONS);
   const padding = exactPadding("conv2d", given);
   const windows = windowsOf("conv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
   const sizes = { outChannels, groups, ...windows }; // windows last: { ...windows, groups } makes a new hidden class at each call (Node.js 20)
@@ -72,11 +78,12 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tens
   const y = alloc(sizeOf(shape));
   kernels.conv2d(sizes, x.data, kernel.data, bias?.data ?? null, y);
   const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
-  return record("conv2d", { strides, dilations, padding, groups }, inputs, shape, y, (dy, into) => {
+  const made = record("conv2d", { strides, dilations, padding, groups }, inputs, shape, y, (dy, into) => {
     into(x, (dx, accumulate) => kernels.conv2dInputGrad(sizes, dy, kernel.data, dx, accumulate));
     into(kernel, (dkernel, accumulate) => kernels.conv2dKernelGrad(sizes, x.data, dy, dkernel, accumulate));
     pushBias(bias, dy, into);
   });
+  return activated(activation, made);
 }
 
 /**
@@ -91,6 +98,7 @@ export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: DepthwiseCo
     dilations: dilation = 1,
     padding: given = "valid",
     bias,
+    activation = "none",
   } = readOptions("depthwiseConv2d", options, OPTIONS);
   const strides = readPair("depthwiseConv2d", "strides", stride);
   const dilations = readPair("depthwiseConv2d", "dilations", dilation);
@@ -103,6 +111,7 @@ export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: DepthwiseCo
   }
   const outputs = channels * multiplier;
   checkBias("depthwiseConv2d", bias, outputs);
+  readName("depthwiseConv2d", "activation", activation, ACTIVATIONS);
   const padding = exactPadding("depthwiseConv2d", given);
   const windows = windowsOf("depthwiseConv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
   const sizes = { multiplier, ...windows };
@@ -112,9 +121,10 @@ export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: DepthwiseCo
   if (bias !== undefined) kernels.sumGrad({ outer: 1, n: y.length / outputs, inner: outputs }, bias.data, y, 1, false);
   kernels.depthwiseConv2d(sizes, x.data, kernel.data, y, bias !== undefined);
   const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
-  return record("depthwiseConv2d", { strides, dilations, padding }, inputs, shape, y, (dy, into) => {
+  const made = record("depthwiseConv2d", { strides, dilations, padding }, inputs, shape, y, (dy, into) => {
     into(x, (dx, accumulate) => kernels.depthwiseConv2dInputGrad(sizes, dy, kernel.data, dx, accumulate));
     into(kernel, (dkernel, accumulate) => kernels.depthwiseConv2dKernelGrad(sizes, x.data, dy, dkernel, accumulate));
     pushBias(bias, dy, into);
   });
+  return activated(activation, made);
 }

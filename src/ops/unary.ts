@@ -1,6 +1,6 @@
 import { kernels } from "../backends/index.ts";
-import { alloc, type Numbers } from "../kernels/index.ts";
-import { readTensor, type Tensor } from "../tensor/index.ts";
+import { type Activation, alloc, type Numbers } from "../kernels/index.ts";
+import { readTensor, type Tensor, traceNow } from "../tensor/index.ts";
 import type { OpAttributes, Unary } from "./graph.ts";
 import { record } from "./record.ts";
 
@@ -12,6 +12,14 @@ export function unary(f: Unary, x: Tensor): Tensor {
   return record(f, {}, [x], x.shape, y, (dy, into) =>
     into(x, (dx, accumulate) => kernels[`${f}Grad` as const](x.data, y, dy, dx, accumulate)),
   );
+}
+
+/** The op `activation` of y, which no one else holds: in its memory if neither a gradient nor a graph needs y. */
+export function activated(activation: Activation, y: Tensor): Tensor {
+  if (activation === "none") return y;
+  if (y.tracked || traceNow() > 0) return unary(activation, y);
+  kernels[activation](y.data, y.data);
+  return y;
 }
 
 type Pointwise = {
