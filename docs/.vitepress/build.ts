@@ -73,6 +73,8 @@ async function writeReference(): Promise<void> {
     tsconfig: join(root, "tsconfig.json"),
     out: join(input, "reference"),
     sortEntryPoints: false,
+    groupOrder: ["Functions", "Variables", "Classes", "Interfaces", "Type Aliases"],
+    indexFormat: "table", // with the summaries
     readme: "none",
     name: "API reference",
     logLevel: "Error",

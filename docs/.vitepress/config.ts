@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type DefaultTheme, defineConfig, type UserConfig } from "vitepress";
@@ -32,14 +32,11 @@ const itemsOf = (...pages: readonly string[]): Item[] =>
     .filter((page) => existsSync(join(input, page)))
     .map((page) => ({ text: titleOf(page).replaceAll("\\", ""), link: `/${page}` }));
 
-/** The pages of one entry point. */
-function pagesIn(folder: string): string[] {
-  const names = readdirSync(join(input, folder)).filter((name) => name !== "index.md");
-  return names.flatMap((name) => {
-    const path = `${folder}/${name}`;
-    return statSync(join(input, path)).isDirectory() ? pagesIn(path) : [path];
-  });
-}
+/** The pages of one entry point, functions first. */
+const pagesIn = (folder: string): string[] =>
+  ["functions", "variables", "classes", "interfaces", "type-aliases"]
+    .filter((kind) => existsSync(join(input, folder, kind)))
+    .flatMap((kind) => readdirSync(join(input, folder, kind)).map((name) => `${folder}/${kind}/${name}`));
 
 /** The entry points by the names that users import. */
 const entries: readonly (readonly [name: string, folder: string])[] = [
