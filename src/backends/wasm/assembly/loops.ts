@@ -12,7 +12,7 @@ import { ARGUMENTS, cut, partsFor, run } from "./threads";
 const PART: i32 = 1 << 14;
 const MOST_PARTS: i32 = 64;
 
-/** Up to four arrays of n numbers, where the results go, and two numbers that all formulas share. */
+/** Arrays a to d and the result y have n numbers each. p and q are the numbers of formulas that take some, such as `clip`. */
 @unmanaged
 class Arguments {
   n: i32;
@@ -26,13 +26,14 @@ class Arguments {
   q: f64;
 }
 export const args = changetype<Arguments>(ARGUMENTS);
-/** Where the two numbers lie; `both(P)` reads the first as it reads a constant. */
+/** The addresses of p and q: `both(P)` reads p as it reads a constant. */
 export const P: usize = ARGUMENTS + offsetof<Arguments>("p");
 export const Q: usize = ARGUMENTS + offsetof<Arguments>("q");
 
+/** Writes the arguments of a job. Returns the number of its parts. */
 // @ts-ignore: decorator
 @inline
-function give(n: i32, a: usize, b: usize, c: usize, d: usize, y: usize, accumulate: bool): i32 {
+function prepare(n: i32, a: usize, b: usize, c: usize, d: usize, y: usize, accumulate: bool): i32 {
   args.n = n;
   args.accumulate = accumulate;
   args.a = a;
@@ -43,7 +44,7 @@ function give(n: i32, a: usize, b: usize, c: usize, d: usize, y: usize, accumula
   return partsFor(n, PART, MOST_PARTS);
 }
 
-/** The bytes before a part. */
+/** The offset of a part in each array, in bytes. */
 // @ts-ignore: decorator
 @inline
 function before(part: i32, parts: i32): usize {
@@ -52,7 +53,7 @@ function before(part: i32, parts: i32): usize {
 
 /** y (+)= T.of(a) */
 export function map1<T>(n: i32, a: usize, y: usize, accumulate: bool = false): void {
-  const parts = give(n, a, 0, 0, 0, y, accumulate);
+  const parts = prepare(n, a, 0, 0, 0, y, accumulate);
   run((part: i32, parts: i32, _work: usize): void => {
     const end = before(part + 1, parts), a = args.a, y = args.y, add = args.accumulate;
     for (let at = before(part, parts); at < end; at += 8) {
@@ -63,7 +64,7 @@ export function map1<T>(n: i32, a: usize, y: usize, accumulate: bool = false): v
 
 /** y (+)= T.of(a, b); of a gradient, a is the input or the output of the function, whichever the formula takes, and b is dy. */
 export function map2<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool = false): void {
-  const parts = give(n, a, b, 0, 0, y, accumulate);
+  const parts = prepare(n, a, b, 0, 0, y, accumulate);
   run((part: i32, parts: i32, _work: usize): void => {
     const end = before(part + 1, parts), a = args.a, b = args.b, y = args.y, add = args.accumulate;
     for (let at = before(part, parts); at < end; at += 8) {
@@ -74,7 +75,7 @@ export function map2<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool =
 
 /** y (+)= T.of(a, b, c) */
 export function map3<T>(n: i32, a: usize, b: usize, c: usize, y: usize, accumulate: bool = false): void {
-  const parts = give(n, a, b, c, 0, y, accumulate);
+  const parts = prepare(n, a, b, c, 0, y, accumulate);
   run((part: i32, parts: i32, _work: usize): void => {
     const end = before(part + 1, parts), a = args.a, b = args.b, c = args.c, y = args.y, add = args.accumulate;
     for (let at = before(part, parts); at < end; at += 8) {
@@ -85,7 +86,7 @@ export function map3<T>(n: i32, a: usize, b: usize, c: usize, y: usize, accumula
 
 /** y (+)= T.of(a, b, c, d) */
 export function map4<T>(n: i32, a: usize, b: usize, c: usize, d: usize, y: usize, accumulate: bool): void {
-  const parts = give(n, a, b, c, d, y, accumulate);
+  const parts = prepare(n, a, b, c, d, y, accumulate);
   run((part: i32, parts: i32, _work: usize): void => {
     const end = before(part + 1, parts), a = args.a, b = args.b, c = args.c, d = args.d, y = args.y, add = args.accumulate;
     for (let at = before(part, parts); at < end; at += 8) {
@@ -107,7 +108,7 @@ export function each1<T>(n: i32, a: usize, y: usize): void {
     if (rest == 0) return;
     loop1<T>(args.a + whole, SPARE, SPARE + EIGHT);
     memory.copy(args.y + whole, SPARE, rest);
-  }, give(n, a, 0, 0, 0, y, false), 0, 0);
+  }, prepare(n, a, 0, 0, 0, y, false), 0, 0);
 }
 
 function loop1<T>(a: usize, y: usize, end: usize): void {
@@ -127,7 +128,7 @@ export function each2<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool 
     if (args.accumulate) memory.copy(SPARE, args.y + whole, rest);
     loop2<T>(args.a + whole, args.b + whole, SPARE, SPARE + EIGHT, args.accumulate);
     memory.copy(args.y + whole, SPARE, rest);
-  }, give(n, a, b, 0, 0, y, accumulate), 0, 0);
+  }, prepare(n, a, b, 0, 0, y, accumulate), 0, 0);
 }
 
 function loop2<T>(a: usize, b: usize, y: usize, end: usize, accumulate: bool): void {
@@ -158,7 +159,7 @@ export function exp2<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool):
     for (let at = before(part, parts); at < end; at += 8) {
       write(y + at, two2<T>(v128.load64_zero(a + at), read(b + at)), end - at, true);
     }
-  }, give(n, a, b, 0, 0, y, true), 0, 0);
+  }, prepare(n, a, b, 0, 0, y, true), 0, 0);
 }
 class Exponential2<T> {
   @inline of(a: v128, b: v128): v128 { return four2<T>(a, b); }

@@ -1,5 +1,5 @@
-// The sizes of windows over images (kernels/windows.ts). The caller writes 14 numbers (i32) at `sizesAt()` in the order of `Windows` and, for
-// convolutions, outputs and groups. `readSizes` and `readTurnedSizes` copy them to the globals below; no other function writes to these.
+// The sizes of windows over images (kernels/windows.ts). The caller writes 16 numbers (i32) at `sizesAt()`: the 14 numbers of `Windows` in
+// their order, then outputs and groups. `readSizes` and `readTurnedSizes` copy them to the globals below; no other function writes to these.
 // Every kernel and every part reads the sizes when it starts, because each worker thread has its own globals.
 
 const SIZES: usize = 1024;

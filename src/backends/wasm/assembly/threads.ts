@@ -10,13 +10,13 @@
 // A job ends when every claimed part is finished. Three faults must not block the caller:
 // - A worker traps inside a part. Its JavaScript catches the trap and calls `partFailed`, which counts the part as finished and as failed.
 //   The caller then throws.
-// - A worker is terminated or stopped while it holds a part. The caller waits in windows of 100 ms and gives up after 1.6 s without progress
-//   (longer if the caller's own parts took long). It then calls `lost`, which throws; the memory is not used again, because the worker may
+// - A worker is terminated or stopped while it holds a part. The caller waits in intervals of 100 ms and gives up after 1.6 s without progress
+//   (longer if the caller's own parts took long). It then calls `lost`, which throws. The memory is not used again, because the worker may
 //   wake up and write.
-// - The caller traps. Its JavaScript calls `settle`, which claims what is left and waits for the parts that workers hold.
+// - The caller traps. Its JavaScript calls `settle`, which claims the remaining parts and waits for the parts that workers hold.
 //
 // Workers may not see a growth of the memory while they run, so each generation of workers has a control block of its own. After a growth
-// the caller moves on to the next block; workers of older generations find no job there and are terminated.
+// the caller uses the next block. Workers of older generations see no job in the old block, and are terminated.
 
 /** A part of a kernel's work. It reads its arguments from the block at ARGUMENTS; `work` is the thread's own slot of work memory. */
 export type Part = (part: i32, parts: i32, work: usize) => void;
@@ -50,7 +50,7 @@ declare function lost(): void;
 declare function trapped(failed: i32): void;
 
 // The first page of memory, shared by all generations.
-const THREADS: usize = 64; // i32: number of threads, the caller (0) included; workers with this number or a larger one sleep
+const THREADS: usize = 64; // i32: the number of threads, the caller included. A worker whose number is not below it sleeps
 const JOB: usize = 128; // i32: index of the part function
 const WORK: usize = 136; // i32: address of the work memory, and the bytes of each slot
 const FAULT: usize = 192; // i32: a fault that tests inject into the next part, see `injectFault`
@@ -64,23 +64,24 @@ const BLOCKS: usize = 4096;
 const BLOCK: usize = 512;
 const TICKET: usize = 0; // i64: parts << 32 | parts claimed from the back << 16 | parts claimed from the front
 const FINISHED: usize = 64; // i32: parts of the job that are finished
-const JOBS: usize = 128; // i32: the number of jobs so far; sleeping workers wait for a change
+const JOBS: usize = 128; // i32: the number of jobs so far. Sleeping workers wait for a change; a change also tells a worker to take a slot again
 const SLEEPERS: usize = 192; // i32
 const WAITING: usize = 256; // i32: 1 while the caller sleeps until FINISHED changes
 const SLOT: usize = 320; // i32: slots of work memory taken in this job
 const FAILED: usize = 384; // i32: parts that trapped
-const SEQUENCE: usize = 448; // i32: the number of the job. It tells a worker that a claimed part belongs to a new job, so that it takes a new slot
 
 /** Generations that fit below the module's own data (memoryBase, see the build script). */
 export const GENERATIONS: i32 = 48;
 
-/** A worker spins for this number of checks before it sleeps until the next job; the caller, before it sleeps until the job ends. */
+/** A thread that waits checks this number of times before it sleeps: a worker until the next job, the caller until the job ends. */
 const LOOKS: i32 = 200000;
-/** After spinning, the caller waits in time windows of this length, in milliseconds. */
-const WINDOW: f64 = 100;
-/** The caller calls `lost` after this number of time windows in which no part was finished, */
+/** The caller sleeps in intervals of this length, in milliseconds. */
+const INTERVAL: f64 = 100;
+/**
+ * The caller calls `lost` after PATIENCE intervals in which no part was finished, or after PATIENCE_PARTS times the average duration of its own
+ * parts, if that is longer.
+ */
 const PATIENCE: i32 = 16;
-/** or after PATIENCE_PARTS times the average duration of the caller's own parts, if that is longer. */
 const PATIENCE_PARTS: f64 = 8;
 
 // The state of this thread. `setThreads`, `nextGeneration`, `run` and `serve` set it.
@@ -170,12 +171,11 @@ export function run(job: Part, parts: i32, work: usize, size: usize): void {
   store<i32>(WORK, <i32>work);
   store<i32>(WORK, <i32>size, 4);
   store<i32>(control + SLOT, 1); // slot 0 is the caller's
-  store<i32>(control + SEQUENCE, load<i32>(control + SEQUENCE) + 1);
   store<i32>(control + FAILED, 0);
   atomic.store<i32>(control + FINISHED, 0);
   busy = true;
+  atomic.add<i32>(control + JOBS, 1); // before TICKET, so that a worker that claims a part sees the new number
   atomic.store<i64>(control + TICKET, (<i64>parts << 32) | 1); // part 0 is the caller's
-  atomic.add<i32>(control + JOBS, 1);
   if (atomic.load<i32>(control + SLEEPERS) > 0) atomic.notify(control + JOBS, -1);
   const began = now();
   if (load<i32>(FAULT) != 0) injectInCaller();
@@ -190,29 +190,29 @@ export function run(job: Part, parts: i32, work: usize, size: usize): void {
 
 /** Returns when `parts` parts are finished. `average`: how long one of the caller's own parts took, in milliseconds. */
 function waitFor(parts: i32, average: f64): void {
-  const patience = max<f64>(PATIENCE, (PATIENCE_PARTS * average) / WINDOW);
+  const patience = max<f64>(PATIENCE, (PATIENCE_PARTS * average) / INTERVAL);
   let looks = 0;
   let seen = -1;
-  let windows: f64 = 0;
+  let idle: f64 = 0; // intervals since a part was finished
   for (;;) {
     const done = atomic.load<i32>(control + FINISHED);
     if (done >= parts) return;
     if (done != seen) {
       seen = done;
-      windows = 0;
+      idle = 0;
     }
     if (++looks < LOOKS) continue;
     const began = now();
     if (maySleep) {
       atomic.store<i32>(control + WAITING, 1);
-      atomic.wait<i32>(control + FINISHED, done, <i64>(WINDOW * 1e6));
+      atomic.wait<i32>(control + FINISHED, done, <i64>(INTERVAL * 1e6));
       atomic.store<i32>(control + WAITING, 0);
     } else {
-      while (now() - began < WINDOW && atomic.load<i32>(control + FINISHED) == done) {}
+      while (now() - began < INTERVAL && atomic.load<i32>(control + FINISHED) == done) {}
     }
-    // A window that took much longer does not count: the OS did not run this thread either.
-    if (now() - began < 1.5 * WINDOW) windows += 1;
-    if (windows > patience) {
+    // An interval that took much longer does not count: the OS did not run this thread either.
+    if (now() - began < 1.5 * INTERVAL) idle += 1;
+    if (idle > patience) {
       busy = false;
       lost();
     }
@@ -223,6 +223,7 @@ function waitFor(parts: i32, average: f64): void {
 export function settle(): void {
   if (!busy) return;
   const ticket = atomic.xchg<i64>(control + TICKET, 0);
+  // Threads also count claims that found no part, so the counts may exceed the number of parts.
   const claimed = min(<i32>(ticket >> 32), <i32>((ticket >> 16) & 0xffff) + <i32>(ticket & 0xffff));
   waitFor(claimed - 1, 0); // all but the part in which the caller trapped
   busy = false;
@@ -248,8 +249,8 @@ function takeParts(thread: i32): i32 {
     const parts = <i32>(ticket >> 32);
     const next = thread == 0 ? <i32>(ticket & 0xffff) : parts - 1 - <i32>((ticket >> 16) & 0xffff);
     busy = true;
-    if (thread > 0 && job != load<i32>(control + SEQUENCE)) {
-      job = load<i32>(control + SEQUENCE);
+    if (thread > 0 && job != load<i32>(control + JOBS)) {
+      job = load<i32>(control + JOBS);
       slot = atomic.add<i32>(control + SLOT, 1);
     }
     if (thread > 0 && load<i32>(FAULT) != 0) injectInWorker();
