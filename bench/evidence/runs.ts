@@ -35,9 +35,9 @@ export const isOfPool = ({ rateFactor }: Parameter): boolean => rateFactor !== u
 type Family = (vars: VariableCreator, random: Generator) => Layer;
 type Kind = keyof typeof RATE_FACTORS;
 
-/** Peak rate of dense weights, and rate factors of pools, chosen on a validation split: bench/results/evidence-rates.jsonl. */
-const RATE = 0.1;
-const RATE_FACTORS = { product: 10, hash: 20, random: 20 } as const;
+/** Rates and rate factors: the best of their kind in the search on a validation split (bench/results/evidence-rates.jsonl). */
+const RATES = { resNet: 0.2, mobileNet: 0.1, pooled: 0.1 } as const;
+const RATE_FACTORS = { product: 5, hash: 180, random: 60 } as const;
 
 const resNet20 =
   (width = 1): Family =>
@@ -46,9 +46,9 @@ const resNet20 =
 const mobileNet: Family = (vars, random) =>
   mobileNetV3(vars, "small", { channels: 1, classes: 10, width: 0.5, momentum: 0.9, random });
 
-const dense = (name: string, family: Family): Run => ({
+const dense = (name: string, family: Family, rate: number = RATES.resNet): Run => ({
   name,
-  rate: RATE,
+  rate,
   rateFactor: null,
   build: (seed) => {
     const [vars, random] = [new DenseVariables({ seed }), new Generator(seed)];
@@ -75,7 +75,7 @@ function pooled(name: string, fraction: number, options: PooledOptions = {}): Ru
   const { kind = "product", hashes = 1, family = resNet20(), applyTo = null, modifier } = options;
   return {
     name,
-    rate: RATE,
+    rate: RATES.pooled,
     rateFactor: RATE_FACTORS[kind],
     build: (seed) => {
       const random = new Generator(seed);
@@ -98,7 +98,7 @@ export const RUNS: readonly Run[] = [
   dense("dense", resNet20()),
   pooled("product 0.1", 0.1),
   dense("width 0.3125", resNet20(0.3125)), // the size of fraction 0.1
-  dense("MobileNetV3 dense", mobileNet),
+  dense("MobileNetV3 dense", mobileNet, RATES.mobileNet),
   pooled("MobileNetV3 product 0.25", 0.25, { family: mobileNet }),
   pooled("MobileNetV3 product 0.1", 0.1, { family: mobileNet }),
   pooled("product 0.25", 0.25),
