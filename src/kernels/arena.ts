@@ -36,7 +36,10 @@ export class Arena {
   #count = 0; // slabs ever taken
   readonly #free = new Regions();
   readonly #live = new Map<Numbers, number>(); // large arrays, and blocks → address
-  #block: Numbers = NONE; // small arrays are cut from it
+  readonly #blocks: Numbers[] = [];
+  #block: Numbers = NONE; // the last of them: small arrays are cut from it
+  /** Large arrays that `alloc` returns are added to this list, if there is one. */
+  made: Numbers[] | null = null;
   #size = 0; // numbers of the block
   #used = 0; // and how many of them are used
   #inUse = 0;
@@ -75,12 +78,19 @@ export class Arena {
     const at = this.#used;
     this.#used += (length + ALIGN - 1) & -ALIGN;
     if (this.#used <= this.#size) return this.#block.subarray(at, at + length);
-    this.#block = this.#allocLarge(BLOCK);
+    this.#block = this.#take(BLOCK);
+    this.#blocks.push(this.#block);
     [this.#size, this.#used] = [BLOCK, 0];
     return this.alloc(length);
   }
 
   #allocLarge(length: number): Numbers {
+    const numbers = this.#take(length);
+    this.made?.push(numbers);
+    return numbers;
+  }
+
+  #take(length: number): Numbers {
     const whole = padded(length);
     let begin = this.#free.take(whole);
     if (begin < 0) {
@@ -112,7 +122,17 @@ export class Arena {
     this.#live.clear();
     this.#free.clear();
     for (const [begin, { length }] of this.#slabs) this.#free.give(begin, begin + length);
+    this.#blocks.length = 0;
     [this.#block, this.#size, this.#used, this.#inUse] = [NONE, 0, 0, 0];
+  }
+
+  /** Returns a function that takes back the small arrays that `alloc` returned since this call. */
+  mark(): () => void {
+    const [count, block, size, used] = [this.#blocks.length, this.#block, this.#size, this.#used];
+    return () => {
+      for (const later of this.#blocks.splice(count)) this.release(later);
+      [this.#block, this.#size, this.#used] = [block, size, used];
+    };
   }
 
   /** Gives back the slabs that hold no array. */

@@ -17,7 +17,7 @@ const ordinarySlabs: SlabSource = { take: newArray, give: () => undefined };
 
 let arena = new Arena(ordinarySlabs);
 let isOpen = false; // whether a step is running
-let stepLifetime: Lifetime = { ended: null, version: 0 }; // of the arrays of the running or last step
+let lifetime: Lifetime = { ended: null, version: 0 }; // of the arrays of the running or last step, or of the running scope
 let ordinary = 0; // numbers that `allocLasting` has ever returned
 
 let beforeFirst: (() => void) | null = null;
@@ -82,7 +82,7 @@ export function allocLasting(length: number): Numbers {
 
 /** The lifetime of arrays that `alloc` returns now. */
 export function lifetimeNow(): Lifetime {
-  return isOpen ? stepLifetime : forever;
+  return isOpen ? lifetime : forever;
 }
 
 /** The lifetime of arrays that `allocLasting` returns. */
@@ -122,8 +122,61 @@ export function inArena<T>(fn: () => T): T {
 const REMEDY = "keep(x) inside the step, or return it from step()";
 
 function endStep(reason: string): void {
-  stepLifetime.ended = reason;
-  stepLifetime = { ended: null, version: 0 };
+  lifetime.ended = reason;
+  lifetime = { ended: null, version: 0 };
+}
+
+/** A part of a step whose memory is taken back before the step ends. */
+export type Scope = {
+  /** Takes back the arrays that the scope made, except those that hold `results`. Ends the lifetime of all, and begins another. */
+  readonly settle: (results: readonly Numbers[]) => void;
+  /** The same. The arrays that are left belong to the surrounding scope or step. */
+  readonly close: (results: readonly Numbers[]) => void;
+};
+
+const shares = (x: Numbers, y: Numbers): boolean =>
+  x.buffer === y.buffer && x.byteOffset < y.byteOffset + y.byteLength && y.byteOffset < x.byteOffset + x.byteLength;
+
+/** Opens a scope of the running step. Scopes close in the reverse order. */
+export function openScope(): Scope {
+  const [outerMade, outerLifetime, own] = [arena.made, lifetime, arena];
+  let made: Numbers[] = [];
+  const begin = (): void => {
+    arena.made = made;
+    lifetime = { ended: null, version: 0 };
+  };
+  const settle = (results: readonly Numbers[]): void => {
+    lifetime.ended = "its layer is over and its memory belongs to later ones; keep(x) inside the layer";
+    const left = made.filter((x) => results.some((y) => shares(x, y)));
+    for (const x of made) if (!left.includes(x)) own.release(x);
+    made = left;
+    begin();
+  };
+  begin();
+  return {
+    settle,
+    close: (results) => {
+      settle(results);
+      outerMade?.push(...made);
+      arena.made = outerMade;
+      lifetime = outerLifetime;
+    },
+  };
+}
+
+/**
+ * Runs `fn` in memory of the arena, outside steps. Arrays of the last step stay readable. All small arrays that `fn` made are
+ * taken back; `fn` closes the scopes of large ones.
+ */
+export function besideSteps<T>(fn: () => T): T {
+  const takeBack = arena.mark();
+  isOpen = true;
+  try {
+    return fn();
+  } finally {
+    isOpen = false;
+    takeBack();
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { describe, type Outputs, readFunction, readOutputs, readTensors, Tensor, ValueError } from "../tensor/index.ts";
+import { describe, type Outputs, readFunction, readOutputs, readTensors, Tensor, tidy, ValueError } from "../tensor/index.ts";
 import { canFold, folded } from "./fold.ts";
 
 /**
@@ -21,6 +21,7 @@ export function refuseMore(who: string, more: readonly unknown[]): void {
 /**
  * A layer that calls layers in order. If a layer returns several tensors, they are the arguments of the next layer.
  * In inference mode under `noGrad`, a batch normalization that follows a convolution is folded into its kernel.
+ * Inside `noGrad`, the memory of a layer's inputs and work is taken back after the layer: use `keep` for tensors that are read later.
  */
 export function sequential(...layers: readonly Layer[]): Layer;
 export function sequential<Inputs extends readonly Tensor[], Result extends Outputs>(
@@ -34,18 +35,22 @@ export function sequential(...layers: readonly Layer<never[], Outputs>[]): Layer
   for (const [i, layer] of layers.entries()) readFunction("sequential", `layer ${i}`, layer);
   const joined = layers.map((layer, i) => folded(layer, layers[i + 1]));
   return (...inputs) => {
-    let outputs: Outputs = readTensors("sequential", "the inputs", inputs);
-    const folds = canFold();
-    for (let i = 0; i < layers.length; i++) {
-      const both = folds ? joined[i] : undefined;
-      const layer = (both ?? layers[i]) as Layer<Tensor[], Outputs>;
-      if (both !== undefined) i++;
-      const given: readonly Tensor[] = outputs instanceof Tensor ? [outputs] : outputs;
-      const result: Outputs = layer(...given);
-      if (typeof result === "function")
-        throw new ValueError("sequential", `layer ${i} returned a function: call what makes the layer, such as flatten()`);
-      outputs = readOutputs("sequential", `the result of layer ${i}`, result);
-    }
-    return outputs instanceof Tensor || outputs.length !== 1 ? outputs : outputs[0]!;
+    const first = readTensors("sequential", "the inputs", inputs);
+    return tidy((settle) => {
+      let outputs: Outputs = first;
+      const folds = canFold();
+      for (let i = 0; i < layers.length; i++) {
+        const both = folds ? joined[i] : undefined;
+        const layer = (both ?? layers[i]) as Layer<Tensor[], Outputs>;
+        if (both !== undefined) i++;
+        const given: readonly Tensor[] = outputs instanceof Tensor ? [outputs] : outputs;
+        const result: Outputs = layer(...given);
+        if (typeof result === "function")
+          throw new ValueError("sequential", `layer ${i} returned a function: call what makes the layer, such as flatten()`);
+        outputs = readOutputs("sequential", `the result of layer ${i}`, result);
+        settle(outputs);
+      }
+      return outputs instanceof Tensor || outputs.length !== 1 ? outputs : outputs[0]!;
+    });
   };
 }

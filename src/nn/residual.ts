@@ -1,5 +1,5 @@
 import { add } from "../ops/index.ts";
-import { readFunction, readTensor, ShapeError, sameShape, show, type Tensor } from "../tensor/index.ts";
+import { readFunction, readTensor, ShapeError, sameShape, show, type Tensor, tidy } from "../tensor/index.ts";
 import { type Layer, refuseMore } from "./layer.ts";
 
 /** A layer that computes layer(x) + shortcut(x) (He et al. 2016). The default shortcut is the identity. */
@@ -9,14 +9,14 @@ export function residual(layer: Layer, shortcut: Layer = (x) => x): Layer {
   return (x: Tensor, ...more: never[]) => {
     refuseMore("residual", more);
     readTensor("residual", "x", x);
-    const y = readTensor("residual", "the result of the layer", layer(x));
-    const short = readTensor("residual", "the result of the shortcut", shortcut(x));
-    if (!sameShape(y.shape, short.shape)) {
+    return tidy(() => {
+      const y = readTensor("residual", "the result of the layer", layer(x));
+      const short = readTensor("residual", "the result of the shortcut", shortcut(x));
+      if (sameShape(y.shape, short.shape)) return add(y, short);
       throw new ShapeError(
         "residual",
         `the layer makes ${show(y.shape)}, the shortcut ${show(short.shape)}: give a shortcut that changes x the same way`,
       );
-    }
-    return add(y, short);
+    });
   };
 }

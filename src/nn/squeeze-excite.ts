@@ -1,5 +1,5 @@
 import { mean, mul, relu, sigmoid } from "../ops/index.ts";
-import { readCount, readFunction, readOptions, type Tensor } from "../tensor/index.ts";
+import { readCount, readFunction, readOptions, type Tensor, tidy } from "../tensor/index.ts";
 import { type Initializer, readCreator, scope, type VariableCreator } from "../variables/index.ts";
 import { conv2d } from "./conv2d.ts";
 import { type Layer, sequential } from "./layer.ts";
@@ -35,5 +35,5 @@ export function squeezeExcite(vars: VariableCreator, channels: number, options: 
     conv2d(scope(vars, "excite"), squeezed, channels, 1, kernels),
     gate,
   );
-  return (x) => mul(x, scale(x));
+  return (x) => tidy(() => mul(x, scale(x)));
 }

@@ -108,7 +108,7 @@ export function stopGradient(x: Tensor): Tensor {
 /** A copy of x without history that stays readable after its step. */
 export function keep(x: Tensor): Tensor {
   readTensor("keep", "x", x);
-  const y = new Tensor(x.shape, Float32Array.from(x.data), lasting());
+  const y = new Tensor(x.shape, new Float32Array(x.data), lasting());
   if (watching.now?.users) noteSource(y, "keep", {}, [x]);
   return y;
 }

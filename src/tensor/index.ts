@@ -80,4 +80,5 @@ export {
   tensor,
   zeros,
 } from "./tensor.ts";
+export { tidy } from "./tidy.ts";
 export { type Source, traceNow, type Watch, watched } from "./watch.ts";

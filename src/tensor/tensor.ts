@@ -59,7 +59,7 @@ export class Tensor {
   readonly shape: Shape;
   readonly size: number;
   /** @internal */ readonly numbers: Numbers;
-  /** @internal */ readonly lifetime: Lifetime;
+  /** @internal */ lifetime: Lifetime;
   /** @internal */ history: History | null = null;
   /** @internal */ leaf: LeafGradient | null = null;
   /** @internal The name of the variable whose numbers these are. */ name: string | null = null;
@@ -102,7 +102,7 @@ export class Tensor {
 
   /** A copy of the numbers in row-major order. */
   toArray(): Float32Array {
-    return Float32Array.from(this.data);
+    return new Float32Array(this.data);
   }
 
   /** The number of a tensor of size 1. */

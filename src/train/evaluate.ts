@@ -44,19 +44,32 @@ export async function evaluateOn(who: "train" | "evaluate", run: Scored, data: D
     if (signal?.aborted) break;
     const made = source.isInMemory ? null : await source.batch(indices);
     step(() =>
-      watched((watch) =>
-        noGrad(() => {
-          const { inputs, targets } = readBatch(who, "the batch", made ?? (source.batch(indices) as Batch));
+      noGrad(() => {
+        const { inputs, targets } = readBatch(who, "the batch", made ?? (source.batch(indices) as Batch));
+        const compute = (): { outputs: Outputs; value: Tensor } => {
           const outputs = inference(() => forward(who, model, inputs));
-          const value = lossOf(who, loss, outputs, targets);
+          return { outputs, value: lossOf(who, loss, outputs, targets) };
+        };
+        const { outputs, value } = compute();
+        if (Number.isNaN(value.item())) {
           const where = `in ${what} ${i + 1}`;
-          if (Number.isNaN(value.item()))
-            throw lossError(value, { who, where, trained: true, data: dataset, indices, inputs, watch });
-          tally.add(outputs, targets, value.item(), indices.length);
-          if (areClassified(outputs, targets) && outputs.shape[1]! <= MOST_COUNTED)
-            confusion = confusionMatrix(outputs, targets as Int32Array, confusion);
-        }),
-      ),
+          throw watched((watch) => {
+            const again = compute().value; // watched, so that every result stays readable for the search
+            return lossError(Number.isNaN(again.item()) ? again : value, {
+              who,
+              where,
+              trained: true,
+              data: dataset,
+              indices,
+              inputs,
+              watch,
+            });
+          });
+        }
+        tally.add(outputs, targets, value.item(), indices.length);
+        if (areClassified(outputs, targets) && outputs.shape[1]! <= MOST_COUNTED)
+          confusion = confusionMatrix(outputs, targets as Int32Array, confusion);
+      }),
     );
     count += indices.length;
     await breathe();

@@ -12,6 +12,7 @@ import {
   Generator,
   gradients,
   keep,
+  noGrad,
   RecycledError,
   randomNormal,
   record,
@@ -19,6 +20,7 @@ import {
   type Tensor,
   training,
   variable,
+  watched,
 } from "../../src/tensor/index.ts";
 import { DenseVariables, scope, type VariableCreator } from "../../src/variables/index.ts";
 import { slopes } from "../ops/law.ts";
@@ -79,7 +81,11 @@ function trained(build: (vars: VariableCreator) => (x: Tensor) => Tensor, x: Ten
   backward(loss);
   const parameters = vars.parameters().map(({ tensor }) => tensor);
   const all = [loss, ...parameters.map((p) => p.grad!), ...vars.variables().map((v) => v.read())];
-  return [...all.map((one) => one.toArray()), model(x).toArray()];
+  const kept = all.map((one) => one.toArray());
+  const infer = (): Float32Array => noGrad(() => model(x)).toArray();
+  const [whole, reused] = [watched(infer), infer()]; // while ops are watched, layers give nothing back
+  expect(digest([reused])).toBe(digest([whole]));
+  return [...kept, whole];
 }
 
 describe("in poisoned memory, training gives the same bits:", () => {
