@@ -228,7 +228,7 @@ export const cases: Readonly<Record<string, Case>> = {
   },
   "gemm of one row and one column": gemm(1, 1, MILLION),
   "gemm 8×8": gemm(8, 8, 200_000),
-  ...Object.fromEntries([44, 45, 264, 512, 528, 529, 3000].map((k) => [`gemm 70×70 of ${k} terms`, gemm(70, 70, k)])),
+  ...Object.fromEntries([44, 48, 49, 288, 512, 576, 577, 3000].map((k) => [`gemm 70×70 of ${k} terms`, gemm(70, 70, k)])),
   "gemm 9×33, transposed": gemm(9, 33, 20_003, true, true, false),
   "gemm 41×50": gemm(41, 50, 2_100, false, false),
   "gemm 130×70, the left side transposed": gemm(130, 70, 600, true, false),

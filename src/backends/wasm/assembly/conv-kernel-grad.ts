@@ -26,6 +26,7 @@ import { MR, NR } from "./tile";
 import {
   addWinogradGradStrip, beginWinogradGrad, computeWinogradKernelGrad, endWinogradGrad, winogradGradBytes, winogradSums,
 } from "./winograd-grad";
+import { addRow } from "./winograd-tile";
 
 /** Windows that a tile sums at a time: two rows of 28. */
 const GRAD_FOLD: i32 = 56;
@@ -228,14 +229,6 @@ function addGradTile(
     addRow(sums + 64, c20, c21);
     addRow(sums + 96, c30, c31);
   }
-}
-
-/** to [8] += x0, x1. */
-// @ts-ignore: decorator
-@inline
-function addRow(to: usize, x0: v128, x1: v128): void {
-  v128.store(to, f32x4.add(v128.load(to), x0));
-  v128.store(to, f32x4.add(v128.load(to, 16), x1), 16);
 }
 
 /** dkernel [depth, outputs] (+)= the totals of all parts, added in the order of the parts. */

@@ -24,13 +24,14 @@ import * as plan from "./conv-plan";
 import { args } from "./conv-plan";
 import { gemm } from "./gemm";
 import { computeLongTile } from "./long-tile";
+import { packColumns } from "./pack";
 import {
   batch, channels, dilationX, dilationY, groups, height, kernelHeight, kernelWidth, outputs, outWidth, readSizes, strideX, strideY,
   width,
 } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, strips } from "./strips";
 import { cut, partsFor, reserveShared, reserveSlots, run } from "./threads";
-import { computeTile, computeTileOffsetsHere, copyEdge, FOLD, MR, NR, packColumns } from "./tile";
+import { computeTile, computeTileOffsetsHere, copyEdge, FOLD, MR, NR } from "./tile";
 import { computeWinogradStrips, transformPanel, winogradBytes } from "./winograd";
 
 /** Runs with fewer numbers are read through a table of offsets. */

@@ -4,28 +4,29 @@
 //
 //                      n                              panel of b: KC rows of NR = 8 numbers
 //              +---------------+                      b00 … b07 b10 … b17 …
-//            k |   |KC×NC of b |                      panel of a: KC columns of PANEL = 5 numbers
-//              +---------------+                      a00 … a40 a01 … a41 …
+//            k |   |KC×NC of b |                      panel of a: PANEL = 5 rows of KC numbers,
+//              +---------------+                      in one of the two orders of pack.ts
 //          k
 //     +--------+---------------+
 //     | MC×KC  |   | c         |                      for NC columns:  for KC of k: pack b
 //   m | of a   |   | [5×8]     |                        for MC rows: pack a; for each panel of b, for each panel of a: one tile
 //     +--------+---------------+
 //
-// - Sizes: a panel of b (8.25 kB) fits the L1 cache, the packed block of a (124 kB) the L2 cache, the packed block of b (528 kB) the L3 cache.
-// - Packing is skipped where a panel would be read too seldom: see `computeSegment`.
+// - Sizes: a panel of b (9 kB) fits the L1 cache, the packed block of a (135 kB) the L2 cache, the packed block of b (576 kB) the L3 cache.
+// - Products of few rows are not packed: see `computeSegment`.
 // - Vectors: eight columns of c.
 // - Parts: a grid of blocks of c; the bits of c do not depend on the grid.
-// - Accuracy: a tile sums at most 44 terms (FOLD) before it adds them to c, and c collects at most 12 such sums. If k is larger than 528, c
-//   collects 528 terms at a time and adds them to totals in float64, which are rounded once.
+// - Accuracy: a tile sums at most 48 terms (FOLD) before it adds them to c, and c collects at most 12 such sums. If k is larger than 576, c
+//   collects 576 terms at a time and adds them to totals in float64, which are rounded once.
 // - Work memory of a thread: at most 2.7 MB (`productWork`).
 //
 // Sources: Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication"; Van Zee and van de Geijn 2015, "BLIS".
 //
 // Pointers are byte addresses; row and column strides (aRow, bColumn, …) count numbers.
 
+import { blocksBytes, packBlocks, packColumns, packRows } from "./pack";
 import { ARGUMENTS, cut, runWith, threadCount } from "./threads";
-import { computeTile, computeTilePanels, copyEdge, EDGE, FOLD, loadEdge, MR, NR, packColumns, packRows, PANEL } from "./tile";
+import { computeTile, computeTilePanels, computeTileRows, copyEdge, EDGE, FOLD, loadEdge, MR, NR, PANEL } from "./tile";
 
 /** Terms of a block. */
 const KC: i32 = 6 * FOLD;
@@ -39,15 +40,15 @@ const MC: i32 = 120;
 const NC: i32 = 512;
 /** With at most this number of rows, a panel of b is not read often enough to be worth its copy. */
 const FEW_ROWS: i32 = 8;
-/** With at most this number of columns, rows of op(a) are read in place. */
+/** With at most this number of columns, packing a takes so long that blocks, which are faster to pack, are worth their slower reading. */
 const FEW_COLUMNS: i32 = 32;
 /** A part has at least this number of multiplications: 64³. */
 const PART: i32 = 1 << 18;
 /** Parts for each thread. With several, other threads can take the remaining parts of a thread that is late. */
 const SHARE: i32 = 4;
 
-/** Bytes of a thread's panels and of a tile at an edge. */
-const GEMM_WORK: i32 = 4 * (MC * KC + NC * KC) + EDGE;
+/** Bytes of a thread's panels, which begin at a multiple of 64, and of a tile at an edge. */
+const GEMM_WORK: i32 = 64 + 4 * (MC * KC + NC * KC) + EDGE;
 
 /** Bytes of a thread's work memory for a product of this size or a part of it: panels and, if k is large, totals. At most 2.7 MB. */
 export function productWork(m: i32, n: i32, k: i32): i32 {
@@ -210,32 +211,31 @@ function addTotals(c: usize, totals: usize, n: i32, last: bool): void {
  * and b are read, so that the bits do not depend on how the product is cut:
  *
  * - few rows (m ≤ FEW_ROWS), a and b row by row: both in place;
- * - few columns (n ≤ FEW_COLUMNS), a row by row: b packed, a in place;
- * - otherwise: both packed.
+ * - few columns (n ≤ FEW_COLUMNS), a row by row: a packed in blocks, which is the fastest to pack, b in panels;
+ * - otherwise: both in panels, which are the fastest to read.
  */
 function computeSegment(
   m: i32, height: i32, n: i32, columns: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32,
   c: usize, cStep: usize, accumulate: bool, bias: usize, work: usize,
 ): void {
-  const aPanels = work;
-  const panels = aPanels + 4 * MC * KC;
-  const edge = panels + 4 * NC * KC;
+  const aPanels = work + 63 & ~63, panels = aPanels + 4 * MC * KC, edge = panels + 4 * NC * KC;
   const inPlace = m <= FEW_ROWS && bColumn == 1 && aColumn == 1;
-  const packed = !inPlace && (aColumn != 1 || n > FEW_COLUMNS);
-  const high = packed ? PANEL : MR;
-  const xStep: usize = 4 * <usize>aRow;
+  const inBlocks = !inPlace && n <= FEW_COLUMNS && aColumn == 1;
+  const high = inPlace ? MR : PANEL;
+  const xStep: usize = 4 * <usize>aRow, bStep: usize = inPlace ? 4 * <usize>bRow : 4 * NR;
   for (let p = 0; p < k; p += KC) {
     const depth = min(KC, k - p);
+    const aPanel: usize = inBlocks ? blocksBytes(depth) : 4 * PANEL * <usize>depth;
     const bBlock = b + 4 * <usize>p * <usize>bRow;
     if (!inPlace) packColumns(bBlock, columns, depth, 4 * <usize>bColumn, 4 * <usize>bRow, panels);
     for (let i = 0; i < height; i += MC) {
       const rows = min(MC, height - i);
       const x = a + 4 * (<usize>i * <usize>aRow + <usize>p * <usize>aColumn);
-      if (packed) packRows(x, rows, depth, xStep, 4 * <usize>aColumn, aPanels);
+      if (inBlocks) packBlocks(x, rows, depth, xStep, aPanels);
+      else if (!inPlace) packRows(x, rows, depth, xStep, 4 * <usize>aColumn, aPanels);
       for (let jj = 0; jj < columns; jj += NR) {
         const panel = inPlace ? bBlock + 4 * <usize>jj : panels + 4 * <usize>(jj * depth);
-        const bStep: usize = inPlace ? 4 * <usize>bRow : 4 * NR;
         for (let ii = 0; ii < rows; ii += high) {
           const at = c + <usize>(i + ii) * cStep + 4 * <usize>jj;
           const added = accumulate || p > 0;
@@ -247,29 +247,38 @@ function computeSegment(
           const toStep: usize = fits ? cStep : 4 * NR;
           // A tile at an edge starts from a copy of c, as a whole tile starts from c: the bits do not depend on how the product is cut.
           if (!fits && start != 0) loadEdge(start, startStep, edge, min(high, left), min(NR, columns - jj));
-          let from: usize = fits || start == 0 ? start : edge, fromStep: usize = fits ? startStep : 4 * NR;
-          if (packed) {
-            const rowPanel = aPanels + 4 * <usize>(ii * depth);
-            for (let q = 0; q < depth; q += FOLD) {
-              const columnsOfA = rowPanel + 4 * PANEL * <usize>q, rowsOfB = panel + 4 * NR * <usize>q;
-              computeTilePanels(min(FOLD, depth - q), columnsOfA, 4 * PANEL, rowsOfB, to, toStep, from, fromStep);
-              from = to;
-              fromStep = toStep;
-            }
-          } else {
-            const x0 = x + <usize>ii * xStep;
-            const s1 = left > 1 ? xStep : 0, s2 = left > 2 ? s1 + xStep : s1, s3 = left > 3 ? s2 + xStep : s2;
-            for (let q = 0; q < depth; q += FOLD) {
-              const a0 = x0 + 4 * <usize>q;
-              const rowsOfB = panel + bStep * <usize>q;
-              computeTile(1, 0, 1, 0, min(FOLD, depth - q), a0, a0 + s1, a0 + s2, a0 + s3, rowsOfB, bStep, to, toStep, from, fromStep);
-              from = to;
-              fromStep = toStep;
-            }
-          }
+          const from: usize = fits || start == 0 ? start : edge, fromStep: usize = fits ? startStep : 4 * NR;
+          if (inPlace) sumInPlace(depth, x + <usize>ii * xStep, xStep, left, panel, bStep, to, toStep, from, fromStep);
+          else sumPacked(inBlocks, depth, aPanels + <usize>(ii / PANEL) * aPanel, panel, to, toStep, from, fromStep);
           if (!fits) copyEdge(edge, at, cStep, 0, 0, min(high, left), min(NR, columns - jj));
         }
       }
     }
+  }
+}
+
+/** c [5, 8] = from + a · b, in pieces of FOLD terms. a: a panel of rows, in blocks if `inBlocks`; b: a panel of columns. */
+// @ts-ignore: decorator
+@inline
+function sumPacked(inBlocks: bool, depth: i32, a: usize, b: usize, c: usize, cStep: usize, from: usize, fromStep: usize): void {
+  for (; depth > 0; depth -= FOLD, a += 4 * PANEL * FOLD, b += 4 * NR * FOLD) {
+    if (inBlocks) computeTileRows(min(FOLD, depth), a, b, c, cStep, from, fromStep);
+    else computeTilePanels(min(FOLD, depth), a, 4 * PANEL, b, c, cStep, from, fromStep);
+    from = c;
+    fromStep = cStep;
+  }
+}
+
+/** c [4, 8] = from + a · b, in pieces of FOLD terms. Rows of a lie aStep bytes apart, of which `left` exist, rows of b bStep bytes. */
+// @ts-ignore: decorator
+@inline
+function sumInPlace(
+  depth: i32, a: usize, aStep: usize, left: i32, b: usize, bStep: usize, c: usize, cStep: usize, from: usize, fromStep: usize,
+): void {
+  const s1 = left > 1 ? aStep : 0, s2 = left > 2 ? s1 + aStep : s1, s3 = left > 3 ? s2 + aStep : s2;
+  for (; depth > 0; depth -= FOLD, a += 4 * FOLD, b += bStep * FOLD) {
+    computeTile(1, 0, 1, 0, min(FOLD, depth), a, a + s1, a + s2, a + s3, b, bStep, c, cStep, from, fromStep);
+    from = c;
+    fromStep = cStep;
   }
 }

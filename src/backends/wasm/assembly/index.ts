@@ -20,3 +20,4 @@ export {
 export { injectFault, messageAt, nextGeneration, partFailed, serve, setThreads, settle } from "./threads";
 export { computeTilePanels, computeTileRows } from "./tile";
 export * from "./update";
+export { addProducts, multiplyRows } from "./winograd-tile";

@@ -1,8 +1,8 @@
-// Tiles of a convolution with more than FOLD (44) terms.
+// Tiles of a convolution with more than FOLD (48) terms.
 //
-// Rounding errors of a float32 sum grow with the number of its terms. A long tile is therefore computed in pieces of at most 44 terms:
+// Rounding errors of a float32 sum grow with the number of its terms. A long tile is therefore computed in pieces of at most 48 terms:
 //
-//     terms          | 44 | 44 | 44 | 44 | 44 | 44 | 44 | 44 | 44 | …
+//     terms          | 48 | 48 | 48 | 48 | 48 | 48 | 48 | 48 | 48 | …
 //     c (f32)        += each piece                                += each piece
 //     totals (f64)                                 += c, c = 0 after 8 pieces
 //

@@ -10,7 +10,7 @@
 //     d d d d                                  16 matrices [channels, outputs]
 //
 // - Layout: V [16, five tiles, block of 16 channels, 5, 16], in rows of 16 channels; U [panel, 16, channels, 8], in panels of eight outputs:
-//   the operands of `computeTileRows`. U is computed once (`transformPanel`).
+//   the operands of `multiplyRows`. U is computed once (`transformPanel`).
 // - Blocks: V holds the tiles of a block. If an image is one strip, a block goes on with the tiles of the next images, so that few rows of
 //   panels stay empty.
 // - Vectors: transforms take four channels or outputs at a time, products eight outputs.
@@ -21,9 +21,11 @@
 //
 // Source: Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks". The gradient of the kernel is in winograd-grad.ts.
 
+import { blocksBytes } from "./pack";
 import { channels, outHeight, outputs, outWidth } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, stripsInImage } from "./strips";
 import { BLOCK_TERMS, computeTileRows, NR, PANEL } from "./tile";
+import { multiplyRows } from "./winograd-tile";
 
 /** Numbers of the transformed tiles of a block. A block has at least five tiles. */
 const BLOCK: i32 = 1 << 16;
@@ -40,7 +42,7 @@ export function tilesIn(rows: i32): i32 {
 
 /** Bytes of a panel of V: five tiles with all channels, in whole blocks. */
 function panelBytes(): i32 {
-  return 4 * PANEL * (channels + BLOCK_TERMS - 1 & ~(BLOCK_TERMS - 1));
+  return blocksBytes(channels);
 }
 
 /** The number of panels of five tiles in a block. */
@@ -186,13 +188,15 @@ function transformTiles(source: usize, first: i32, count: i32, to: i32, v: usize
 
 /** M [16, count, 8] = V · U for one panel of eight outputs. */
 function multiplyPanel(v: usize, place: usize, u: usize, m: usize, mPlace: usize, count: i32): void {
-  const piece = channels <= CHANNELS ? channels : PIECE;
-  const panel: usize = panelBytes();
+  const filled = (count + PANEL - 1) / PANEL;
   for (let k = 0; k < 16; k++, v += place, u += 4 * <usize>(channels * NR), m += mPlace) {
-    let a = v, to = m;
-    for (let t = 0; t < count; t += PANEL, a += panel, to += 4 * PANEL * NR) {
-      for (let c = 0; c < channels; c += piece) {
-        computeTileRows(min(piece, channels - c), a + 4 * PANEL * <usize>c, u + 4 * NR * <usize>c, to, 4 * NR, c == 0 ? 0 : to, 4 * NR);
+    if (channels <= CHANNELS) {
+      multiplyRows(filled, channels, v, u, m);
+      continue;
+    }
+    for (let t = 0, a = v, to = m; t < filled; t++, a += panelBytes(), to += 4 * PANEL * NR) {
+      for (let c = 0; c < channels; c += PIECE) {
+        computeTileRows(min(PIECE, channels - c), a + 4 * PANEL * <usize>c, u + 4 * NR * <usize>c, to, 4 * NR, c == 0 ? 0 : to, 4 * NR);
       }
     }
   }
