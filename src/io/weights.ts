@@ -74,8 +74,8 @@ export type LoadReport = {
  *
  * @param source A path (in Node.js, Deno and Bun) or bytes.
  * @returns The names that were loaded, missing, unexpected and mismatched.
- * @throws FormatError if the file is malformed, damaged, or (strict) differs from the model: the message says in what.
- * FileError if the file cannot be read. ValueError if an argument is of the wrong kind.
+ * @throws FormatError if the file is malformed or damaged, if no tensor fits the model, or (strict) if the file differs from the model
+ * in anything: the message says in what. FileError if the file cannot be read. ValueError if an argument is of the wrong kind.
  */
 export function loadWeights(
   source: Source,
@@ -93,37 +93,44 @@ export function loadWeights(
   readBoolean("loadWeights", "strict", strict);
   return withBytes("loadWeights", source, "weights", (bytes) => {
     const fit = compare("loadWeights", bytes.name, decode(bytes), vars);
-    if (strict) refuseDifferences(bytes.name, fit);
+    const fits = fit.pairs.length > 0;
+    if (strict) refuseDifferences(bytes.name, fit, fits ? "; { strict: false } loads the tensors that fit" : "");
+    const difference = fit.poolDifference ?? fit.difference;
+    if (!fits && difference !== null) throw new FormatError(bytes.name, `none of its tensors fits the model: ${difference}`);
     for (const [target, values] of fit.pairs) assign(target, values);
     return fit.report;
   });
 }
 
-/** How a file and a model fit: tensors that take the numbers of others, all names, and the first difference in words (or null). */
+/** How a file and a model fit: tensors that take the numbers of others, and all names. */
 export type Fit = {
   readonly pairs: readonly (readonly [target: Tensor, values: Tensor])[];
   readonly report: LoadReport;
+  /** The first difference between the pools or modifiers of file and model, in words; null if there is none. */
+  readonly poolDifference: string | null;
+  /** The first difference between names and shapes, in words; null if there is none. */
   readonly difference: string | null;
 };
 
-/** @throws FormatError if the file and the model differ in anything. */
-export function refuseDifferences(file: string, { difference }: Fit): void {
-  if (difference !== null) throw new FormatError(file, difference);
+/** @throws FormatError if the file and the model differ in anything. `remedy` ends the message about names and shapes. */
+export function refuseDifferences(file: string, { poolDifference, difference }: Fit, remedy = ""): void {
+  if (poolDifference !== null) throw new FormatError(file, poolDifference);
+  if (difference !== null) throw new FormatError(file, `${difference}${remedy}`);
 }
 
 /** Compares a file with a model. Changes nothing. @throws FormatError if a record of the file is not readable. */
 export function compare(who: string, file: string, { tensors, metadata }: SavedTensors, vars: VariableCreator): Fit {
   const { weights, pools } = modelOf(who, vars);
   const core = new Set<string>();
-  let otherPool: string | null = null;
+  let poolDifference: string | null = null;
   for (let i = 0; i < Math.max(1, pools.length) || Object.hasOwn(metadata, recordName("pool", i)); i++) {
     const other = differenceOf(pooledIn(file, metadata, i), pools[i] ?? null);
     if (other !== null) for (const name of pools[i]?.core ?? []) core.add(name);
-    otherPool ??= other;
+    poolDifference ??= other;
   }
   const pairs: [Tensor, Tensor][] = [];
   const report = { loaded: [] as string[], missing: [] as string[], unexpected: [] as string[], mismatched: [] as string[] };
-  let difference = otherPool;
+  let difference: string | null = null;
   for (const [name, target] of weights) {
     const values = tensors.get(name);
     if (values === undefined) {
@@ -144,7 +151,7 @@ export function compare(who: string, file: string, { tensors, metadata }: SavedT
     report.unexpected.push(name);
     difference ??= `holds "${name}", which the model does not have; it was saved from another model`;
   }
-  return { pairs, report, difference };
+  return { pairs, report, poolDifference, difference };
 }
 
 function pooledIn(file: string, metadata: SavedTensors["metadata"], i: number): SavedPool {

@@ -130,19 +130,19 @@ test.each([
     "fewer variables than the file",
     () => built(new DenseVariables(), network),
     () => built(new DenseVariables(), small),
-    'holds "norm/gamma", which the model does not have; it was saved from another model',
+    'holds "norm/gamma", which the model does not have; it was saved from another model; { strict: false } loads the tensors that fit',
   ],
   [
     "more variables than the file",
     () => built(new DenseVariables(), small),
     () => built(new DenseVariables(), network),
-    'has no "norm/gamma"; it was saved from another model',
+    'has no "norm/gamma"; it was saved from another model; { strict: false } loads the tensors that fit',
   ],
   [
     "other shapes",
     () => built(new DenseVariables(), network),
     () => built(new DenseVariables(), wide),
-    '"hidden/kernel" has shape [4, 6], the model\'s has [4, 7]',
+    '"hidden/kernel" has shape [4, 6], the model\'s has [4, 7]; { strict: false } loads the tensors that fit',
   ],
   [
     "weights of their own where the file has a pool",
@@ -516,6 +516,25 @@ test("strict: false loads what fits by name and shape, and reports the rest; str
   const twin = kinds.dense!(3);
   const names = [...bits(twin.vars).keys()];
   expect(loadWeights(bytes, twin.vars)).toEqual({ loaded: names, missing: [], unexpected: [], mismatched: [] });
+});
+
+test("strict: false refuses a file of which nothing fits, and says why", () => {
+  const other = new DenseVariables();
+  dense(scope(other, "elsewhere"), 4, 6);
+  const refused = (saved: VariableCreator, vars: VariableCreator): string =>
+    thrown(() => loadWeights(encodeWeights(saved), vars, { strict: false }));
+  expect(refused(kinds.dense!(1).vars, other)).toBe(
+    'FormatError: weights: none of its tensors fits the model: has no "elsewhere/kernel"; it was saved from another model',
+  );
+  const pooled = (seed: number): VariableCreator => {
+    const vars = new VariableFactory({ pool: poolOf(seed), modifier: signModifier });
+    vars.create("kernel", [4, 6]);
+    return vars;
+  };
+  const fewer = new VariableFactory({ pool: new HashVariablePool({ poolSize: 42, fraction: 0.5 }), modifier: signModifier });
+  fewer.create("kernel", [4, 6]);
+  expect(refused(pooled(1), fewer)).toMatch(/none of its tensors fits the model: it was saved with the pool product/);
+  expect(loadWeights(encodeWeights(new DenseVariables()), new DenseVariables(), { strict: false }).loaded).toEqual([]);
 });
 
 test("strict: false refuses a damaged file, and takes the numbers of a pool only if they give the same weights", () => {
