@@ -12,7 +12,7 @@ import { areClassified, tallyOf } from "./tally.ts";
  * Means over all examples (NaN if there are none), and confusion[label][prediction], the count of each pair. `confusion` is empty
  * above 4096 classes, and unless targets are labels and outputs [batch, classes].
  */
-export type Evaluation = Scores & {
+export type Evaluation<M extends string = string> = Scores<M> & {
   /** The number of examples. */
   readonly count: number;
   readonly confusion: readonly (readonly number[])[];
@@ -25,9 +25,9 @@ export type Evaluation = Scores & {
  * @throws TrainingError if a loss is NaN; it names the first op whose result is not finite. DataError if the parts of the data do
  * not match. ValueError for options of the wrong kind.
  */
-export async function evaluate<D extends Data = Dataset, R extends Outputs = Tensor>(
-  options: EvaluateOptions<D, R>,
-): Promise<Evaluation> {
+export async function evaluate<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string>(
+  options: EvaluateOptions<D, R, M>,
+): Promise<Evaluation<M>> {
   const { data, ...run } = readEvaluateOptions(options as EvaluateOptions<Data, Outputs>);
   return evaluateOn("evaluate", run, data, "batch");
 }

@@ -15,11 +15,11 @@ export type Metric<R extends Outputs = Outputs, T extends Targets = Targets> =
   | { call(outputs: R, targets: T): number | Tensor }["call"]
   | { start(): Accumulator<R, T> };
 
-/** Means over the examples so far. */
-export type Scores = {
+/** Means over the examples so far. M: the names of the metrics. */
+export type Scores<M extends string = string> = {
   readonly loss: number;
   /** The share of examples whose largest output is at their label. NaN unless targets are labels and outputs [batch, classes]. */
   readonly accuracy: number;
   /** The values of `metrics`, by name. */
-  readonly metrics: Readonly<Record<string, number>>;
+  readonly metrics: Readonly<Record<M, number>>;
 };

@@ -18,8 +18,12 @@ export const MOST_COUNTED = 4096;
 /** Labels: whole numbers in a list, or in a tensor. */
 export type Labels = ArrayLike<number> | Tensor;
 
-/** The logits' rows and classes, and the labels, checked. */
-function read(who: string, logits: Tensor, labels: Labels): { batch: number; classes: number; own: ArrayLike<number> } {
+/** The rows and classes of logits [..., classes], and one label per row, checked. */
+export function readLabeled(
+  who: string,
+  logits: Tensor,
+  labels: Labels,
+): { batch: number; classes: number; own: ArrayLike<number> } {
   const { shape, size } = readTensor(who, "logits", logits);
   const classes = shape.at(-1) ?? 0;
   if (shape.length < 2) throw new ShapeError(who, `logits ${show(shape)}: need [batch, classes], or [..., classes]`);
@@ -44,7 +48,7 @@ export function topKCount(logits: Tensor, labels: Labels, k: number): number {
 }
 
 function countWithin(who: string, logits: Tensor, labels: Labels, k: number): number {
-  const { batch, classes, own: found } = read(who, logits, labels);
+  const { batch, classes, own: found } = readLabeled(who, logits, labels);
   readCount(who, "k", k, 1);
   const numbers = logits.data;
   let correct = 0;
@@ -100,7 +104,7 @@ export function topKAccuracy(logits: Tensor, labels: Labels, k: number): number 
  */
 export function confusionMatrix(logits: Tensor, labels: Labels, counts?: number[][]): number[][] {
   const who = "confusionMatrix";
-  const { batch, classes, own } = read(who, logits, labels);
+  const { batch, classes, own } = readLabeled(who, logits, labels);
   if (classes > MOST_COUNTED)
     throw new ValueError(who, `logits ${show(logits.shape)}: at most ${MOST_COUNTED} classes are counted`);
   if (counts !== undefined) checkCounts(who, counts, logits, classes);

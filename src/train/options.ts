@@ -34,7 +34,7 @@ export type Loss<R extends Outputs = Tensor, T extends Targets = Int32Array> = {
 export type AnyModel<R extends Outputs> = Layer<never[], R>;
 
 /** The progress after a batch. Scores are means of the epoch so far, computed while the model changed. */
-export type Progress = Scores & {
+export type Progress<M extends string = string> = Scores<M> & {
   /** The number of the epoch, from 1. */
   readonly epoch: number;
   readonly epochs: number;
@@ -46,7 +46,7 @@ export type Progress = Scores & {
   /** Seconds since the beginning of the epoch. */
   readonly seconds: number;
   /** Scores of the validation data after the epoch, in inference mode. Null before that, and without validation data. */
-  readonly validation: Scores | null;
+  readonly validation: Scores<M> | null;
 };
 
 /** Ends training before its last epoch, and restores the weights of the best epoch. */
@@ -76,7 +76,7 @@ export type Transform<T extends Targets, Inputs extends Tensor | readonly Tensor
 }["call"];
 
 /** Options of `train`. */
-export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> = RunState & {
+export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string> = RunState & {
   readonly model: AnyModel<R>;
   readonly optimizer: Optimizer;
   readonly data: D;
@@ -96,7 +96,7 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> =
   /** The loss. Default for labels: softmax cross entropy. Other targets require a loss, such as `meanSquaredError`. */
   readonly loss?: Loss<R, TargetsOf<D>>;
   /** Further scores by name (default none). */
-  readonly metrics?: Readonly<Record<string, Metric<R, TargetsOf<D>>>>;
+  readonly metrics?: Readonly<Record<M, Metric<R, TargetsOf<D>>>>;
   /** Data to evaluate after each epoch (default none). */
   readonly validation?: Data;
   /** Ends training when a score stops improving (default: all epochs run). */
@@ -109,15 +109,15 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor> =
   /** Runs between backward and the optimizer's step, to clip or exchange gradients (default: nothing). `train` awaits it. */
   readonly beforeUpdate?: () => unknown;
   /** Runs after each batch (default: nothing). `train` awaits it. */
-  readonly onBatch?: (progress: Progress) => unknown;
+  readonly onBatch?: (progress: Progress<M>) => unknown;
   /** Runs after each complete epoch, to evaluate or to save a checkpoint (default: nothing). `train` awaits it. */
-  readonly onEpoch?: (progress: Progress) => unknown;
+  readonly onEpoch?: (progress: Progress<M>) => unknown;
   /** Ends training after the current batch (default: never). */
   readonly signal?: StopSignal;
 };
 
 /** Options of `evaluate`. */
-export type EvaluateOptions<D extends Data = Dataset, R extends Outputs = Tensor> = {
+export type EvaluateOptions<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string> = {
   readonly model: AnyModel<R>;
   readonly data: D;
   /** Examples per batch (default 256). */
@@ -125,7 +125,7 @@ export type EvaluateOptions<D extends Data = Dataset, R extends Outputs = Tensor
   /** The loss, with the default of `train`. */
   readonly loss?: Loss<R, TargetsOf<D>>;
   /** Further scores by name (default none). */
-  readonly metrics?: Readonly<Record<string, Metric<R, TargetsOf<D>>>>;
+  readonly metrics?: Readonly<Record<M, Metric<R, TargetsOf<D>>>>;
   /** Ends after the current batch; the result covers the batches so far (default: never). */
   readonly signal?: StopSignal;
 };

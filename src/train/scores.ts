@@ -13,6 +13,7 @@ import {
   ValueError,
 } from "../tensor/index.ts";
 import type { Accumulator, Metric } from "./metric.ts";
+import { readLabeled } from "./metrics.ts";
 
 // Scores of a whole epoch that are no means over batches.
 
@@ -53,7 +54,7 @@ export type CountedOptions = {
 };
 
 /**
- * A metric: precision, the share of correct predictions of a class. Targets are labels with outputs [batch, classes], or a tensor
+ * A metric: precision, the share of correct predictions of a class. Targets are labels with outputs [..., classes], or a tensor
  * of 0 and 1 with the shape of the outputs, whose last axis is the classes. A class that is never predicted scores 0.
  */
 export function precision(options?: CountedOptions): Counted {
@@ -85,10 +86,10 @@ function countedBy(who: string, options: CountedOptions | undefined, score: (cou
   readNumber(who, "threshold", threshold);
   return {
     start: (): Accumulator => {
-      const classes: Counts[] = [];
+      const counted: Counts[] = []; // by class
       const countsOf = (c: number): Counts => {
-        while (classes.length <= c) classes.push({ hits: 0, predicted: 0, actual: 0 });
-        return classes[c]!;
+        while (counted.length <= c) counted.push({ hits: 0, predicted: 0, actual: 0 });
+        return counted[c]!;
       };
       const note = (c: number, predicted: boolean, actual: boolean): void => {
         const counts = countsOf(c);
@@ -99,9 +100,10 @@ function countedBy(who: string, options: CountedOptions | undefined, score: (cou
       return {
         add: (outputs, targets) => {
           if (targets instanceof Int32Array) {
-            const logits = readLogits(who, outputs, targets);
-            countsOf(logits.shape[1]! - 1);
-            for (const [i, c] of (targets.length === 0 ? new Int32Array(0) : argMax(logits, -1)).entries()) {
+            const logits = outputs as Tensor;
+            const { batch, classes } = readLabeled(who, logits, targets);
+            countsOf(classes - 1);
+            for (const [i, c] of (batch === 0 ? new Int32Array(0) : argMax(logits, -1)).entries()) {
               note(c, true, targets[i] === c);
               if (targets[i] !== c) note(targets[i]!, false, true);
             }
@@ -112,25 +114,15 @@ function countedBy(who: string, options: CountedOptions | undefined, score: (cou
           for (let i = 0; i < t.length; i++) note(i % width, y[i]! > threshold, t[i]! > 0.5);
         },
         value: () => {
-          if (classes.length === 0) return Number.NaN;
-          if (average === "macro") return classes.reduce((sum, counts) => sum + score(counts), 0) / classes.length;
+          if (counted.length === 0) return Number.NaN;
+          if (average === "macro") return counted.reduce((sum, counts) => sum + score(counts), 0) / counted.length;
           const total: Counts = { hits: 0, predicted: 0, actual: 0 };
-          for (const counts of classes) for (const key of ["hits", "predicted", "actual"] as const) total[key] += counts[key];
+          for (const counts of counted) for (const key of ["hits", "predicted", "actual"] as const) total[key] += counts[key];
           return score(total);
         },
       };
     },
   };
-}
-
-function readLogits(who: string, outputs: Outputs, labels: Int32Array): Tensor {
-  if (!(outputs instanceof Tensor)) throw new ValueError(who, `outputs must be a tensor, got ${describe(outputs)}`);
-  if (outputs.shape.length !== 2 || outputs.shape[0] !== labels.length)
-    throw new ShapeError(
-      who,
-      `outputs ${show(outputs.shape)} and ${labels.length} labels: need [batch, classes] and one label per row`,
-    );
-  return outputs;
 }
 
 /** The numbers of outputs and targets of one shape. */

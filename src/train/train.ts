@@ -26,9 +26,9 @@ import { type Progress, readTrainOptions, TrainingError, type TrainOptions, type
 import { type Tally, tallyOf } from "./tally.ts";
 
 /** The result of a training run. */
-export type History = {
+export type History<M extends string = string> = {
   /** One entry per epoch, from `firstEpoch` on. */
-  readonly epochs: readonly Progress[];
+  readonly epochs: readonly Progress<M>[];
   /** Whether the signal ended the run before its last epoch was complete. */
   readonly aborted: boolean;
   /** The epoch of the current weights of the model; null without `earlyStopping`. */
@@ -46,7 +46,9 @@ export type History = {
  * optimizer, or if a variable gets a gradient and the optimizer lacks it. DataError if data are empty or their parts do not
  * match. ValueError for options of the wrong kind.
  */
-export async function train<D extends Data = Dataset, R extends Outputs = Tensor>(options: TrainOptions<D, R>): Promise<History> {
+export async function train<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string>(
+  options: TrainOptions<D, R, M>,
+): Promise<History<M>> {
   const run = readTrainOptions(options as TrainOptions<Data, Outputs>);
   const { epochs, firstEpoch, onEpoch, signal } = run;
   const source = sourceOf(run.data, "train");

@@ -54,7 +54,7 @@ const history = await train({
 });
 const last = history.epochs.at(-1)!;
 console.log(
-  `${history.epochs.length} epochs, best ${history.bestEpoch}, validation R² ${last.validation!.metrics.r2!.toFixed(3)}`,
+  `${history.epochs.length} epochs, best ${history.bestEpoch}, validation R² ${last.validation!.metrics.r2.toFixed(3)}`,
 );
 
 const { metrics, count } = await evaluate({
@@ -64,7 +64,7 @@ const { metrics, count } = await evaluate({
   metrics: { r2: rSquared(), mae: meanAbsoluteError },
 });
 const prices = await predict({ model, data: test });
-console.log(`test: ${count} properties, R² ${metrics.r2!.toFixed(3)}, mean error ${(200 * metrics.mae!).toFixed(1)}`);
+console.log(`test: ${count} properties, R² ${metrics.r2.toFixed(3)}, mean error ${(200 * metrics.mae).toFixed(1)}`);
 console.log(`a property of ${rows[order[1000]!]!.price.toFixed(0)} is guessed at ${(400 + 200 * prices.data[0]!).toFixed(0)}`);
 assert.deepEqual(prices.shape, [200, 1]);
-assert.ok(metrics.r2! > 0.97, `R² is ${metrics.r2}`);
+assert.ok(metrics.r2 > 0.97, `R² is ${metrics.r2}`);

@@ -526,6 +526,15 @@ describe("metrics over an epoch", () => {
     for (const metric of [precision, recall, f1]) expect(scored(metric({ average: "micro" }), batches)).toBeCloseTo(3 / 5, 12);
   });
 
+  test("precision, recall and F1 read labels of outputs of any rank, as accuracy does", () => {
+    const [y, labels] = [logitsOf(0, 1, 2, 1), Int32Array.of(0, 0, 2, 1)];
+    for (const metric of [precision, recall, f1])
+      expect(scored(metric(), [[reshape(y, [2, 2, 3]), labels]])).toBe(scored(metric(), [[y, labels]]));
+    expect(() => scored(f1(), [[reshape(y, [2, 2, 3]), Int32Array.of(0)]])).toThrow(
+      "f1: logits [2, 2, 3] and 1 labels: need [..., classes] and one label per row",
+    );
+  });
+
   test("a class that nothing belongs to or was taken for scores 0, and no examples are NaN", () => {
     expect(scored(precision(), [[logitsOf(0), Int32Array.of(1)]])).toBe(0);
     expect(scored(f1(), [])).toBeNaN();
@@ -540,6 +549,16 @@ describe("metrics over an epoch", () => {
       "rSquared: outputs [3] and targets [1] must have the same shape",
     );
   });
+});
+
+test("the names of the metrics type the scores", async () => {
+  const { inputs, targets } = line();
+  const run = { model: mlp(new DenseVariables({ seed: 1 }), 2, 1), data: { inputs, targets }, loss: squared };
+  const { metrics } = await evaluate({ ...run, metrics: { one: () => 1, r2: rSquared() } });
+  const names: "one" | "r2" = "one" as keyof typeof metrics;
+  expect(metrics[names].toFixed(0)).toBe("1");
+  // @ts-expect-error no metric has this name
+  expect(metrics.two).toBeUndefined();
 });
 
 test("history and progress carry the values of metrics", async () => {
