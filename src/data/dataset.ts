@@ -28,6 +28,8 @@ export type Dataset = {
   readonly scale?: number | undefined;
 };
 
+const FIELDS: readonly string[] = ["inputs", "inputShape", "labels", "classes", "scale"] satisfies (keyof Dataset)[];
+
 const KINDS = [
   "Uint8Array",
   "Uint8ClampedArray",
@@ -63,12 +65,15 @@ export function takeFirst(dataset: Dataset, n: number): Dataset {
 }
 
 /**
- * Throws unless the inputs match the labels and every label is a class. `who` begins the message.
+ * Throws unless the inputs match the labels, every label is a class, and all fields are those of a dataset. `who` begins the message.
  * @throws DataError; ShapeError if `inputShape` is not a shape.
  */
 export function checkDataset(dataset: Dataset, who = "checkDataset"): void {
   readText("checkDataset", "who", who);
   readObject(who, "the dataset", dataset);
+  const unknown = Object.keys(dataset).find((key) => !FIELDS.includes(key));
+  if (unknown !== undefined)
+    throw new DataError(who, `the dataset has a field "${unknown}"; its fields are ${FIELDS.join(", ")}`);
   const { inputs, inputShape, labels, classes, scale } = dataset;
   if (arrayKind(inputs) === null)
     throw new DataError(who, `inputs must be a typed array of numbers, such as a Float32Array, got ${describe(inputs)}`);

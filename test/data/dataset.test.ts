@@ -52,6 +52,13 @@ test.each([0, 2.5])("%s classes are refused", (classes) => {
   );
 });
 
+test("a field that a dataset does not have is refused, also by functions that take a dataset", () => {
+  const message = 'the dataset has a field "scal"; its fields are inputs, inputShape, labels, classes, scale';
+  const broken = { ...three, scal: 1 };
+  expect(() => checkDataset(broken)).toThrow(`checkDataset: ${message}`);
+  expect(() => takeFirst(broken, 1)).toThrow(`takeFirst: ${message}`);
+});
+
 test("a DataError is one of the library's errors", () => {
   const error = new DataError("file", "broken");
   expect(error).toBeInstanceOf(HashgradError);
