@@ -99,6 +99,11 @@ async function writeReference(): Promise<void> {
   const project = await app.convert();
   if (project === undefined) throw new Error("typedoc found no API");
   await app.generateOutputs(project);
+  const index = readFileSync(join(input, "reference/index.md"), "utf8");
+  write(
+    "reference/index.md",
+    `${index}\n\`hashgrad/plain\` exports all of this without WebAssembly; see [Runtimes](../docs/runtimes.md).\n`,
+  );
   for (const name of readdirSync(join(input, "reference"), { recursive: true, encoding: "utf8" }))
     sayImport(name.replaceAll("\\", "/"));
 }

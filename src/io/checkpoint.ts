@@ -13,7 +13,7 @@ export type TrainingState = {
   readonly vars: VariableCreator;
   readonly optimizer: Optimizer;
   /** Other generators that the run draws from, such as dropout's, by names that you choose. Default: none. */
-  readonly generators?: Generators;
+  readonly generators?: Readonly<Record<string, Generator>>;
 };
 
 type Generators = Readonly<Record<string, Generator>>;

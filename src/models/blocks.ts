@@ -57,19 +57,20 @@ function readBlock<Options extends BlockOptions>(
   return given as Options & typeof given;
 }
 
-/** Options of residual blocks. */
+/** Options of residual blocks, which include {@link BlockOptions}. */
 export type ResidualOptions = BlockOptions & {
   /** If the shape changes: where the shortcut gets channels of zeros (option A). Default: the shortcut is a 1×1 projection. */
   readonly shortcutZeros?: nn.ShortcutZeros;
 };
 
-type Residual = (vars: VariableCreator, channels: number, filters: number, options?: ResidualOptions) => nn.Layer;
+/** Makes a residual block: x [batch, height, width, channels] → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters]. */
+export type ResidualBlock = (vars: VariableCreator, channels: number, filters: number, options?: ResidualOptions) => nn.Layer;
 
 /** A branch of convolutions [filters, kernel size, stride], relu between them, a shortcut, and relu after the addition. */
 function residualBlock(
   who: string,
   convolutions: (filters: number, stride: number) => readonly (readonly [number, number, number])[],
-): Residual {
+): ResidualBlock {
   return (vars, channels, filters, options) => {
     const given = readBlock<ResidualOptions>(who, [vars, channels, filters, options], ["shortcutZeros"]);
     const { stride, drop, shortcutZeros: zeros } = given;
@@ -91,7 +92,7 @@ function residualBlock(
  * Two 3×3 convolutions and a shortcut (He et al. 2015, figure 5 left): x [batch, height, width, channels] → [batch, ⌈height/stride⌉,
  * ⌈width/stride⌉, filters]. Variables: `conv1/`, `norm1/`, `conv2/`, `norm2/`; of a projection `shortcut/`, `shortcutNorm/`.
  */
-export const basicBlock: Residual = /* @__PURE__ */ residualBlock("basicBlock", (filters, stride) => [
+export const basicBlock: ResidualBlock = /* @__PURE__ */ residualBlock("basicBlock", (filters, stride) => [
   [filters, 3, stride],
   [filters, 3, 1],
 ]);
@@ -100,13 +101,13 @@ export const basicBlock: Residual = /* @__PURE__ */ residualBlock("basicBlock", 
  * 1×1, 3×3 and 1×1 convolutions and a shortcut (He et al. 2015, figure 5 right), shapes as `basicBlock`. filters/4 channels inside; the
  * 3×3 convolution has the stride (version 1.5). Variables: `conv1/`, `norm1/` to `norm3/`; of a projection `shortcut/`, `shortcutNorm/`.
  */
-export const bottleneck: Residual = /* @__PURE__ */ residualBlock("bottleneck", (filters, stride) => [
+export const bottleneck: ResidualBlock = /* @__PURE__ */ residualBlock("bottleneck", (filters, stride) => [
   [Math.ceil(filters / 4), 1, 1],
   [Math.ceil(filters / 4), 3, stride],
   [filters, 1, 1],
 ]);
 
-/** Options of `invertedResidual`. */
+/** Options of `invertedResidual`, which include {@link BlockOptions}. */
 export type InvertedOptions = BlockOptions & {
   /** Channels of the depthwise convolution (default 6·channels). With as many as `channels` there is no expansion. */
   readonly expanded?: number;

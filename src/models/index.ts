@@ -2,7 +2,7 @@
  * Known networks for images, and their blocks.
  * @module models
  */
-export type { BlockOptions, InvertedOptions, ResidualOptions } from "./blocks.ts";
+export type { BlockOptions, InvertedOptions, ResidualBlock, ResidualOptions } from "./blocks.ts";
 export { basicBlock, bottleneck, invertedResidual } from "./blocks.ts";
 export { efficientNet } from "./efficientnet.ts";
 export { type ModelOptions, makeDivisible } from "./family.ts";

@@ -5,7 +5,7 @@ import type { VariableCreator } from "../variables/index.ts";
 import { basicBlock, bottleneck, convNorm } from "./blocks.ts";
 import { classifier, type ModelOptions, readModel, stages } from "./family.ts";
 
-/** Options of `cifarResNet`. */
+/** Options of `cifarResNet`, which include {@link ModelOptions}. */
 export type CifarResNetOptions = ModelOptions & {
   /** Where a shortcut gets new channels of zeros (default "around"). */
   readonly shortcutZeros?: ShortcutZeros;

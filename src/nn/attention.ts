@@ -14,7 +14,7 @@ import { readCreator, scope, type VariableCreator } from "../variables/index.ts"
 import { type DenseOptions, dense } from "./dense.ts";
 import type { Layer } from "./layer.ts";
 
-/** Options of `multiHeadAttention`, and options that go to each of its four `dense` layers. */
+/** Options of `multiHeadAttention`, which include {@link DenseOptions} for each of its four `dense` layers. */
 export type AttentionOptions = DenseOptions & {
   /** Query i sees only the keys 0 to i (default false). */
   readonly causal?: boolean;

@@ -4,7 +4,7 @@ import { glorotUniform, type VariableCreator, zerosInit } from "../variables/ind
 import { type ConvLayerOptions, OPTIONS, readLayer } from "./conv2d.ts";
 import type { Layer } from "./layer.ts";
 
-/** Options of the layer `conv2dTranspose`. */
+/** Options of the layer `conv2dTranspose`, which include {@link ConvLayerOptions}. */
 export type Conv2dTransposeLayerOptions = ConvLayerOptions & {
   /** The number of groups of channels (default 1). */
   readonly groups?: number;

@@ -49,7 +49,7 @@ export function readLayer(
   return [height, width];
 }
 
-/** Options of the layer `conv2d`. */
+/** Options of the layer `conv2d`, which include {@link ConvLayerOptions}. */
 export type Conv2dLayerOptions = ConvLayerOptions & {
   /** The number of groups of channels (default 1). */
   readonly groups?: number;
@@ -83,7 +83,7 @@ export function conv2d(
   });
 }
 
-/** Options of the layer `depthwiseConv2d`. */
+/** Options of the layer `depthwiseConv2d`, which include {@link ConvLayerOptions}. */
 export type DepthwiseConv2dLayerOptions = ConvLayerOptions & {
   /** The number of outputs per channel (default 1). */
   readonly multiplier?: number;

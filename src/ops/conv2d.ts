@@ -33,7 +33,7 @@ export type DepthwiseConv2dOptions = {
   readonly activation?: Activation;
 };
 
-/** Options of the op `conv2d`. */
+/** Options of the op `conv2d`, which include {@link DepthwiseConv2dOptions}. */
 export type Conv2dOptions = DepthwiseConv2dOptions & {
   /** The number of groups of channels (default 1). */
   readonly groups?: number;

@@ -43,7 +43,7 @@ export function meanAbsoluteError(prediction: Tensor, target: Tensor, options?: 
   return reduced(abs(sub(prediction, target)), reduction);
 }
 
-/** Options of `huber`. */
+/** Options of `huber`, which include {@link LossOptions}. */
 export type HuberOptions = LossOptions & {
   /** The distance from which the loss is linear (default 1). */
   readonly delta?: number;

@@ -82,7 +82,7 @@ export function cumsum(x: Tensor, axis = -1): Tensor {
   );
 }
 
-/** Options of `variance` and `standardDeviation`. */
+/** Options of `variance` and `standardDeviation`, which include {@link ReduceOptions}. */
 export type VarianceOptions = ReduceOptions & {
   /** Subtracted from the count before the division (default 0). 1 gives the unbiased estimate, PyTorch's default. */
   readonly correction?: number;

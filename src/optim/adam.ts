@@ -2,7 +2,7 @@ import { kernels } from "../backends/index.ts";
 import { readNumber } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
-/** Options of `adam` and `adamW`. */
+/** Options of `adam` and `adamW`, which include {@link OptimizerOptions}. */
 export type AdamOptions = OptimizerOptions & {
   /** The decay of the mean of the gradients (default 0.9). */
   readonly beta1?: number;

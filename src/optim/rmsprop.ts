@@ -2,7 +2,7 @@ import { kernels } from "../backends/index.ts";
 import { readNumber } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
-/** Options of `rmsprop`. */
+/** Options of `rmsprop`, which include {@link OptimizerOptions}. */
 export type RmspropOptions = OptimizerOptions & {
   /** The decay ρ of the mean of the squares (default 0.9). */
   readonly rho?: number;

@@ -2,7 +2,7 @@ import { kernels } from "../backends/index.ts";
 import { readBoolean, readNumber, ValueError } from "../tensor/index.ts";
 import { type Optimizer, type OptimizerOptions, optimizerOf, readOptimizerOptions, type Trained } from "./optimizer.ts";
 
-/** Options of `sgd`. */
+/** Options of `sgd`, which include {@link OptimizerOptions}. */
 export type SgdOptions = OptimizerOptions & {
   /** The momentum (default 0). */
   readonly momentum?: number;

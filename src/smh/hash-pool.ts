@@ -14,7 +14,7 @@ import {
   type VariablePool,
 } from "./pool.ts";
 
-/** Options of `HashVariablePool`. */
+/** Options of `HashVariablePool`, which include {@link PoolOptions}. */
 export type HashPoolOptions = PoolOptions & {
   /**
    * The distribution of the starting values (default "normal", with standard deviation `stddev`), or an initializer, used

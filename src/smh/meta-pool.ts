@@ -6,7 +6,7 @@ import { PoolError } from "./index-store.ts";
 import { leastAdvice, type PoolOptions, type PoolSlice, readPoolOptions, storeKind, type VariablePool } from "./pool.ts";
 import { leastProductFraction, ProductVariablePool } from "./product-pool.ts";
 
-/** Options of `MetaVariablePool`. */
+/** Options of `MetaVariablePool`, which include {@link PoolOptions}. */
 export type MetaPoolOptions = PoolOptions & {
   /** The kinds of the parts. */
   readonly parts: readonly ("product" | "kronecker" | "hash")[];

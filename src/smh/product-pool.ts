@@ -25,7 +25,7 @@ import {
   type VariablePool,
 } from "./pool.ts";
 
-/** Options of `ProductVariablePool`. */
+/** Options of `ProductVariablePool`, which include {@link PoolOptions}. */
 export type ProductPoolOptions = PoolOptions & {
   /**
    * The distribution of the factors (default "normal"). Their deviation always gives virtual weights the standard deviation

@@ -149,7 +149,7 @@ export function gradientError(
   return compared("gradientError", f, xs, random, options).error;
 }
 
-/** Options of `checkGradient`. */
+/** Options of `checkGradient`, which include {@link GradientOptions}. */
 export type CheckOptions = GradientOptions & {
   /** The largest relative error (default 2e-3). */
   readonly tolerance?: number;

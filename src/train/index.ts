@@ -4,7 +4,7 @@
  */
 export { type Evaluation, evaluate } from "./evaluate.ts";
 export type { Accumulator, Metric, Scores } from "./metric.ts";
-export { accuracy, binaryAccuracy, confusionMatrix, correctCount, topKAccuracy, topKCount } from "./metrics.ts";
+export { accuracy, binaryAccuracy, confusionMatrix, correctCount, type Labels, topKAccuracy, topKCount } from "./metrics.ts";
 export {
   type AnyModel,
   type BatchOf,

@@ -75,7 +75,7 @@ export type Transform<T extends Targets, Inputs extends Tensor | readonly Tensor
   call(batch: BatchOf<T, Inputs>, random: Generator): BatchOf<T, Inputs>;
 }["call"];
 
-/** Options of `train`. */
+/** Options of `train`, which include {@link RunState}. */
 export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string> = RunState & {
   readonly model: AnyModel<R>;
   readonly optimizer: Optimizer;
