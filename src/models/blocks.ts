@@ -89,8 +89,9 @@ function residualBlock(
 }
 
 /**
- * Two 3×3 convolutions and a shortcut (He et al. 2015, figure 5 left): x [batch, height, width, channels] → [batch, ⌈height/stride⌉,
- * ⌈width/stride⌉, filters]. Variables: `conv1/`, `norm1/`, `conv2/`, `norm2/`; of a projection `shortcut/`, `shortcutNorm/`.
+ * A {@link ResidualBlock} of two 3×3 convolutions and a shortcut (He et al. 2015, figure 5 left): x [batch, height, width, channels]
+ * → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters].
+ * Variables: `conv1/`, `norm1/`, `conv2/`, `norm2/`; of a projection `shortcut/`, `shortcutNorm/`.
  */
 export const basicBlock: ResidualBlock = /* @__PURE__ */ residualBlock("basicBlock", (filters, stride) => [
   [filters, 3, stride],
@@ -98,8 +99,9 @@ export const basicBlock: ResidualBlock = /* @__PURE__ */ residualBlock("basicBlo
 ]);
 
 /**
- * 1×1, 3×3 and 1×1 convolutions and a shortcut (He et al. 2015, figure 5 right), shapes as `basicBlock`. filters/4 channels inside; the
- * 3×3 convolution has the stride (version 1.5). Variables: `conv1/`, `norm1/` to `norm3/`; of a projection `shortcut/`, `shortcutNorm/`.
+ * A {@link ResidualBlock} of 1×1, 3×3 and 1×1 convolutions and a shortcut (He et al. 2015, figure 5 right), with the shapes of
+ * `basicBlock`. Inside there are filters/4 channels. The 3×3 convolution has the stride (version 1.5).
+ * Variables: `conv1/`, `norm1/` to `norm3/`; of a projection `shortcut/`, `shortcutNorm/`.
  */
 export const bottleneck: ResidualBlock = /* @__PURE__ */ residualBlock("bottleneck", (filters, stride) => [
   [Math.ceil(filters / 4), 1, 1],
