@@ -48,12 +48,13 @@ function gap(own: Finished | null, base: Finished | null): string {
   return (seeds.reduce((sum, seed) => sum + own!.percents.get(seed)! - base!.percents.get(seed)!, 0) / seeds.length).toFixed(2);
 }
 
-/** The table of docs/smh.md: a row for each run, a column for each seed. */
+/** The table of docs/smh.md: a row for each run that has begun, a column for each seed. Below it the names of the other runs. */
 export function accuracyTable(lines: readonly Line[]): string {
-  const rows = RUNS.map(({ name }) => {
+  const hasBegun = ({ name }: { readonly name: string }): boolean => lines.some((line) => line.run === name);
+  const rows = RUNS.filter(hasBegun).map(({ name }) => {
     const base = name.startsWith("MobileNetV3") ? "MobileNetV3 dense" : "dense";
     const own = finished(lines, name);
-    const size = lines.find((line) => line.run === name)?.trainedSize.toLocaleString("en") ?? "";
+    const size = lines.find((line) => line.run === name)!.trainedSize.toLocaleString("en");
     const mean = own === null ? "" : meanOf(own).toFixed(2);
     return [
       name,
@@ -63,7 +64,9 @@ export function accuracyTable(lines: readonly Line[]): string {
       name === base ? "" : gap(own, finished(lines, base)),
     ];
   });
-  return markdown(["weights", "trained numbers", ...SEEDS.map((seed) => `seed ${seed}`), "mean", "against dense"], rows);
+  const head = ["weights", "trained numbers", ...SEEDS.map((seed) => `seed ${seed}`), "mean", "against dense"];
+  const rest = RUNS.filter((run) => !hasBegun(run)).map(({ name }) => `- ${name}\n`);
+  return `${markdown(head, rows)}${rest.length === 0 ? "" : `\nNot yet run:\n\n${rest.join("")}`}`;
 }
 
 /** The table of the search for rates: validation accuracy in % after the last epoch. */
