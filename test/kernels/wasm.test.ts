@@ -50,15 +50,15 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
       dilation: number;
       pad: number;
     }): number => Math.floor((n + 2 * pad - (k - 1) * dilation - 1) / stride) + 1;
-    // Three taps at stride 1 have loops of their own.
-    const three = fc.record({
+    // Three and five taps at stride 1 have loops of their own.
+    const dense = fc.record({
       n: fc.integer({ min: 1, max: 11 }),
-      k: fc.constant(3),
+      k: fc.constantFrom(3, 5),
       stride: fc.constant(1),
       dilation: fc.constant(1),
       pad: fc.nat({ max: 2 }),
     });
-    const fitting = fc.oneof(side, three).filter((s) => out(s) > 0);
+    const fitting = fc.oneof(side, dense).filter((s) => out(s) > 0);
     const channels = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(4, 8, 16, 64));
     fc.assert(
       fc.property(few, fitting, fitting, channels, fc.integer(), fc.boolean(), (batch, down, across, c, seed, accumulate) => {

@@ -2,14 +2,16 @@
 //
 // - Layout: of each part, totals [kernelHeight, kernelWidth, channels] in float64 and, behind them, sums of the same shape in float32.
 // - Vectors: four channels. For kernels 3 wide, four windows side by side share the six pixels of a line.
+// - Kernels five wide: depthwise-five.ts.
 // - Accuracy: the sums collect at most 48 windows before they are added to the totals.
 // - Parts: rows of windows, at most 16 parts, each with its own totals.
 // - Work memory: totals and sums, 12 bytes for each number of the kernel and part; of each thread, for kernels 3 wide, zeros of at most
 //   three lines of the image and four pixels.
 
+import { sumRowsOfFive } from "./depthwise-five";
 import {
-  addWindow, args, clearZeros, enterRow, firstLine, firstTaps, lines, madd3, nearFrom, nearTo, offsetOfFirst, offsetOfSixth, planRows,
-  sumBytes, sumNumbers, sumParts, threeByThree, TO_TAPS, zeroBytes, zeroNumbers,
+  addWindow, args, clearZeros, enterRow, firstLine, firstTaps, five, lines, madd3, nearFrom, nearTo, offsetOfFirst, offsetOfSixth, planRows,
+  sumBytes, sumNumbers, sumParts, threadBytes, threeByThree, TO_TAPS, zeroNumbers,
 } from "./depthwise-rows";
 import { collect, FEW_TERMS } from "./doubles";
 import { madd } from "./madd";
@@ -25,7 +27,7 @@ export function depthwiseConv2dKernelGrad(_n: i32, x: usize, dy: usize, dkernel:
   args.x = x;
   args.y = dy;
   args.sums = shared;
-  runWith(sumRowsPart, parts, zeroBytes);
+  runWith(sumRowsPart, parts, threadBytes);
   const next: usize = 12 * <usize>sumNumbers, end = dkernel + 4 * <usize>(kernelHeight * kernelWidth) * <usize>channels;
   for (let at = shared; dkernel < end; dkernel += 4, at += 8) {
     let sum: f64 = accumulate ? load<f32>(dkernel) : 0;
@@ -56,10 +58,11 @@ function sumRowsPart(part: i32, parts: i32, work: usize): void {
   totals = args.sums + <usize>part * 12 * numbers;
   fewSums = totals + 8 * numbers;
   windowsHeld = 0;
+  const begin = cut(batch * outHeight, part, parts, 1), end = cut(batch * outHeight, part + 1, parts, 1);
+  if (five) return sumRowsOfFive(begin, end, totals, work);
   memory.fill(totals, 0, 12 * numbers);
   if (threeByThree) clearZeros(work);
-  const end = cut(batch * outHeight, part + 1, parts, 1);
-  for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
+  for (let row = begin; row < end; row++) {
     enterRow(row, args.x, fewSums);
     const dy = args.y + <usize>row * <usize>outWidth * pixel;
     if (threeByThree) sumRow3(dy, pixel, work);

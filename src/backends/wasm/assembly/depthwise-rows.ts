@@ -48,8 +48,10 @@ export let zeroNumbers: i64;
 export let rowParts: i32, imageParts: i32, sumParts: i32;
 /** Numbers of one part's sums of the kernel's gradient: those of the kernel, in whole vectors. */
 export let sumNumbers: i64;
-/** Bytes of work memory: of each thread, for zeros and four pixels; of all threads, for the sums of the parts. */
-export let zeroBytes: f64, sumBytes: f64;
+/** True if the kernel is five taps wide and rows have more than four windows: see depthwise-five.ts. */
+export let five: bool;
+/** Bytes of work memory: of each thread, for zeros and four pixels or for blocks; of all threads, for the sums of the parts. */
+export let threadBytes: f64, sumBytes: f64;
 
 /** Plans a depthwise convolution or gradient; `turned`: the gradient of the input at stride 1, as a convolution. */
 export function planRows(turned: bool): void {
@@ -57,10 +59,12 @@ export function planRows(turned: bool): void {
   else readSizes();
   nearFrom = max(0, padLeft - 1);
   nearTo = min(outWidth, width + padLeft - 1);
-  const dense = kernelWidth == 3 && kernelHeight <= 3 && dilationY == 1 && dilationX == 1 && strideX == 1;
-  threeByThree = dense && channels % 4 == 0 && nearTo - nearFrom >= 4;
+  const near = dilationY == 1 && dilationX == 1 && strideX == 1;
+  threeByThree = kernelWidth == 3 && kernelHeight <= 3 && near && channels % 4 == 0 && nearTo - nearFrom >= 4;
   zeroNumbers = (<i64>(kernelHeight - 1) * width + 1) * channels;
-  zeroBytes = threeByThree ? Math.ceil(4 * (<f64>zeroNumbers + 4 * <f64>channels) / 64) * 64 : 0;
+  five = kernelWidth == 5 && kernelHeight <= 5 && near && padLeft >= 0 && channels % 4 == 0 && outWidth > 4;
+  const zeros = Math.ceil(4 * (<f64>zeroNumbers + 4 * <f64>channels) / 64) * 64;
+  threadBytes = threeByThree ? zeros : five ? blockBytes() : 0;
   sumNumbers = (<i64>kernelHeight * kernelWidth * channels + 3) & ~3;
   const products = <f64>batch * <f64>outHeight * <f64>outWidth * <f64>channels * <f64>kernelHeight * <f64>kernelWidth;
   const worth = <i32>min<f64>(<f64>i32.MAX_VALUE, products), rows = <i32>min<i64>(i32.MAX_VALUE, <i64>batch * outHeight);
@@ -68,6 +72,21 @@ export function planRows(turned: bool): void {
   imageParts = max(1, min(batch, partsFor(worth, PART, MOST_PARTS)));
   sumParts = max(1, min(rows, partsFor(worth, PART, MOST_SUMS)));
   sumBytes = 12 * <f64>sumNumbers * <f64>sumParts; // totals (f64) and, behind them, sums of a few windows (f32)
+}
+
+/** Bytes of a pixel of a block of channels: 16 channels, a cache line. */
+export const BLOCK: usize = 64;
+/** Lines of an image that a frame holds. */
+export const FRAME_LINES: i32 = 20;
+
+/** Pixels of a line of the frame, which begins with the padding: those that windows in fours read, or more. */
+export function frameColumns(): i64 {
+  return max(<i64>padLeft + width, ((<i64>outWidth + 3) & ~3) + 4);
+}
+
+/** Bytes of a frame, taps or their sums and totals, and a row of dy or four outputs. */
+function blockBytes(): f64 {
+  return <f64>BLOCK * (<f64>FRAME_LINES * <f64>frameColumns() + 75 + <f64>((<i64>outWidth + 3) & ~3));
 }
 
 /** Clears a pixel of each line, as far apart as the lines of an image, and four pixels behind: they replace pixels outside the image. */

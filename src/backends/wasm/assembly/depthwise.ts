@@ -7,13 +7,15 @@
 // - Vectors: four channels; four windows side by side share the taps, and their pixels if the stride is 1. For kernels 3 wide a loop of its
 //   own keeps 4 sums, 3 taps and 6 pixels in registers.
 // - Windows past the left or right border are computed tap by tap, those of kernels 3 wide with zeros in place of the missing pixel.
+// - Kernels five wide: depthwise-five.ts.
 // - Parts: rows of windows, at most 64 parts.
 // - Accuracy: kernels of more than 48 taps are summed in float64.
 // - Work memory of a thread: for kernels 3 wide, zeros of at most three lines of the image and four pixels; otherwise none.
 
+import { computeRowsOfFive } from "./depthwise-five";
 import {
-  addWindow, args, clearZeros, enterRow, firstLine, firstTaps, lines, madd3, nearFrom, nearTo, offsetOfFirst, offsetOfSixth, planRows,
-  rowParts, threeByThree, TO_OUTPUT, zeroBytes, zeroNumbers,
+  addWindow, args, clearZeros, enterRow, firstLine, firstTaps, five, lines, madd3, nearFrom, nearTo, offsetOfFirst, offsetOfSixth, planRows,
+  rowParts, threadBytes, threeByThree, TO_OUTPUT, zeroNumbers,
 } from "./depthwise-rows";
 import { FEW_TERMS } from "./doubles";
 import { madd } from "./madd";
@@ -36,16 +38,17 @@ export function convolve(turned: bool, x: usize, kernel: usize, y: usize, accumu
   args.kernel = kernel;
   args.y = y;
   args.accumulate = accumulate;
-  runWith(rowsPart, rowParts, zeroBytes);
+  runWith(rowsPart, rowParts, threadBytes);
 }
 
 function rowsPart(part: i32, parts: i32, work: usize): void {
   planRows(args.turned);
   const pixel: usize = 4 * <usize>channels;
   const accumulate = args.accumulate;
+  const begin = cut(batch * outHeight, part, parts, 1), end = cut(batch * outHeight, part + 1, parts, 1);
+  if (five) return computeRowsOfFive(begin, end, work);
   if (threeByThree) clearZeros(work);
-  const end = cut(batch * outHeight, part + 1, parts, 1);
-  for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
+  for (let row = begin; row < end; row++) {
     enterRow(row, args.x, args.kernel);
     const y = args.y + <usize>(row * outWidth) * pixel;
     if (hasManyTaps()) computeLongRow(y, pixel, accumulate);

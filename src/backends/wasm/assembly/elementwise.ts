@@ -176,6 +176,7 @@ function sumGradPart(part: i32, parts: i32, _work: usize): void {
   const scales = f32x4.splat(scale);
   const end = cut(args.n, part + 1, parts, 1);
   let row = cut(args.n, part, parts, 1);
+  if (inner == 1) return repeatNumbers(row, end);
   let dx = args.b + 4 * <usize>row * inner;
   for (; row < end; row++) {
     const dy = args.a + 4 * <usize>((row / count) * inner);
@@ -188,5 +189,17 @@ function sumGradPart(part: i32, parts: i32, _work: usize): void {
       const d = scale * load<f32>(dy + 4 * <usize>j);
       store<f32>(dx, accumulate ? load<f32>(dx) + d : d);
     }
+  }
+}
+
+/** Rows begin … end - 1 of `sumGrad`, of one number each. */
+function repeatNumbers(begin: i32, end: i32): void {
+  const accumulate = args.accumulate;
+  for (let row = begin; row < end; ) {
+    const group = row / args.count, next = min(end, (group + 1) * args.count);
+    const d = args.scale * load<f32>(args.a + 4 * <usize>group), ds = f32x4.splat(d);
+    let dx = args.b + 4 * <usize>row;
+    for (; row + 4 <= next; row += 4, dx += 16) v128.store(dx, accumulate ? f32x4.add(v128.load(dx), ds) : ds);
+    for (; row < next; row++, dx += 4) store<f32>(dx, accumulate ? load<f32>(dx) + d : d);
   }
 }
