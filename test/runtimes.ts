@@ -1,11 +1,12 @@
 // `npm run test:runtimes`: packs the library and trains, saves, loads and evaluates with the tarball on every JavaScript runtime that is
-// found. NODE22, NODE24, BUN and DENO name their programs; `-- --install` installs those that are missing from npm, in a temporary folder.
+// found. NODE22, NODE24, BUN, DENO, and NODE20_19_0 and so on for the oldest versions that package.json admits, name their programs;
+// `-- --install` installs those that are missing from npm, in a temporary folder.
 // With `--install`, projects that use jest (CommonJS and ES modules) and vitest do the same. Names (`-- --install jest vitest`) select.
 // All runs must end by themselves and, for equal `fused`, give the same weights.
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { installPacked, npm, runChild } from "./packed.ts";
+import { installPacked, npm, root, runChild } from "./packed.ts";
 import { type Project, program, projects, type Report } from "./runtime-programs.ts";
 
 /** Longest run of one program. */
@@ -57,13 +58,21 @@ function prepared(name: string, { package: runner, files }: Project): string | n
   }
 }
 
+/** The oldest versions of Node.js that package.json admits. */
+const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { engines: { node: string } };
+const oldest = engines.node.match(/\d+\.\d+\.\d+/g) ?? [];
+
+type Known = readonly [name: string, program: string, npm: string, variable: string, args: readonly string[]];
 /** Name, program, package on npm, environment variable and arguments of each runtime. */
-const known = [
+const known: readonly Known[] = [
   ["node22", "node22", "node@22", "NODE22", []],
   ["node24", "node24", "node@24", "NODE24", []],
   ["bun", "bun", "bun", "BUN", []],
   ["deno", "deno", "deno", "DENO", ["run", "--allow-all", "--quiet"]],
-] as const;
+  ...oldest.map(
+    (version): Known => [`node${version}`, `node${version}`, `node@${version}`, `NODE${version.replaceAll(".", "_")}`, []],
+  ),
+];
 
 const [install, wanted] = [process.argv.includes("--install"), process.argv.slice(2).filter((name) => !name.startsWith("-"))];
 const tools = mkdtempSync(join(tmpdir(), "hashgrad-runtimes-"));
@@ -111,7 +120,7 @@ try {
   add(`node ${process.versions.node}`, process.execPath, ["train.mjs"], packed.folder);
   for (const [name, bin, spec, variable, args] of known) {
     if (!chosen(name)) continue;
-    const path = found(bin, variable) ?? (install ? installed(name, bin.replace(/\d+$/, ""), spec, tools) : null);
+    const path = found(bin, variable) ?? (install ? installed(name, bin.replace(/[\d.]+$/, ""), spec, tools) : null);
     if (path === null) console.log(`${name}: not found, skipped (${variable} names it, --install fetches it)`);
     else add(name, path, [...args, "train.mjs"], packed.folder);
   }
