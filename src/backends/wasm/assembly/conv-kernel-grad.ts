@@ -19,6 +19,7 @@ import { args } from "./conv-plan";
 import { collect } from "./doubles";
 import { gemm } from "./gemm";
 import { madd } from "./madd";
+import { write } from "./pairs";
 import { batch, channels, groups, height, outputs, outWidth, readSizes, strideX, strideY, width } from "./sizes";
 import { enterStrip, firstWindow, pitch, rowsHere, strips } from "./strips";
 import { cut, partsFor, reserveShared, run, runWith } from "./threads";
@@ -234,20 +235,20 @@ function addGradTile(
 /** dkernel [depth, outputs] (+)= the totals of all parts, added in the order of the parts. */
 function addSumsPart(part: i32, parts: i32, _work: usize): void {
   plan.planKernelGrad();
-  const count = plan.windowParts;
-  const dkernel = args.kernel;
-  const accumulate = args.accumulate;
-  const next: usize = 12 * <usize>plan.partSums;
+  const next = <usize>plan.partBytes;
   const end = cut(plan.depth, part + 1, parts, 1);
   for (let d = cut(plan.depth, part, parts, 1); d < end; d++) {
-    for (let o = 0; o < outputs; o++) {
-      const j = o % plan.outShare;
-      const panel = (o / plan.outShare) * plan.panels + j / NR;
-      let from = args.sums + 8 * (sumsAt(panel, d) + <usize>(j % NR));
-      const to = dkernel + 4 * (<usize>d * <usize>outputs + <usize>o);
-      let sum: f64 = accumulate ? load<f32>(to) : 0;
-      for (let p = 0; p < count; p++, from += next) sum += load<f64>(from);
-      store<f32>(to, <f32>sum);
+    for (let group = 0; group < groups; group++) {
+      for (let j = 0; j < plan.outShare; j += 2) {
+        let from = args.sums + 8 * (sumsAt(group * plan.panels + j / NR, d) + <usize>(j % NR));
+        let sum = v128.load(from);
+        for (let p = 1; p < plan.windowParts; p++) {
+          from += next;
+          sum = f64x2.add(sum, v128.load(from));
+        }
+        const to = args.kernel + 4 * <usize>(d * outputs + group * plan.outShare + j);
+        write(to, sum, 4 * <usize>(plan.outShare - j), args.accumulate);
+      }
     }
   }
 }

@@ -30,6 +30,8 @@ const WINOGRAD_SHARE: i64 = 4;
 
 /** The kernel gradient takes strips of at most this number of windows. A tile reads a strip once, so the strip should fit the L1 cache. */
 const GRAD_WINDOWS: i32 = 192;
+/** A part of the kernel gradient has at least this number of windows. With fewer, adding the totals of all parts takes too long. */
+const PART_WINDOWS: i64 = 512;
 /** The partial sums of a kernel gradient have at most this number of elements. */
 const SUMS: i32 = 1 << 21;
 /** At most this number of parts keep partial sums. */
@@ -99,9 +101,10 @@ export function planKernelGrad(): void {
   partSums = winograd ? winogradSums() : <f64>groups * <f64>panels * paddedDepthAsDouble() * NR;
   // Each part of the windows keeps partial sums. If the kernel is too large for several, parts take ranges of the depth instead.
   windowParts = partsOfAtMost(min<i64>(<i64>max<f64>(1, min<f64>(SUMS / max<f64>(1, partSums), MOST_SUMS)), strips));
+  if (!winograd) windowParts = <i32>max<i64>(1, min<i64>(windowParts, <i64>batch * outHeight * outWidth / PART_WINDOWS));
+  else windowParts = max(1, min(windowParts, strips / ((PART_TILES + tilesIn(stripRows) - 1) / tilesIn(stripRows))));
   depthParts = windowParts > 1 ? 1 : partsOfAtMost(min<i64>(MOST_PARTS, depth / MR));
   parts = windowParts * depthParts;
-  if (winograd) windowParts = max(1, min(windowParts, strips / ((PART_TILES + tilesIn(stripRows) - 1) / tilesIn(stripRows))));
   hasTotals = !winograd || <i64>(strips + windowParts - 1) / windowParts * tilesIn(stripRows) > FEW_TILES;
   partBytes = (hasTotals ? 12 : 4) * partSums; // totals (f64) and, behind them, sums of a few windows (f32)
   sharedBytes = <f64>windowParts * partBytes;

@@ -56,7 +56,7 @@ export function convolve(turned: bool, x: usize, kernel: usize, bias: usize, y: 
   args.panels = reserveShared(plan.sharedBytes);
   const work = reserveSlots(plan.parts, plan.slotBytes); // reserved before the first job, so that a MemoryError leaves no job half done
   const all = groups * plan.panels;
-  run(panelPart, partsFor(all * plan.depth * NR, 1 << 15, all), 0, 0);
+  run(panelPart, partsFor(all * plan.depth * NR, plan.winograd ? 1 << 13 : 1 << 15, all), 0, 0);
   run(plan.winograd ? winogradPart : conv2dPart, plan.parts, work, <usize>plan.slotBytes);
 }
 

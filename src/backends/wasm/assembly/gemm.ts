@@ -13,7 +13,7 @@
 //     +--------+---------------+
 //
 // - Sizes: a panel of b (9 kB) fits the L1 cache, the packed block of a (135 kB) the L2 cache, the packed block of b (576 kB) the L3 cache.
-// - Products of few rows are not packed: see `computeSegment`.
+// - Products of few rows are not packed (few-rows.ts).
 // - Vectors: eight columns of c.
 // - Parts: a grid of blocks of c; the bits of c do not depend on the grid.
 // - Accuracy: a tile sums at most 48 terms (FOLD) before it adds them to c, and c collects at most 12 such sums. If k is larger than 576, c
@@ -24,9 +24,10 @@
 //
 // Pointers are byte addresses; row and column strides (aRow, bColumn, …) count numbers.
 
+import { computeFewRows } from "./few-rows";
 import { blocksBytes, packBlocks, packColumns, packRows } from "./pack";
 import { ARGUMENTS, cut, runWith, threadCount } from "./threads";
-import { computeTile, computeTilePanels, computeTileRows, copyEdge, EDGE, FOLD, loadEdge, MR, NR, PANEL } from "./tile";
+import { computeTilePanels, computeTileRows, copyEdge, EDGE, FOLD, loadEdge, NR, PANEL } from "./tile";
 
 /** Terms of a block. */
 const KC: i32 = 6 * FOLD;
@@ -210,7 +211,7 @@ function addTotals(c: usize, totals: usize, n: i32, last: bool): void {
  * Computes `height` rows and at most NC columns of c over k terms. m and n are the rows and columns of the whole product. They decide how a
  * and b are read, so that the bits do not depend on how the product is cut:
  *
- * - few rows (m ≤ FEW_ROWS), a and b row by row: both in place;
+ * - few rows (m ≤ FEW_ROWS), a and b row by row: both in place (few-rows.ts);
  * - few columns (n ≤ FEW_COLUMNS), a row by row: a packed in blocks, which is the fastest to pack, b in panels;
  * - otherwise: both in panels, which are the fastest to read.
  */
@@ -220,37 +221,34 @@ function computeSegment(
   c: usize, cStep: usize, accumulate: bool, bias: usize, work: usize,
 ): void {
   const aPanels = work + 63 & ~63, panels = aPanels + 4 * MC * KC, edge = panels + 4 * NC * KC;
-  const inPlace = m <= FEW_ROWS && bColumn == 1 && aColumn == 1;
-  const inBlocks = !inPlace && n <= FEW_COLUMNS && aColumn == 1;
-  const high = inPlace ? MR : PANEL;
-  const xStep: usize = 4 * <usize>aRow, bStep: usize = inPlace ? 4 * <usize>bRow : 4 * NR;
+  const aStep: usize = 4 * <usize>aRow, bStep: usize = 4 * <usize>bRow;
+  if (m <= FEW_ROWS && bColumn == 1 && aColumn == 1)
+    return computeFewRows(height, columns, k, a, aStep, b, bStep, c, cStep, accumulate, bias, edge);
+  const inBlocks = n <= FEW_COLUMNS && aColumn == 1;
   for (let p = 0; p < k; p += KC) {
-    const depth = min(KC, k - p);
+    const depth = min(KC, k - p), added = accumulate || p > 0;
     const aPanel: usize = inBlocks ? blocksBytes(depth) : 4 * PANEL * <usize>depth;
-    const bBlock = b + 4 * <usize>p * <usize>bRow;
-    if (!inPlace) packColumns(bBlock, columns, depth, 4 * <usize>bColumn, 4 * <usize>bRow, panels);
+    packColumns(b + <usize>p * bStep, columns, depth, 4 * <usize>bColumn, bStep, panels);
     for (let i = 0; i < height; i += MC) {
       const rows = min(MC, height - i);
       const x = a + 4 * (<usize>i * <usize>aRow + <usize>p * <usize>aColumn);
-      if (inBlocks) packBlocks(x, rows, depth, xStep, aPanels);
-      else if (!inPlace) packRows(x, rows, depth, xStep, 4 * <usize>aColumn, aPanels);
+      if (inBlocks) packBlocks(x, rows, depth, aStep, aPanels);
+      else packRows(x, rows, depth, aStep, 4 * <usize>aColumn, aPanels);
       for (let jj = 0; jj < columns; jj += NR) {
-        const panel = inPlace ? bBlock + 4 * <usize>jj : panels + 4 * <usize>(jj * depth);
-        for (let ii = 0; ii < rows; ii += high) {
+        const panel = panels + 4 * <usize>(jj * depth), across = min(NR, columns - jj);
+        for (let ii = 0; ii < rows; ii += PANEL) {
           const at = c + <usize>(i + ii) * cStep + 4 * <usize>jj;
-          const added = accumulate || p > 0;
           const start: usize = added ? at : bias == 0 ? 0 : bias + 4 * <usize>jj;
           const startStep: usize = added ? cStep : 0;
-          const left = rows - ii;
-          const fits = left >= high && jj + NR <= columns;
+          const down = min(PANEL, rows - ii);
+          const fits = down == PANEL && across == NR;
           const to = fits ? at : edge;
           const toStep: usize = fits ? cStep : 4 * NR;
           // A tile at an edge starts from a copy of c, as a whole tile starts from c: the bits do not depend on how the product is cut.
-          if (!fits && start != 0) loadEdge(start, startStep, edge, min(high, left), min(NR, columns - jj));
+          if (!fits && start != 0) loadEdge(start, startStep, edge, down, across);
           const from: usize = fits || start == 0 ? start : edge, fromStep: usize = fits ? startStep : 4 * NR;
-          if (inPlace) sumInPlace(depth, x + <usize>ii * xStep, xStep, left, panel, bStep, to, toStep, from, fromStep);
-          else sumPacked(inBlocks, depth, aPanels + <usize>(ii / PANEL) * aPanel, panel, to, toStep, from, fromStep);
-          if (!fits) copyEdge(edge, at, cStep, 0, 0, min(high, left), min(NR, columns - jj));
+          sumPieces(inBlocks, depth, aPanels + <usize>(ii / PANEL) * aPanel, panel, to, toStep, from, fromStep);
+          if (!fits) copyEdge(edge, at, cStep, 0, 0, down, across);
         }
       }
     }
@@ -260,24 +258,10 @@ function computeSegment(
 /** c [5, 8] = from + a · b, in pieces of FOLD terms. a: a panel of rows, in blocks if `inBlocks`; b: a panel of columns. */
 // @ts-ignore: decorator
 @inline
-function sumPacked(inBlocks: bool, depth: i32, a: usize, b: usize, c: usize, cStep: usize, from: usize, fromStep: usize): void {
+function sumPieces(inBlocks: bool, depth: i32, a: usize, b: usize, c: usize, cStep: usize, from: usize, fromStep: usize): void {
   for (; depth > 0; depth -= FOLD, a += 4 * PANEL * FOLD, b += 4 * NR * FOLD) {
     if (inBlocks) computeTileRows(min(FOLD, depth), a, b, c, cStep, from, fromStep);
     else computeTilePanels(min(FOLD, depth), a, 4 * PANEL, b, c, cStep, from, fromStep);
-    from = c;
-    fromStep = cStep;
-  }
-}
-
-/** c [4, 8] = from + a · b, in pieces of FOLD terms. Rows of a lie aStep bytes apart, of which `left` exist, rows of b bStep bytes. */
-// @ts-ignore: decorator
-@inline
-function sumInPlace(
-  depth: i32, a: usize, aStep: usize, left: i32, b: usize, bStep: usize, c: usize, cStep: usize, from: usize, fromStep: usize,
-): void {
-  const s1 = left > 1 ? aStep : 0, s2 = left > 2 ? s1 + aStep : s1, s3 = left > 3 ? s2 + aStep : s2;
-  for (; depth > 0; depth -= FOLD, a += 4 * FOLD, b += bStep * FOLD) {
-    computeTile(1, 0, 1, 0, min(FOLD, depth), a, a + s1, a + s2, a + s3, b, bStep, c, cStep, from, fromStep);
     from = c;
     fromStep = cStep;
   }

@@ -21,3 +21,4 @@ export { injectFault, messageAt, nextGeneration, partFailed, serve, setThreads, 
 export { computeTilePanels, computeTileRows } from "./tile";
 export * from "./update";
 export { addProducts, multiplyRows } from "./winograd-tile";
+export { computeRow, computeTwoRows } from "./few-rows";

@@ -13,24 +13,22 @@ import { BLOCK_TERMS, NR, PANEL } from "./tile";
 
 /** Rows of a tile of `addProducts`. */
 export const GROUP: i32 = 4;
+/** Bytes between the rows of a panel of V. */
+const ROW: usize = 4 * BLOCK_TERMS;
 
 /**
  * c [panels, 5, 8] = a · b. a: panels of 5 rows in blocks of 16 terms (pack.ts), at a multiple of 64; b: 8 numbers for each of `depth` terms.
  */
 export function multiplyRows(panels: i32, depth: i32, a: usize, b: usize, c: usize): void {
-  const ROW: usize = 4 * BLOCK_TERMS;
   const panel = <usize>blocksBytes(depth), first = b, end = b + 4 * NR * <usize>depth;
   for (const stop = c + 4 * PANEL * NR * <usize>panels; c < stop; c += 4 * PANEL * NR) {
     const next = a + panel;
     b = first;
-    let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
-    let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
-    let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
-    let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+    let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+    let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
     let c40 = f32x4.splat(0), c41 = f32x4.splat(0);
     {
-      const x0 = v128.load(b);
-      const x1 = v128.load(b, 16);
+      const x0 = v128.load(b), x1 = v128.load(b, 16);
       let v = v128.load32_splat(a);
       c00 = madd(v, x0, c00);
       c01 = madd(v, x1, c01);
@@ -49,8 +47,7 @@ export function multiplyRows(panels: i32, depth: i32, a: usize, b: usize, c: usi
     }
     a += 4;
     for (b += 4 * NR; b < end; b += 4 * NR) {
-      const x0 = v128.load(b);
-      const x1 = v128.load(b, 16);
+      const x0 = v128.load(b), x1 = v128.load(b, 16);
       let v = v128.load32_splat(a);
       c00 = madd(v, x0, c00);
       c01 = madd(v, x1, c01);
