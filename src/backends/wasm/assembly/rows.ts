@@ -232,13 +232,13 @@ function computeRow<T>(r: i32, n: i32, work: usize): void {
   }
   if (idof<T>() == idof<CrossEntropyGrad>()) {
     const long = n > LONG, top = largest(n, a), sum = sumExponentials(n, a, top, long ? 0 : work);
-    const labelled: usize = 4 * <usize>load<i32>(b + one), dloss = <f64>load<f32>(c + one);
-    const before = add ? <f64>load<f32>(y + labelled) : 0;
-    const logit = <f64>load<f32>(a + labelled);
+    const labeled: usize = 4 * <usize>load<i32>(b + one), dloss = <f64>load<f32>(c + one);
+    const before = add ? <f64>load<f32>(y + labeled) : 0;
+    const logit = <f64>load<f32>(a + labeled);
     if (long) fill<LongCrossEntropyGrad>(n, a, a, y, add, sum, dloss, number / n, top);
     else fill<CrossEntropyGrad>(n, work, a, y, add, sum, dloss, number / n);
     const chance = f64x2.extract_lane(exp(f64x2.splat(logit - top)), 0) / sum;
-    return store<f32>(y + labelled, <f32>(before + dloss * (chance - (number / n + (1 - number)))));
+    return store<f32>(y + labeled, <f32>(before + dloss * (chance - (number / n + (1 - number)))));
   }
   if (idof<T>() == idof<Standardized>()) {
     const mean = total<Sum>(n, a, a, 0) / n;

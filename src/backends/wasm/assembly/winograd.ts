@@ -1,4 +1,5 @@
-// 3 × 3 convolution at stride 1 by Winograd's algorithm F(2 × 2, 3 × 3).
+// 3 × 3 convolution at stride 1 by Winograd's algorithm F(2 × 2, 3 × 3). As in the paper, a tile is a square of pixels; results that stay in
+// registers are a register tile (tile.ts).
 //
 // Algorithm: a tile of 4 × 4 pixels d and the kernel g give 2 × 2 outputs, Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A: 16 products for each channel instead
 // of 36. Summed over channels they are 16 matrix products, one for each of the 16 places in the transformed tile:
