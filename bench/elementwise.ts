@@ -35,8 +35,8 @@ export function elementwiseBenches(budget: Budget): Measurement[] {
       crossEntropyGrad: (t) => t.crossEntropyGrad(columns, 0, x, labels, dy, y, false),
       columnMoments: (t) => t.columnMoments(columns, x, mean, variance),
       batchNorm: (t) => t.batchNorm(columns, 1, x, scales, y),
-      batchNormSums: (t) => t.batchNormSums(columns, 1, x, scales, dy, sums),
-      batchNormGrad: (t) => t.batchNormGrad(columns, 1, x, scales, sums, dy, y, false),
+      batchNormSums: (t) => t.batchNormSums(columns, 1, x, scales, dy, y, sums),
+      batchNormGrad: (t) => t.batchNormGrad(columns, x, scales, sums, dy, y, false),
       adam: (t) => t.adam(y, x, m, v, 1e-6, 0.9, 0.999, 1e-8, 0.1, 0.001),
     };
     return Object.entries(cases).flatMap(([name, run]) =>

@@ -85,7 +85,7 @@ const both = (arrays: Arrays): void => {
 };
 const depthwise = ({ x, kernel, y, dx, dy, dkernel }: Arrays): void => {
   const sizes = { ...SIZES, multiplier: 1 };
-  kernels.depthwiseConv2d(sizes, x, kernel, y, false);
+  kernels.depthwiseConv2d(sizes, x, kernel, null, 0, y);
   kernels.depthwiseConv2dInputGrad(sizes, dy, kernel, dx, false);
   kernels.depthwiseConv2dKernelGrad(sizes, x, dy, dkernel, false);
 };

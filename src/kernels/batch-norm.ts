@@ -1,4 +1,4 @@
-import * as curves from "./curves.ts";
+import { CURVES } from "./activation.ts";
 import type { Numbers } from "./memory.ts";
 
 // Batch normalization of x [rows, columns]: each column has statistics of its own. Statistics are in double precision: as float32 a large
@@ -10,19 +10,6 @@ import type { Numbers } from "./memory.ts";
 //
 // `scales` [4, columns] holds mean, rate = 1/√(variance + epsilon), gamma and beta: `columnScales` makes it. Gradients compute z and u again,
 // because memory is slower than this arithmetic.
-
-/** The activations that batch normalization applies by itself. Kernels take the position of a name in this list. */
-export const ACTIVATIONS = ["none", "relu", "relu6", "hardSwish", "silu"] as const;
-export type Activation = (typeof ACTIVATIONS)[number];
-
-type Curve = { readonly of: (u: number) => number; readonly grad: (u: number, dy: number) => number };
-const CURVES: readonly Curve[] = [
-  { of: (u) => u, grad: (_u, dy) => dy },
-  { of: curves.relu, grad: curves.reluGrad },
-  { of: curves.relu6, grad: curves.relu6Grad },
-  { of: curves.hardSwish, grad: curves.hardSwishGrad },
-  { of: curves.silu, grad: curves.siluGrad },
-];
 
 /** The rows of `scales`. gamma is 1 and beta 0 if they are left out. */
 export function columnScales(
@@ -70,13 +57,17 @@ export function batchNorm(columns: number, activation: number, x: Numbers, scale
   }
 }
 
-/** sums [2, columns], from dy, the gradient of y: Σ du, the gradient of beta, and Σ du·z, the gradient of gamma. */
+/**
+ * From dy, the gradient of y: du, the gradient of u, unless it is null, and sums [2, columns]: Σ du, the gradient of beta, and Σ du·z, the
+ * gradient of gamma.
+ */
 export function batchNormSums(
   columns: number,
   activation: number,
   x: Numbers,
   scales: Float64Array,
   dy: Numbers,
+  du: Numbers | null,
   sums: Float64Array,
 ): void {
   const { grad } = CURVES[activation]!;
@@ -84,35 +75,34 @@ export function batchNormSums(
   for (let i = 0; i < x.length; i += columns) {
     for (let j = 0; j < columns; j++) {
       const z = (x[i + j]! - scales[j]!) * scales[columns + j]!;
-      const du = grad(z * scales[2 * columns + j]! + scales[3 * columns + j]!, dy[i + j]!);
-      sums[j]! += du;
-      sums[columns + j]! += du * z;
+      const d = grad(z * scales[2 * columns + j]! + scales[3 * columns + j]!, dy[i + j]!);
+      if (du !== null) du[i + j] = d;
+      sums[j]! += d;
+      sums[columns + j]! += d * z;
     }
   }
 }
 
 /**
  * dx (+)= rate·gamma·(du − mean(du) − z·mean(du·z)): mean and rate are functions of x, too. `sums`: those of `batchNormSums`.
- * If `sums` is null, the statistics are constants: dx (+)= rate·gamma·du.
+ * If `sums` is null, the statistics are constants: dx (+)= rate·gamma·du. du may be dx.
  */
 export function batchNormGrad(
   columns: number,
-  activation: number,
   x: Numbers,
   scales: Float64Array,
   sums: Float64Array | null,
-  dy: Numbers,
+  du: Numbers,
   dx: Numbers,
   accumulate: boolean,
 ): void {
-  const { grad } = CURVES[activation]!;
   const rows = x.length / columns;
   for (let i = 0; i < x.length; i += columns) {
     for (let j = 0; j < columns; j++) {
       const [rate, gamma] = [scales[columns + j]!, scales[2 * columns + j]!];
       const z = (x[i + j]! - scales[j]!) * rate;
-      const du = grad(z * gamma + scales[3 * columns + j]!, dy[i + j]!);
-      const d = rate * gamma * (sums === null ? du : du - sums[j]! / rows - (z * sums[columns + j]!) / rows);
+      const centered = sums === null ? du[i + j]! : du[i + j]! - sums[j]! / rows - (z * sums[columns + j]!) / rows;
+      const d = rate * gamma * centered;
       dx[i + j] = accumulate ? dx[i + j]! + d : d;
     }
   }

@@ -1,3 +1,4 @@
+import { activate } from "./activation.ts";
 import { inDoubles } from "./doubles.ts";
 import { fillRows } from "./gemm.ts";
 import type { Numbers } from "./memory.ts";
@@ -55,11 +56,19 @@ function eachProduct(s: Convolution, product: (i: number, j: number, o: number) 
 /** A depthwise convolution: kernel [kernelHeight, kernelWidth, channels, multiplier], output channel c·multiplier + m. */
 export type Depthwise = Windows & { readonly multiplier: number };
 
-/** y (+)= x ∗ kernel, each channel by itself, summed in double precision. */
-export function depthwiseConv2d(s: Depthwise, x: Numbers, kernel: Numbers, y: Numbers, accumulate: boolean): void {
+/** y = activation(x ∗ kernel + bias), each channel by itself, summed in double precision. */
+export function depthwiseConv2d(
+  s: Depthwise,
+  x: Numbers,
+  kernel: Numbers,
+  bias: Numbers | null,
+  activation: number,
+  y: Numbers,
+): void {
   const { channels, multiplier } = s;
   const outputs = channels * multiplier;
-  inDoubles(y, accumulate, (totals) => {
+  fillRows(bias, y);
+  inDoubles(y, true, (totals) => {
     eachTap(s, (window, pixel, ky, kx) => {
       const [from, to, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
       if (multiplier === 1) {
@@ -69,6 +78,7 @@ export function depthwiseConv2d(s: Depthwise, x: Numbers, kernel: Numbers, y: Nu
       }
     });
   });
+  activate(activation, y);
 }
 
 /** dx (+)= the gradient of depthwiseConv2d towards x, summed in double precision. */

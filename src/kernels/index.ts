@@ -1,5 +1,6 @@
 import type * as reference from "./reference.ts";
 
+export { ACTIVATIONS, type Activation } from "./activation.ts";
 export type { SlabSource } from "./arena.ts";
 export {
   type Bounds,
@@ -20,7 +21,7 @@ export {
   readText,
   TENSOR_BRAND,
 } from "./arguments.ts";
-export { ACTIVATIONS, type Activation, columnScales } from "./batch-norm.ts";
+export { columnScales } from "./batch-norm.ts";
 export { equal, less, lessEqual, notEqual } from "./comparisons.ts";
 export type { Convolution, Depthwise } from "./conv.ts";
 export { addRounded, inTotals, type Totals } from "./doubles.ts";

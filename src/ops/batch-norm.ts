@@ -1,5 +1,5 @@
 import { kernels } from "../backends/index.ts";
-import { ACTIVATIONS, type Activation, addRounded, alloc, columnScales } from "../kernels/index.ts";
+import { ACTIVATIONS, type Activation, addRounded, alloc, columnScales, type Numbers } from "../kernels/index.ts";
 import {
   fresh,
   noteSource,
@@ -109,19 +109,24 @@ function normalized(
   const y = alloc(x.size);
   kernels.batchNorm(channels, code, x.data, scales, y);
   const pullback: Pullback = (dy, into) => {
-    let found: Float64Array | null = null;
-    const sums = (): Float64Array => {
-      if (found === null) {
-        found = new Float64Array(2 * channels);
-        kernels.batchNormSums(channels, code, x.data, scales, dy, found);
-      }
-      return found;
+    const sums = new Float64Array(2 * channels);
+    let isSummed = false;
+    const sum = (du: Numbers | null): void => {
+      if (!isSummed) kernels.batchNormSums(channels, code, x.data, scales, dy, du, sums);
+      isSummed = true;
     };
-    into(x, (dx, accumulate) =>
-      kernels.batchNormGrad(channels, code, x.data, scales, constant ? null : sums(), dy, dx, accumulate),
-    );
-    if (gamma !== undefined) into(gamma, (dgamma, accumulate) => addRounded(sums().subarray(channels), dgamma, accumulate));
-    if (beta !== undefined) into(beta, (dbeta, accumulate) => addRounded(sums().subarray(0, channels), dbeta, accumulate));
+    into(x, (dx, accumulate) => {
+      const du = activation === "none" ? null : accumulate ? alloc(x.size) : dx;
+      sum(du);
+      kernels.batchNormGrad(channels, x.data, scales, constant ? null : sums, du ?? dy, dx, accumulate);
+    });
+    const push = (vector: Tensor, at: number): void =>
+      into(vector, (d, accumulate) => {
+        sum(null);
+        addRounded(sums.subarray(at, at + channels), d, accumulate);
+      });
+    if (gamma !== undefined) push(gamma, channels);
+    if (beta !== undefined) push(beta, 0);
   };
   return { y, pullback };
 }

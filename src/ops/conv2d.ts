@@ -14,7 +14,7 @@ import {
 } from "../tensor/index.ts";
 import { checkBias, pushBias } from "./bias.ts";
 import { record } from "./record.ts";
-import { activated } from "./unary.ts";
+import { activated, isWatched } from "./unary.ts";
 import { exactPadding, type Padding, type Pair, windowsOf } from "./windows.ts";
 
 const OPTIONS = ["strides", "dilations", "padding", "bias", "activation"] as const;
@@ -118,13 +118,13 @@ export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: DepthwiseCo
   const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outputs];
   checkSize("depthwiseConv2d", shape);
   const y = alloc(sizeOf(shape));
-  if (bias !== undefined) kernels.sumGrad({ outer: 1, n: y.length / outputs, inner: outputs }, bias.data, y, 1, false);
-  kernels.depthwiseConv2d(sizes, x.data, kernel.data, y, bias !== undefined);
+  const isSeparate = activation !== "none" && isWatched([x, kernel, bias]);
+  kernels.depthwiseConv2d(sizes, x.data, kernel.data, bias?.data ?? null, isSeparate ? 0 : ACTIVATIONS.indexOf(activation), y);
   const inputs = bias === undefined ? [x, kernel] : [x, kernel, bias];
   const made = record("depthwiseConv2d", { strides, dilations, padding }, inputs, shape, y, (dy, into) => {
     into(x, (dx, accumulate) => kernels.depthwiseConv2dInputGrad(sizes, dy, kernel.data, dx, accumulate));
     into(kernel, (dkernel, accumulate) => kernels.depthwiseConv2dKernelGrad(sizes, x.data, dy, dkernel, accumulate));
     pushBias(bias, dy, into);
   });
-  return activated(activation, made);
+  return isSeparate ? activated(activation, made) : made;
 }

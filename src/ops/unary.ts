@@ -1,6 +1,6 @@
 import { kernels } from "../backends/index.ts";
 import { type Activation, alloc, type Numbers } from "../kernels/index.ts";
-import { readTensor, type Tensor, traceNow } from "../tensor/index.ts";
+import { isRecording, readTensor, type Tensor, traceNow } from "../tensor/index.ts";
 import type { OpAttributes, Unary } from "./graph.ts";
 import { record } from "./record.ts";
 
@@ -12,6 +12,11 @@ export function unary(f: Unary, x: Tensor): Tensor {
   return record(f, {}, [x], x.shape, y, (dy, into) =>
     into(x, (dx, accumulate) => kernels[`${f}Grad` as const](x.data, y, dy, dx, accumulate)),
   );
+}
+
+/** Whether a gradient or a graph needs the result of each op on these tensors. */
+export function isWatched(inputs: readonly (Tensor | undefined)[]): boolean {
+  return traceNow() > 0 || (isRecording() && inputs.some((x) => x?.tracked === true));
 }
 
 /** The op `activation` of y, which no one else holds: in its memory if neither a gradient nor a graph needs y. */

@@ -181,10 +181,14 @@ const cases: Cases = {
     return [c, 0.1, d.some(r * c), labels, d.some(r), d.some(r * c), accumulate];
   },
   batchNorm: (d, r, c) => [...normalizedOf(d, r, c), d.some(r * c)],
-  batchNormSums: (d, r, c) => [...normalizedOf(d, r, c), d.some(r * c), doubles(d.some(2 * c))],
+  batchNormSums: (d, r, c) => {
+    const [dy, du] = [d.some(r * c), d.some(r * c)];
+    return [...normalizedOf(d, r, c), dy, r % 2 === 0 ? null : du, doubles(d.some(2 * c))];
+  },
   batchNormGrad: (d, r, c, accumulate) => {
-    const [sums, dy, dx] = [doubles(d.some(2 * c)), d.some(r * c), d.some(r * c)];
-    return [...normalizedOf(d, r, c), r % 2 === 0 ? null : sums, dy, dx, accumulate];
+    const [columns, , x, scales] = normalizedOf(d, r, c);
+    const sums = r % 2 === 0 ? null : doubles(d.some(2 * c));
+    return [columns, x, scales, sums, d.some(r * c), d.some(r * c), accumulate];
   },
   columnMoments: (d, r, c) => [c, d.some(r * c), doubles(d.some(c)), doubles(d.some(c))],
   standardizeRows: (d, r, c) => [c, d.some(r * c), 1e-3, d.some(r * c), doubles(d.some(r))],
@@ -217,10 +221,12 @@ const cases: Cases = {
     const s = convolutionOf(r, c);
     return [s, d.some(imageOf(s)), d.some(madeOf(s)), d.some(kernelOf(s)), accumulate];
   },
-  depthwiseConv2d: (d, r, c, accumulate) => {
+  depthwiseConv2d: (d, r, c) => {
     const s = depthwiseOf(r, c);
-    const kernel = s.kernelHeight * s.kernelWidth * s.channels * s.multiplier;
-    return [s, d.some(imageOf(s)), d.some(kernel), d.some(outOf(s) * s.multiplier), accumulate];
+    const kernel = d.some(s.kernelHeight * s.kernelWidth * s.channels * s.multiplier);
+    const bias = r % 3 === 0 ? null : d.some(s.channels * s.multiplier);
+    const activation = (r + c) % 3; // relu6 at most: the others are not exact on whole numbers
+    return [s, d.some(imageOf(s)), kernel, bias, activation, d.some(outOf(s) * s.multiplier)];
   },
   depthwiseConv2dInputGrad: (d, r, c, accumulate) => {
     const s = depthwiseOf(r, c);

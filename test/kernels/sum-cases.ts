@@ -131,7 +131,7 @@ const depthwise =
       });
     if (what === "forward") {
       const terms = (add: Add): void => each((i, j, o) => add(o, x[i]! * k[j]!));
-      return { length: dy.length, write: (t, y) => t.depthwiseConv2d(s, x, k, y, true), terms };
+      return { length: dy.length, write: (t, y) => t.depthwiseConv2d(s, x, k, null, 0, y), overwrites: true, terms };
     }
     if (what === "kernel") {
       const terms = (add: Add): void => each((i, j, o) => add(j, x[i]! * dy[o]!));

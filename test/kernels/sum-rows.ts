@@ -219,7 +219,7 @@ const batchNormSums =
     return {
       length: sums.length,
       write: (t, out) => {
-        t.batchNormSums(columns, 0, x, scales, dy, sums);
+        t.batchNormSums(columns, 0, x, scales, dy, null, sums);
         out.set(sums);
       },
       overwrites: true,

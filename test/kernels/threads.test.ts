@@ -86,7 +86,7 @@ const cases: Readonly<Record<string, Case>> = {
           `depthwiseConv2d ${name}`,
           (t, draw) => {
             const [x, kernel] = [draw(pixels(s)), draw(9 * s.channels)];
-            return into(pixels(s), (y) => t.depthwiseConv2d(s, x, kernel, y, false));
+            return into(pixels(s), (y) => t.depthwiseConv2d(s, x, kernel, draw(s.channels), 1, y));
           },
         ],
         [

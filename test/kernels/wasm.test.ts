@@ -83,7 +83,8 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
         const y = draw(batch * s.outHeight * s.outWidth * c);
         const dirty = (like: Numbers): Numbers =>
           accumulate ? draw(like.length) : new Float32Array(like.length).fill(Number.NaN);
-        same(y.length, dirty(y), (t, at, into) => t.depthwiseConv2d(s, at(x), at(kernel), into, accumulate));
+        const bias = accumulate ? draw(c) : null;
+        same(y.length, dirty(y), (t, at, into) => t.depthwiseConv2d(s, at(x), at(kernel), bias, accumulate ? 2 : 0, into));
         same(x.length, dirty(x), (t, at, into) => t.depthwiseConv2dInputGrad(s, at(y), at(kernel), into, accumulate));
         same(kernel.length, dirty(kernel), (t, at, into) => t.depthwiseConv2dKernelGrad(s, at(x), at(y), into, accumulate));
       }),
@@ -101,7 +102,8 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
     const [x, y, kernel] = [draw(2 * 21 * 19 * channels), draw(2 * 21 * 19 * channels), draw(9 * channels)];
     for (const accumulate of [false, true]) {
       const dirty = accumulate ? draw(x.length) : new Float32Array(x.length).fill(Number.NaN);
-      same(x.length, dirty, (t, at, into) => t.depthwiseConv2d(s, at(x), at(kernel), into, accumulate));
+      const bias = accumulate ? draw(channels) : null;
+      same(x.length, dirty, (t, at, into) => t.depthwiseConv2d(s, at(x), at(kernel), bias, accumulate ? 1 : 0, into));
       same(x.length, dirty, (t, at, into) => t.depthwiseConv2dInputGrad(s, at(y), at(kernel), into, accumulate));
       same(kernel.length, dirty, (t, at, into) => t.depthwiseConv2dKernelGrad(s, at(x), at(y), into, accumulate));
     }

@@ -61,7 +61,7 @@ test("work memory of sums, rows and products is bounded for sizes of any magnitu
     fc.property(size, size, size, (a, b, c) => {
       const bounds: readonly (readonly [bytes: number, most: number])[] = [
         [sharedBy(wasm.columnMoments!, a, Math.max(1, b), 0, 0, 0), 2 * MiB],
-        [sharedBy(wasm.batchNormSums!, a, Math.max(1, b), 0, 0, 0, 0, 0), 2 * MiB],
+        [sharedBy(wasm.batchNormSums!, a, Math.max(1, b), 0, 0, 0, 0, 0, 0), 2 * MiB],
         [askedBy(wasm.sum!, 0, Math.max(2, a), b, Math.max(2, c), 0, 0, 1, false).slots, THREADS * MiB],
         [askedBy(wasm.softmax!, a, Math.max(1, b), 0, 0).slots, THREADS * MiB],
         [sharedBy(wasm.sumOfSquares!, a, 0), 4096],
@@ -117,7 +117,7 @@ test("work memory of convolutions and pooling never wraps: at least what a model
         [towardsImage.slots, stride === 1 ? 0n : 16n * big(kernelHeight, kernelWidth, share)],
         [depthwise.shared, 12n * big(kernelHeight, kernelWidth, channels)],
         [depthwise.slots, 0n],
-        [askedBy(wasm.depthwiseConv2d!, 0, 0, 0, 0, false).slots, 0n],
+        [askedBy(wasm.depthwiseConv2d!, 0, 0, 0, 0, 0, 0).slots, 0n],
         [
           stride === 1 ? sharedBy(wasm.depthwiseConv2dInputGrad!, 0, 0, 0, 0, false) : 0,
           stride === 1 ? 4n * big(kernelHeight, kernelWidth, channels) : 0n,

@@ -132,7 +132,7 @@ function callOf(
       }
     }
     const result = kernel(...values);
-    if (copies > 0) for (const i of written) bring(places[i]!, args[i] as Arrays);
+    if (copies > 0) for (const i of written) if (args[i] !== null) bring(places[i]!, args[i] as Arrays);
     return result;
   };
 }

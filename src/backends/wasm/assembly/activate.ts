@@ -4,6 +4,7 @@
 // The bodies are classes, so that the compiler makes a loop for each activation. All arithmetic is float32, so results are a few units in the
 // last place off. map.ts has the ops of the same names, which are right to one unit.
 
+import { read, write } from "./fours";
 import { madd } from "./madd";
 
 export const NONE: i32 = 0;
@@ -90,5 +91,26 @@ export class Silu {
     const e = decay(v), share = f32x4.div(all(ONE), f32x4.add(all(ONE), e));
     const s = v128.andnot(share, f32x4.lt(u, all(LOWEST))); // 0 at −∞, so that an infinite dy gives NaN, as in the plain kernel
     return f32x4.mul(f32x4.mul(dy, s), f32x4.add(all(ONE), f32x4.mul(v, f32x4.mul(e, s))));
+  }
+}
+
+/** y [pixels, channels] = activation(y + bias), in place. `bias` 0: no bias. */
+export function finish(activation: i32, pixels: i32, channels: i32, bias: usize, y: usize): void {
+  if (activation == NONE && bias == 0) return;
+  if (activation == NONE) finishAll<None>(pixels, channels, bias, y);
+  else if (activation == RELU) finishAll<Relu>(pixels, channels, bias, y);
+  else if (activation == RELU6) finishAll<Relu6>(pixels, channels, bias, y);
+  else if (activation == HARD_SWISH) finishAll<HardSwish>(pixels, channels, bias, y);
+  else finishAll<Silu>(pixels, channels, bias, y);
+}
+
+function finishAll<A>(pixels: i32, channels: i32, bias: usize, y: usize): void {
+  for (let i = 0; i < pixels; i++, y += 4 * <usize>channels) {
+    for (let c = 0; c < channels; c += 4) {
+      const at = y + 4 * <usize>c, left = channels - c;
+      let u = read(at, left);
+      if (bias != 0) u = f32x4.add(u, read(bias + 4 * <usize>c, left));
+      write(at, changetype<A>(0).of(u), left);
+    }
   }
 }

@@ -13,6 +13,7 @@
 
 import { HARD_SWISH, HardSwish, NONE, None, RELU, RELU6, Relu, Relu6, SILU, Silu } from "./activate";
 import { addParts, numbersOf, sumParts } from "./columns";
+import { read, write } from "./fours";
 import { madd } from "./madd";
 import { ARGUMENTS, cut, partsFor, reserveShared, run } from "./threads";
 
@@ -72,13 +73,16 @@ export function batchNorm(n: i32, columns: i32, activation: i32, x: usize, scale
   }
 }
 
-/** sums [2, columns] (f64): Σ du and Σ du·z. */
-export function batchNormSums(n: i32, columns: i32, activation: i32, x: usize, scales: usize, dy: usize, sums: usize): void {
+/** du, unless it is 0, and sums [2, columns] (f64): Σ du and Σ du·z. */
+export function batchNormSums(
+  n: i32, columns: i32, activation: i32, x: usize, scales: usize, dy: usize, du: usize, sums: usize,
+): void {
   const rows = n / columns, work = reserve(rows, columns);
   for (let first = 0; first < columns; first += MOST_COLUMNS) {
     const at = give(rows, columns, first, scales, work), count = args.columns;
     args.x = x + at;
     args.dy = dy + at;
+    args.y = du != 0 ? du + at : 0;
     const parts = sumParts(rows, count), totals = work + <usize>TOTALS * stride(count), row = 2 * stride(count);
     memory.fill(totals, 0, 2 * row * parts);
     if (activation == NONE) runSums<None>(parts);
@@ -95,9 +99,9 @@ export function batchNormSums(n: i32, columns: i32, activation: i32, x: usize, s
   }
 }
 
-/** dx (+)= scale·(du − mean(du) − z·mean(du·z)), or scale·du if sums is 0. */
+/** dx (+)= scale·(du − mean(du) − z·mean(du·z)), or scale·du if sums is 0. du may be dx. */
 export function batchNormGrad(
-  n: i32, columns: i32, activation: i32, x: usize, scales: usize, sums: usize, dy: usize, dx: usize, accumulate: bool,
+  n: i32, columns: i32, x: usize, scales: usize, sums: usize, du: usize, dx: usize, accumulate: bool,
 ): void {
   const rows = n / columns, work = reserve(0, columns);
   for (let first = 0; first < columns; first += MOST_COLUMNS) {
@@ -108,16 +112,11 @@ export function batchNormGrad(
       store<f32>(work + <usize>SLOPE * next + 4 * j, <f32>((rate * load<f64>(from + 8 * <usize>columns)) / rows));
     }
     args.x = x + at;
-    args.dy = dy + at;
+    args.dy = du + at;
     args.y = dx + at;
     args.sloped = sums != 0;
     args.accumulate = accumulate;
-    const parts = writingParts(rows);
-    if (activation == NONE) runGrad<None>(parts);
-    else if (activation == RELU) runGrad<Relu>(parts);
-    else if (activation == RELU6) runGrad<Relu6>(parts);
-    else if (activation == HARD_SWISH) runGrad<HardSwish>(parts);
-    else runGrad<Silu>(parts);
+    run(gradPart, writingParts(rows), 0, 0);
   }
 }
 
@@ -153,31 +152,6 @@ function writingParts(rows: i32): i32 {
   return min(max(1, rows), partsFor(numbersOf(rows, args.columns), PART, MOST_PARTS));
 }
 
-/** The four numbers at p, of which `left` exist: others are 0. */
-// @ts-ignore: decorator
-@inline
-function read(p: usize, left: i32): v128 {
-  return left >= 4 ? v128.load(p) : readFew(p, left);
-}
-function readFew(p: usize, left: i32): v128 {
-  if (left == 1) return v128.load32_zero(p);
-  const pair = v128.load64_zero(p);
-  return left == 2 ? pair : v128.load32_lane(p + 8, pair, 2);
-}
-
-/** p (+)= v, of which `left` numbers exist. */
-// @ts-ignore: decorator
-@inline
-function write(p: usize, v: v128, left: i32): void {
-  if (left >= 4) v128.store(p, v);
-  else writeFew(p, v, left);
-}
-function writeFew(p: usize, v: v128, left: i32): void {
-  if (left == 1) return v128.store32_lane(p, v, 0);
-  v128.store64_lane(p, v, 0);
-  if (left == 3) v128.store32_lane(p + 8, v, 2);
-}
-
 function runNorm<A>(parts: i32): void {
   run((part: i32, parts: i32, _work: usize): void => {
     const end = cut(args.rows, part + 1, parts, 1);
@@ -206,17 +180,19 @@ function runSums<A>(parts: i32): void {
   }, parts, 0, 0);
 }
 
-/** Adds Σ du and Σ du·(x − mean) of some rows to two rows of totals. */
+/** du of some rows, unless it is 0. Adds Σ du and Σ du·(x − mean) to two rows of totals. */
 function sumRows<A>(first: usize, count: i32, totals: usize): void {
   const columns = args.columns, row = args.row, next = stride(columns);
   for (let j = 0; j < columns; j += 4) {
     const at = 4 * <usize>j, c = args.work + at, left = columns - j;
     const high = v128.load(c), low = v128.load(c + LOW * next), scale = v128.load(c + SCALE * next), beta = v128.load(c + BETA * next);
-    let x = args.x + first * row + at, dy = args.dy + first * row + at;
+    let x = args.x + first * row + at, dy = args.dy + first * row + at, to = args.y + first * row + at;
+    const writes = args.y != 0;
     let sum = f32x4.splat(0), product = f32x4.splat(0);
-    for (let i = 0; i < count; i++, x += row, dy += row) {
+    for (let i = 0; i < count; i++, x += row, dy += row, to += row) {
       const d = f32x4.sub(f32x4.sub(read(x, left), high), low);
       const du = changetype<A>(0).grad(madd(d, scale, beta), read(dy, left));
+      if (writes) write(to, du, left);
       sum = f32x4.add(sum, du);
       product = madd(du, d, product);
     }
@@ -233,26 +209,26 @@ function addFour(totals: usize, x: v128): void {
   v128.store(totals, f64x2.add(v128.load(totals, 16), f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 2, 3))), 16);
 }
 
-function runGrad<A>(parts: i32): void {
-  run((part: i32, parts: i32, _work: usize): void => {
-    const end = cut(args.rows, part + 1, parts, 1);
-    for (let r = cut(args.rows, part, parts, 1); r < end; r += ROWS) gradRows<A>(<usize>r, min(ROWS, end - r));
-  }, parts, 0, 0);
+function gradPart(part: i32, parts: i32, _work: usize): void {
+  const end = cut(args.rows, part + 1, parts, 1);
+  for (let r = cut(args.rows, part, parts, 1); r < end; r += ROWS) gradRows(<usize>r, min(ROWS, end - r));
 }
 
-function gradRows<A>(first: usize, count: i32): void {
+function gradRows(first: usize, count: i32): void {
   const columns = args.columns, row = args.row, next = stride(columns), sloped = args.sloped, accumulate = args.accumulate;
   for (let j = 0; j < columns; j += 4) {
     const at = 4 * <usize>j, c = args.work + at, left = columns - j;
-    const high = v128.load(c), low = v128.load(c + LOW * next), scale = v128.load(c + SCALE * next), beta = v128.load(c + BETA * next);
+    const high = v128.load(c), low = v128.load(c + LOW * next), scale = v128.load(c + SCALE * next);
     const mean = v128.load(c + MEAN * next), slope = v128.load(c + SLOPE * next);
-    let x = args.x + first * row + at, dy = args.dy + first * row + at, dx = args.y + first * row + at;
-    for (let i = 0; i < count; i++, x += row, dy += row, dx += row) {
-      const d = f32x4.sub(f32x4.sub(read(x, left), high), low);
-      let du = changetype<A>(0).grad(madd(d, scale, beta), read(dy, left));
-      if (sloped) du = f32x4.sub(f32x4.sub(du, mean), f32x4.mul(d, slope));
-      du = f32x4.mul(du, scale);
-      write(dx, accumulate ? f32x4.add(read(dx, left), du) : du, left);
+    let x = args.x + first * row + at, du = args.dy + first * row + at, dx = args.y + first * row + at;
+    for (let i = 0; i < count; i++, x += row, du += row, dx += row) {
+      let v = read(du, left);
+      if (sloped) {
+        const d = f32x4.sub(f32x4.sub(read(x, left), high), low);
+        v = f32x4.sub(f32x4.sub(v, mean), f32x4.mul(d, slope));
+      }
+      v = f32x4.mul(v, scale);
+      write(dx, accumulate ? f32x4.add(read(dx, left), v) : v, left);
     }
   }
 }

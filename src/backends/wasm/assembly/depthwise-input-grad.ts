@@ -6,7 +6,7 @@
 //   float64 (doubles.ts), 8 bytes for each number of an image and thread; otherwise none.
 
 import { addWindow, args, enterRow, firstLine, firstTaps, imageParts, lines, planRows, TO_PIXELS } from "./depthwise-rows";
-import { convolve } from "./depthwise";
+import { convolveTurned } from "./depthwise";
 import { addPair, hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";
 import { read } from "./pairs";
 import {
@@ -22,7 +22,7 @@ export function depthwiseConv2dInputGrad(_n: i32, dy: usize, kernel: usize, dx: 
     const pixel: usize = 4 * <usize>channels;
     const taps = kernelHeight * kernelWidth, shared = reserveShared(4 * <f64>kernelHeight * <f64>kernelWidth * <f64>channels);
     for (let tap = 0; tap < taps; tap++) memory.copy(shared + <usize>tap * pixel, kernel + <usize>(taps - 1 - tap) * pixel, pixel);
-    return convolve(true, dy, shared, dx, accumulate);
+    return convolveTurned(dy, shared, dx, accumulate);
   }
   args.x = dy;
   args.kernel = kernel;

@@ -20,13 +20,15 @@ const MOST_PARTS: i32 = 64;
 /** At most this number of parts keep partial sums of the kernel's gradient. */
 const MOST_SUMS: i32 = 16;
 
-/** The arguments of the parts. Forward: x, kernel, y. Gradient of the input: dy, kernel, dx. Gradient of the kernel: x, dy, and sums. */
+/** The arguments of the parts. Forward: x, kernel, bias, activation, y. Gradient of the input: dy, kernel, dx. Gradient of the kernel: x, dy, and sums. */
 @unmanaged
 class Arguments {
   turned: bool;
   accumulate: bool;
   x: usize;
   kernel: usize;
+  bias: usize;
+  activation: i32;
   y: usize;
   sums: usize;
 }

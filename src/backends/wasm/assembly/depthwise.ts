@@ -12,6 +12,7 @@
 // - Accuracy: kernels of more than 48 taps are summed in float64.
 // - Work memory of a thread: for kernels 3 wide, zeros of at most three lines of the image and four pixels; otherwise none.
 
+import { finish, NONE } from "./activate";
 import { computeRowsOfFive } from "./depthwise-five";
 import {
   addWindow, args, clearZeros, enterRow, firstLine, firstTaps, five, lines, madd3, nearFrom, nearTo, offsetOfFirst, offsetOfSixth, planRows,
@@ -25,13 +26,21 @@ import {
 } from "./sizes";
 import { cut, runWith } from "./threads";
 
-/** y (+)= x ∗ kernel. */
-export function depthwiseConv2d(_n: i32, x: usize, kernel: usize, y: usize, accumulate: bool): void {
-  convolve(false, x, kernel, y, accumulate);
+/** y = activation(x ∗ kernel + bias). `bias` 0: no bias. Each row of outputs is finished while it lies in the cache. */
+export function depthwiseConv2d(_n: i32, x: usize, kernel: usize, bias: usize, activation: i32, y: usize): void {
+  args.bias = bias;
+  args.activation = activation;
+  convolve(false, x, kernel, y, false);
 }
 
-/** y (+)= x ∗ kernel; `turned`: with the sizes of the gradient of the input at stride 1. */
-export function convolve(turned: bool, x: usize, kernel: usize, y: usize, accumulate: bool): void {
+/** dx (+)= dy ∗ kernel, with the sizes of the gradient of the input at stride 1. */
+export function convolveTurned(dy: usize, kernel: usize, dx: usize, accumulate: bool): void {
+  args.bias = 0;
+  args.activation = NONE;
+  convolve(true, dy, kernel, dx, accumulate);
+}
+
+function convolve(turned: bool, x: usize, kernel: usize, y: usize, accumulate: bool): void {
   planRows(turned);
   args.turned = turned;
   args.x = x;
@@ -46,7 +55,10 @@ function rowsPart(part: i32, parts: i32, work: usize): void {
   const pixel: usize = 4 * <usize>channels;
   const accumulate = args.accumulate;
   const begin = cut(batch * outHeight, part, parts, 1), end = cut(batch * outHeight, part + 1, parts, 1);
-  if (five) return computeRowsOfFive(begin, end, work);
+  if (five) {
+    computeRowsOfFive(begin, end, work);
+    return finish(args.activation, (end - begin) * outWidth, channels, args.bias, args.y + <usize>(begin * outWidth) * pixel);
+  }
   if (threeByThree) clearZeros(work);
   for (let row = begin; row < end; row++) {
     enterRow(row, args.x, args.kernel);
@@ -54,6 +66,7 @@ function rowsPart(part: i32, parts: i32, work: usize): void {
     if (hasManyTaps()) computeLongRow(y, pixel, accumulate);
     else if (threeByThree) computeRow3(y, pixel, accumulate, work);
     else computeRow(y, pixel, accumulate);
+    finish(args.activation, outWidth, channels, args.bias, y);
   }
 }
 
