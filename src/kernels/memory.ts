@@ -32,9 +32,9 @@ export function beforeFirstUse(choose: () => void): void {
  * again, but their arrays stay readable. A running step takes its further arrays from the new source.
  */
 export function provideSlabs(source: SlabSource): void {
-  const { poison } = arena;
+  const { poison, made } = arena;
   arena = new Arena(source);
-  arena.poison = poison;
+  Object.assign(arena, { poison, made });
 }
 
 /** Gives back the slabs that hold no array of the running or last step. */
@@ -139,7 +139,7 @@ const shares = (x: Numbers, y: Numbers): boolean =>
 
 /** Opens a scope of the running step. Scopes close in the reverse order. */
 export function openScope(): Scope {
-  const [outerMade, outerLifetime, own] = [arena.made, lifetime, arena];
+  const [outerMade, outerLifetime] = [arena.made, lifetime];
   let made: Numbers[] = [];
   const begin = (): void => {
     arena.made = made;
@@ -148,7 +148,7 @@ export function openScope(): Scope {
   const settle = (results: readonly Numbers[]): void => {
     lifetime.ended = "its layer is over and its memory belongs to later ones; keep(x) inside the layer";
     const left = made.filter((x) => results.some((y) => shares(x, y)));
-    for (const x of made) if (!left.includes(x)) own.release(x);
+    for (const x of made) if (!left.includes(x)) arena.release(x);
     made = left;
     begin();
   };

@@ -9,6 +9,7 @@ import {
   sameShape,
   show,
   type Tensor,
+  tidy,
 } from "../tensor/index.ts";
 import { readCreator, scope, type VariableCreator } from "../variables/index.ts";
 import { type DenseOptions, dense } from "./dense.ts";
@@ -55,22 +56,33 @@ export function multiHeadAttention(
   const [toQuery, toKey, toValue, toOut] = [part("query"), part("key"), part("value"), part("out")] as const;
   /** [batch, time, size] → [batch, heads, time, size/heads] */
   const ofHeads = (x: Tensor): Tensor => transpose(reshape(x, [x.shape[0]!, x.shape[1]!, heads, size / heads]), [0, 2, 1, 3]);
-  return (query, key = query, value = key, mask) => {
-    const [batch, queries] = readSequence(who, "query", query, size);
-    const [keyBatch] = readSequence(who, "key", key, size);
-    readSequence(who, "value", value, size);
-    if (keyBatch !== batch || !sameShape(key.shape, value.shape)) {
-      const given = `query ${show(query.shape)}, key ${show(key.shape)}, value ${show(value.shape)}`;
-      throw new ShapeError(who, `${given}: need [batch, queries, ${size}] and twice [batch, keys, ${size}]`);
-    }
-    const scaled = mul(ofHeads(toQuery(query)), 1 / Math.sqrt(size / heads));
-    const scores = matmul(scaled, ofHeads(toKey(key)), { transposeB: true });
-    const visible = maskOf(who, mask, causal, scores);
-    const weights = visible === null ? softmax(scores) : softmax(where(visible, scores, MASKED));
-    const seen = mask === undefined ? weights : where(visible!, weights, 0); // a row that is masked as a whole
-    const y = transpose(matmul(seen, ofHeads(toValue(value))), [0, 2, 1, 3]);
-    return toOut(reshape(y, [batch, queries, size]));
-  };
+  return (query, key = query, value = key, mask) =>
+    tidy(() => {
+      const [batch, queries] = readInputs(who, query, key, value, size);
+      const scaled = mul(ofHeads(toQuery(query)), 1 / Math.sqrt(size / heads));
+      const scores = matmul(scaled, ofHeads(toKey(key)), { transposeB: true });
+      const visible = maskOf(who, mask, causal, scores);
+      const weights = visible === null ? softmax(scores) : softmax(where(visible, scores, MASKED));
+      const seen = mask === undefined ? weights : where(visible!, weights, 0); // a row that is masked as a whole
+      const y = transpose(matmul(seen, ofHeads(toValue(value))), [0, 2, 1, 3]);
+      return toOut(reshape(y, [batch, queries, size]));
+    });
+}
+
+/** The batch and the count of queries, of inputs that fit together. */
+function readInputs(
+  who: string,
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  size: number,
+): readonly [batch: number, queries: number] {
+  const [batch, queries] = readSequence(who, "query", query, size);
+  const [keyBatch] = readSequence(who, "key", key, size);
+  readSequence(who, "value", value, size);
+  if (keyBatch === batch && sameShape(key.shape, value.shape)) return [batch, queries];
+  const given = `query ${show(query.shape)}, key ${show(key.shape)}, value ${show(value.shape)}`;
+  throw new ShapeError(who, `${given}: need [batch, queries, ${size}] and twice [batch, keys, ${size}]`);
 }
 
 function readSequence(who: string, name: string, x: Tensor, size: number): readonly [batch: number, time: number] {

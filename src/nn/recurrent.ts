@@ -8,6 +8,7 @@ import {
   ShapeError,
   show,
   type Tensor,
+  tidy,
   zeros,
 } from "../tensor/index.ts";
 import {
@@ -70,20 +71,23 @@ export function gru(
   const bias = vars.create("bias", [3 * units], { init: biasInit });
   const recurrentBias = vars.create("recurrent_bias", [3 * units], { init: biasInit });
   const parts = [2 * units, units]; // r beside z, and n
-  return (x, given) => {
-    const { shape } = readInput("gru", x, inputs);
-    let h = readState("gru", "h", given, shape[0]!, units);
-    const [xGates, xNew] = split(matmul(timeFirst(x), kernel.read(), { bias: bias.read() }), parts, 2) as [Tensor, Tensor];
-    const [u, b, news] = [recurrentKernel.read(), recurrentBias.read(), split(xNew, shape[1]!)];
-    const states = split(xGates, shape[1]!).map((gates, t) => {
-      const [hGates, hNew] = split(matmul(h, u, { bias: b }), parts, 2) as [Tensor, Tensor];
-      const [r, z] = split(sigmoid(add(gates, hGates)), 2, 2) as [Tensor, Tensor];
-      const n = tanh(add(news[t]!, mul(r, hNew)));
-      h = add(n, mul(z, sub(h, n))); // (1 − z)·n + z·h
-      return h;
+  return (x, given) =>
+    tidy(() => {
+      const { shape } = readInput("gru", x, inputs);
+      let h = readState("gru", "h", given, shape[0]!, units);
+      const [xGates, xNew] = split(matmul(timeFirst(x), kernel.read(), { bias: bias.read() }), parts, 2) as [Tensor, Tensor];
+      const [u, b, news] = [recurrentKernel.read(), recurrentBias.read(), split(xNew, shape[1]!)];
+      const states = split(xGates, shape[1]!).map((gates, t) => {
+        h = tidy(() => {
+          const [hGates, hNew] = split(matmul(h, u, { bias: b }), parts, 2) as [Tensor, Tensor];
+          const [r, z] = split(sigmoid(add(gates, hGates)), 2, 2) as [Tensor, Tensor];
+          const n = tanh(add(news[t]!, mul(r, hNew)));
+          return add(n, mul(z, sub(h, n))); // (1 − z)·n + z·h
+        });
+        return h;
+      });
+      return resultOf(returns, states, [h]);
     });
-    return resultOf(returns, states, [h]);
-  };
 }
 
 /**
@@ -117,20 +121,23 @@ export function lstm(
   const kernel = vars.create("kernel", [inputs, 4 * units], { init });
   const recurrentKernel = vars.create("recurrent_kernel", [units, 4 * units], { init });
   const bias = vars.create("bias", [4 * units], { init: biasInit });
-  return (x, givenH, givenC) => {
-    const { shape } = readInput("lstm", x, inputs);
-    let h = readState("lstm", "h", givenH, shape[0]!, units);
-    let c = readState("lstm", "c", givenC, shape[0]!, units);
-    const u = recurrentKernel.read();
-    const products = split(matmul(timeFirst(x), kernel.read(), { bias: bias.read() }), shape[1]!);
-    const states = products.map((product) => {
-      const [i, f, g, o] = split(add(product, matmul(h, u)), 4, 2) as [Tensor, Tensor, Tensor, Tensor];
-      c = add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(g)));
-      h = mul(sigmoid(o), tanh(c));
-      return h;
+  return (x, givenH, givenC) =>
+    tidy(() => {
+      const { shape } = readInput("lstm", x, inputs);
+      let h = readState("lstm", "h", givenH, shape[0]!, units);
+      let c = readState("lstm", "c", givenC, shape[0]!, units);
+      const u = recurrentKernel.read();
+      const products = split(matmul(timeFirst(x), kernel.read(), { bias: bias.read() }), shape[1]!);
+      const states = products.map((product) => {
+        [h, c] = tidy(() => {
+          const [i, f, g, o] = split(add(product, matmul(h, u)), 4, 2) as [Tensor, Tensor, Tensor, Tensor];
+          const next = add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(g)));
+          return [mul(sigmoid(o), tanh(next)), next] as const;
+        });
+        return h;
+      });
+      return resultOf(returns, states, [h, c]);
     });
-    return resultOf(returns, states, [h, c]);
-  };
 }
 
 function readLayer(

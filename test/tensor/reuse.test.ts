@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { memory, poisonArena, resetPeak } from "../../src/kernels/index.ts";
 import { cifarResNet, efficientNet, mobileNetV3 } from "../../src/models/index.ts";
-import { batchNorm, conv2d, dense, lstm, multiHeadAttention, residual, sequential } from "../../src/nn/index.ts";
+import { batchNorm, conv2d, dense, gru, lstm, multiHeadAttention, residual, sequential } from "../../src/nn/index.ts";
 import { add, crossEntropy, matmul, mean, mul, relu, reshape, slice, square, sub, sum, tanh } from "../../src/ops/index.ts";
 import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
 import {
@@ -97,6 +97,7 @@ describe("in poisoned memory, training gives the same bits:", () => {
     ["a MobileNetV3", (vars) => mobileNetV3(vars, "small", small), images],
     ["an EfficientNet", (vars) => efficientNet(vars, 0, small), images],
     ["a recurrent network", (vars) => lstm(vars, 6, 5), normal(3, 7, 6)],
+    ["a gated recurrent network", (vars) => gru(vars, 6, 5), normal(3, 7, 6)],
     ["attention", (vars) => multiHeadAttention(vars, 8, 2, { causal: true }), normal(2, 6, 8)],
     [
       "arrays of several cache lines",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { memory, poisonArena, resetPeak } from "../../src/kernels/index.ts";
-import { dense, flatten, type Layer, residual, sequential } from "../../src/nn/index.ts";
+import { dense, flatten, gru, type Layer, lstm, multiHeadAttention, residual, sequential } from "../../src/nn/index.ts";
 import { add, concat, mul, relu, reshape, slice, square, tanh, transpose } from "../../src/ops/index.ts";
 import {
   Generator,
@@ -15,8 +15,9 @@ import {
   tensor,
   tidy,
   variable,
+  watched,
 } from "../../src/tensor/index.ts";
-import { DenseVariables } from "../../src/variables/index.ts";
+import { DenseVariables, scope } from "../../src/variables/index.ts";
 import "../fixed-seed.ts";
 
 const normal = (shape: Shape): Tensor => randomNormal(shape, new Generator(1));
@@ -185,4 +186,19 @@ test("tidy returns lists and takes back the rest", () => {
       expect(() => lost!.data).toThrow(RecycledError);
     }),
   );
+});
+
+test("recurrent layers and attention take the memory of their work back", () => {
+  const [vars, x] = [new DenseVariables(), normal([2, 50, 8])];
+  const all = [lstm(scope(vars, "a"), 8, 8), gru(scope(vars, "b"), 8, 8), multiHeadAttention(scope(vars, "c"), 8, 2)];
+  for (const layer of all) {
+    const whole = watched(() => noGrad(() => layer(x)).toArray()); // while ops are watched, nothing is given back
+    step(() => {
+      const { inUse } = memory();
+      const y = noGrad(() => layer(x));
+      expect(y.toArray()).toEqual(whole);
+      expect(memory().inUse - inUse).toBe(4 * y.size);
+    });
+    expect(noGrad(() => layer(x)).toArray()).toEqual(whole);
+  }
 });
