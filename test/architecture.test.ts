@@ -119,10 +119,6 @@ const longFunctions = new Map([
     "backends/wasm/assembly/tile.ts computeFive",
     "its end is written twice; with a condition inside the end, V8 keeps the sums in memory",
   ],
-  [
-    "backends/wasm/assembly/winograd-tile.ts multiplyRows",
-    "its first term is written before the loop, as in tile.ts; V8 then compiles a loop that is up to 1.17 times as fast",
-  ],
 ]);
 
 /** The number of lines of each function with a body, by file and name. */
