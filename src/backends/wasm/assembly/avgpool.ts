@@ -4,13 +4,11 @@
 // - Gradient: each tap gets dy / (number of taps). Vectors: four channels. Parts: images, because windows of one image may overlap.
 // - Work memory: if more than 48 windows share a pixel, each thread sums the gradient of an image in float64 (doubles.ts); otherwise none.
 
-import {
-  batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
-  readSizes, strideX, strideY, width,
-} from "./sizes";
+import { batch, channels, outHeight, outWidth, readSizes } from "./sizes";
 import { addPair, hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";
 import { read, write } from "./pairs";
 import { ARGUMENTS, cut, partsFor, run, runWith } from "./threads";
+import { across, corner, down, enterRow, enterWindow, lines, taps } from "./windows";
 
 /** A part has at least this number of elements. */
 const PART: i32 = 1 << 14;
@@ -75,47 +73,18 @@ function avgPoolGradPart(part: i32, parts: i32, work: usize): void {
 
 /** y = the means of one row of windows. */
 function poolRow(row: i32): void {
-  const pixel: usize = 4 * <usize>channels, across: usize = <usize>dilationX * pixel;
-  const line: usize = <usize>width * pixel, down: usize = <usize>dilationY * line;
-  const top = (row % outHeight) * strideY - padTop;
-  const ky = firstTap(top, dilationY), lines = endTap(top, dilationY, kernelHeight, height) - ky;
-  const image = args.x + <usize>(row / outHeight) * <usize>height * line;
+  const pixel: usize = 4 * <usize>channels;
+  enterRow(row);
   let y = args.y + <usize>row * <usize>outWidth * pixel;
   for (let ox = 0; ox < outWidth; ox++, y += pixel) {
-    const left = ox * strideX - padLeft;
-    const kx = firstTap(left, dilationX), taps = endTap(left, dilationX, kernelWidth, width) - kx;
-    const corner = image + <usize>((top + ky * dilationY) * width + left + kx * dilationX) * pixel;
-    storeMean(corner, lines, down, taps, across, pixel, y);
-  }
-}
-
-/** dx += dy / (number of taps) for one row of windows. */
-function shareRow(row: i32): void {
-  const pixel: usize = 4 * <usize>channels, across: usize = <usize>dilationX * pixel;
-  const line: usize = <usize>width * pixel, down: usize = <usize>dilationY * line;
-  const top = (row % outHeight) * strideY - padTop;
-  const ky = firstTap(top, dilationY), lines = endTap(top, dilationY, kernelHeight, height) - ky;
-  const image = args.x + <usize>(row / outHeight) * <usize>height * line;
-  let dy = args.y + <usize>row * <usize>outWidth * pixel;
-  for (let ox = 0; ox < outWidth; ox++, dy += pixel) {
-    const left = ox * strideX - padLeft;
-    const kx = firstTap(left, dilationX), taps = endTap(left, dilationX, kernelWidth, width) - kx;
-    const corner = image + <usize>((top + ky * dilationY) * width + left + kx * dilationX) * pixel;
-    const count = f32x4.splat(<f32>(max(0, lines) * max(0, taps)));
-    for (let c: usize = 0; c < pixel; c += 16) {
-      const share = f32x4.div(v128.load(dy + c), count);
-      let from = corner + c;
-      for (let i = 0; i < lines; i++, from += down) {
-        let p = from;
-        for (let j = 0; j < taps; j++, p += across) put(p, f32x4.add(v128.load(p), share), pixel - c);
-      }
-    }
+    enterWindow(ox);
+    storeMean(args.x + corner, lines, down, taps, across, pixel, y);
   }
 }
 
 /** y [channels] = the mean of the taps; NaN (0/0) if no tap is inside the image, as in the plain kernel. */
 function storeMean(corner: usize, lines: i32, down: usize, taps: i32, across: usize, pixel: usize, y: usize): void {
-  const count = f64x2.splat(<f64>max(0, lines) * <f64>max(0, taps));
+  const count = f64x2.splat(<f64>lines * <f64>taps);
   for (let c: usize = 0; c < pixel; c += 8) {
     let sum = f64x2.splat(0), from = corner + c;
     for (let i = 0; i < lines; i++, from += down) {
@@ -126,24 +95,42 @@ function storeMean(corner: usize, lines: i32, down: usize, taps: i32, across: us
   }
 }
 
+/** dx += dy / (number of taps) for one row of windows. */
+function shareRow(row: i32): void {
+  const pixel: usize = 4 * <usize>channels;
+  enterRow(row);
+  let dy = args.y + <usize>row * <usize>outWidth * pixel;
+  for (let ox = 0; ox < outWidth; ox++, dy += pixel) {
+    enterWindow(ox);
+    share(args.x + corner, lines, down, taps, across, pixel, dy);
+  }
+}
+
+/** dx += dy / (number of taps) for one window. */
+function share(corner: usize, lines: i32, down: usize, taps: i32, across: usize, pixel: usize, dy: usize): void {
+  const count = f32x4.splat(<f32>(lines * taps));
+  for (let c: usize = 0; c < pixel; c += 16) {
+    const part = f32x4.div(v128.load(dy + c), count);
+    let from = corner + c;
+    for (let i = 0; i < lines; i++, from += down) {
+      let p = from;
+      for (let j = 0; j < taps; j++, p += across) put(p, f32x4.add(v128.load(p), part), pixel - c);
+    }
+  }
+}
+
 /** totals += dy / (number of taps) for one row of windows. */
 function shareRowInTotals(row: i32, totals: usize): void {
   const pixel: usize = 4 * <usize>channels;
-  const top = (row % outHeight) * strideY - padTop;
-  const ky = firstTap(top, dilationY), lines = endTap(top, dilationY, kernelHeight, height) - ky;
+  enterRow(row % outHeight); // as if its image were the first
   let dy = args.y + <usize>row * <usize>outWidth * pixel;
   for (let ox = 0; ox < outWidth; ox++, dy += pixel) {
-    const left = ox * strideX - padLeft;
-    const kx = firstTap(left, dilationX), taps = endTap(left, dilationX, kernelWidth, width) - kx;
-    const corner = <usize>((top + ky * dilationY) * width + left + kx * dilationX) * pixel;
-    const count = f64x2.splat(<f64>(max(0, lines)) * <f64>(max(0, taps)));
+    enterWindow(ox);
+    const count = f64x2.splat(<f64>lines * <f64>taps);
     for (let c: usize = 0; c < pixel; c += 8) {
-      const share = f64x2.div(read(dy + c), count);
-      for (let i = 0; i < lines; i++) {
-        for (let j = 0; j < taps; j++) {
-          const at = corner + <usize>(i * dilationY * width + j * dilationX) * pixel + c;
-          addPair(totals + 2 * at, share, pixel - c);
-        }
+      const part = f64x2.div(read(dy + c), count);
+      for (let i: usize = 0; i < <usize>lines; i++) {
+        for (let j: usize = 0; j < <usize>taps; j++) addPair(totals + 2 * (corner + i * down + j * across + c), part, pixel - c);
       }
     }
   }

@@ -13,11 +13,12 @@
 // - Work memory: if more than 48 windows share a pixel, each thread sums the gradient of an image in float64 (doubles.ts); otherwise none.
 
 import {
-  batch, channels, dilationX, dilationY, endTap, firstTap, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop,
-  readSizes, strideX, strideY, width,
+  batch, channels, dilationX, dilationY, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop, readSizes, strideX, strideY,
+  width,
 } from "./sizes";
 import { hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";
 import { ARGUMENTS, cut, partsFor, run, runWith } from "./threads";
+import { across, corner, down, enterRow, enterWindow, lines, taps } from "./windows";
 
 /** A part has at least this number of elements. */
 const PART: i32 = 1 << 15;
@@ -47,55 +48,51 @@ export function maxPool(_n: i32, x: usize, y: usize): void {
 function maxPoolPart(part: i32, parts: i32, _work: usize): void {
   readSizes();
   const pixel: usize = 4 * <usize>channels;
-  const line: usize = <usize>width * pixel;
   const end = cut(batch * outHeight, part + 1, parts, 1);
   for (let row = cut(batch * outHeight, part, parts, 1); row < end; row++) {
-    const top = (row % outHeight) * strideY - padTop;
-    const ky0 = firstTap(top, dilationY);
-    const ky1 = endTap(top, dilationY, kernelHeight, height);
-    const image = args.x + <usize>((row / outHeight) * height) * line;
+    enterRow(row);
     let y = args.y + <usize>(row * outWidth) * pixel;
     for (let ox = 0; ox < outWidth; ox++, y += pixel) {
-      const left = ox * strideX - padLeft;
-      const kx0 = firstTap(left, dilationX);
-      const kx1 = endTap(left, dilationX, kernelWidth, width);
-      const x = image + <usize>((top + ky0 * dilationY) * width + left + kx0 * dilationX) * pixel;
-      const down: usize = <usize>dilationY * line;
-      const across: usize = <usize>dilationX * pixel;
-      const taps = kx1 - kx0;
-      const lines = ky1 - ky0;
-      let c: usize = 0;
-      if (lines == 2 && taps == 2) {
-        for (; c + 16 <= pixel; c += 16) v128.store(y + c, largestOfFour(x + c, across, down));
-      }
-      for (; c + 16 <= pixel; c += 16) {
-        let best = f32x4.splat(-Infinity);
-        let bad = f32x4.splat(0); // all bits of a lane are 1 after a NaN; that is a NaN, too
-        let from = x + c;
-        for (let ky = 0; ky < lines; ky++, from += down) {
-          let p = from;
-          for (let kx = 0; kx < taps; kx++, p += across) {
-            const v = v128.load(p);
-            best = f32x4.pmax(best, v);
-            bad = v128.or(bad, f32x4.ne(v, v));
-          }
-        }
-        best = v128.or(best, bad);
-        v128.store(y + c, best);
-      }
-      for (; c < pixel; c += 4) {
-        let best: f32 = -Infinity;
-        let from = x + c;
-        for (let ky = 0; ky < lines; ky++, from += down) {
-          let p = from;
-          for (let kx = 0; kx < taps; kx++, p += across) {
-            const v = load<f32>(p);
-            if (v > best || v != v) best = v;
-          }
-        }
-        store<f32>(y + c, best);
+      enterWindow(ox);
+      storeLargest(args.x + corner, lines, down, taps, across, pixel, y);
+    }
+  }
+}
+
+/** y [channels] = the largest numbers of the taps. */
+// @ts-ignore: decorator
+@inline
+function storeLargest(x: usize, lines: i32, down: usize, taps: i32, across: usize, pixel: usize, y: usize): void {
+  let c: usize = 0;
+  if (lines == 2 && taps == 2) {
+    for (; c + 16 <= pixel; c += 16) v128.store(y + c, largestOfFour(x + c, across, down));
+  }
+  for (; c + 16 <= pixel; c += 16) {
+    let best = f32x4.splat(-Infinity);
+    let bad = f32x4.splat(0); // all bits of a lane are 1 after a NaN; that is a NaN, too
+    let from = x + c;
+    for (let ky = 0; ky < lines; ky++, from += down) {
+      let p = from;
+      for (let kx = 0; kx < taps; kx++, p += across) {
+        const v = v128.load(p);
+        best = f32x4.pmax(best, v);
+        bad = v128.or(bad, f32x4.ne(v, v));
       }
     }
+    best = v128.or(best, bad);
+    v128.store(y + c, best);
+  }
+  for (; c < pixel; c += 4) {
+    let best: f32 = -Infinity;
+    let from = x + c;
+    for (let ky = 0; ky < lines; ky++, from += down) {
+      let p = from;
+      for (let kx = 0; kx < taps; kx++, p += across) {
+        const v = load<f32>(p);
+        if (v > best || v != v) best = v;
+      }
+    }
+    store<f32>(y + c, best);
   }
 }
 
@@ -146,56 +143,53 @@ function maxPoolGradPart(part: i32, parts: i32, _work: usize): void {
 /** Gives dy of row oy of the windows of image b; `add`: to what is there. */
 function giveRow(b: i32, oy: i32, add: bool): void {
   const pixel: usize = 4 * <usize>channels;
-  const line: usize = <usize>width * pixel;
-  const at: usize = <usize>(b * height) * line;
-  const top = oy * strideY - padTop;
-  const ky0 = firstTap(top, dilationY);
-  const ky1 = endTap(top, dilationY, kernelHeight, height);
-  const out: usize = <usize>((b * outHeight + oy) * outWidth) * pixel;
+  const row = b * outHeight + oy;
+  const out: usize = <usize>(row * outWidth) * pixel;
+  enterRow(row);
   let y = args.y + out;
   let dy = args.dy + out;
   for (let ox = 0; ox < outWidth; ox++, y += pixel, dy += pixel) {
-    const left = ox * strideX - padLeft;
-    const kx0 = firstTap(left, dilationX);
-    const kx1 = endTap(left, dilationX, kernelWidth, width);
-    const first = at + <usize>((top + ky0 * dilationY) * width + left + kx0 * dilationX) * pixel;
-    const x = args.x + first;
-    const toDx = args.dx + first - x;
-    const down: usize = <usize>dilationY * line;
-    const across: usize = <usize>dilationX * pixel;
-    const taps = kx1 - kx0;
-    const lines = ky1 - ky0;
-    let c: usize = 0;
-    if (lines == 2 && taps == 2) {
-      for (; c + 16 <= pixel; c += 16) giveToFour(x + c, across, down, toDx, v128.load(y + c), v128.load(dy + c), add);
-    }
-    for (; c + 16 <= pixel; c += 16) {
-      const best = v128.load(y + c);
-      const isNaN = f32x4.ne(best, best);
-      let d = v128.load(dy + c);
-      let from = x + c;
-      for (let ky = 0; ky < lines; ky++, from += down) {
-        let p = from;
-        for (let kx = 0; kx < taps; kx++, p += across) {
-          d = give(p, toDx, best, isNaN, d, add);
-        }
+    enterWindow(ox);
+    giveToWindow(args.x + corner, args.dx - args.x, lines, down, taps, across, pixel, y, dy, add);
+  }
+}
+
+/** Gives dy [channels] to the taps at x; their dx lie toDx bytes behind. */
+// @ts-ignore: decorator
+@inline
+function giveToWindow(
+  x: usize, toDx: usize, lines: i32, down: usize, taps: i32, across: usize, pixel: usize, y: usize, dy: usize, add: bool,
+): void {
+  let c: usize = 0;
+  if (lines == 2 && taps == 2) {
+    for (; c + 16 <= pixel; c += 16) giveToFour(x + c, across, down, toDx, v128.load(y + c), v128.load(dy + c), add);
+  }
+  for (; c + 16 <= pixel; c += 16) {
+    const best = v128.load(y + c);
+    const isNaN = f32x4.ne(best, best);
+    let d = v128.load(dy + c);
+    let from = x + c;
+    for (let ky = 0; ky < lines; ky++, from += down) {
+      let p = from;
+      for (let kx = 0; kx < taps; kx++, p += across) {
+        d = give(p, toDx, best, isNaN, d, add);
       }
     }
-    for (; c < pixel; c += 4) {
-      const best = load<f32>(y + c);
-      let d = load<f32>(dy + c);
-      let from = x + c;
-      for (let ky = 0; ky < lines; ky++, from += down) {
-        let p = from;
-        for (let kx = 0; kx < taps; kx++, p += across) {
-          const v = load<f32>(p);
-          let given: f32 = 0;
-          if (v == best || (v != v && best != best)) {
-            given = d;
-            d = 0;
-          }
-          store<f32>(p + toDx, add ? load<f32>(p + toDx) + given : given);
+  }
+  for (; c < pixel; c += 4) {
+    const best = load<f32>(y + c);
+    let d = load<f32>(dy + c);
+    let from = x + c;
+    for (let ky = 0; ky < lines; ky++, from += down) {
+      let p = from;
+      for (let kx = 0; kx < taps; kx++, p += across) {
+        const v = load<f32>(p);
+        let given: f32 = 0;
+        if (v == best || (v != v && best != best)) {
+          given = d;
+          d = 0;
         }
+        store<f32>(p + toDx, add ? load<f32>(p + toDx) + given : given);
       }
     }
   }
@@ -209,25 +203,26 @@ function manyWindowsPart(part: i32, parts: i32, totals: usize): void {
     const at: usize = 4 * <usize>b * numbers;
     widenImage(args.dx + at, numbers, totals, args.accumulate);
     for (let row = b * outHeight; row < (b + 1) * outHeight; row++) {
-      for (let ox = 0; ox < outWidth; ox++) giveToTotals(row % outHeight, ox, args.x + at, <usize>row * <usize>outWidth + ox, totals);
+      enterRow(row % outHeight); // as if its image were the first
+      for (let ox = 0; ox < outWidth; ox++) {
+        enterWindow(ox);
+        giveToTotals(args.x + at, <usize>row * <usize>outWidth + ox, totals);
+      }
     }
     roundImage(totals, numbers, args.dx + at);
   }
 }
 
-/** Adds dy of one window of image x to the totals, at the first tap of each channel that holds the maximum. */
-function giveToTotals(oy: i32, ox: i32, x: usize, window: usize, totals: usize): void {
+/** Adds dy of the current window of image x to the totals, at the first tap of each channel that holds the maximum. */
+function giveToTotals(x: usize, window: usize, totals: usize): void {
   const pixel: usize = 4 * <usize>channels;
-  const top = oy * strideY - padTop, left = ox * strideX - padLeft;
-  const ky0 = firstTap(top, dilationY), ky1 = endTap(top, dilationY, kernelHeight, height);
-  const kx0 = firstTap(left, dilationX), kx1 = endTap(left, dilationX, kernelWidth, width);
   for (let c: usize = 0; c < pixel; c += 4) {
     const best = load<f32>(args.y + window * pixel + c);
     let at: usize = 0;
     let found = false;
-    for (let ky = ky0; ky < ky1 && !found; ky++) {
-      at = <usize>((top + ky * dilationY) * width + left + kx0 * dilationX) * pixel + c;
-      for (let kx = kx0; kx < kx1; kx++, at += <usize>dilationX * pixel) {
+    for (let ky = 0; ky < lines && !found; ky++) {
+      at = corner + <usize>ky * down + c;
+      for (let kx = 0; kx < taps; kx++, at += across) {
         const v = load<f32>(x + at);
         if (v != best && (v == v || best == best)) continue;
         found = true;
