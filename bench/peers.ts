@@ -1,14 +1,14 @@
-// `npm run bench:peers`: this library beside others on the same tasks, each program a process of its own, in turns. Options: --tables
-// kernels,networks,memory (all three), --threads 1,2, --rounds 2, --seconds 0.3 (a task), --only <regex of tasks>, --peers <names, comma between>,
-// --figure median|min, --write (into docs/benchmarks.md). By one thread CPU time is measured, by two the elapsed time. The programs must
-// agree on the logits and the losses of real networks.
+// `npm run bench:peers`: this library beside others on the same tasks. Each program is a process of its own, and they run in turns.
+// By one thread CPU time is measured, by two the elapsed time. The programs must agree on logits and losses of real networks.
+// Options: --tables kernels,networks,memory (all three), --threads 1,2, --rounds 2, --seconds 0.3 (a task), --only <regex of tasks>,
+// --peers <names, comma between>, --figure median|min, --write (into docs/benchmarks.md).
 import { readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { table } from "../src/variables/index.ts";
 import { machine, median } from "./harness.ts";
-import { aimRows, memoryAims, TIME_AIMS } from "./peers/aims.ts";
+import { type Aim, aimRows, memoryAims, TIME_AIMS } from "./peers/aims.ts";
 import { type Answer, hasTorch, install, type Line, programs, run } from "./peers/programs.ts";
 import { MEMORY_ROWS, NET_ROWS, SMALL_ROWS } from "./peers/tasks.ts";
 
@@ -129,11 +129,20 @@ function tableOf(figures: Figures, rows: readonly string[], threads: number, uni
   ];
 }
 
+/** What a reader must know of tables: machine, versions, day. */
+function circumstances(tables: readonly Table[]): string {
+  const titles = tables.flatMap(([head]) => head);
+  const used = Object.entries(versions).filter(([library]) => titles.some((title) => title.startsWith(library)));
+  const load = `load average ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`;
+  const lines = [`${machine()}, ${new Date().toISOString().slice(0, 10)}, ${load}.`];
+  if (used.length > 0)
+    lines.push(`${used.map(([library, version]) => `${library} ${version}`).join(", ")}. In brackets: times hashgrad's.`);
+  return lines.join("\n");
+}
+
 /** Prints tables, or writes them between two markers of docs/benchmarks.md. */
 function publish(name: string, tables: readonly Table[]): void {
-  const list = Object.entries(versions).map(([library, version]) => `${library} ${version}`);
-  const load = `load average ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`;
-  const what = `${[machine(), list.join(", "), new Date().toISOString().slice(0, 10), load].join("; ")}; in brackets: times hashgrad's.`;
+  const what = circumstances(tables);
   for (const [head, rows] of tables) console.log(`${table(head, rows)}\n`);
   console.log(`${what}\n`);
   if (!values.write) return;
@@ -148,28 +157,30 @@ function publish(name: string, tables: readonly Table[]): void {
   writeFileSync(file, `${before.slice(0, from + begin.length)}\n${text}\n${before.slice(to)}`);
 }
 
+/** The aims of which the figures are there, as a table. */
+function aimTable(aims: readonly Aim[], figures: Figures): Table {
+  const figure = (name: string, threads: number, row: string): number | undefined => {
+    const found = figures.get(key(name, threads, row));
+    return typeof found === "number" ? found : undefined;
+  };
+  return [["aim", "bound", "one thread", "2 threads"], aimRows(aims, figure, digits)];
+}
+const notEmpty = ([head, rows]: Table): boolean => head.length > 1 && rows.length > 0;
+
 const tables = values.tables.split(",");
-const times: Figures = new Map();
 for (const [name, rows, least] of [
   ["kernels", only(SMALL_ROWS), 3],
   ["networks", only(NET_ROWS), 1], // a step takes up to seconds
 ] as const) {
   if (!tables.includes(name) || rows.length === 0) continue;
   const figures = measure(rows, least);
-  for (const [at, found] of figures) times.set(at, found);
-  const both: Table[] = [tableOf(figures, rows, 1, "ms, one thread"), tableOf(figures, rows, 2, "ms, 2 threads")];
+  const both = [tableOf(figures, rows, 1, "ms, one thread"), tableOf(figures, rows, 2, "ms, 2 threads")];
+  publish(name, [...both, aimTable(TIME_AIMS, figures)].filter(notEmpty));
+}
+if (tables.includes("memory")) {
+  const peaks = measureMemory(only(MEMORY_ROWS));
   publish(
-    name,
-    both.filter(([head]) => head.length > 1),
+    "memory",
+    [tableOf(peaks, MEMORY_ROWS, 1, "peak memory, MB"), aimTable(memoryAims(MEMORY_ROWS), peaks)].filter(notEmpty),
   );
 }
-const peaks = tables.includes("memory") ? measureMemory(only(MEMORY_ROWS)) : new Map();
-if (peaks.size > 0) publish("memory", [tableOf(peaks, MEMORY_ROWS, 1, "peak memory, MB")]);
-const lookUp =
-  (figures: Figures) =>
-  (name: string, threads: number, row: string): number | undefined => {
-    const found = figures.get(key(name, threads, row));
-    return typeof found === "number" ? found : undefined;
-  };
-const aims = [...aimRows(TIME_AIMS, lookUp(times), digits), ...aimRows(memoryAims(MEMORY_ROWS), lookUp(peaks), digits)];
-if (aims.length > 0) publish("aims", [[["aim", "bound", "one thread", "2 threads"], aims]]);
