@@ -207,13 +207,13 @@ function evidence(): string {
   });
 }
 
-/** Milliseconds of one row of docs/benchmarks.md, by column. */
-function benched(threads: "one thread" | "2 threads", task: string): Map<string, number> {
+/** CPU time in milliseconds of one row of docs/benchmarks.md on one thread, by column. */
+function benched(task: string): Map<string, number> {
   const rows = readFileSync(new URL("docs/benchmarks.md", root), "utf8").split("\n");
   const cells = (row: string): string[] => row.split("|").map((cell) => cell.trim());
-  const begin = rows.findIndex((row) => row.startsWith(`| ms, ${threads} |`));
+  const begin = rows.findIndex((row) => row.startsWith("| ms, one thread |"));
   const found = rows.slice(begin).find((row) => cells(row)[1] === task);
-  if (begin < 0 || found === undefined) throw new Error(`docs/benchmarks.md has no "${task}" by ${threads}`);
+  if (begin < 0 || found === undefined) throw new Error(`docs/benchmarks.md has no "${task}"`);
   return new Map(
     cells(rows[begin]!).flatMap((name, i): [string, number][] => {
       const ms = Number.parseFloat(cells(found)[i]!);
@@ -222,22 +222,21 @@ function benched(threads: "one thread" | "2 threads", task: string): Map<string,
   );
 }
 
-/** A training step of the toy network, compressed, by two threads. */
+/** A training step of the toy network, compressed, on one thread. */
 function speed(): string {
-  const task = "toy net, SMH 0.4, training step, batch 128";
-  const [two, one] = [benched("2 threads", task), benched("one thread", task)];
+  const ms = benched("toy net, SMH 0.4, training step, batch 128");
   const bars = [
-    { label: "hashgrad", ms: two.get("hashgrad")!, fill: BLUE },
-    { label: "PyTorch 1.13, default malloc", ms: Math.min(two.get("PyTorch")!, one.get("PyTorch")!), fill: GRAY },
-    { label: "TensorFlow.js WASM, gradients by hand", ms: two.get("tfjs WASM")!, fill: GRAY },
-    { label: "TensorFlow.js WASM, its own autodiff", ms: two.get("tfjs WASM, autodiff")!, fill: GRAY },
-    { label: "jax-js WASM", ms: one.get("jax-js")!, fill: GRAY },
-    { label: "TensorFlow.js CPU", ms: one.get("tfjs CPU")!, fill: GRAY },
+    { label: "hashgrad", ms: ms.get("hashgrad")!, fill: BLUE },
+    { label: "PyTorch 1.13", ms: ms.get("PyTorch")!, fill: GRAY },
+    { label: "TensorFlow.js WASM, gradients by hand", ms: ms.get("tfjs WASM")!, fill: GRAY },
+    { label: "TensorFlow.js WASM, its own autodiff", ms: ms.get("tfjs WASM, autodiff")!, fill: GRAY },
+    { label: "jax-js WASM", ms: ms.get("jax-js")!, fill: GRAY },
+    { label: "TensorFlow.js CPU", ms: ms.get("tfjs CPU")!, fill: GRAY },
   ];
   const [x0, x1, top, step] = [270, 690, 34, 28];
-  const scale = (x1 - x0) / (1.15 * two.get("tfjs WASM, autodiff")!);
+  const scale = (x1 - x0) / (1.15 * ms.get("tfjs WASM, autodiff")!);
   return picture(770, top + bars.length * step + 10, "Milliseconds of a training step, compressed toy network, batch 128", [
-    text(16, 20, "a training step of the toy network, SMH 0.4, batch 128, two cores: milliseconds"),
+    text(16, 20, "a training step of the toy network, SMH 0.4, batch 128, one thread: milliseconds"),
     ...bars.flatMap(({ label, ms, fill }, i) => {
       const y = top + i * step;
       const length = Math.min(x1 - x0, ms * scale);
