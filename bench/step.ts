@@ -1,20 +1,10 @@
 import { batchOf, syntheticDigits } from "../src/data/index.ts";
-import {
-  backward,
-  crossEntropy,
-  DenseVariables,
-  Generator,
-  noGrad,
-  randomUniform,
-  step,
-  sum,
-  training,
-  type VariableCreator,
-} from "../src/index.ts";
+import { backward, DenseVariables, Generator, noGrad, randomUniform, step, sum, type VariableCreator } from "../src/index.ts";
 import { toyNetwork } from "../src/nn/index.ts";
 import { adam } from "../src/optim/index.ts";
 import { ProductVariablePool, poolSizeFor, VariableFactory } from "../src/smh/index.ts";
 import { type Budget, bench, type Measurement } from "./harness.ts";
+import { update } from "./update.ts";
 
 const pooled = (poolSize: number, fraction: number): VariableFactory =>
   new VariableFactory({ pool: new ProductVariablePool({ poolSize, fraction }) });
@@ -32,13 +22,7 @@ export function trainingStep(vars: VariableCreator, batchSize: number): () => nu
   return () =>
     step(() => {
       const { inputs, targets: labels } = batchOf(data, first(batchSize));
-      const loss = crossEntropy(
-        training(() => model(inputs)),
-        labels,
-      );
-      backward(loss);
-      optimizer.step();
-      return loss.item();
+      return update(model, optimizer, inputs, labels);
     });
 }
 
@@ -55,16 +39,7 @@ export function stepBenches(budget: Budget): Measurement[] {
   const seedNet = toyNetwork(large, { inputShape: [128, 128, 3] });
   const optimizer = adam(large.parameters(), { learningRate: 1e-4 });
   const images = randomUniform([8, 128, 128, 3], new Generator(2));
-  const largeStep = (): number =>
-    step(() => {
-      const loss = crossEntropy(
-        training(() => seedNet(images)),
-        first(8),
-      );
-      backward(loss);
-      optimizer.step();
-      return loss.item();
-    });
+  const largeStep = (): number => update(seedNet, optimizer, images, first(8));
   found.push(bench("128×128 net, SMH 0.4, training step, batch 8", largeStep, budget));
 
   const toy = toyNetwork(pooledToy());

@@ -1,6 +1,7 @@
 import { appendFileSync } from "node:fs";
-import { backend, backward, crossEntropy, Generator, randomUniform, step, type Tensor, training } from "../../src/index.ts";
+import { backend, Generator, randomUniform } from "../../src/index.ts";
 import { sgd } from "../../src/optim/index.ts";
+import { update } from "../update.ts";
 import { runOf } from "./runs.ts";
 
 /** Milliseconds of CPU of one training step: the least of several rounds, which other programs disturb least. */
@@ -36,16 +37,7 @@ export function measureSteps(out: string, commit: string, options: StepOptions =
   const steps = runs.map((name) => {
     const { vars, model } = runOf(name).build(1);
     const optimizer = sgd(vars.parameters(), { learningRate: 0.01, momentum: 0.9 });
-    return (): Tensor =>
-      step(() => {
-        const loss = crossEntropy(
-          training(() => model(images)),
-          labels,
-        );
-        backward(loss);
-        optimizer.step();
-        return loss;
-      });
+    return (): number => update(model, optimizer, images, labels);
   });
   const least = runs.map(() => Number.POSITIVE_INFINITY);
   for (let round = -1; round < rounds; round++) {

@@ -1,9 +1,10 @@
 // The real networks of tasks.ts in this library.
-import { backward, crossEntropy, DenseVariables, noGrad, step, tensor, training, type VariableCreator } from "../../src/index.ts";
+import { DenseVariables, noGrad, step, tensor, type VariableCreator } from "../../src/index.ts";
 import { cifarResNet, efficientNet, mobileNetV2 } from "../../src/models/index.ts";
 import type { Layer } from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { compress } from "../../src/smh/index.ts";
+import { update } from "../update.ts";
 import { fill, numbers, type Task } from "./program.ts";
 import { NETS, type Net, type NetTask, SGD } from "./tasks.ts";
 
@@ -37,15 +38,6 @@ export const netTask =
     }
     const labels = Array.from({ length: batch }, (_, i) => i % 10);
     const optimizer = sgd(vars.parameters(), SGD);
-    const update = (): number =>
-      step(() => {
-        const loss = crossEntropy(
-          training(() => model(images)),
-          labels,
-        );
-        backward(loss);
-        optimizer.step();
-        return loss.item();
-      });
-    measure(update, { parameters, ...(kind === "training" ? { results: [update(), update()] } : {}) });
+    const once = (): number => update(model, optimizer, images, labels);
+    measure(once, { parameters, ...(kind === "training" ? { results: [once(), once()] } : {}) });
   };

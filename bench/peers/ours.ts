@@ -4,14 +4,12 @@ import { kernels } from "../../src/backends/index.ts";
 import {
   add,
   backward,
-  crossEntropy,
   DenseVariables,
   mul,
   noGrad,
   step,
   type Tensor,
   tensor,
-  training,
   type VariableCreator,
   variable,
 } from "../../src/index.ts";
@@ -19,6 +17,7 @@ import { alloc, type Convolution, inArena, type Numbers } from "../../src/kernel
 import { toyNetwork } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { ProductVariablePool, VariableFactory } from "../../src/smh/index.ts";
+import { update } from "../update.ts";
 import { netTask } from "./ours-nets.ts";
 import { each, numbers, runTasks, type Task } from "./program.ts";
 import {
@@ -106,17 +105,7 @@ const trainingTask =
     const model = toyNetwork(vars, { inputShape: [height, width, channels] });
     const optimizer = adam(vars.parameters(), { learningRate: LEARNING_RATE });
     const [images, labels] = [random(batch, height, width, channels), labelsOf(batch)];
-    measure(() =>
-      step(() => {
-        const loss = crossEntropy(
-          training(() => model(images)),
-          labels,
-        );
-        backward(loss);
-        optimizer.step();
-        return loss.item();
-      }),
-    );
+    measure(() => update(model, optimizer, images, labels));
   };
 
 const inference =

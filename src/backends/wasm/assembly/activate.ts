@@ -4,7 +4,7 @@
 // The bodies are classes, so that the compiler makes a loop for each activation. All arithmetic is float32, so results are a few units in the
 // last place off. map.ts has the ops of the same names, which are right to one unit.
 
-import { read, write } from "./fours";
+import { four, read, write } from "./fours";
 import { madd } from "./madd";
 
 export const NONE: i32 = 0;
@@ -34,22 +34,15 @@ const MAGIC: usize = CONSTANTS + 36;
 const LN2: usize = CONSTANTS + 40;
 const GROWTH: usize = CONSTANTS + 44;
 
-/** A constant, four times. */
-// @ts-ignore: decorator
-@inline
-function all(constant: usize): v128 {
-  return v128.load32_splat(constant);
-}
-
 /** e⁻ˣ for x from −87 to 87. NaN stays NaN. The relative error is x·2⁻²⁴, which x·e⁻ˣ makes small. */
 // @ts-ignore: decorator
 @inline
 function decay(x: v128): v128 {
-  const t = f32x4.sub(all(MAGIC), f32x4.mul(x, all(LOG2E)));
-  const r = f32x4.sub(f32x4.mul(f32x4.sub(all(MAGIC), t), all(LN2)), x); // −x = n·ln 2 + r
+  const t = f32x4.sub(four(MAGIC), f32x4.mul(x, four(LOG2E)));
+  const r = f32x4.sub(f32x4.mul(f32x4.sub(four(MAGIC), t), four(LN2)), x); // −x = n·ln 2 + r
   const square = f32x4.mul(r, r);
-  const high = madd(all(GROWTH), r, all(GROWTH + 4)), low = madd(all(GROWTH + 8), r, all(GROWTH + 12));
-  const p = f32x4.add(madd(madd(high, square, low), square, r), all(ONE));
+  const high = madd(four(GROWTH), r, four(GROWTH + 4)), low = madd(four(GROWTH + 8), r, four(GROWTH + 12));
+  const p = f32x4.add(madd(madd(high, square, low), square, r), four(ONE));
   return i32x4.add(p, i32x4.shl(t, 23)); // times 2ⁿ
 }
 
@@ -64,33 +57,33 @@ export class Relu {
 }
 
 export class Relu6 {
-  @inline of(u: v128): v128 { return f32x4.pmin(f32x4.pmax(u, f32x4.splat(0)), all(SIX)); } // NaN stays NaN
-  @inline grad(u: v128, dy: v128): v128 { return v128.and(dy, v128.and(f32x4.gt(u, f32x4.splat(0)), f32x4.le(u, all(SIX)))); }
+  @inline of(u: v128): v128 { return f32x4.pmin(f32x4.pmax(u, f32x4.splat(0)), four(SIX)); } // NaN stays NaN
+  @inline grad(u: v128, dy: v128): v128 { return v128.and(dy, v128.and(f32x4.gt(u, f32x4.splat(0)), f32x4.le(u, four(SIX)))); }
 }
 
 export class HardSwish {
   @inline of(u: v128): v128 {
-    const middle = f32x4.mul(f32x4.mul(u, f32x4.add(u, all(THREE))), all(SIXTH));
-    return v128.bitselect(u, v128.andnot(middle, f32x4.le(u, all(MINUS_THREE))), f32x4.ge(u, all(THREE)));
+    const middle = f32x4.mul(f32x4.mul(u, f32x4.add(u, four(THREE))), four(SIXTH));
+    return v128.bitselect(u, v128.andnot(middle, f32x4.le(u, four(MINUS_THREE))), f32x4.ge(u, four(THREE)));
   }
   @inline grad(u: v128, dy: v128): v128 {
-    const middle = f32x4.mul(dy, f32x4.mul(f32x4.add(f32x4.add(u, u), all(THREE)), all(SIXTH)));
-    return v128.bitselect(dy, v128.andnot(middle, f32x4.le(u, all(MINUS_THREE))), f32x4.ge(u, all(THREE)));
+    const middle = f32x4.mul(dy, f32x4.mul(f32x4.add(f32x4.add(u, u), four(THREE)), four(SIXTH)));
+    return v128.bitselect(dy, v128.andnot(middle, f32x4.le(u, four(MINUS_THREE))), f32x4.ge(u, four(THREE)));
   }
 }
 
 export class Silu {
   /** u/(1 + e⁻ᵘ) */
   @inline of(u: v128): v128 {
-    const v = f32x4.pmax(u, all(LEAST)); // NaN stays NaN
-    return f32x4.div(v, f32x4.add(all(ONE), decay(f32x4.pmin(v, all(MOST)))));
+    const v = f32x4.pmax(u, four(LEAST)); // NaN stays NaN
+    return f32x4.div(v, f32x4.add(four(ONE), decay(f32x4.pmin(v, four(MOST)))));
   }
   /** dy·s·(1 + u·e⁻ᵘ·s) with s = 1/(1 + e⁻ᵘ) */
   @inline grad(u: v128, dy: v128): v128 {
-    const v = f32x4.pmin(f32x4.pmax(u, all(LEAST)), all(MOST));
-    const e = decay(v), share = f32x4.div(all(ONE), f32x4.add(all(ONE), e));
-    const s = v128.andnot(share, f32x4.lt(u, all(LOWEST))); // 0 at −∞, so that an infinite dy gives NaN, as in the plain kernel
-    return f32x4.mul(f32x4.mul(dy, s), f32x4.add(all(ONE), f32x4.mul(v, f32x4.mul(e, s))));
+    const v = f32x4.pmin(f32x4.pmax(u, four(LEAST)), four(MOST));
+    const e = decay(v), share = f32x4.div(four(ONE), f32x4.add(four(ONE), e));
+    const s = v128.andnot(share, f32x4.lt(u, four(LOWEST))); // 0 at −∞, so that an infinite dy gives NaN, as in the plain kernel
+    return f32x4.mul(f32x4.mul(dy, s), f32x4.add(four(ONE), f32x4.mul(v, f32x4.mul(e, s))));
   }
 }
 

@@ -6,6 +6,7 @@
 // - `rate`: y for these x, from −356 to 709: see `atLeast` and `atMost`;
 // - `of`: the results for two x, their 2ⁿ and e⁻ʳ − 1, and, if T is a gradient, dy.
 
+import { four } from "./fours";
 import { madd } from "./madd";
 import { both, growth, LN2 } from "./math";
 import { high, joined, low } from "./pairs";
@@ -15,13 +16,6 @@ const CONSTANTS: usize = memory.data<f32>([
   -1.4426950408889634, 12583935, 0.693145751953125, 1.428606765330187e-06, -356, 709,
   0.5, -0.1666666567325592, 0.041666463017463684, -0.008333571255207062, 0.001393508748151362, -0.00019739478011615574,
 ]);
-
-/** A constant, four times. */
-// @ts-ignore: decorator
-@inline
-function four(constant: usize): v128 {
-  return v128.load32_splat(constant);
-}
 
 /** y from −356 on, where 2ⁿ is finite and its square is not. NaN stays NaN. */
 // @ts-ignore: decorator

@@ -1,5 +1,12 @@
 // Four float32 numbers, or fewer at the end of a row.
 
+/** The float32 constant at an address, four times. */
+// @ts-ignore: decorator
+@inline
+export function four(constant: usize): v128 {
+  return v128.load32_splat(constant);
+}
+
 /** The four numbers at p, of which `left` exist: others are 0. */
 // @ts-ignore: decorator
 @inline
