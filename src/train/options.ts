@@ -45,7 +45,7 @@ export type Progress<M extends string = string> = Scores<M> & {
   readonly examples: number;
   /** Seconds since the beginning of the epoch. */
   readonly seconds: number;
-  /** Scores of the validation data after the epoch, in inference mode. Null before that, and without validation data. */
+  /** Scores of the validation data after the epoch, in inference mode. Null before that, without such data, and after an abort. */
   readonly validation: Scores<M> | null;
 };
 

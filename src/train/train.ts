@@ -31,7 +31,7 @@ export type History<M extends string = string> = {
   readonly epochs: readonly Progress<M>[];
   /** Whether the signal ended the run before its last epoch was complete. */
   readonly aborted: boolean;
-  /** The epoch of the current weights of the model; null without `earlyStopping`. */
+  /** The epoch with the best score, whose weights the model has unless the run was aborted. Null without `earlyStopping`. */
   readonly bestEpoch: number | null;
 };
 
@@ -71,9 +71,10 @@ export async function train<D extends Data = Dataset, R extends Outputs = Tensor
       return history(true);
     }
     const scores = validation === null ? null : await evaluateOn("train", run, validation, "validation batch");
-    const done: Progress = { ...progress, validation: scores && scoresIn(scores) };
+    const isCut = scores !== null && scores.count < sourceOf(validation!, "train").length; // an abort ended the evaluation
+    const done: Progress = { ...progress, validation: scores === null || isCut ? null : scoresIn(scores) };
     finished.push(done);
-    const isLast = stopper !== null && isOver(stopper, run, done, assigned);
+    const isLast = stopper !== null && !isCut && isOver(stopper, run, done, assigned);
     await onEpoch?.(done);
     if (isLast) break;
   }

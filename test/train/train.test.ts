@@ -130,6 +130,20 @@ test.each([1, 3])("an abort in the last batch of epoch %i leaves that epoch whol
   expect(ended.length).toBe(last);
 });
 
+test("an abort during the validation leaves its scores out, and early stopping ignores the epoch", async () => {
+  const stop = new AbortController();
+  const history = await run({
+    signal: stop.signal,
+    validation: few,
+    earlyStopping: {},
+    onBatch: ({ epoch, batch }) => {
+      if (epoch === 2 && batch === 4) stop.abort();
+    },
+  });
+  expect(history.epochs.map(({ validation }) => validation === null)).toEqual([false, true]);
+  expect(history).toMatchObject({ aborted: true, bestEpoch: 1 });
+});
+
 test("an abort before the start trains nothing", async () => {
   const { vars, model, optimizer } = built("dense");
   const before = bits(vars);
