@@ -1,5 +1,6 @@
-// `npm run bench -- --check`: what this library promises of itself, a line each: the figure, its bound, and whether it holds. Figures are
-// ratios where that is possible, and what is compared runs in turns, so that a busy machine is busy for both.
+// `npm run bench -- --check`: what this library promises of itself, a line each: the figure, its bound, and whether it
+// holds. Figures are ratios where that is possible, and what is compared runs in turns, so that a busy machine is busy
+// for both.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -87,7 +88,10 @@ function gemmLines(seconds: number): Line[] {
   });
 }
 
-/** One thread over two, in blocks, because a change of their number starts threads anew, which takes about a tenth of a second. */
+/**
+ * One thread over two, in blocks, because a change of their number starts threads anew, which takes about a tenth of a
+ * second.
+ */
 function threadLines(run: () => void, seconds: number): Line[] {
   if (availableParallelism() < 2) return [];
   const times: Record<1 | 2, number[]> = { 1: [], 2: [] };

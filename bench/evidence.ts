@@ -1,10 +1,12 @@
-// Accuracy of compressed networks on Fashion-MNIST (docs/smh.md): ResNet-20, dense, compressed and hashed, and a small confirmation with
-// MobileNetV3. `npm run evidence` makes the runs of bench/evidence/runs.ts that bench/results/evidence.jsonl lacks, one line per epoch. It may
-// be killed at any time: the next call continues from the last epoch. Processes side by side train different runs, so on two cores start
+// Accuracy of compressed networks on Fashion-MNIST (docs/smh.md): ResNet-20, dense, compressed and hashed, and a small
+// confirmation with MobileNetV3. `npm run evidence` makes the runs of bench/evidence/runs.ts that
+// bench/results/evidence.jsonl lacks, one line per epoch. It may be killed at any time: the next call continues from
+// the last epoch. Processes side by side train different runs, so on two cores start
 // `HASHGRAD_THREADS=1 HASHGRAD_FMA=on npm run evidence` twice.
 //
-// `-- --report` prints the table and writes it into docs/smh.md. `-- --steps` measures the time of a training step. `-- --rates` searches rates:
-// short runs on the first 5,000 training images, measured on the last 6,000, never on test images.
+// `-- --report` prints the table and writes it into docs/smh.md. `-- --steps` measures the time of a training step.
+// `-- --rates` searches rates: short runs on the first 5,000 training images, measured on the last 6,000, never on test
+// images.
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -76,7 +78,10 @@ const SEARCH: readonly {
 /** The last images of the training data measure the rates. */
 const VALIDATION = 6000;
 
-/** ResNets see images of half the size, which take a quarter of the time. MobileNets, which halve images five times, see whole images. */
+/**
+ * ResNets see images of half the size, which take a quarter of the time. MobileNets, which halve images five times, see
+ * whole images.
+ */
 async function searchRates(): Promise<void> {
   const all = readMnist(values.data).train;
   const [images, epochs] = [Number(values.images ?? 5000), Number(values.epochs ?? 3)];

@@ -21,8 +21,8 @@ let sink = 0;
 export const median = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1]!;
 
 /**
- * Times `fn`: called `least` times to warm up, then for about `seconds`, at least `least` times; the median is the figure to quote. `fn`
- * returns a number of its result, so that nothing is optimized away.
+ * Times `fn`: called `least` times to warm up, then for about `seconds`, at least `least` times; the median is the
+ * figure to quote. `fn` returns a number of its result, so that nothing is optimized away.
  */
 export function bench(name: string, fn: () => number, budget: Budget, flops = 0): Measurement {
   const { seconds, least, clock = () => performance.now() } = budget;

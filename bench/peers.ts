@@ -1,7 +1,8 @@
-// `npm run bench:peers`: this library beside others on the same tasks. Each program is a process of its own, and they run in turns.
-// By one thread CPU time is measured, by two the elapsed time. The programs must agree on logits and losses of real networks.
-// Options: --tables kernels,networks,memory (all three), --threads 1,2, --rounds 2, --seconds 0.3 (a task), --only <regex of tasks>,
-// --peers <names, comma between>, --figure median|min, --write (into docs/benchmarks.md).
+// `npm run bench:peers`: this library beside others on the same tasks. Each program is a process of its own, and they
+// run in turns. By one thread CPU time is measured, by two the elapsed time. The programs must agree on logits and
+// losses of real networks. Options: --tables kernels,networks,memory (all three), --threads 1,2, --rounds 2, --seconds
+// 0.3 (a task), --only <regex of tasks>, --peers <names, comma between>, --figure median|min, --write (into
+// docs/benchmarks.md).
 import { readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -24,7 +25,10 @@ const { values } = parseArgs({
     write: { type: "boolean", default: false },
   },
 });
-/** Logits agree to rounding. The loss after an update agrees less: channels of small variance enlarge rounding errors in gradients. */
+/**
+ * Logits agree to rounding. The loss after an update agrees less: channels of small variance enlarge rounding errors in
+ * gradients.
+ */
 const tolerance = (row: string): number => (row.includes("training") ? 1e-2 : 1e-4);
 
 /** The programs that run, by their keys. */

@@ -1,4 +1,5 @@
-// `npm run profile`: where a training step of the toy network spends its time, kernel by kernel; options: --dense, --batch-size 128.
+// `npm run profile`: where a training step of the toy network spends its time, kernel by kernel; options: --dense,
+// --batch-size 128.
 import { parseArgs } from "node:util";
 import { backend, installAround } from "../src/backends/index.ts";
 import { DenseVariables } from "../src/index.ts";

@@ -1,5 +1,5 @@
-// `npm run bench`: a table; `npm run bench -- --json`: a line of JSON each; `npm run bench -- --seconds 0.05` for a quick look;
-// `npm run bench -- --check`: what must hold, with figure and bound; exit code 1 where one does not.
+// `npm run bench`: a table; `npm run bench -- --json`: a line of JSON each; `npm run bench -- --seconds 0.05` for a
+// quick look; `npm run bench -- --check`: what must hold, with figure and bound; exit code 1 where one does not.
 import { parseArgs } from "node:util";
 import { backend } from "../src/backends/index.ts";
 import { table } from "../src/variables/index.ts";

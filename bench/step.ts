@@ -26,7 +26,10 @@ export function trainingStep(vars: VariableCreator, batchSize: number): () => nu
     });
 }
 
-/** A training step of the toy network (batch 128, Adam) dense and compressed; the 128×128×3 network of the original README; inference; the pool product. */
+/**
+ * A training step of the toy network (batch 128, Adam) dense and compressed; the 128×128×3 network of the original
+ * README; inference; the pool product.
+ */
 export function stepBenches(budget: Budget): Measurement[] {
   const found: Measurement[] = [];
   const data = syntheticDigits(256, new Generator(1));

@@ -1,5 +1,6 @@
-// `npm run build` writes `dist`: tsc writes the declarations, then this script writes one readable file of JavaScript and a source map for each
-// module of `src`. One file per module opens three times faster than one file per source file, and frames of errors still name the module.
+// `npm run build` writes `dist`: tsc writes the declarations, then this script writes one readable file of JavaScript
+// and a source map for each module of `src`. One file per module opens three times faster than one file per source
+// file, and frames of errors still name the module.
 import { cpSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -66,7 +67,8 @@ async function write(format: "esm" | "cjs", folder: string): Promise<void> {
   await build({ ...options, entryPoints: [`src/${binary}`] }); // without a map: the source is as unreadable
   const files = mapped.filter((file) => !file.startsWith("src/testing/"));
   const plain = { ...options, outdir: `${folder}/plain`, plugins: [withoutWebAssembly, oneFileEach] };
-  await build({ ...plain, entryPoints: [...files, "src/plain.ts"], sourcemap: true }); // apart, so that bundlers drop unused modules
+  // A build of its own, so that bundlers drop unused modules.
+  await build({ ...plain, entryPoints: [...files, "src/plain.ts"], sourcemap: true });
 }
 
 /** Writes `dist` (ES modules), and `dist/cjs` for tools that can only `require`. */

@@ -1,8 +1,8 @@
 /**
  * The whole library without WebAssembly, for programs whose download must be small: kernels in TypeScript, one thread.
  *
- * Exports what "hashgrad" exports, and the other entry points as namespaces. A program uses either this entry point or the others: a tensor
- * of one is refused by the other.
+ * Exports what "hashgrad" exports, and the other entry points as namespaces. A program uses either this entry point or
+ * the others: a tensor of one is refused by the other.
  */
 export * as data from "./data/index.ts";
 export * from "./index.ts";

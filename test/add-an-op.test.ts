@@ -5,7 +5,8 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-// docs/add-an-op.md, followed step by step in a copy of the repository: each block of code is there, and adds an op of another name.
+// docs/add-an-op.md, followed step by step in a copy of the repository: each block of code is there, and adds an op of
+// another name.
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const page = readFileSync(join(root, "docs/add-an-op.md"), "utf8");

@@ -4,7 +4,10 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { expect, test } from "vitest";
 
-/** From the lowest layer up. A module imports from itself and from lower layers; modules of one layer do not import each other. */
+/**
+ * From the lowest layer up. A module imports from itself and from lower layers; modules of one layer do not import each
+ * other.
+ */
 const layers = [
   ["kernels"],
   ["backends"],
@@ -18,7 +21,10 @@ const layers = [
   ["cli", "testing"],
   [""], // src/index.ts
 ];
-/** The modules that may import Node's own modules: the others are followed in a browser, too, and ask for them when they need them. */
+/**
+ * The modules that may import Node's own modules: the others are followed in a browser, too, and ask for them when they
+ * need them.
+ */
 const onNode = ["cli"];
 
 const root = fileURLToPath(new URL("../src", import.meta.url));

@@ -10,8 +10,8 @@ import type { Backend } from "../src/backends/index.ts";
 import { oneFile } from "../src/build.ts";
 import { type Browser, browsers } from "./browsers.ts";
 
-// docs/examples/browser.ts, in pages and workers of real browsers. A browser that is not installed is skipped; CHROMIUM and FIREFOX say where
-// they are.
+// docs/examples/browser.ts, in pages and workers of real browsers. A browser that is not installed is skipped; CHROMIUM
+// and FIREFOX say where they are.
 
 const installed = Object.values(browsers).some(({ path }) => path !== undefined);
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -41,7 +41,8 @@ try {
   const { backend } = await import("hashgrad");
   const { weights } = await import(${JSON.stringify(example)});
   const cores = navigator.hardwareConcurrency;
-  const sleeping = () => new Int32Array(memory.buffer)[(4096 + 192) / 4]; // SLEEPERS of the first generation, see assembly/threads.ts
+  // The word SLEEPERS of the first generation, see assembly/threads.ts.
+  const sleeping = () => new Int32Array(memory.buffer)[(4096 + 192) / 4];
   for (let i = 0; i < 100 && self.crossOriginIsolated && sleeping() < Math.min(16, cores) - 1; i++)
     await new Promise((resolve) => setTimeout(resolve, 100));
   await report({ lines, backend: backend(), cores, sleepers: sleeping(), weights: [...weights] });

@@ -1,4 +1,5 @@
-// `npm run test:fuzz [count [seed]]`: 100,000 structured mutations of a file in each format, then 100 kills of a process that saves.
+// `npm run test:fuzz [count [seed]]`: 100,000 structured mutations of a file in each format, then 100 kills of a
+// process that saves.
 import { kills } from "./io/kills.ts";
 import { formats, fuzz } from "./io/mutations.ts";
 

@@ -60,7 +60,10 @@ function sentencesOf(text: string): string[] {
 }
 const wordsOf = (sentence: string): number => sentence.split(" ").filter((word) => /[\p{Letter}\p{Number}]/u.test(word)).length;
 
-/** Metaphors that the standard term replaces, and British spellings. Whole words only, so names such as `floor(x)` in code may stay. */
+/**
+ * Metaphors that the standard term replaces, and British spellings. Whole words only, so names such as `floor(x)` in
+ * code may stay.
+ */
 const metaphors = /\b(?:houses?|floors?|rooms?|seats?|seated|walls?|doors?|chores?|nobody)\b/gi;
 const british =
   /\b(?:[a-z]*(?:normal|initial|standard|optim|serial|vector|minim|maxim|summar|general|quant|parallel|synchron|organ|recogn|emphas)is(?:e|ed|es|er|ers|ing|ation|ations)|colou?red(?<=oured)|colours?|behaviours?|neighbours?|neighbouring|centred?|favours?|favourite|labelled|labelling|modelling|cancelled|cancelling|analyse[sd]?|catalogue|grey|whilst)\b/g;

@@ -1,4 +1,5 @@
-// `npm run test:large-files`: saves a model of 2.4 GB and loads it again, both bit for bit; takes 5 GB of memory and 2.4 GB of disk.
+// `npm run test:large-files`: saves a model of 2.4 GB and loads it again, both bit for bit; takes 5 GB of memory and
+// 2.4 GB of disk.
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -12,7 +12,8 @@ import * as testing from "../src/testing/index.ts";
 import * as train from "../src/train/index.ts";
 import { unaries as ofOneTensor } from "./ops/unary.ts";
 
-// Every public function is called with each of its arguments, and each field of its options, replaced by hostile values.
+// Every public function is called with each of its arguments, and each field of its options, replaced by hostile
+// values.
 
 /** The exports by name, for tables. */
 const exportsOf: Readonly<Record<"h" | "optim" | "smh", Readonly<Record<string, unknown>>>> = { h, optim, smh };
@@ -640,7 +641,10 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
 /** Exports that are no functions to misuse: errors are made by the library, `Tensor` by its functions. */
 const exempt = /Error$|^hashgrad\.(Tensor|backend|memory|resetPeak)$|Init$|^hashgrad\.(glorot|he)|^smh\.PADDING$/;
 
-/** Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/data and test/train call them with hostile values. */
+/**
+ * Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/data and test/train call them with
+ * hostile values.
+ */
 const elsewhere = /^io\.|^train\.(train|evaluate|predict)$|^data\.(readIdx|readMnist|mnistFolder)$/;
 
 const entryPoints = { hashgrad: h, nn, models, optim, smh, data, io, train, testing, arbitraries };
@@ -675,7 +679,10 @@ function variants(
   });
 }
 
-/** What is wrong with one call: null if it returned sound shapes or threw an error of the library that names the function. */
+/**
+ * What is wrong with one call: null if it returned sound shapes or threw an error of the library that names the
+ * function.
+ */
 function complaint(name: string, { run, says }: Call, args: unknown[]): string | null {
   const begin = performance.now();
   let result: unknown;

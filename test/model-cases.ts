@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Shape } from "hashgrad";
 
-// The files of test/goldens/models, the numbers that fill their tensors, and the rule of comparison: see README.md there.
+// The files of test/goldens/models, the numbers that fill their tensors, and the rule of comparison: see README.md
+// there.
 
 /** A tensor that a formula fills. */
 export type Filled = { readonly name: string; readonly shape: Shape; readonly scale: number; readonly offset: number };
@@ -87,7 +88,10 @@ export function sha256(arrays: readonly Float32Array[]): string {
   return hash.digest("hex");
 }
 
-/** Where element i of PyTorch's [out, in, kh, kw], [out, in] or [n] lies in [kh, kw, in, out], [in, out] or [n]; depthwise kernels too. */
+/**
+ * Where element i of PyTorch's [out, in, kh, kw], [out, in] or [n] lies in [kh, kw, in, out], [in, out] or [n];
+ * depthwise kernels too.
+ */
 export function libraryIndex([outputs = 1, inputs = 1, height = 1, width = 1]: Shape): (i: number) => number {
   return (i) => {
     const [pixel, input] = [i % (height * width), Math.floor(i / (height * width)) % inputs];

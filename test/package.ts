@@ -1,5 +1,5 @@
-// Packs the library, installs the tarball in an empty project and checks there what a stranger gets: files, types, both module systems,
-// readable errors and the size of a user's bundle.
+// Packs the library, installs the tarball in an empty project and checks there what a stranger gets: files, types, both
+// module systems, readable errors and the size of a user's bundle.
 import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,4 +1,5 @@
-// The tarball that npm would publish, installed in an empty project, for the scripts that test the package from outside.
+// The tarball that npm would publish, installed in an empty project, for the scripts that test the package from
+// outside.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,7 +29,10 @@ export type Packed = {
   readonly remove: () => void;
 };
 
-/** Builds and packs the library, then installs the tarball, without scripts and without a network, in an empty project of ES modules. */
+/**
+ * Builds and packs the library, then installs the tarball, without scripts and without a network, in an empty project
+ * of ES modules.
+ */
 export function installPacked(): Packed {
   const folder = mkdtempSync(join(tmpdir(), "hashgrad-package-"));
   const [{ filename, size, unpackedSize, files }] = JSON.parse(

@@ -1,5 +1,6 @@
-// `npm run test:programs`: packs the library, then type-checks and runs each file of test/programs in an empty project of its own that has
-// nothing but the tarball. The programs are written as a new user would, from README, docs and types. Names (`-- gpt`) select.
+// `npm run test:programs`: packs the library, then type-checks and runs each file of test/programs in an empty project
+// of its own that has nothing but the tarball. The programs are written as a new user would, from README, docs and
+// types. Names (`-- gpt`) select.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";

@@ -50,7 +50,10 @@ test("every public export has a summary", () => {
   expect(silent).toEqual([]);
 });
 
-/** The optional fields of a public type, and of the objects that a public function takes. The fields of TypeScript's own types are left out. */
+/**
+ * The optional fields of a public type, and of the objects that a public function takes. The fields of TypeScript's own
+ * types are left out.
+ */
 function optionsOf(symbol: ts.Symbol): ts.Symbol[] {
   const type = typeOf(symbol);
   const calls = [...type.getCallSignatures(), ...type.getConstructSignatures()];

@@ -1,5 +1,5 @@
-// The program that test/runtimes.ts runs: it trains, saves, loads and evaluates with the installed package. As a module of its own, and as
-// the only test of a project that uses jest or vitest.
+// The program that test/runtimes.ts runs: it trains, saves, loads and evaluates with the installed package. As a module
+// of its own, and as the only test of a project that uses jest or vitest.
 
 /** What the program writes to report.json in the working directory. */
 export type Report = {
@@ -67,7 +67,10 @@ export type Project = {
 const jest = "node_modules/jest/bin/jest.js";
 const json = (value: object): string => `${JSON.stringify(value)}\n`;
 
-/** The projects by name. jest loads CommonJS, through the package's `require` entries, unless Node's flag lets it load ES modules. */
+/**
+ * The projects by name. jest loads CommonJS, through the package's `require` entries, unless Node's flag lets it load
+ * ES modules.
+ */
 export const projects: Readonly<Record<string, Project>> = {
   jest: {
     package: "jest@30",

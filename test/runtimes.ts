@@ -1,8 +1,9 @@
-// `npm run test:runtimes`: packs the library and trains, saves, loads and evaluates with the tarball on every JavaScript runtime that is
-// found. NODE22, NODE24, BUN, DENO, and NODE20_19_0 and so on for the oldest versions that package.json admits, name their programs;
-// `-- --install` installs those that are missing from npm, in a temporary folder.
-// With `--install`, projects that use jest (CommonJS and ES modules) and vitest do the same. Names (`-- --install jest vitest`) select.
-// All runs must end by themselves and, for equal `fused`, give the same weights.
+// `npm run test:runtimes`: packs the library and trains, saves, loads and evaluates with the tarball on every
+// JavaScript runtime that is found. NODE22, NODE24, BUN, DENO, and NODE20_19_0 and so on for the oldest versions that
+// package.json admits, name their programs; `-- --install` installs those that are missing from npm, in a temporary
+// folder.
+// With `--install`, projects that use jest (CommonJS and ES modules) and vitest do the same. Names
+// (`-- --install jest vitest`) select. All runs must end by themselves and, for equal `fused`, give the same weights.
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -34,8 +35,10 @@ function installed(name: string, bin: string, spec: string, folder: string): str
   const prefix = join(folder, `${name}-program`); // a folder of the package's name would be taken for the package
   try {
     mkdirSync(prefix);
-    writeFileSync(join(prefix, "package.json"), JSON.stringify({ private: true })); // npm does not make the folder of a prefix
-    npm(["install", "--prefix", prefix, "--no-audit", "--no-fund", "--silent", spec], folder); // these packages fetch or link a binary
+    // npm does not create the folder of a prefix.
+    writeFileSync(join(prefix, "package.json"), JSON.stringify({ private: true }));
+    // These packages fetch or link a binary.
+    npm(["install", "--prefix", prefix, "--no-audit", "--no-fund", "--silent", spec], folder);
   } catch (error) {
     console.log(`${spec} could not be installed: ${error instanceof Error ? error.message : error}`);
     return null;

@@ -1,5 +1,6 @@
-// `npm run test:site`: builds the documentation site, checks every internal link and anchor of every page, and opens three pages in Chromium:
-// under two paths, since the site must not depend on its path. Without Chromium the pages are not opened.
+// `npm run test:site`: builds the documentation site, checks every internal link and anchor of every page, and opens
+// three pages in Chromium: under two paths, since the site must not depend on its path. Without Chromium the pages are
+// not opened.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:http";

@@ -1,7 +1,10 @@
 import { type Dataset, lengthOf } from "../../src/data/index.ts";
 import { type Generator, type Tensor, zeros } from "../../src/index.ts";
 
-/** Images [batch, height, width, channels], each moved by up to two pixels along each axis, and every other one mirrored. */
+/**
+ * Images [batch, height, width, channels], each moved by up to two pixels along each axis, and every other one
+ * mirrored.
+ */
 export function shiftAndFlip<T>(
   { inputs, targets }: { inputs: Tensor; targets: T },
   random: Generator,
@@ -35,7 +38,8 @@ export function halved(dataset: Dataset): Dataset {
   const x = dataset.inputs;
   const inputs = new Uint8Array(x.length / 4);
   for (let i = 0; i < inputs.length; i++) {
-    const at = 4 * width * Math.floor(i / width) + 2 * (i % width); // rows are 2·width long, and every other one is left out
+    // Rows are 2·width long, and every second row is left out.
+    const at = 4 * width * Math.floor(i / width) + 2 * (i % width);
     inputs[i] = (x[at]! + x[at + 1]! + x[at + 2 * width]! + x[at + 2 * width + 1]! + 2) >> 2;
   }
   return { ...dataset, inputs, inputShape: [height, width, 1] };

@@ -2,8 +2,9 @@ import { Generator, type Parameter, randomNormal, record, type Shape, type Tenso
 import { basicStore, type IndexStore, type PoolSlice, type VariablePool } from "../../src/smh/index.ts";
 
 /**
- * Random hashing with signs (Chen et al. 2015, "Compressing Neural Networks with the Hashing Trick"), for comparison: each virtual weight
- * is the sum of `hashes` random numbers of ⌊fraction·poolSize⌋ trained numbers, each times a random sign. Standard deviation 1.
+ * Random hashing with signs (Chen et al. 2015, "Compressing Neural Networks with the Hashing Trick"), for comparison:
+ * each virtual weight is the sum of `hashes` random numbers of ⌊fraction·poolSize⌋ trained numbers, each times a random
+ * sign. Standard deviation 1.
  */
 export class RandomHashPool implements VariablePool {
   readonly coreVariables: readonly Parameter[];

@@ -48,7 +48,10 @@ function gap(own: Finished | null, base: Finished | null): string {
   return (seeds.reduce((sum, seed) => sum + own!.percents.get(seed)! - base!.percents.get(seed)!, 0) / seeds.length).toFixed(2);
 }
 
-/** The table of docs/smh.md: a row for each run that has begun, a column for each seed. Below it the names of the other runs. */
+/**
+ * The table of docs/smh.md: a row for each run that has begun, a column for each seed. Below it the names of the other
+ * runs.
+ */
 export function accuracyTable(lines: readonly Line[]): string {
   const hasBegun = ({ name }: { readonly name: string }): boolean => lines.some((line) => line.run === name);
   const rows = RUNS.filter(hasBegun).map(({ name }) => {

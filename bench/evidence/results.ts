@@ -23,7 +23,9 @@ export const latestOf = (lines: readonly Line[], task: Task): Line | null =>
 
 export const isDone = (lines: readonly Line[], task: Task): boolean => latestOf(lines, task)?.epoch === task.epochs;
 
-/** Appends a line. A run that was killed between a line and its checkpoint makes the line again: it is then left out. */
+/**
+ * Appends a line. A run that was killed between a line and its checkpoint makes the line again: it is then left out.
+ */
 export function appendLine(path: string, task: Task, line: Line): void {
   if (linesIn(path).some((old) => isOf(old, task) && old.epoch === line.epoch)) return;
   mkdirSync(dirname(path), { recursive: true });
@@ -37,9 +39,9 @@ export function fileName({ run, seed, epochs, images }: Task): string {
 }
 
 /**
- * Claims work by a lock file, which holds the process id, so that processes side by side train different runs. Returns a function that
- * releases the claim, or null if a living process has it. Two processes that replace the lock of a dead one at the same moment may both
- * get it: they compute the same numbers twice, and `appendLine` keeps one of them.
+ * Claims work by a lock file, which holds the process id, so that processes side by side train different runs. Returns
+ * a function that releases the claim, or null if a living process has it. Two processes that replace the lock of a dead
+ * one at the same moment may both get it: they compute the same numbers twice, and `appendLine` keeps one of them.
  */
 export function claim(path: string): (() => void) | null {
   mkdirSync(dirname(path), { recursive: true });

@@ -12,7 +12,10 @@ import type { Network, Run } from "./runs.ts";
 /** What a training run depends on, besides its data. */
 export type Task = { readonly run: Run; readonly seed: number; readonly epochs: number; readonly images: number };
 
-/** A line of results: an epoch of a run. `accuracy` and `loss` are those of test images, or of validation images in a search for rates. */
+/**
+ * A line of results: an epoch of a run. `accuracy` and `loss` are those of test images, or of validation images in a
+ * search for rates.
+ */
 export type Line = {
   readonly run: string;
   readonly seed: number;
@@ -60,8 +63,9 @@ export type TrainOptions = {
 };
 
 /**
- * Trains the task's network, from its checkpoint if there is one, and reports each epoch; if training diverges, a last epoch without loss. A run that is killed at any time and started
- * again ends with the same weights as an uninterrupted run.
+ * Trains the task's network, from its checkpoint if there is one, and reports each epoch; if training diverges, a last
+ * epoch without loss. A run that is killed at any time and started again ends with the same weights as an uninterrupted
+ * run.
  */
 export async function trainTask(task: Task, options: TrainOptions): Promise<Network> {
   const { run, seed, epochs, images } = task;

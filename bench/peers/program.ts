@@ -3,7 +3,9 @@ import { parseArgs } from "node:util";
 import { bench } from "../harness.ts";
 import { ROWS } from "./tasks.ts";
 
-/** What the programs must agree on: the count of trained numbers, and some results (logits, or the losses of two steps). */
+/**
+ * What the programs must agree on: the count of trained numbers, and some results (logits, or the losses of two steps).
+ */
 export type Facts = { readonly parameters?: number; readonly results?: readonly number[] };
 
 /** Sets up, then hands over what is to be timed: a function that returns a number of its result. */
@@ -18,7 +20,10 @@ export function numbers(length: number): Float32Array {
   });
 }
 
-/** Starting values of a variable of a real network, from the last part of its name and its shape. pytorch_nets.py has the same. */
+/**
+ * Starting values of a variable of a real network, from the last part of its name and its shape. pytorch_nets.py has
+ * the same.
+ */
 export function fill(name: string, shape: readonly number[]): Float32Array {
   const size = (axes: readonly number[]): number => axes.reduce((a, b) => a * b, 1);
   const depthwise = shape.length === 4 && shape[3] === 1;
@@ -38,14 +43,20 @@ export const options: { only: string; seconds: string; least: string; threads: s
   },
 }).values;
 
-/** Milliseconds: of all cores' work if one thread is asked for, so that other programs of the machine matter less; else of the elapsed time. */
+/**
+ * Milliseconds: of all cores' work if one thread is asked for, so that other programs of the machine matter less; else
+ * of the elapsed time.
+ */
 const clock = options.threads === "1" ? cpuTime : (): number => performance.now();
 function cpuTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
 
-/** Warms `fn` up for some milliseconds, with one call at least, and returns how many calls take one: CPU time counts microseconds. */
+/**
+ * Warms `fn` up for some milliseconds, with one call at least, and returns how many calls take one: CPU time counts
+ * microseconds.
+ */
 function warmUp(fn: () => number, milliseconds: number): number {
   const began = clock();
   for (let calls = 1; ; calls++) {
@@ -55,7 +66,10 @@ function warmUp(fn: () => number, milliseconds: number): number {
   }
 }
 
-/** Runs the tasks whose names match `--only` and prints a line of JSON each; what fails prints why, and the next goes on. */
+/**
+ * Runs the tasks whose names match `--only` and prints a line of JSON each; what fails prints why, and the next goes
+ * on.
+ */
 export function runTasks(tasks: Readonly<Record<string, Task>>): void {
   const only = new RegExp(options.only);
   const budget = { seconds: Number(options.seconds), least: Number(options.least), clock };

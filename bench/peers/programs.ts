@@ -16,15 +16,18 @@ export type Program = {
   readonly threads: readonly number[];
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** So slow that it runs in one round only, with few calls, and without the tasks that this pattern names, which take minutes. */
+  /**
+   * So slow that it runs in one round only, with few calls, and without the tasks that this pattern names, which take
+   * minutes.
+   */
   readonly slow?: RegExp;
   /** The only tasks that differ from those of a program before it. */
   readonly rows?: (row: string) => boolean;
 };
 
 /**
- * Debian's PyTorch needs them to show its speed: glibc must not return large buffers to the kernel after each op, and OpenBLAS does not
- * recognize AVX-512 on every processor.
+ * Debian's PyTorch needs them to show its speed: glibc must not return large buffers to the kernel after each op, and
+ * OpenBLAS does not recognize AVX-512 on every processor.
  */
 const TORCH_ENV = {
   MALLOC_MMAP_MAX_: "0",
@@ -104,7 +107,8 @@ export function run(
   const { seconds, least } = slow === undefined ? budget : { seconds: 0.1, least: 1 };
   const options = [...args, "--only", pattern, "--threads", `${threads}`, "--seconds", `${seconds}`, "--least", `${least}`];
   const { OPENBLAS_L2_SIZE: _, ...inherited } = process.env;
-  const counts = { HASHGRAD_THREADS: `${threads}`, OPENBLAS_NUM_THREADS: `${threads}` }; // PyTorch does not tell OpenBLAS
+  // PyTorch does not pass its thread count to OpenBLAS.
+  const counts = { HASHGRAD_THREADS: `${threads}`, OPENBLAS_NUM_THREADS: `${threads}` };
   const { stdout, stderr, status } = spawnSync(
     python ? PYTHON : process.execPath,
     [...(python ? [] : ["--import", "tsx"]), join(here, file), ...options],

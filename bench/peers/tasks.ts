@@ -38,8 +38,9 @@ export type Network = {
 const TOY = { height: 28, width: 28, channels: 1 };
 
 /**
- * The toy network (conv 5×5×16 same, relu, max pool 2×2, dense, cross entropy, Adam): one training step. Compressed, kernel and matrix
- * are slices of one product, each times a learned number; biases stay by themselves. A pool's sizes: docs/smh.md.
+ * The toy network (conv 5×5×16 same, relu, max pool 2×2, dense, cross entropy, Adam): one training step. Compressed,
+ * kernel and matrix are slices of one product, each times a learned number; biases stay by themselves. A pool's sizes:
+ * docs/smh.md.
  */
 export const TRAINING: Readonly<Record<string, Network>> = {
   "toy net, dense, training step, batch 128": { ...TOY, batch: 128, d: 0, r: 0 },

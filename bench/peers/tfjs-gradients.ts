@@ -1,6 +1,6 @@
-// Gradients that tfjs-wasm has no kernels for, or slow ones, from operations it is fast at. Convolutions have stride 1 and padding
-// "same", kernels odd sides. One thread, 32 images of 32×32×64, kernel 3×3×64×64: the image's gradient 80 ms (conv2dDerInput 1,030), the
-// kernel's 210 ms (as products, tap by tap: 290 to 690).
+// Gradients that tfjs-wasm has no kernels for, or slow ones, from operations it is fast at. Convolutions have stride 1
+// and padding "same", kernels odd sides. One thread, 32 images of 32×32×64, kernel 3×3×64×64: the image's gradient 80
+// ms (conv2dDerInput 1,030), the kernel's 210 ms (as products, tap by tap: 290 to 690).
 import * as tf from "@tensorflow/tfjs-core";
 
 type Pads = [[number, number], [number, number], [number, number], [number, number]];
@@ -29,7 +29,9 @@ export function depthwiseInputGradient(dy: tf.Tensor4D, kernel: tf.Tensor4D): tf
   return tf.depthwiseConv2d(dy, tf.reverse(kernel, [0, 1]), 1, "same");
 }
 
-/** As for conv2d, each channel of each image by itself (55 ms), then summed over images; products tap by tap take 300. */
+/**
+ * As for conv2d, each channel of each image by itself (55 ms), then summed over images; products tap by tap take 300.
+ */
 export function depthwiseKernelGradient(x: tf.Tensor4D, dy: tf.Tensor4D, side: number): tf.Tensor4D {
   const [batch, height, width, channels] = x.shape;
   const turned = (y: tf.Tensor4D): tf.Tensor => tf.transpose(y, [1, 2, 0, 3]);

@@ -1,4 +1,5 @@
-// tfjs-wasm switches its threads off in Node, whose workers take no blob: addresses. Given the paths of files instead, they run.
+// tfjs-wasm switches its threads off in Node, whose workers take no blob: addresses. Given the paths of files instead,
+// they run.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";

@@ -1,5 +1,6 @@
-// TensorFlow.js: see tasks.ts. `--backend cpu` differentiates by itself. `--backend wasm` lacks kernels for gradients of convolutions: by
-// hand (tfjs-gradients.ts), or, with `--backend wasm-autodiff`, by itself with those kernels registered. Threads: tfjs-threads.ts.
+// TensorFlow.js: see tasks.ts. `--backend cpu` differentiates by itself. `--backend wasm` lacks kernels for gradients
+// of convolutions: by hand (tfjs-gradients.ts), or, with `--backend wasm-autodiff`, by itself with those kernels
+// registered. Threads: tfjs-threads.ts.
 import { createRequire } from "node:module";
 import "@tensorflow/tfjs-backend-cpu";
 import { getThreadsCount, setThreadsCount } from "@tensorflow/tfjs-backend-wasm";

@@ -1,7 +1,8 @@
 // `npm run docs` builds the documentation site into the folder `site`, which any static host serves under any path.
 //
-// The pages have the paths that they have in the repository, so a relative link works in both places. `.site` holds the input of VitePress:
-// copies of the Markdown files, the API reference that typedoc writes from the docstrings, and a page for each source file that a page links.
+// The pages have the paths that they have in the repository, so a relative link works in both places. `.site` holds the
+// input of VitePress: copies of the Markdown files, the API reference that typedoc writes from the docstrings, and a
+// page for each source file that a page links.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, posix, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -37,7 +38,9 @@ function copyPages(): string[] {
   return pages.filter((name) => name.endsWith(".md"));
 }
 
-/** A page for each source file and each folder that a page links. `config.ts` turns the links into links to these pages. */
+/**
+ * A page for each source file and each folder that a page links. `config.ts` turns the links into links to these pages.
+ */
 function showLinkedFiles(pages: readonly string[]): void {
   const links = pages.flatMap((page) =>
     [...readFileSync(join(root, page), "utf8").matchAll(/\]\(([^)\s#:]+)[^)\s:]*\)/g)].map(([, link = ""]) =>

@@ -15,7 +15,10 @@ const slugify = (heading: string): string =>
     .replace(/[^\p{Letter}\p{Mark}\p{Number}\p{Connector_Punctuation}\- ]/gu, "")
     .replaceAll(" ", "-");
 
-/** A link of the repository as a link of the site: the README is the start page, other files and folders are shown on a page. */
+/**
+ * A link of the repository as a link of the site: the README is the start page, other files and folders are shown on a
+ * page.
+ */
 function siteLink(href: string, page: string): string {
   const [path = "", hash] = href.split("#");
   if (path === "" || /^[a-z]+:/.test(path)) return href;
@@ -79,7 +82,8 @@ const config: UserConfig<DefaultTheme.Config> = defineConfig({
       { text: "Architecture", link: "/docs/architecture.md" },
     ],
     sidebar: {
-      // Each entry point lists its own pages only: the whole reference in every page would make the site ten times as large.
+      // Each entry point lists its own pages only: the whole reference in every page would make the site ten times as
+      // large.
       ...Object.fromEntries(
         entries.map(([text, folder]) => [
           `/${folder}/`,

@@ -1,5 +1,5 @@
-// VitePress builds for one base path. Here a built site becomes independent of its path: pages name files relative to themselves, and the
-// scripts ask the page for the base.
+// VitePress builds for one base path. Here a built site becomes independent of its path: pages name files relative to
+// themselves, and the scripts ask the page for the base.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";

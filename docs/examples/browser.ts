@@ -1,4 +1,5 @@
-// Trains a compressed network and returns its weights as bytes. Runs in Node.js and, bundled into one file, in a page or worker of a browser.
+// Trains a compressed network and returns its weights as bytes. Runs in Node.js and, bundled into one file, in a page
+// or worker of a browser.
 import { Generator } from "hashgrad";
 import { syntheticDigits } from "hashgrad/data";
 import { encodeWeights, loadWeights } from "hashgrad/io";

@@ -1,4 +1,5 @@
-// Only variables whose names contain "conv" come from the pool. Names are whole paths, so applyTo selects a layer by name.
+// Only variables whose names contain "conv" come from the pool. Names are whole paths, so applyTo selects a layer by
+// name.
 import { variableScope } from "hashgrad";
 import { fanoutScaleModifier, ProductVariablePool, VariableFactory } from "hashgrad/smh";
 import { toyNetworkNamed } from "./toy-network.ts";

@@ -1,4 +1,5 @@
-// Step 1 of the original README: the size of the pool. `survey` and `poolSizeFor` build the model once without allocating its weights.
+// Step 1 of the original README: the size of the pool. `survey` and `poolSizeFor` build the model once without
+// allocating its weights.
 import { survey } from "hashgrad";
 import { poolSizeFor } from "hashgrad/smh";
 import { toyNetworkNamed } from "./toy-network.ts";

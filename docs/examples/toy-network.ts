@@ -1,4 +1,5 @@
-// The toy network of the original README, in its two forms. A layer asks `vars` for its weights; it does not know how they are stored.
+// The toy network of the original README, in its two forms. A layer asks `vars` for its weights; it does not know how
+// they are stored.
 import { DenseVariables, Generator, randomUniform, relu, scope, summary, type VariableCreator } from "hashgrad";
 import { conv2d, dense, flatten, type Layer, maxPool2d, sequential } from "hashgrad/nn";
 

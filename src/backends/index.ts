@@ -29,7 +29,10 @@ export function install(faster: Partial<Kernels>): () => void {
   };
 }
 
-/** Replaces every kernel of the table by the result of `around`, to watch or time it. Returns a function that undoes this. */
+/**
+ * Replaces every kernel of the table by the result of `around`, to watch or time it. Returns a function that undoes
+ * this.
+ */
 export function installAround(around: <F extends (...args: never[]) => unknown>(name: string, kernel: F) => F): () => void {
   backend();
   const entries = Object.entries(kernels) as [keyof Kernels, (...args: never[]) => unknown][];
@@ -48,12 +51,12 @@ type Choice = { readonly backend: Backend; readonly wasm: WasmBackend | null };
 let chosen: Choice | null = null;
 
 /**
- * Returns the backend that computes. It is chosen at the first use: WebAssembly with SIMD and shared memory if the machine has
- * them, else plain TypeScript.
+ * Returns the backend that computes. It is chosen at the first use: WebAssembly with SIMD and shared memory if the
+ * machine has them, else plain TypeScript.
  *
- * Environment variables: HASHGRAD_BACKEND=plain disables WebAssembly. HASHGRAD_THREADS is a number or "auto" (default), see
- * `configure`. HASHGRAD_FMA=off disables fused multiply-add, which rounds once instead of twice; =on requests it, on Node.js 20
- * by a flag of V8.
+ * Environment variables: HASHGRAD_BACKEND=plain disables WebAssembly. HASHGRAD_THREADS is a number or "auto" (default),
+ * see `configure`. HASHGRAD_FMA=off disables fused multiply-add, which rounds once instead of twice; =on requests it,
+ * on Node.js 20 by a flag of V8.
  * @throws ValueError, at every call, while one of these variables has an invalid value.
  */
 export function backend(): Backend {
@@ -69,8 +72,8 @@ export function backend(): Backend {
 }
 
 /**
- * Sets the number of threads that share large work: 1 to 16, or "auto", the number of cores. The result has the same bits for any
- * number. Without WebAssembly, or if threads cannot be started, there is one thread. Returns the backend.
+ * Sets the number of threads that share large work: 1 to 16, or "auto", the number of cores. The result has the same
+ * bits for any number. Without WebAssembly, or if threads cannot be started, there is one thread. Returns the backend.
  * @throws ValueError for any other value.
  */
 export function configure(options: { readonly threads: number | "auto" }): Backend {
@@ -97,7 +100,10 @@ function threadCount(asked: number | "auto"): number {
   return asked === "auto" ? Math.min(MOST_THREADS, availableThreads()) : asked;
 }
 
-/** The value of an environment variable. Returns undefined if the variable is empty or not set, or if reading is forbidden. */
+/**
+ * The value of an environment variable. Returns undefined if the variable is empty or not set, or if reading is
+ * forbidden.
+ */
 function setting(name: string): string | undefined {
   try {
     const value = typeof process === "undefined" ? undefined : process.env?.[name];

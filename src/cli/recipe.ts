@@ -34,10 +34,16 @@ type Recipe = {
 export const momentum: Recipe["optimizer"] = (parameters, options) =>
   sgd(parameters, { ...options, momentum: 0.9, nesterov: true, weightDecay: 5e-4 });
 
-/** With momentum, a last layer in a pool diverges at the rates that suit the convolutions, unless gradients are clipped to this norm. */
+/**
+ * With momentum, a last layer in a pool diverges at the rates that suit the convolutions, unless gradients are clipped
+ * to this norm.
+ */
 export const LARGEST_GRADIENT = 1;
 
-/** The best of a search on validation images (bench/results/evidence-rates.jsonl). A meta pool takes the factor of its product. */
+/**
+ * The best of a search on validation images (bench/results/evidence-rates.jsonl). A meta pool takes the factor of its
+ * product.
+ */
 export const IMAGE_RATES = {
   resNet: { dense: 0.2, pooled: 0.1 },
   mobileNet: { dense: 0.1, pooled: 0.1 },
@@ -100,7 +106,10 @@ export function clipGradients({ model: name }: Pick<MnistOptions, "model">, { pa
   if (largestGradient !== undefined) clipByGlobalNorm(parameters, largestGradient);
 }
 
-/** The optimizer of a run of `steps` steps: a short rise, then a cosine down to 0. A given rate replaces the peak rate of dense weights. */
+/**
+ * The optimizer of a run of `steps` steps: a short rise, then a cosine down to 0. A given rate replaces the peak rate
+ * of dense weights.
+ */
 export function buildOptimizer(
   { model: name, pool, learningRate: given }: Pick<MnistOptions, "model" | "pool" | "learningRate">,
   vars: VariableCreator,

@@ -10,7 +10,8 @@ export type Integers = Uint8Array | Uint8ClampedArray | Int8Array | Uint16Array 
  * One array with an entry per example.
  * - A tensor `[examples, ...shape]`: batches are tensors `[batch, ...shape]`.
  * - A Float32Array or Float64Array, one number per example: batches are tensors `[batch, 1]`.
- * - An array of integers, one per example. As targets, batches are labels (Int32Array). As inputs, batches are tensors `[batch]`.
+ * - An array of integers, one per example. As targets, batches are labels (Int32Array). As inputs, batches are tensors
+ *   `[batch]`.
  */
 export type Column = Tensor | Float32Array | Float64Array | Integers;
 
@@ -83,7 +84,10 @@ export function targetsAt(
   return Array.isArray(targets) ? (targets as readonly Column[]).map(one) : one(targets as Column);
 }
 
-/** The entries of a column at `indices`, copied: [batch, ...shape] of a tensor, [batch, 1] of floats, [batch] of integers. */
+/**
+ * The entries of a column at `indices`, copied: [batch, ...shape] of a tensor, [batch, 1] of floats, [batch] of
+ * integers.
+ */
 function tensorAt(column: Column, indices: Int32Array): Tensor {
   if (!(column instanceof Tensor)) {
     const y = alloc(indices.length);

@@ -85,8 +85,8 @@ export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch<Int
 const SHARES = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
 /**
- * A function that writes `length` scaled inputs of the dataset from `at` on to y from `to` on. The kind of the inputs is checked
- * once.
+ * A function that writes `length` scaled inputs of the dataset from `at` on to y from `to` on. The kind of the inputs
+ * is checked once.
  */
 function copierOf({ inputs, scale }: Dataset): (at: number, length: number, y: Numbers, to: number) => void {
   if (scale === undefined && isBytes(inputs)) {

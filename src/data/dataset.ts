@@ -16,8 +16,9 @@ export type InputNumbers =
 /** Labeled examples, one after another. */
 export type Dataset = {
   /**
-   * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) are pixels and mean value / 255, unless `scale`
-   * is given. Numbers of every other type are used unchanged. Columns of integers, `{ inputs, targets }`, are never scaled.
+   * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) are pixels and mean value / 255, unless
+   * `scale` is given. Numbers of every other type are used unchanged. Columns of integers, `{ inputs, targets }`, are
+   * never scaled.
    */
   readonly inputs: InputNumbers;
   readonly inputShape: Shape;
@@ -42,7 +43,10 @@ const KINDS = [
   "Float64Array",
 ];
 
-/** The class name of an array of numbers, whichever realm (iframe, vm, worker) made the array; null for every other value. */
+/**
+ * The class name of an array of numbers, whichever realm (iframe, vm, worker) made the array; null for every other
+ * value.
+ */
 export function arrayKind(value: unknown): string | null {
   if (!ArrayBuffer.isView(value)) return null;
   const kind = Object.prototype.toString.call(value).slice(8, -1);
@@ -65,7 +69,8 @@ export function takeFirst(dataset: Dataset, n: number): Dataset {
 }
 
 /**
- * Throws unless the inputs match the labels, every label is a class, and all fields are those of a dataset. `who` begins the message.
+ * Throws unless the inputs match the labels, every label is a class, and all fields are those of a dataset. `who`
+ * begins the message.
  * @throws DataError; ShapeError if `inputShape` is not a shape.
  */
 export function checkDataset(dataset: Dataset, who = "checkDataset"): void {

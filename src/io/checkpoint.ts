@@ -23,18 +23,19 @@ type States = Readonly<Record<string, readonly number[]>>;
 type Reached = { readonly epoch: number; readonly steps: number; readonly generators: States };
 
 /**
- * A training run after `epoch` epochs as the bytes of a safetensors file: the content of `encodeWeights`, the optimizer's state as
- * `optimizer/<name>`, and the states of the generators. `loadWeights` reads the model of the file.
+ * A training run after `epoch` epochs as the bytes of a safetensors file: the content of `encodeWeights`, the
+ * optimizer's state as `optimizer/<name>`, and the states of the generators. `loadWeights` reads the model of the file.
  *
- * @throws ValueError if an argument is of the wrong kind, `epoch` is not a whole number of at least 0, or the name of a variable begins
- * with "optimizer/".
+ * @throws ValueError if an argument is of the wrong kind, `epoch` is not a whole number of at least 0, or the name of a
+ * variable begins with "optimizer/".
  */
 export function encodeCheckpoint(state: TrainingState, epoch: number): Uint8Array<ArrayBuffer> {
   return encode("encodeCheckpoint", savedRun("encodeCheckpoint", state, epoch));
 }
 
 /**
- * Writes `encodeCheckpoint(state, epoch)` to a file, as `saveWeights` does: a crash never leaves a partial file at `path`.
+ * Writes `encodeCheckpoint(state, epoch)` to a file, as `saveWeights` does: a crash never leaves a partial file at
+ * `path`.
  * Needs Node.js, Deno or Bun.
  *
  * @throws FileError if the file system refuses; the previous file stays. ValueError as `encodeCheckpoint`.
@@ -62,13 +63,15 @@ function savedRun(who: string, state: TrainingState, epoch: number): SavedTensor
 }
 
 /**
- * Loads a file of `saveCheckpoint`, from a path (in Node.js, Deno and Bun) or bytes, into a run that was built the same way.
- * Returns the number of epochs that the run had completed. If `train` then continues with `firstEpoch` one above, it ends with exactly the
- * same weights as an uninterrupted run, provided that data, seed, batch size, schedule, and kind and options of the optimizer are the same:
- * the file does not hold these. If anything differs, nothing is changed.
+ * Loads a file of `saveCheckpoint`, from a path (in Node.js, Deno and Bun) or bytes, into a run that was built the same
+ * way. Returns the number of epochs that the run had completed. If `train` then continues with `firstEpoch` one above,
+ * it ends with exactly the same weights as an uninterrupted run, provided that data, seed, batch size, schedule, and
+ * kind and options of the optimizer are the same: the file does not hold these. If anything differs, nothing is
+ * changed.
  *
- * @throws FormatError if the file is malformed or damaged, or if file and run differ (see `loadWeights`; also the names of the generators).
- * FileError if the file cannot be read. ValueError or ShapeError if the optimizer's state belongs to another optimizer.
+ * @throws FormatError if the file is malformed or damaged, or if file and run differ (see `loadWeights`; also the names
+ * of the generators). FileError if the file cannot be read. ValueError or ShapeError if the optimizer's state belongs
+ * to another optimizer.
  */
 export function loadCheckpoint(source: Source, state: TrainingState): number {
   const { vars, optimizer, generators } = readState("loadCheckpoint", state);

@@ -46,7 +46,10 @@ export const dtypes: ReadonlyMap<string, Dtype> = new Map<string, Dtype>([
 /** Whether this machine stores the low byte of a number first, as the files do. */
 const lowFirst = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
-/** Converts the elements in `bytes` to float32 numbers, stored from `first` on. F32 keeps every bit on little-endian machines. */
+/**
+ * Converts the elements in `bytes` to float32 numbers, stored from `first` on. F32 keeps every bit on little-endian
+ * machines.
+ */
 export function convert({ read, bytes: width }: Dtype, bytes: Uint8Array, numbers: Numbers, first: number): void {
   const isFloat32 = read === dtypes.get("F32")!.read;
   if (isFloat32 && lowFirst) {

@@ -1,6 +1,9 @@
 import { HashgradError } from "../tensor/index.ts";
 
-/** The content of a file is malformed, damaged, or belongs to another model. The message starts with the name of the file. */
+/**
+ * The content of a file is malformed, damaged, or belongs to another model. The message starts with the name of the
+ * file.
+ */
 export class FormatError extends HashgradError {}
 
 /**

@@ -35,7 +35,8 @@ export function inMemory(bytes: Uint8Array, name: string): Bytes {
 
 function withFile<T>(who: string, path: string, use: (bytes: Bytes) => T): T {
   const fs = fileSystem(who, path);
-  const info = onDisk(who, path, "read", () => fs.statSync(path)); // before opening: opening a pipe would wait for a writer
+  // Before the file is opened, because opening a pipe waits for a writer.
+  const info = onDisk(who, path, "read", () => fs.statSync(path));
   if (!info.isFile()) throw new FileError(who, path, `cannot be read: it is ${info.isDirectory() ? "a folder" : "not a file"}`);
   const file = onDisk(who, path, "read", () => fs.openSync(path, "r"));
   try {
@@ -57,9 +58,10 @@ function withFile<T>(who: string, path: string, use: (bytes: Bytes) => T): T {
 }
 
 /**
- * Replaces the file at `path` by the pieces, one after another: writes a temporary file in the same folder, then renames it, so a reader,
- * a crash or a concurrent writer never finds a partial file. Replaces the file behind a link. Keeps the permissions of the file.
- * If anything fails, removes the temporary file and leaves the file at `path` as it was.
+ * Replaces the file at `path` by the pieces, one after another: writes a temporary file in the same folder, then
+ * renames it, so a reader, a crash or a concurrent writer never finds a partial file. Replaces the file behind a link.
+ * Keeps the permissions of the file. If anything fails, removes the temporary file and leaves the file at `path` as it
+ * was.
  *
  * @throws FileError if the file system refuses, if `path` is a folder or a device, or a link to nothing.
  */
@@ -103,7 +105,10 @@ function writeAll(fs: FileSystem, file: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += fs.writeSync(file, bytes, done, bytes.length - done);
 }
 
-/** Gives the new file the owner and the permissions of the old one, under any umask. Only root can give a file to another owner. */
+/**
+ * Gives the new file the owner and the permissions of the old one, under any umask. Only root can give a file to
+ * another owner.
+ */
 function keepPermissions(
   fs: FileSystem,
   file: number,

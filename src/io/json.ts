@@ -1,4 +1,7 @@
-/** Nested lists and objects beyond this depth are refused: no record of a file needs them, and recursive code would overflow. */
+/**
+ * Nested lists and objects beyond this depth are refused: no record of a file needs them, and recursive code would
+ * overflow.
+ */
 const DEPTH = 64;
 
 /**
@@ -12,7 +15,10 @@ export function parseJson(text: string): unknown {
   return value;
 }
 
-/** Walks over a valid JSON text. A loop and not a regular expression: those run out of stack on strings of some megabytes. */
+/**
+ * Walks over a valid JSON text. A loop and not a regular expression: those run out of stack on strings of some
+ * megabytes.
+ */
 function checkNesting(text: string): void {
   const open: (Set<string> | null)[] = []; // the keys of each open object; null for a list
   for (let at = 0; at < text.length; at++) {

@@ -9,8 +9,9 @@ export type SavedPool = {
 };
 
 /**
- * The first thing, in words, by which the numbers of a file would give other weights in a model than in the model that was saved; null
- * if there is none. Compares what pool and modifier are, not the weights: backends round differently, and signs of tiny weights flip.
+ * The first thing, in words, by which the numbers of a file would give other weights in a model than in the model that
+ * was saved; null if there is none. Compares what pool and modifier are, not the weights: backends round differently,
+ * and signs of tiny weights flip.
  */
 export function differenceOf(saved: SavedPool, own: PooledState | null): string | null {
   if (own === null) {

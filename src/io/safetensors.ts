@@ -28,11 +28,12 @@ const PIECE = 1 << 22;
 const MOST_HEADER = 100_000_000;
 
 /**
- * Tensors as the bytes of a safetensors file: the length of the header (8 bytes, little-endian), the header as JSON, then the numbers as
- * little-endian float32, tensor by tensor (https://huggingface.co/docs/safetensors). Writes the metadata as given.
+ * Tensors as the bytes of a safetensors file: the length of the header (8 bytes, little-endian), the header as JSON,
+ * then the numbers as little-endian float32, tensor by tensor (https://huggingface.co/docs/safetensors). Writes the
+ * metadata as given.
  *
- * @throws ValueError if `tensors` is not a Map of tensors, a name is "__metadata__", or a value of `metadata` is not a string.
- * MemoryError if the file does not fit into one array.
+ * @throws ValueError if `tensors` is not a Map of tensors, a name is "__metadata__", or a value of `metadata` is not a
+ * string. MemoryError if the file does not fit into one array.
  */
 export function encodeSafetensors(saved: SavedTensors): Uint8Array<ArrayBuffer> {
   return encode("encodeSafetensors", saved);
@@ -58,7 +59,10 @@ function allocate(who: string, length: number): Uint8Array<ArrayBuffer> {
   }
 }
 
-/** The same bytes piece by piece, without a second copy of the numbers. A piece is valid until the next one is asked for. */
+/**
+ * The same bytes piece by piece, without a second copy of the numbers. A piece is valid until the next one is asked
+ * for.
+ */
 export function encodePieces(who: string, saved: SavedTensors): Iterable<Uint8Array> {
   return pieces(headerOf(who, saved).header, saved);
 }
@@ -75,7 +79,10 @@ function* pieces(header: Uint8Array, { tensors }: SavedTensors): Iterable<Uint8A
   }
 }
 
-/** The length of the header and the header itself, padded with spaces to a multiple of 8 bytes; and how many bytes of numbers follow. */
+/**
+ * The length of the header and the header itself, padded with spaces to a multiple of 8 bytes; and how many bytes of
+ * numbers follow.
+ */
 function headerOf(who: string, saved: SavedTensors): { readonly header: Uint8Array; readonly length: number } {
   const { tensors, metadata } = readSavedTensors(who, saved);
   const entries: [string, unknown][] = [[METADATA, metadata]];
@@ -105,9 +112,10 @@ function readSavedTensors(who: string, saved: SavedTensors): SavedTensors {
 }
 
 /**
- * The tensors of a safetensors file, converted to float32. Reads F32, F64, F16, BF16, I8, U8, I16, U16, I32, U32, I64, U64 and BOOL.
- * F64 is rounded to float32 (about 7 digits; beyond 3.4·10³⁸ infinite), and so are I32, U32, I64 and U64 numbers beyond 2²⁴.
- * The other types keep their values. If the metadata has the checksum that `saveWeights` writes, the content must fit.
+ * The tensors of a safetensors file, converted to float32. Reads F32, F64, F16, BF16, I8, U8, I16, U16, I32, U32, I64,
+ * U64 and BOOL. F64 is rounded to float32 (about 7 digits; beyond 3.4·10³⁸ infinite), and so are I32, U32, I64 and U64
+ * numbers beyond 2²⁴. The other types keep their values. If the metadata has the checksum that `saveWeights` writes,
+ * the content must fit.
  *
  * @param bytes A Uint8Array, another view or an ArrayBuffer.
  * @param name What messages call the file; default "safetensors".
@@ -199,12 +207,18 @@ function entryOf(key: string, entry: unknown, name: string): Entry {
   return { key, dtype: dtype as string, shape, begin, end };
 }
 
-/** Lists of whole numbers that are exact. 64 axes are more than any model has; more could make a size that is not a number. */
+/**
+ * Lists of whole numbers that are exact. 64 axes are more than any model has; more could make a size that is not a
+ * number.
+ */
 function isCounts(value: unknown): value is Shape {
   return Array.isArray(value) && value.length <= 64 && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
-/** The entries in the order of their bytes. @throws FormatError unless every byte of the file belongs to exactly one tensor. */
+/**
+ * The entries in the order of their bytes. @throws FormatError unless every byte of the file belongs to exactly one
+ * tensor.
+ */
 function checkRanges(entries: readonly Entry[], length: number, name: string): readonly Entry[] {
   const sorted = entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end);
   let at = 0;

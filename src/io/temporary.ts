@@ -2,12 +2,15 @@
 export type FileSystem = ReturnType<typeof process.getBuiltinModule<"node:fs">>;
 
 /**
- * A process as other processes of the same machine can check it: `place` stands for the machine since its last boot and the process
- * namespace (a container has its own), `pid` for the process. Null if the system does not tell; Linux does.
+ * A process as other processes of the same machine can check it: `place` stands for the machine since its last boot and
+ * the process namespace (a container has its own), `pid` for the process. Null if the system does not tell; Linux does.
  */
 type Owner = { readonly place: string; readonly pid: number };
 
-/** After this many milliseconds without a write, a temporary file whose writer cannot be checked counts as left behind: one hour. */
+/**
+ * After this many milliseconds without a write, a temporary file whose writer cannot be checked counts as left behind:
+ * one hour.
+ */
 const STALE = 60 * 60 * 1000;
 /** `.hashgrad-<place>-<process>-<random>.tmp`: always 58 characters, so a long file name does not make it too long. */
 const PATTERN = /^\.hashgrad-([0-9a-f]{16})-(\d{10})-[0-9a-f]{16}\.tmp$/;
@@ -21,9 +24,9 @@ export function temporaryName(fs: FileSystem): string {
 }
 
 /**
- * Removes temporary files that writers of this library left in a folder: the writer's process has ended or has closed the file (its
- * thread was terminated). If that cannot be checked, removes the file after one hour without a write. Touches nothing else: not the
- * files of live writers, no other names, no links, no folders. Never throws.
+ * Removes temporary files that writers of this library left in a folder: the writer's process has ended or has closed
+ * the file (its thread was terminated). If that cannot be checked, removes the file after one hour without a write.
+ * Touches nothing else: not the files of live writers, no other names, no links, no folders. Never throws.
  */
 export function removeStale(fs: FileSystem, folder: string): void {
   try {
@@ -45,8 +48,9 @@ export function removeStale(fs: FileSystem, folder: string): void {
 }
 
 /**
- * Whether a process of this machine has a file open; null if the system does not tell. Writers rename a temporary file before they close
- * it, so a file that no program has open under its temporary name is never one that a live writer still needs.
+ * Whether a process of this machine has a file open; null if the system does not tell. Writers rename a temporary file
+ * before they close it, so a file that no program has open under its temporary name is never one that a live writer
+ * still needs.
  */
 function isOpenIn(fs: FileSystem, pid: number, file: { readonly dev: number; readonly ino: number }): boolean | null {
   if (!isRunning(pid)) return false;
@@ -60,7 +64,10 @@ function isOpenIn(fs: FileSystem, pid: number, file: { readonly dev: number; rea
   }
 }
 
-/** Who this process is, if the process file system and `process.pid` agree; in some containers they number processes differently. */
+/**
+ * Who this process is, if the process file system and `process.pid` agree; in some containers they number processes
+ * differently.
+ */
 function ownerOf(fs: FileSystem): Owner | null {
   try {
     if (!mayRead("/proc")) return null;
@@ -77,7 +84,10 @@ type WithDeno = {
   readonly Deno?: { readonly permissions: { querySync(what: { name: "read"; path: string }): { readonly state: string } } };
 };
 
-/** Whether a path can be read without a question: in a terminal, Deno asks the user for a missing permission and waits for an answer. */
+/**
+ * Whether a path can be read without a question: in a terminal, Deno asks the user for a missing permission and waits
+ * for an answer.
+ */
 export function mayRead(path: string): boolean {
   const { Deno } = globalThis as WithDeno;
   return Deno === undefined || Deno.permissions.querySync({ name: "read", path }).state === "granted";

@@ -30,9 +30,9 @@ export function savedWeights(who: string, vars: VariableCreator, more?: SavedTen
 }
 
 /**
- * A model as the bytes of a safetensors file: parameters and running statistics by name. For a compressed model also the pool's factors,
- * the position of each variable in the pool, and the kinds and options of pool and modifier. A checksum covers all of it.
- * Weights that are not finite are saved as they are.
+ * A model as the bytes of a safetensors file: parameters and running statistics by name. For a compressed model also
+ * the pool's factors, the position of each variable in the pool, and the kinds and options of pool and modifier. A
+ * checksum covers all of it. Weights that are not finite are saved as they are.
  *
  * @throws ValueError if `vars` is not a creator of variables. MemoryError if the file does not fit into one array.
  */
@@ -41,15 +41,15 @@ export function encodeWeights(vars: VariableCreator): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Writes `encodeWeights(vars)` to a file of any size, piece by piece. Writes a temporary file in the same folder, then renames it: a
- * reader, a crash or a concurrent writer never finds a partial file. Keeps the permissions of an existing file. If `path` is a link,
- * replaces the file behind the link. Needs Node.js, Deno or Bun.
+ * Writes `encodeWeights(vars)` to a file of any size, piece by piece. Writes a temporary file in the same folder, then
+ * renames it: a reader, a crash or a concurrent writer never finds a partial file. Keeps the permissions of an existing
+ * file. If `path` is a link, replaces the file behind the link. Needs Node.js, Deno or Bun.
  *
- * Temporary files have random names like `.hashgrad-….tmp`. A process that is killed while it saves leaves one; the next save into the
- * folder removes it.
+ * Temporary files have random names like `.hashgrad-….tmp`. A process that is killed while it saves leaves one; the
+ * next save into the folder removes it.
  *
- * @throws FileError if the file system refuses, or if `path` is a folder, a device, or a link to nothing. The file stays as it was.
- * ValueError if an argument is of the wrong kind.
+ * @throws FileError if the file system refuses, or if `path` is a folder, a device, or a link to nothing. The file
+ * stays as it was. ValueError if an argument is of the wrong kind.
  */
 export function saveWeights(path: string, vars: VariableCreator): void {
   const saved = savedWeights("saveWeights", readCreator("saveWeights", "vars", vars));
@@ -68,22 +68,23 @@ export type LoadReport = {
 };
 
 /**
- * Loads a file of `saveWeights`, the model of a checkpoint, or any other safetensors file into a model. Compares names, shapes, and for
- * a compressed model pool, modifier and the position of each variable in the pool (it follows from the order of creation).
- * Weights that are not finite are loaded as they are.
+ * Loads a file of `saveWeights`, the model of a checkpoint, or any other safetensors file into a model. Compares names,
+ * shapes, and for a compressed model pool, modifier and the position of each variable in the pool (it follows from the
+ * order of creation). Weights that are not finite are loaded as they are.
  *
  * @param source A path (in Node.js, Deno and Bun) or bytes.
  * @returns The names that were loaded, missing, unexpected and mismatched.
- * @throws FormatError if the file is malformed or damaged, if no tensor fits the model, or (strict) if the file differs from the model
- * in anything: the message says in what. FileError if the file cannot be read. ValueError if an argument is of the wrong kind.
+ * @throws FormatError if the file is malformed or damaged, if no tensor fits the model, or (strict) if the file differs
+ * from the model in anything: the message says in what. FileError if the file cannot be read. ValueError if an argument
+ * is of the wrong kind.
  */
 export function loadWeights(
   source: Source,
   vars: VariableCreator,
   options: {
     /**
-     * True (default) refuses the file if anything differs, and changes nothing. False loads the tensors that fit by name and shape, and
-     * reports the others. The numbers of a pool fit only if pool, modifier and placements do.
+     * True (default) refuses the file if anything differs, and changes nothing. False loads the tensors that fit by
+     * name and shape, and reports the others. The numbers of a pool fit only if pool, modifier and placements do.
      */
     readonly strict?: boolean;
   } = {},
@@ -112,7 +113,9 @@ export type Fit = {
   readonly difference: string | null;
 };
 
-/** @throws FormatError if the file and the model differ in anything. `remedy` ends the message about names and shapes. */
+/**
+ * @throws FormatError if the file and the model differ in anything. `remedy` ends the message about names and shapes.
+ */
 export function refuseDifferences(file: string, { poolDifference, difference }: Fit, remedy = ""): void {
   if (poolDifference !== null) throw new FormatError(file, poolDifference);
   if (difference !== null) throw new FormatError(file, `${difference}${remedy}`);
@@ -166,7 +169,10 @@ function pooledIn(file: string, metadata: SavedTensors["metadata"], i: number): 
   };
 }
 
-/** A record that the metadata hold as JSON; undefined if there is none. @throws FormatError if it is not an object in JSON. */
+/**
+ * A record that the metadata hold as JSON; undefined if there is none. @throws FormatError if it is not an object in
+ * JSON.
+ */
 function recordIn(file: string, text: string | undefined, what: string): Readonly<Record<string, unknown>> | undefined {
   if (text === undefined) return undefined;
   try {

@@ -2,8 +2,9 @@ import * as curves from "./curves.ts";
 import { atMost, FAR, logistic } from "./curves.ts";
 import type { Numbers } from "./memory.ts";
 
-// Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y, dx: ∂loss/∂x, overwritten or, when `accumulate`, added to.
-// Loops are written out: a shared map(f) would be called with many f and stay slow. dx is never read unless accumulate.
+// Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y, dx: ∂loss/∂x, overwritten or, when
+// `accumulate`, added to. Loops are written out: a shared map(f) would be called with many f and stay slow. dx is never
+// read unless accumulate.
 
 export function relu(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) y[i] = curves.relu(x[i]!);
@@ -61,7 +62,8 @@ export function siluGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accu
 }
 
 export function softplus(x: Numbers, y: Numbers): void {
-  for (let i = 0; i < x.length; i++) y[i] = Math.max(x[i]!, 0) + Math.log1p(Math.exp(-Math.abs(x[i]!))); // no overflow for large x
+  // This form does not overflow for large x.
+  for (let i = 0; i < x.length; i++) y[i] = Math.max(x[i]!, 0) + Math.log1p(Math.exp(-Math.abs(x[i]!)));
 }
 
 export function softplusGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {

@@ -16,7 +16,10 @@ export type SlabSource = {
 
 const ALIGN = 16; // numbers: one cache line
 const LEAST_SLAB = 1 << 20; // numbers: 4 MiB
-/** Numbers of an array that is large. Smaller arrays are cut one after another from blocks, and are not released one by one. */
+/**
+ * Numbers of an array that is large. Smaller arrays are cut one after another from blocks, and are not released one by
+ * one.
+ */
 const LARGE = 1 << 12;
 const BLOCK = 1 << 16;
 /** Without `view`, slab i has the addresses from i · APART on, so slabs never touch. */
@@ -26,9 +29,9 @@ const NONE = new Float32Array(0);
 const padded = (length: number): number => Math.ceil(length / ALIGN) * ALIGN;
 
 /**
- * The memory of steps. `alloc` returns arrays, `release` takes large arrays back for later calls of `alloc`, and `reset` takes back all. A
- * large array gets the smallest free region that holds it, so steps that ask for the same arrays get the same addresses. Slabs
- * stay for later steps.
+ * The memory of steps. `alloc` returns arrays, `release` takes large arrays back for later calls of `alloc`, and
+ * `reset` takes back all. A large array gets the smallest free region that holds it, so steps that ask for the same
+ * arrays get the same addresses. Slabs stay for later steps.
  */
 export class Arena {
   readonly #source: SlabSource;
@@ -44,7 +47,10 @@ export class Arena {
   #used = 0; // and how many of them are used
   #inUse = 0;
   #peak = 0;
-  /** For tests: overwrites memory with NaN when `alloc` returns it and when it is free again. Small arrays are released, too. */
+  /**
+   * For tests: overwrites memory with NaN when `alloc` returns it and when it is free again. Small arrays are released,
+   * too.
+   */
   poison = false;
 
   constructor(source: SlabSource) {
@@ -105,7 +111,10 @@ export class Arena {
     return numbers;
   }
 
-  /** Takes back a large array that `alloc` returned. Does nothing for other arrays, such as views, small arrays and released arrays. */
+  /**
+   * Takes back a large array that `alloc` returned. Does nothing for other arrays, such as views, small arrays and
+   * released arrays.
+   */
   release(numbers: Numbers): void {
     const begin = this.#live.get(numbers);
     if (begin === undefined) return;
@@ -145,8 +154,9 @@ export class Arena {
   }
 
   /**
-   * Takes a slab for an array of `length` numbers: as large as all slabs together, so that slabs are few. The operating system gives
-   * memory to a slab only as it is written, so a slab that is too large costs addresses only. If these are short, takes a small slab.
+   * Takes a slab for an array of `length` numbers: as large as all slabs together, so that slabs are few. The operating
+   * system gives memory to a slab only as it is written, so a slab that is too large costs addresses only. If these are
+   * short, takes a small slab.
    */
   #grow(length: number): void {
     let slab: Numbers;

@@ -1,7 +1,8 @@
 import { ValueError } from "./errors.ts";
 
-// Readers of what callers hand over. Each returns its argument with the promised type, or throws a ValueError that names the function, the
-// argument, the rule and what was given. Public functions read every argument once, where it enters.
+// Readers of what callers hand over. Each returns its argument with the promised type, or throws a ValueError that
+// names the function, the argument, the rule and what was given. Public functions read every argument once, where it
+// enters.
 
 /** Every tensor of every copy of the library carries this key, so that one copy recognizes the tensors of another. */
 export const TENSOR_BRAND: unique symbol = Symbol.for("hashgrad.tensor");
@@ -29,8 +30,8 @@ function refuse(who: string, name: string, rule: string, value: unknown): never 
 }
 
 /**
- * Bounds of a number. `least` and `most` are inclusive, `above` and `below` exclusive. `infinite` admits ±∞, `nan` admits ±∞ and NaN;
- * without them a number must be finite.
+ * Bounds of a number. `least` and `most` are inclusive, `above` and `below` exclusive. `infinite` admits ±∞, `nan`
+ * admits ±∞ and NaN; without them a number must be finite.
  */
 export type Bounds = {
   readonly least?: number;
@@ -112,8 +113,8 @@ export function readList<T>(who: string, name: string, value: readonly T[]): rea
 }
 
 /**
- * Whole numbers from 0 to `end` − 1, from a list or an array of integers, as an Int32Array (the given one if it is one already).
- * Refuses tensors: a tensor of indices is a likely mistake, since indices get no gradient.
+ * Whole numbers from 0 to `end` − 1, from a list or an array of integers, as an Int32Array (the given one if it is one
+ * already). Refuses tensors: a tensor of indices is a likely mistake, since indices get no gradient.
  */
 export function readIndices(who: string, name: string, value: ArrayLike<number>, end: number): Int32Array {
   if (!Array.isArray(value) && !isTypedArray(value)) return refuse(who, name, "a list or typed array of whole numbers", value);

@@ -1,15 +1,15 @@
 import { CURVES } from "./activation.ts";
 import type { Numbers } from "./memory.ts";
 
-// Batch normalization of x [rows, columns]: each column has statistics of its own. Statistics are in double precision: as float32 a large
-// mean would lose its last digits, and a variance of 10⁶⁰ or of 10⁻⁵⁰ its value.
+// Batch normalization of x [rows, columns]: each column has statistics of its own. Statistics are in double precision:
+// as float32 a large mean would lose its last digits, and a variance of 10⁶⁰ or of 10⁻⁵⁰ its value.
 //
 //     z = (x − mean)·rate       standardized
 //     u = z·gamma + beta        scaled and shifted
 //     y = activation(u)
 //
-// `scales` [4, columns] holds mean, rate = 1/√(variance + epsilon), gamma and beta: `columnScales` makes it. Gradients compute z and u again,
-// because memory is slower than this arithmetic.
+// `scales` [4, columns] holds mean, rate = 1/√(variance + epsilon), gamma and beta: `columnScales` makes it. Gradients
+// compute z and u again, because memory is slower than this arithmetic.
 
 /** The rows of `scales`. gamma is 1 and beta 0 if they are left out. */
 export function columnScales(
@@ -58,8 +58,8 @@ export function batchNorm(columns: number, activation: number, x: Numbers, scale
 }
 
 /**
- * From dy, the gradient of y: du, the gradient of u, unless it is null, and sums [2, columns]: Σ du, the gradient of beta, and Σ du·z, the
- * gradient of gamma.
+ * From dy, the gradient of y: du, the gradient of u, unless it is null, and sums [2, columns]: Σ du, the gradient of
+ * beta, and Σ du·z, the gradient of gamma.
  */
 export function batchNormSums(
   columns: number,
@@ -84,7 +84,8 @@ export function batchNormSums(
 }
 
 /**
- * dx (+)= rate·gamma·(du − mean(du) − z·mean(du·z)): mean and rate are functions of x, too. `sums`: those of `batchNormSums`.
+ * dx (+)= rate·gamma·(du − mean(du) − z·mean(du·z)): mean and rate are functions of x, too. `sums`: those of
+ * `batchNormSums`.
  * If `sums` is null, the statistics are constants: dx (+)= rate·gamma·du. du may be dx.
  */
 export function batchNormGrad(

@@ -6,7 +6,8 @@ import { eachTap, type Windows } from "./windows.ts";
 
 /**
  * A convolution: x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels/groups, outChannels],
- * y [batch, outHeight, outWidth, outChannels]. Group g reads its share of the channels and writes its share of the outputs.
+ * y [batch, outHeight, outWidth, outChannels]. Group g reads its share of the channels and writes its share of the
+ * outputs.
  */
 export type Convolution = Windows & { readonly outChannels: number; readonly groups: number };
 
@@ -53,7 +54,9 @@ function eachProduct(s: Convolution, product: (i: number, j: number, o: number) 
   });
 }
 
-/** A depthwise convolution: kernel [kernelHeight, kernelWidth, channels, multiplier], output channel c·multiplier + m. */
+/**
+ * A depthwise convolution: kernel [kernelHeight, kernelWidth, channels, multiplier], output channel c·multiplier + m.
+ */
 export type Depthwise = Windows & { readonly multiplier: number };
 
 /** y = activation(x ∗ kernel + bias), each channel by itself, summed in double precision. */

@@ -17,7 +17,10 @@ export const hardSwishGrad = (x: number, dy: number): number => (x <= -3 ? 0 : x
 /** 1 / (1 + e⁻ˣ). e⁻ˣ may overflow to infinity in double precision; the quotient is then 0, as it should be. */
 export const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/** From here on, on either side, sigmoid and tanh are flat: products with x are computed at this x, since 0·∞ would be NaN. */
+/**
+ * From here on, on either side, sigmoid and tanh are flat: products with x are computed at this x, since 0·∞ would be
+ * NaN.
+ */
 export const FAR = 1e4;
 export const atMost = (x: number): number => Math.max(-FAR, Math.min(FAR, x));
 

@@ -1,4 +1,7 @@
-/** The base class of all errors of the library. The message starts with the name of the function and ends with the remedy. */
+/**
+ * The base class of all errors of the library. The message starts with the name of the function and ends with the
+ * remedy.
+ */
 export class HashgradError extends Error {
   constructor(
     who: string,

@@ -4,8 +4,9 @@ import { MemoryError } from "./errors.ts";
 export type { Numbers };
 
 /**
- * The state of an array's memory. `ended`: null, or the reason why the array may no longer be read; the tensor then throws.
- * `version`: the number of in-place changes of a variable. Views of a variable share its lifetime, so they see its version.
+ * The state of an array's memory. `ended`: null, or the reason why the array may no longer be read; the tensor then
+ * throws. `version`: the number of in-place changes of a variable. Views of a variable share its lifetime, so they see
+ * its version.
  */
 export type Lifetime = { ended: string | null; version: number };
 
@@ -17,19 +18,23 @@ const ordinarySlabs: SlabSource = { take: newArray, give: () => undefined };
 
 let arena = new Arena(ordinarySlabs);
 let isOpen = false; // whether a step is running
-let lifetime: Lifetime = { ended: null, version: 0 }; // of the arrays of the running or last step, or of the running scope
+// The lifetime of the arrays of the running or last step, or of the running scope.
+let lifetime: Lifetime = { ended: null, version: 0 };
 let ordinary = 0; // numbers that `allocLasting` has ever returned
 
 let beforeFirst: (() => void) | null = null;
 
-/** Makes the first `alloc` call `choose`, so that an import alone costs nothing. If `choose` throws, the next `alloc` calls it again. */
+/**
+ * Makes the first `alloc` call `choose`, so that an import alone costs nothing. If `choose` throws, the next `alloc`
+ * calls it again.
+ */
 export function beforeFirstUse(choose: () => void): void {
   beforeFirst = choose;
 }
 
 /**
- * Sets the source of slabs: a backend whose kernels use its own memory in place. Slabs of the previous source are not used
- * again, but their arrays stay readable. A running step takes its further arrays from the new source.
+ * Sets the source of slabs: a backend whose kernels use its own memory in place. Slabs of the previous source are not
+ * used again, but their arrays stay readable. A running step takes its further arrays from the new source.
  */
 export function provideSlabs(source: SlabSource): void {
   const { poison, made } = arena;
@@ -43,8 +48,8 @@ export function trimArena(): void {
 }
 
 /**
- * Allocates the array of a result or of a gradient. Inside a step the contents are arbitrary, so the caller must write every
- * element. Outside a step the array is like that of `allocLasting`.
+ * Allocates the array of a result or of a gradient. Inside a step the contents are arbitrary, so the caller must write
+ * every element. Outside a step the array is like that of `allocLasting`.
  */
 export function alloc(length: number): Numbers {
   if (beforeFirst !== null) {
@@ -55,8 +60,8 @@ export function alloc(length: number): Numbers {
 }
 
 /**
- * Takes back an array that `alloc` returned in the running step, for later calls of `alloc`. No tensor and no view may use the array any more.
- * Small arrays stay, and arrays that are not whole results of `alloc`.
+ * Takes back an array that `alloc` returned in the running step, for later calls of `alloc`. No tensor and no view may
+ * use the array any more. Small arrays stay, and arrays that are not whole results of `alloc`.
  */
 export function release(numbers: Numbers): void {
   arena.release(numbers);
@@ -73,7 +78,9 @@ function newArray(length: number): Numbers {
   }
 }
 
-/** Like `alloc`, but the array outlives the step and is filled with zeros: for parameters, optimizer state and `keep`. */
+/**
+ * Like `alloc`, but the array outlives the step and is filled with zeros: for parameters, optimizer state and `keep`.
+ */
 export function allocLasting(length: number): Numbers {
   const numbers = newArray(length);
   ordinary += length;
@@ -96,9 +103,9 @@ export function isInArena(): boolean {
 }
 
 /**
- * Runs `fn` as a step: during `fn`, `alloc` takes memory from the arena. The arrays stay readable until the next step begins. A step
- * inside a step belongs to the outer step. If memory is too short for a step, all memory of the arena is freed, so that a smaller
- * step fits.
+ * Runs `fn` as a step: during `fn`, `alloc` takes memory from the arena. The arrays stay readable until the next step
+ * begins. A step inside a step belongs to the outer step. If memory is too short for a step, all memory of the arena is
+ * freed, so that a smaller step fits.
  */
 export function inArena<T>(fn: () => T): T {
   if (isOpen) return fn();
@@ -128,7 +135,10 @@ function endStep(reason: string): void {
 
 /** A part of a step whose memory is taken back before the step ends. */
 export type Scope = {
-  /** Takes back the arrays that the scope made, except those that hold `results`. Ends the lifetime of all, and begins another. */
+  /**
+   * Takes back the arrays that the scope made, except those that hold `results`. Ends the lifetime of all, and begins
+   * another.
+   */
   readonly settle: (results: readonly Numbers[]) => void;
   /** The same. The arrays that are left belong to the surrounding scope or step. */
   readonly close: (results: readonly Numbers[]) => void;
@@ -165,8 +175,8 @@ export function openScope(): Scope {
 }
 
 /**
- * Runs `fn` in memory of the arena, outside steps. Arrays of the last step stay readable. All small arrays that `fn` made are
- * taken back; `fn` closes the scopes of large ones.
+ * Runs `fn` in memory of the arena, outside steps. Arrays of the last step stay readable. All small arrays that `fn`
+ * made are taken back; `fn` closes the scopes of large ones.
  */
 export function besideSteps<T>(fn: () => T): T {
   const takeBack = arena.mark();
@@ -180,9 +190,10 @@ export function besideSteps<T>(fn: () => T): T {
 }
 
 /**
- * The memory of the allocator, in bytes. `arenas`: memory held for steps. `inUse`: memory of the arrays of the running or last
- * step. `peak`: the most that was in use at the same time, since the start or `resetPeak`. `ordinary`: the total of all arrays ever
- * allocated outside the arena. It never falls, so a constant value means that nothing new is allocated.
+ * The memory of the allocator, in bytes. `arenas`: memory held for steps. `inUse`: memory of the arrays of the running
+ * or last step. `peak`: the most that was in use at the same time, since the start or `resetPeak`. `ordinary`: the
+ * total of all arrays ever allocated outside the arena. It never falls, so a constant value means that nothing new is
+ * allocated.
  */
 export function memory(): { arenas: number; inUse: number; peak: number; ordinary: number } {
   const { held, inUse, peak } = arena;

@@ -1,6 +1,7 @@
 import type { Numbers } from "./memory.ts";
 
-// Layer normalization: each row of x [rows, columns] has statistics of its own, in double precision (see batch-norm.ts).
+// Layer normalization: each row of x [rows, columns] has statistics of its own, in double precision (see
+// batch-norm.ts).
 
 /** y = (x − mean)/√(variance + epsilon) of each row of `columns` numbers; rates [rows] = 1/√(variance + epsilon). */
 export function standardizeRows(columns: number, x: Numbers, epsilon: number, y: Numbers, rates: Float64Array): void {

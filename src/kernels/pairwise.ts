@@ -1,6 +1,7 @@
 import type { Numbers } from "./memory.ts";
 
-// Two arrays of one length into a third; broadcasting is done before (see strided.ts). Gradients are added to when `accumulate`.
+// Two arrays of one length into a third; broadcasting is done before (see strided.ts). Gradients are added to when
+// `accumulate`.
 
 export function add(a: Numbers, b: Numbers, y: Numbers): void {
   for (let i = 0; i < y.length; i++) y[i] = a[i]! + b[i]!;
@@ -51,7 +52,10 @@ export function powGradBase(a: Numbers, b: Numbers, dy: Numbers, da: Numbers, ac
   }
 }
 
-/** db (+)= dy·y·ln a; a base of 0 with an exponent of at least 0 has slope 0, and so has a power of 0 whose base is infinite. */
+/**
+ * db (+)= dy·y·ln a; a base of 0 with an exponent of at least 0 has slope 0, and so has a power of 0 whose base is
+ * infinite.
+ */
 export function powGradExponent(a: Numbers, b: Numbers, y: Numbers, dy: Numbers, db: Numbers, accumulate: boolean): void {
   for (let i = 0; i < dy.length; i++) {
     const flat = (a[i] === 0 && b[i]! >= 0) || (a[i] === Number.POSITIVE_INFINITY && y[i] === 0);
@@ -68,7 +72,10 @@ export function minimum(a: Numbers, b: Numbers, y: Numbers): void {
   for (let i = 0; i < y.length; i++) y[i] = Math.min(a[i]!, b[i]!);
 }
 
-/** da (+)= dy where y = maximum(a, b) or minimum(a, b) took a, half of it at a tie (as PyTorch and JAX). The same with a and b exchanged. */
+/**
+ * da (+)= dy where y = maximum(a, b) or minimum(a, b) took a, half of it at a tie (as PyTorch and JAX). The same with a
+ * and b exchanged.
+ */
 export function chosenGrad(a: Numbers, b: Numbers, y: Numbers, dy: Numbers, da: Numbers, accumulate: boolean): void {
   for (let i = 0; i < y.length; i++) {
     const d = a[i] === b[i] ? 0.5 * dy[i]! : y[i] === a[i] ? dy[i]! : 0;

@@ -48,7 +48,10 @@ export function dot(a: Numbers, b: Numbers, y: Numbers, accumulate: boolean): vo
   y[0] = accumulate ? y[0]! + total : total;
 }
 
-/** winners [outer, inner] = the first index along n of the largest element, of the smallest when `least`. NaN wins over any number. */
+/**
+ * winners [outer, inner] = the first index along n of the largest element, of the smallest when `least`. NaN wins over
+ * any number.
+ */
 export function argExtreme({ outer, n, inner }: Reduced, least: boolean, x: Numbers, winners: Int32Array): void {
   for (let o = 0; o < outer; o++) {
     for (let j = 0; j < inner; j++) {

@@ -1,12 +1,14 @@
 /**
- * The free regions of an address space, in order of address. No two regions touch. `take` returns the smallest region that
- * fits, at its beginning, so equal sequences of calls return equal addresses.
+ * The free regions of an address space, in order of address. No two regions touch. `take` returns the smallest region
+ * that fits, at its beginning, so equal sequences of calls return equal addresses.
  */
 export class Regions {
   readonly #begins: number[] = [];
   readonly #ends: number[] = [];
 
-  /** Takes `length` addresses out of the smallest region that holds them, the lowest of equals. Returns -1 if none does. */
+  /**
+   * Takes `length` addresses out of the smallest region that holds them, the lowest of equals. Returns -1 if none does.
+   */
   take(length: number): number {
     let [best, least] = [-1, Number.POSITIVE_INFINITY];
     for (let i = 0; i < this.#begins.length; i++) {

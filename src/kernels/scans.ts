@@ -1,10 +1,13 @@
 import type { Numbers } from "./memory.ts";
 import type { Reduced } from "./reduce.ts";
 
-// Reductions and running sums over the middle of [outer, n, inner], in double precision. They are not in the table of kernels, so bundlers
-// drop those that a program does not use.
+// Reductions and running sums over the middle of [outer, n, inner], in double precision. They are not in the table of
+// kernels, so bundlers drop those that a program does not use.
 
-/** Calls `line(where it begins, the distance of its elements, its number)` for each line along n; the number counts [outer, inner]. */
+/**
+ * Calls `line(where it begins, the distance of its elements, its number)` for each line along n; the number counts
+ * [outer, inner].
+ */
 function eachLine({ outer, n, inner }: Reduced, line: (at: number, step: number, index: number) => void): void {
   for (let o = 0; o < outer; o++) for (let j = 0; j < inner; j++) line(o * n * inner + j, inner, o * inner + j);
 }
@@ -100,7 +103,10 @@ export function logSumExpGrad(sizes: Reduced, x: Numbers, dy: Numbers, dx: Numbe
   });
 }
 
-/** winners [outer, k, inner] = where along n the k largest elements are, largest first, the first of equals first; NaN is the largest. */
+/**
+ * winners [outer, k, inner] = where along n the k largest elements are, largest first, the first of equals first; NaN
+ * is the largest.
+ */
 export function largest(sizes: Reduced, count: number, x: Numbers, winners: Int32Array): void {
   const { n, inner } = sizes;
   const line = new Float64Array(n);

@@ -43,8 +43,8 @@ const unary = ["in", "out"] as const;
 /** (x, dy, dx, accumulate) */
 const gradient = ["in", "in", "into", "accumulate"] as const;
 /**
- * (x, y, dy, dx, accumulate), the gradients that `unary` in ops calls. `unary` does not know whether a gradient reads x or y, so all take
- * both. `byInput` reads x and `byOutput` reads y.
+ * (x, y, dy, dx, accumulate), the gradients that `unary` in ops calls. `unary` does not know whether a gradient reads x
+ * or y, so all take both. `byInput` reads x and `byOutput` reads y.
  */
 const byInput = ["in", "-", "in", "into", "accumulate"] as const;
 const byOutput = ["-", "in", "in", "into", "accumulate"] as const;
@@ -53,8 +53,8 @@ const binary = ["in", "in", "out"] as const;
 type Signatures = { readonly [K in keyof typeof reference]: Signature<Parameters<(typeof reference)[K]>> };
 
 /**
- * The role of each argument of each kernel. The compiler checks each line against the parameters of the plain kernel. `bind`
- * derives the calls into WebAssembly from this table, and test/kernels/kernels.test.ts derives its checks.
+ * The role of each argument of each kernel. The compiler checks each line against the parameters of the plain kernel.
+ * `bind` derives the calls into WebAssembly from this table, and test/kernels/kernels.test.ts derives its checks.
  */
 export const signatures: Signatures = {
   abs: unary,

@@ -1,6 +1,7 @@
 import type { Numbers } from "./memory.ts";
 
-// Rows of `classes` numbers. Each row's maximum is taken off first, so no exponential overflows; sums are in double precision.
+// Rows of `classes` numbers. Each row's maximum is taken off first, so no exponential overflows; sums are in double
+// precision.
 
 export function softmax(classes: number, x: Numbers, y: Numbers): void {
   for (let row = 0; row < x.length; row += classes) {
@@ -42,14 +43,16 @@ export function logSoftmaxGrad(classes: number, y: Numbers, dy: Numbers, dx: Num
 }
 
 /**
- * losses [rows] = −Σ target·log softmax(x), where the target puts 1 − smoothing on `labels[row]` and smoothing/classes on every class.
+ * losses [rows] = −Σ target·log softmax(x), where the target puts 1 − smoothing on `labels[row]` and smoothing/classes
+ * on every class.
  */
 export function crossEntropy(classes: number, smoothing: number, x: Numbers, labels: Int32Array, losses: Numbers): void {
   for (let r = 0; r < labels.length; r++) {
     const row = r * classes;
     const [top, total] = exponentials(classes, x, row);
     const shift = top + Math.log(total);
-    let loss = smoothing < 1 ? (1 - smoothing) * (shift - x[row + labels[r]!]!) : 0; // 0·∞ is 0: no share of the label, no loss
+    // Not 0·∞ = NaN if the label has no share of the target.
+    let loss = smoothing < 1 ? (1 - smoothing) * (shift - x[row + labels[r]!]!) : 0;
     if (smoothing > 0) for (let j = 0; j < classes; j++) loss += (smoothing / classes) * (shift - x[row + j]!);
     losses[r] = loss;
   }

@@ -1,8 +1,9 @@
 import type { Numbers } from "./memory.ts";
 
-// Elementwise functions that few programs use. Those that reference.ts exports are kernels of the table and have a fast version. Bundlers
-// drop all others if a program does not use them.
-// Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y, dx: ∂loss/∂x, overwritten or, when `accumulate`, added to.
+// Elementwise functions that few programs use. Those that reference.ts exports are kernels of the table and have a fast
+// version. Bundlers drop all others if a program does not use them.
+// Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y, dx: ∂loss/∂x, overwritten or, when
+// `accumulate`, added to.
 
 export function sin(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) y[i] = Math.sin(x[i]!);
@@ -27,8 +28,8 @@ export function cosGrad(x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolea
 }
 
 /**
- * erf(x) = 2/√π · e^(−x²) · Σₙ 2ⁿ·x²ⁿ⁺¹/(1·3·…·(2n + 1)) (Abramowitz and Stegun, 7.1.6). No term is negative for x > 0, so nothing
- * cancels: the relative error is below 2e-15. From 6 on erf rounds to 1.
+ * erf(x) = 2/√π · e^(−x²) · Σₙ 2ⁿ·x²ⁿ⁺¹/(1·3·…·(2n + 1)) (Abramowitz and Stegun, 7.1.6). No term is negative for x > 0,
+ * so nothing cancels: the relative error is below 2e-15. From 6 on erf rounds to 1.
  */
 export function errorFunction(x: number): number {
   if (Math.abs(x) >= 6) return Math.sign(x);
@@ -54,7 +55,9 @@ export function erfGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accum
   }
 }
 
-/** From here on, on either side, Φ and tanh are flat: products with x are computed at this x, since 0·∞ would be NaN. */
+/**
+ * From here on, on either side, Φ and tanh are flat: products with x are computed at this x, since 0·∞ would be NaN.
+ */
 const FAR = 1e4;
 const near = (x: number): number => Math.max(-FAR, Math.min(FAR, x));
 

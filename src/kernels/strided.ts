@@ -2,8 +2,8 @@ import { FEW_TERMS } from "./doubles.ts";
 import type { Numbers } from "./memory.ts";
 
 /**
- * A view of an array: element (i₀, i₁, …) is `x[offset + Σ iₐ·strides[a]]`. Transposing, slicing, padding and concatenation are
- * all such views, so two kernels move every number.
+ * A view of an array: element (i₀, i₁, …) is `x[offset + Σ iₐ·strides[a]]`. Transposing, slicing, padding and
+ * concatenation are all such views, so two kernels move every number.
  */
 export type View = { readonly shape: readonly number[]; readonly strides: readonly number[]; readonly offset: number };
 
@@ -17,8 +17,8 @@ export function readView(view: View, x: Numbers, y: Numbers): void {
 }
 
 /**
- * The elements of x that the view names = y, or += y. The transpose of `readView`: the gradient of every movement. If a view may name an
- * element many times, sums are in double precision, which costs 8 bytes per element of x.
+ * The elements of x that the view names = y, or += y. The transpose of `readView`: the gradient of every movement. If a
+ * view may name an element many times, sums are in double precision, which costs 8 bytes per element of x.
  */
 export function writeView(view: View, y: Numbers, x: Numbers, accumulate: boolean): void {
   if (accumulate && y.length > FEW_TERMS && mayRepeat(view)) {
@@ -89,8 +89,8 @@ export function readCyclic(begin: number, x: Numbers, y: Numbers): void {
 }
 
 /**
- * x[(begin + i) mod x.length] += y[i]. Elements used more than once collect all of their terms, in double precision if there are many;
- * that costs 8 bytes per element of x.
+ * x[(begin + i) mod x.length] += y[i]. Elements used more than once collect all of their terms, in double precision if
+ * there are many; that costs 8 bytes per element of x.
  */
 export function addCyclic(begin: number, y: Numbers, x: Numbers): void {
   const isLong = y.length > FEW_TERMS * x.length;
@@ -111,8 +111,9 @@ export function readRows(indices: Int32Array, width: number, x: Numbers, y: Numb
 }
 
 /**
- * The named rows of x [rows, width] += the rows of y [indices, width]. A row named more than once collects all of its terms, in double
- * precision if there may be many; that costs 4 bytes per row of x and per index, and 8 bytes per column.
+ * The named rows of x [rows, width] += the rows of y [indices, width]. A row named more than once collects all of its
+ * terms, in double precision if there may be many; that costs 4 bytes per row of x and per index, and 8 bytes per
+ * column.
  */
 export function addRows(indices: Int32Array, width: number, y: Numbers, x: Numbers): void {
   if (indices.length > FEW_TERMS) return addSortedRows(indices, width, y, x);
@@ -125,7 +126,8 @@ export function addRows(indices: Int32Array, width: number, y: Numbers, x: Numbe
 /** `addRows`, row of x by row of x: a counting sort finds the terms of each. */
 function addSortedRows(indices: Int32Array, width: number, y: Numbers, x: Numbers): void {
   const rows = x.length / width;
-  const ends = new Int32Array(rows + 1); // ends[r] counts the indices up to r; while they are sorted, where the next index r goes
+  // ends[r] is the number of indices up to r. The sort then decrements it to the position of the next index r.
+  const ends = new Int32Array(rows + 1);
   for (const row of indices) ends[row + 1]!++;
   for (let row = 0; row < rows; row++) ends[row + 1]! += ends[row]!;
   const order = new Int32Array(indices.length);

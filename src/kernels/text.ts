@@ -1,4 +1,7 @@
-/** The UTF-8 bytes of a text. Jest's jsdom environment has no `TextEncoder`, so this is done by hand. A lone surrogate becomes U+FFFD. */
+/**
+ * The UTF-8 bytes of a text. Jest's jsdom environment has no `TextEncoder`, so this is done by hand. A lone surrogate
+ * becomes U+FFFD.
+ */
 export function encodeText(text: string): Uint8Array {
   const bytes: number[] = [];
   for (const character of text) {
@@ -14,8 +17,12 @@ export function encodeText(text: string): Uint8Array {
 
 const tail = (code: number): number => 0x80 | (code & 0x3f);
 
-/** The text that UTF-8 bytes stand for. Throws a TypeError if the bytes are not UTF-8. Drops a byte order mark at the front. */
+/**
+ * The text that UTF-8 bytes stand for. Throws a TypeError if the bytes are not UTF-8. Drops a byte order mark at the
+ * front.
+ */
 export function decodeText(bytes: Uint8Array): string {
-  const Decoder = globalThis.TextDecoder ?? process.getBuiltinModule("node:util").TextDecoder; // jest's jsdom environment has no global one
+  // Jest's jsdom environment has no global TextDecoder.
+  const Decoder = globalThis.TextDecoder ?? process.getBuiltinModule("node:util").TextDecoder;
   return new Decoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 }

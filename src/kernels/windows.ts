@@ -2,8 +2,8 @@ import { inDoubles, inTotals } from "./doubles.ts";
 import type { Numbers } from "./memory.ts";
 
 /**
- * Windows over images [batch, height, width, channels]. Window (oy, ox) has taps (ky, kx) at row oy·strideY − padTop + ky·dilationY and
- * column ox·strideX − padLeft + kx·dilationX; taps outside the image are padding.
+ * Windows over images [batch, height, width, channels]. Window (oy, ox) has taps (ky, kx) at row oy·strideY − padTop +
+ * ky·dilationY and column ox·strideX − padLeft + kx·dilationX; taps outside the image are padding.
  */
 export type Windows = {
   readonly batch: number;
@@ -22,7 +22,10 @@ export type Windows = {
   readonly padLeft: number;
 };
 
-/** Calls `tap(window, pixel)` for each tap inside the image, window by window, row by row; both count from 0 over the whole batch. */
+/**
+ * Calls `tap(window, pixel)` for each tap inside the image, window by window, row by row; both count from 0 over the
+ * whole batch.
+ */
 export function eachTap(w: Windows, tap: (window: number, pixel: number, ky: number, kx: number) => void): void {
   const { batch, height, width, outHeight, outWidth, kernelHeight, kernelWidth } = w;
   const { strideY, strideX, dilationY, dilationX, padTop, padLeft } = w;

@@ -23,8 +23,9 @@ const INIT: Initializer = /* @__PURE__ */ varianceScaling(2, "out", "normal");
 type ConvNormOptions = BlockOptions & { readonly activation?: nn.Layer; readonly depthwise?: boolean };
 
 /**
- * Convolution without bias, batch normalization, activation (none). Pads (k − 1)/2 on all sides, as PyTorch; TensorFlow's "same" differs
- * at stride 2. Variables: `conv1/kernel` and `norm1/…` if `name` is "conv1", else `<name>/kernel` and `<name>Norm/…`.
+ * Convolution without bias, batch normalization, activation (none). Pads (k − 1)/2 on all sides, as PyTorch;
+ * TensorFlow's "same" differs at stride 2. Variables: `conv1/kernel` and `norm1/…` if `name` is "conv1", else
+ * `<name>/kernel` and `<name>Norm/…`.
  */
 export function convNorm(
   vars: VariableCreator,
@@ -59,14 +60,19 @@ function readBlock<Options extends BlockOptions>(
 
 /** Options of residual blocks, which include {@link BlockOptions}. */
 export type ResidualOptions = BlockOptions & {
-  /** If the shape changes: where the shortcut gets channels of zeros (option A). Default: the shortcut is a 1×1 projection. */
+  /**
+   * If the shape changes: where the shortcut gets channels of zeros (option A). Default: the shortcut is a 1×1
+   * projection.
+   */
   readonly shortcutZeros?: nn.ShortcutZeros;
 };
 
 /** Makes a residual block: x [batch, height, width, channels] → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters]. */
 export type ResidualBlock = (vars: VariableCreator, channels: number, filters: number, options?: ResidualOptions) => nn.Layer;
 
-/** A branch of convolutions [filters, kernel size, stride], relu between them, a shortcut, and relu after the addition. */
+/**
+ * A branch of convolutions [filters, kernel size, stride], relu between them, a shortcut, and relu after the addition.
+ */
 function residualBlock(
   who: string,
   convolutions: (filters: number, stride: number) => readonly (readonly [number, number, number])[],
@@ -89,8 +95,8 @@ function residualBlock(
 }
 
 /**
- * A {@link ResidualBlock} of two 3×3 convolutions and a shortcut (He et al. 2015, figure 5 left): x [batch, height, width, channels]
- * → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters].
+ * A {@link ResidualBlock} of two 3×3 convolutions and a shortcut (He et al. 2015, figure 5 left): x [batch, height,
+ * width, channels] → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters].
  * Variables: `conv1/`, `norm1/`, `conv2/`, `norm2/`; of a projection `shortcut/`, `shortcutNorm/`.
  */
 export const basicBlock: ResidualBlock = /* @__PURE__ */ residualBlock("basicBlock", (filters, stride) => [
@@ -99,8 +105,8 @@ export const basicBlock: ResidualBlock = /* @__PURE__ */ residualBlock("basicBlo
 ]);
 
 /**
- * A {@link ResidualBlock} of 1×1, 3×3 and 1×1 convolutions and a shortcut (He et al. 2015, figure 5 right), with the shapes of
- * `basicBlock`. Inside there are filters/4 channels. The 3×3 convolution has the stride (version 1.5).
+ * A {@link ResidualBlock} of 1×1, 3×3 and 1×1 convolutions and a shortcut (He et al. 2015, figure 5 right), with the
+ * shapes of `basicBlock`. Inside there are filters/4 channels. The 3×3 convolution has the stride (version 1.5).
  * Variables: `conv1/`, `norm1/` to `norm3/`; of a projection `shortcut/`, `shortcutNorm/`.
  */
 export const bottleneck: ResidualBlock = /* @__PURE__ */ residualBlock("bottleneck", (filters, stride) => [
@@ -122,8 +128,9 @@ export type InvertedOptions = BlockOptions & {
 };
 
 /**
- * 1×1 expansion, depthwise convolution, 1×1 projection (Sandler et al. 2018, figure 4), shapes as `basicBlock`. x joins, and `drop` acts,
- * if the stride is 1 and the channels stay. Variables: `expand/`, `depthwise/`, `squeeze/`, `excite/`, `project/`, and `expandNorm/` …
+ * 1×1 expansion, depthwise convolution, 1×1 projection (Sandler et al. 2018, figure 4), shapes as `basicBlock`. x
+ * joins, and `drop` acts, if the stride is 1 and the channels stay. Variables: `expand/`, `depthwise/`, `squeeze/`,
+ * `excite/`, `project/`, and `expandNorm/` …
  */
 export function invertedResidual(vars: VariableCreator, channels: number, filters: number, options?: InvertedOptions): nn.Layer {
   const known = ["expanded", "kernelSize", "activation", "squeezeExcite"] as const;

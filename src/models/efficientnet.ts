@@ -22,8 +22,8 @@ const DEPTHS = [1, 1.1, 1.2, 1.4, 1.8, 2.2, 2.6, 3.1] as const;
 const DROPOUTS = [0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5] as const;
 
 /**
- * EfficientNet-B0 to B7 (Tan and Le 2019, table 1 and compound scaling), `member` 0 to 7: images [batch, height, width, channels] →
- * logits [batch, classes]. `width` multiplies the member's own width.
+ * EfficientNet-B0 to B7 (Tan and Le 2019, table 1 and compound scaling), `member` 0 to 7: images [batch, height, width,
+ * channels] → logits [batch, classes]. `width` multiplies the member's own width.
  */
 export function efficientNet(vars: VariableCreator, member: number, options?: ModelOptions): Layer {
   const depth = DEPTHS[readCount("efficientNet", "member", member, 0, 7)]!;

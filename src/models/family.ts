@@ -11,9 +11,15 @@ export type ModelOptions = {
   readonly channels?: number;
   /** Scales the channels of all layers (default 1). */
   readonly width?: number;
-  /** Rate of dropout before the last layer, in training mode. Default 0 for ResNets, 0.2 for MobileNets, 0.2 to 0.5 for EfficientNets. */
+  /**
+   * Rate of dropout before the last layer, in training mode. Default 0 for ResNets, 0.2 for MobileNets, 0.2 to 0.5 for
+   * EfficientNets.
+   */
   readonly dropout?: number;
-  /** Rate of stochastic depth: block i of n is skipped at rate·i/n, in training mode. Default 0.2 for EfficientNets, else 0. */
+  /**
+   * Rate of stochastic depth: block i of n is skipped at rate·i/n, in training mode. Default 0.2 for EfficientNets,
+   * else 0.
+   */
   readonly stochasticDepth?: number;
   /** Draws what is dropped (default `new Generator(0)`). Save its state beside a checkpoint to resume a run exactly. */
   readonly random?: Generator;
@@ -46,7 +52,10 @@ export function readModel<Options extends ModelOptions>(
 /** What a table does not say of a block: input channels, its index in the row, and the options that all blocks take. */
 type Place = { readonly channels: number; readonly index: number; readonly options: Required<BlockOptions> };
 
-/** The blocks of all rows, `repeats` each, the first with the row's stride. Variables of block i of row s (from 1): `layer<s>/<i>/…`. */
+/**
+ * The blocks of all rows, `repeats` each, the first with the row's stride. Variables of block i of row s (from 1):
+ * `layer<s>/<i>/…`.
+ */
 export function stages<Row extends { readonly filters: number; readonly repeats: number; readonly stride: number }>(
   vars: VariableCreator,
   { stochasticDepth: rate, random, epsilon, momentum }: Required<ModelOptions>,
@@ -68,13 +77,19 @@ export function stages<Row extends { readonly filters: number; readonly repeats:
   return sequential(...blocks);
 }
 
-/** Each channel's mean, `hidden`, dropout and a dense layer `fc/`: x [batch, height, width, channels] → logits [batch, classes]. */
+/**
+ * Each channel's mean, `hidden`, dropout and a dense layer `fc/`: x [batch, height, width, channels] → logits [batch,
+ * classes].
+ */
 export function classifier(vars: VariableCreator, channels: number, model: Required<ModelOptions>, ...hidden: Layer[]): Layer {
   const out = [dropout(model.dropout, model.random), dense(scope(vars, "fc"), channels, model.classes)];
   return sequential(globalAvgPool2d(), ...hidden, ...out);
 }
 
-/** The multiple of 8 nearest to v, at least 8 and at least 0.9·v: how the mobile families round channels (Sandler et al. 2018). */
+/**
+ * The multiple of 8 nearest to v, at least 8 and at least 0.9·v: how the mobile families round channels (Sandler et al.
+ * 2018).
+ */
 export function makeDivisible(v: number): number {
   const nearest = Math.max(8, 8 * Math.floor((readNumber("makeDivisible", "v", v, { least: 0 }) + 4) / 8));
   return nearest < 0.9 * v ? nearest + 8 : nearest;

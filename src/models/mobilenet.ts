@@ -17,8 +17,8 @@ const V2 = [
 ] as const;
 
 /**
- * MobileNetV2 (Sandler et al. 2018, table 2): images [batch, height, width, channels] → logits [batch, classes]. The last convolution
- * grows with `width`, but does not shrink below 1280 channels.
+ * MobileNetV2 (Sandler et al. 2018, table 2): images [batch, height, width, channels] → logits [batch, classes]. The
+ * last convolution grows with `width`, but does not shrink below 1280 channels.
  */
 export function mobileNetV2(vars: VariableCreator, options?: ModelOptions): Layer {
   const model = readModel("mobileNetV2", vars, options, { dropout: 0.2 });
@@ -35,7 +35,9 @@ export function mobileNetV2(vars: VariableCreator, options?: ModelOptions): Laye
   );
 }
 
-/** Kernel size, expanded channels of each block, output channels, squeeze-excite, activation, stride of the first block. */
+/**
+ * Kernel size, expanded channels of each block, output channels, squeeze-excite, activation, stride of the first block.
+ */
 type Row = readonly [number, readonly number[], number, "SE" | "", Layer, number];
 
 const V3_LARGE: readonly Row[] = [
@@ -54,7 +56,9 @@ const V3_SMALL: readonly Row[] = [
   [5, [288, 576, 576], 96, "SE", hardSwish, 2],
 ];
 
-/** MobileNetV3 (Howard et al. 2019, tables 1 and 2): images [batch, height, width, channels] → logits [batch, classes]. */
+/**
+ * MobileNetV3 (Howard et al. 2019, tables 1 and 2): images [batch, height, width, channels] → logits [batch, classes].
+ */
 export function mobileNetV3(vars: VariableCreator, size: "small" | "large", options?: ModelOptions): Layer {
   const model = readModel("mobileNetV3", vars, options, { dropout: 0.2, epsilon: 1e-3, momentum: 0.99 });
   const large = readName("mobileNetV3", "size", size, ["small", "large"]) === "large";

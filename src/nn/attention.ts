@@ -25,17 +25,18 @@ export type AttentionOptions = DenseOptions & {
 const MASKED = -3.4028234663852886e38;
 
 /**
- * Multi-head attention (Vaswani et al. 2017): query [batch, queries, size], key and value [batch, keys, size] → [batch, queries,
- * size].
- * Each head computes softmax(q·kᵀ/√(size/heads))·v. A `dense` layer precedes each of q, k and v; one more follows the heads.
+ * Multi-head attention (Vaswani et al. 2017): query [batch, queries, size], key and value [batch, keys, size] → [batch,
+ * queries, size].
+ * Each head computes softmax(q·kᵀ/√(size/heads))·v. A `dense` layer precedes each of q, k and v; one more follows the
+ * heads.
  *
- * `layer(x)` is self attention. `layer(query, memory)` is cross attention. The default key is the query; the default value is the
- * key.
- * The fourth input is a mask: `layer(x, x, x, mask)`. A value other than 0 lets the query see the key. The mask broadcasts to
- * [batch, heads, queries, keys]: use [queries, keys], or [batch, 1, 1, keys] for padded keys. A query that sees no key gets zeros
- * from the heads.
- * Variables: `query/`, `key/`, `value/` and `out/`, each with `kernel` [size, size] (Glorot uniform) and `bias` [size] (zeros;
- * none with `bias: false`).
+ * `layer(x)` is self attention. `layer(query, memory)` is cross attention. The default key is the query; the default
+ * value is the key.
+ * The fourth input is a mask: `layer(x, x, x, mask)`. A value other than 0 lets the query see the key. The mask
+ * broadcasts to [batch, heads, queries, keys]: use [queries, keys], or [batch, 1, 1, keys] for padded keys. A query
+ * that sees no key gets zeros from the heads.
+ * Variables: `query/`, `key/`, `value/` and `out/`, each with `kernel` [size, size] (Glorot uniform) and `bias` [size]
+ * (zeros; none with `bias: false`).
  *
  * @throws ShapeError if `heads` does not divide `size`, or an input has another shape.
  */

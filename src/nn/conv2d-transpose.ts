@@ -13,8 +13,8 @@ export type Conv2dTransposeLayerOptions = ConvLayerOptions & {
 };
 
 /**
- * A layer of transposed convolution, which enlarges images: x [batch, height, width, channels] → [batch, outHeight, outWidth,
- * filters]. The op `conv2dTranspose` documents the sizes.
+ * A layer of transposed convolution, which enlarges images: x [batch, height, width, channels] → [batch, outHeight,
+ * outWidth, filters]. The op `conv2dTranspose` documents the sizes.
  * Variables: `kernel` [kernelHeight, kernelWidth, filters/groups, channels] (Glorot uniform), `bias` [filters] (zeros).
  */
 export function conv2dTranspose(

@@ -3,8 +3,8 @@ import { type Generator, isTraining, ones, readGenerator, readNumber, readTensor
 import { type Layer, refuseMore } from "./layer.ts";
 
 /**
- * A dropout layer. In training mode it sets a random share `rate` of the numbers to 0 and multiplies the others by 1/(1 − rate).
- * In inference mode it returns x.
+ * A dropout layer. In training mode it sets a random share `rate` of the numbers to 0 and multiplies the others by 1/(1
+ * − rate). In inference mode it returns x.
  */
 export function dropout(rate: number, random: Generator): Layer {
   readNumber("dropout", "rate", rate, { least: 0, below: 1 });
@@ -16,8 +16,9 @@ export function dropout(rate: number, random: Generator): Layer {
 }
 
 /**
- * Drops whole examples of a branch before its shortcut joins (Huang et al. 2016): in training mode an example of x [batch, ...] becomes 0
- * with probability `rate`, and the other examples grow by 1/(1 − rate). In inference mode returns x.
+ * Drops whole examples of a branch before its shortcut joins (Huang et al. 2016): in training mode an example of x
+ * [batch, ...] becomes 0 with probability `rate`, and the other examples grow by 1/(1 − rate). In inference mode
+ * returns x.
  */
 export function stochasticDepth(rate: number, random: Generator): Layer {
   readNumber("stochasticDepth", "rate", rate, { least: 0, below: 1 });

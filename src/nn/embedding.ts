@@ -4,8 +4,8 @@ import { type Initializer, normalInit, readCreator, readInitializer, type Variab
 
 /**
  * A layer that looks up a learned row for each id from 0 to count − 1: ids [...] → [..., size].
- * The ids are a tensor of whole numbers or an Int32Array. The gradients of a row that is used several times add up; ids get no
- * gradient.
+ * The ids are a tensor of whole numbers or an Int32Array. The gradients of a row that is used several times add up; ids
+ * get no gradient.
  * Variables: `kernel` [count, size] (normal with standard deviation 1, as PyTorch).
  *
  * @throws ValueError if an id is not a whole number from 0 to count − 1.

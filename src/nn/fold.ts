@@ -2,8 +2,8 @@ import { add, type BatchNormOptions, mul, reshape, rsqrt, sub } from "../ops/ind
 import { isRecording, isTraining, keep, type Tensor, traceNow } from "../tensor/index.ts";
 import type { Variable } from "../variables/index.ts";
 
-// In inference mode batch normalization is x·scale + shift. After a convolution, a kernel·scale and a bias compute the same numbers, up to
-// rounding, without a pass over the activations.
+// In inference mode batch normalization is x·scale + shift. After a convolution, a kernel·scale and a bias compute the
+// same numbers, up to rounding, without a pass over the activations.
 
 type Layer = (x: Tensor) => Tensor;
 
@@ -15,7 +15,9 @@ export type Convolution = {
   readonly run: (x: Tensor, kernel: Tensor, options: BatchNormOptions & { readonly bias: Tensor }) => Tensor;
 };
 
-/** The variables and options of batch normalization. `fused`: an activation that a kernel applies; `then`: any other. */
+/**
+ * The variables and options of batch normalization. `fused`: an activation that a kernel applies; `then`: any other.
+ */
 export type Normalization = {
   readonly variables: readonly [gamma: Variable, beta: Variable, mean: Variable, variance: Variable];
   readonly epsilon: number;
@@ -45,7 +47,10 @@ export function canFold(): boolean {
 
 type Folded = { readonly kernel: Tensor; readonly bias: Tensor };
 
-/** One layer that computes `second(first(x))` if `first` is a convolution and `second` its batch normalization. Call it if `canFold()`. */
+/**
+ * One layer that computes `second(first(x))` if `first` is a convolution and `second` its batch normalization. Call it
+ * if `canFold()`.
+ */
 export function folded(first: object, second: object | undefined): Layer | undefined {
   const convolution = convolutions.get(first);
   const normalization = second === undefined ? undefined : normalizations.get(second);

@@ -2,8 +2,8 @@ import { describe, type Outputs, readFunction, readOutputs, readTensors, Tensor,
 import { canFold, folded } from "./fold.ts";
 
 /**
- * A part of a network: a function of tensors. A layer captures its variables, so ops without weights, such as `relu`, are layers
- * too.
+ * A part of a network: a function of tensors. A layer captures its variables, so ops without weights, such as `relu`,
+ * are layers too.
  * The mode, training or inference, belongs to the run and not to the layer: see `training`.
  *
  * @example A layer of two inputs: const merge: Layer<[a: Tensor, b: Tensor]> = (a, b) => add(a, b);
@@ -21,15 +21,16 @@ export function refuseMore(who: string, more: readonly unknown[]): void {
 /**
  * A layer that calls layers in order. If a layer returns several tensors, they are the arguments of the next layer.
  * In inference mode under `noGrad`, a batch normalization that follows a convolution is folded into its kernel.
- * Inside `noGrad`, the memory of a layer's inputs and work is taken back after the layer: use `keep` for tensors that are read later.
+ * Inside `noGrad`, the memory of a layer's inputs and work is taken back after the layer: use `keep` for tensors that
+ * are read later.
  */
 export function sequential(...layers: readonly Layer[]): Layer;
 export function sequential<Inputs extends readonly Tensor[], Result extends Outputs>(
   ...layers: readonly [Layer<Inputs, Outputs>, ...Layer<never[], Outputs>[], Layer<never[], Result>]
 ): Layer<Inputs, Result>;
 /**
- * @throws ValueError if an argument is not a function, or a layer does not return tensors. The message gives its position, from
- * 0.
+ * @throws ValueError if an argument is not a function, or a layer does not return tensors. The message gives its
+ * position, from 0.
  */
 export function sequential(...layers: readonly Layer<never[], Outputs>[]): Layer<Tensor[], Outputs> {
   for (const [i, layer] of layers.entries()) readFunction("sequential", `layer ${i}`, layer);

@@ -47,16 +47,20 @@ export type BatchNormLayerOptions = {
   readonly momentum?: number;
   /** Added to the variance under the root (default 1e-3). */
   readonly epsilon?: number;
-  /** Applied to the result (default: nothing). `relu`, `relu6`, `hardSwish` and `silu` take no pass over memory of their own. */
+  /**
+   * Applied to the result (default: nothing). `relu`, `relu6`, `hardSwish` and `silu` take no pass over memory of their
+   * own.
+   */
   readonly activation?: Layer;
 };
 
 /**
  * A layer of batch normalization over all axes but the last: x [..., channels] → the same shape.
- * In training mode (`training`) it uses the statistics of the batch and updates the running statistics: moving = momentum·moving
- * + (1 − momentum)·batch, with the biased variance. In inference mode it uses the running statistics.
- * Defaults: momentum 0.9 (PyTorch calls this 0.1), epsilon 1e-3, no activation. With 0.9 the running statistics are usable after about 30
- * steps. Variables: `gamma` (ones), `beta` (zeros), `moving_mean`, `moving_variance`, all [channels].
+ * In training mode (`training`) it uses the statistics of the batch and updates the running statistics: moving =
+ * momentum·moving + (1 − momentum)·batch, with the biased variance. In inference mode it uses the running statistics.
+ * Defaults: momentum 0.9 (PyTorch calls this 0.1), epsilon 1e-3, no activation. With 0.9 the running statistics are
+ * usable after about 30 steps. Variables: `gamma` (ones), `beta` (zeros), `moving_mean`, `moving_variance`, all
+ * [channels].
  *
  * @example const norm = batchNorm(vars, 32, { activation: relu });
  */
@@ -114,8 +118,8 @@ export function layerNorm(
 
 /**
  * A layer of group normalization (Wu and He 2018): x [batch, ..., channels] → the same shape. Default epsilon 1e-5.
- * `groups` divides the channels into groups of neighbors. Each group of each example is normalized by its own mean and biased
- * variance over all positions, independently of the batch.
+ * `groups` divides the channels into groups of neighbors. Each group of each example is normalized by its own mean and
+ * biased variance over all positions, independently of the batch.
  * Variables: `gamma` (ones), `beta` (zeros), both [channels].
  *
  * @throws ShapeError if `groups` does not divide `channels`.

@@ -43,7 +43,9 @@ export const resize =
   (x) =>
     resized(x, size, options);
 
-/** A layer of the op `globalAvgPool2d`: [batch, height, width, channels] → the mean of each channel, [batch, channels]. */
+/**
+ * A layer of the op `globalAvgPool2d`: [batch, height, width, channels] → the mean of each channel, [batch, channels].
+ */
 export const globalAvgPool2d = (): Layer => globalAverage;
 
 /** A layer that reshapes each example to one row: [batch, …] → [batch, rest]. */

@@ -25,7 +25,8 @@ import type { Layer } from "./layer.ts";
  * The result of a recurrent layer.
  * - "outputs" (default): the state after each time step, [batch, time, units].
  * - "last": the state after the last time step, [batch, units].
- * - "all": a list of the outputs and of each final state [batch, units]. Pass the states to the next call to continue a sequence.
+ * - "all": a list of the outputs and of each final state [batch, units]. Pass the states to the next call to continue a
+ *   sequence.
  */
 export type RecurrentReturns = "outputs" | "last" | "all";
 
@@ -40,9 +41,10 @@ export type RecurrentOptions<Returns extends RecurrentReturns = RecurrentReturns
 };
 
 /**
- * A gated recurrent unit (Cho et al. 2014) with the formulas of PyTorch: x [batch, time, inputs] → [batch, time, units].
- * x·kernel + bias and h·recurrent_kernel + recurrent_bias have three parts of `units` columns, in the order r, z, n of PyTorch:
- * r = σ(xᵣ + hᵣ), z = σ(x_z + h_z), n = tanh(xₙ + r·hₙ), and the new h = (1 − z)·n + z·h.
+ * A gated recurrent unit (Cho et al. 2014) with the formulas of PyTorch: x [batch, time, inputs] → [batch, time,
+ * units].
+ * x·kernel + bias and h·recurrent_kernel + recurrent_bias have three parts of `units` columns, in the order r, z, n of
+ * PyTorch: r = σ(xᵣ + hᵣ), z = σ(x_z + h_z), n = tanh(xₙ + r·hₙ), and the new h = (1 − z)·n + z·h.
  *
  * The second input is the initial h, [batch, units] (default zeros). The time must be at least 1.
  * Variables: `kernel` [inputs, 3·units], `recurrent_kernel` [units, 3·units], `bias` and `recurrent_bias` [3·units].
@@ -91,13 +93,13 @@ export function gru(
 }
 
 /**
- * Long short-term memory (Hochreiter and Schmidhuber 1997) with the formulas of PyTorch: x [batch, time, inputs] → [batch, time,
- * units].
+ * Long short-term memory (Hochreiter and Schmidhuber 1997) with the formulas of PyTorch: x [batch, time, inputs] →
+ * [batch, time, units].
  * x·kernel + h·recurrent_kernel + bias has four parts of `units` columns, in the order i, f, g, o of PyTorch:
  * the new c = σ(f)·c + σ(i)·tanh(g), and the new h = σ(o)·tanh(c). `bias` is the sum of the two biases of PyTorch.
  *
- * The second and the third input are the initial h and c, both [batch, units] (default zeros). The time must be at least 1.
- * Variables: `kernel` [inputs, 4·units], `recurrent_kernel` [units, 4·units], `bias` [4·units].
+ * The second and the third input are the initial h and c, both [batch, units] (default zeros). The time must be at
+ * least 1. Variables: `kernel` [inputs, 4·units], `recurrent_kernel` [units, 4·units], `bias` [4·units].
  */
 export function lstm(
   vars: VariableCreator,

@@ -3,14 +3,14 @@ import { readCount, readName, readTensor, ShapeError, show } from "../tensor/ind
 import type { Layer } from "./layer.ts";
 
 /**
- * Where option A puts the new channels of a shortcut, which are zero. "around": half in front, the odd one behind (as the common PyTorch
- * version does). "after": all behind. The paper does not say.
+ * Where option A puts the new channels of a shortcut, which are zero. "around": half in front, the odd one behind (as
+ * the common PyTorch version does). "after": all behind. The paper does not say.
  */
 export type ShortcutZeros = "around" | "after";
 
 /**
- * Every `stride`-th pixel, then zero channels (He et al. 2015, section 3.3, option A): x [batch, height, width, channels] → [batch,
- * ⌈height/stride⌉, ⌈width/stride⌉, filters]. No variables.
+ * Every `stride`-th pixel, then zero channels (He et al. 2015, section 3.3, option A): x [batch, height, width,
+ * channels] → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters]. No variables.
  */
 export function optionAShortcut(channels: number, filters: number, stride: number, zeros: ShortcutZeros): Layer {
   readCount("optionAShortcut", "channels", channels, 1);

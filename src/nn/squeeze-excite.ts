@@ -17,8 +17,9 @@ export type SqueezeExciteOptions = {
 };
 
 /**
- * Scales each channel by a gate that sees all channels' means (Hu et al. 2018): x [batch, height, width, channels] → the same shape,
- * y = x·gate(excite(activation(squeeze(mean(x))))). Variables: `squeeze/` and `excite/`, each with `kernel` and `bias` of a 1×1 convolution.
+ * Scales each channel by a gate that sees all channels' means (Hu et al. 2018): x [batch, height, width, channels] →
+ * the same shape, y = x·gate(excite(activation(squeeze(mean(x))))). Variables: `squeeze/` and `excite/`, each with
+ * `kernel` and `bias` of a 1×1 convolution.
  */
 export function squeezeExcite(vars: VariableCreator, channels: number, options: SqueezeExciteOptions): Layer {
   const given = readOptions("squeezeExcite", options, ["squeezed", "activation", "gate", "init"]);

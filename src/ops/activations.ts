@@ -17,8 +17,8 @@ export const hardSwish = (x: Tensor): Tensor => unary("hardSwish", x);
 export const softplus = (x: Tensor): Tensor => unary("softplus", x);
 
 /**
- * x if x is positive, else alpha·x, elementwise. Default alpha 0.2, as in TensorFlow (PyTorch: 0.01). The slope at 0 is alpha.
- * With alpha 0, −∞ returns 0·∞ = NaN, as in PyTorch; `relu` returns 0.
+ * x if x is positive, else alpha·x, elementwise. Default alpha 0.2, as in TensorFlow (PyTorch: 0.01). The slope at 0 is
+ * alpha. With alpha 0, −∞ returns 0·∞ = NaN, as in PyTorch; `relu` returns 0.
  */
 export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
   readTensor("leakyRelu", "x", x);
@@ -36,8 +36,9 @@ export type GeluOptions = {
 };
 
 /**
- * x·Φ(x), elementwise; Φ is the distribution function of the standard normal distribution. The default formula with tanh differs
- * from the exact value by less than 5e-4 and has fast kernels. `{ approximate: "none" }` is exact, as PyTorch's default.
+ * x·Φ(x), elementwise; Φ is the distribution function of the standard normal distribution. The default formula with
+ * tanh differs from the exact value by less than 5e-4 and has fast kernels. `{ approximate: "none" }` is exact, as
+ * PyTorch's default.
  */
 export function gelu(x: Tensor, options?: GeluOptions): Tensor {
   readTensor("gelu", "x", x);
@@ -64,7 +65,8 @@ export function elu(x: Tensor, alpha = 1): Tensor {
 export const relu6 = (x: Tensor): Tensor => unary("relu6", x);
 
 /**
- * x/6 + 1/2 clipped to [0, 1], elementwise, as in PyTorch; Keras used x/5 + 1/2 before version 3. The slope at −3 and 3 is 1/6.
+ * x/6 + 1/2 clipped to [0, 1], elementwise, as in PyTorch; Keras used x/5 + 1/2 before version 3. The slope at −3 and 3
+ * is 1/6.
  */
 export const hardSigmoid = (x: Tensor): Tensor => unary("hardSigmoid", x);
 

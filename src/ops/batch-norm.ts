@@ -23,15 +23,15 @@ export type BatchNormOptions = {
 };
 
 /**
- * The result of batch normalization in training: y, `mean` and `variance`. No gradient flows through the statistics. y is
- * computed from statistics in double precision; `mean` and `variance` are these statistics, rounded to float32.
+ * The result of batch normalization in training: y, `mean` and `variance`. No gradient flows through the statistics. y
+ * is computed from statistics in double precision; `mean` and `variance` are these statistics, rounded to float32.
  */
 export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; readonly variance: Tensor };
 
 /**
  * Batch normalization in training (Ioffe and Szegedy 2015): x [..., channels], gamma and beta [channels];
- * y = activation(gamma·(x − mean)/√(variance + epsilon) + beta), with mean and biased variance of each channel over all other axes.
- * gamma and beta are optional. The gradients are computed from x, so that y need not be kept for them.
+ * y = activation(gamma·(x − mean)/√(variance + epsilon) + beta), with mean and biased variance of each channel over all
+ * other axes. gamma and beta are optional. The gradients are computed from x, so that y need not be kept for them.
  */
 export function batchNormTraining(
   x: Tensor,
@@ -64,8 +64,8 @@ export function batchNormTraining(
 }
 
 /**
- * Batch normalization with given statistics: y = activation(gamma·(x − mean)/√(variance + epsilon) + beta), with x [..., channels]
- * and all others [channels]. The statistics get no gradient. gamma and beta may be undefined.
+ * Batch normalization with given statistics: y = activation(gamma·(x − mean)/√(variance + epsilon) + beta), with x
+ * [..., channels] and all others [channels]. The statistics get no gradient. gamma and beta may be undefined.
  */
 export function batchNormInference(
   x: Tensor,
@@ -76,7 +76,8 @@ export function batchNormInference(
   epsilon = 1e-3,
   options?: BatchNormOptions,
 ): Tensor {
-  readTensor("batchNormInference", "mean", mean); // `checkChannels` accepts undefined, but mean and variance are required
+  // `checkChannels` accepts undefined, but mean and variance are required.
+  readTensor("batchNormInference", "mean", mean);
   readTensor("batchNormInference", "variance", variance);
   checkChannels("batchNormInference", x, { gamma, beta, mean, variance }, epsilon);
   const activation = readActivation("batchNormInference", options);

@@ -19,8 +19,8 @@ export type Conv1dOptions = {
 };
 
 /**
- * Convolution of sequences: x [batch, length, channels], kernel [kernelLength, channels/groups, outputs] → [batch, outLength,
- * outputs]. Calls `conv2d` on images of one row.
+ * Convolution of sequences: x [batch, length, channels], kernel [kernelLength, channels/groups, outputs] → [batch,
+ * outLength, outputs]. Calls `conv2d` on images of one row.
  */
 export function conv1d(x: Tensor, kernel: Tensor, options?: Conv1dOptions): Tensor {
   readTensor("conv1d", "x", x);

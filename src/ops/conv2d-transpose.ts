@@ -34,13 +34,13 @@ export type Conv2dTransposeOptions = {
 };
 
 /**
- * Transposed convolution, the gradient of `conv2d` with respect to its image: x [batch, height, width, channels], kernel
- * [kernelHeight, kernelWidth, outputs/groups, channels] → [batch, outHeight, outWidth, outputs].
+ * Transposed convolution, the gradient of `conv2d` with respect to its image: x [batch, height, width, channels],
+ * kernel [kernelHeight, kernelWidth, outputs/groups, channels] → [batch, outHeight, outWidth, outputs].
  *
- * The kernel has the layout of the `conv2d` from `outputs` to `channels`, as in TensorFlow. Each pixel of x adds its multiple of
- * the kernel to the output. Padding is cut off.
- * An axis of n pixels becomes (n − 1)·stride + dilation·(kernel − 1) + 1 − padding before − padding after + outputPadding, as in
- * PyTorch; with "same" n·stride.
+ * The kernel has the layout of the `conv2d` from `outputs` to `channels`, as in TensorFlow. Each pixel of x adds its
+ * multiple of the kernel to the output. Padding is cut off.
+ * An axis of n pixels becomes (n − 1)·stride + dilation·(kernel − 1) + 1 − padding before − padding after +
+ * outputPadding, as in PyTorch; with "same" n·stride.
  * `outputPadding` is smaller than the stride. It selects one of the image sizes that `conv2d` maps to the same n.
  */
 export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTransposeOptions): Tensor {

@@ -40,8 +40,9 @@ export type Conv2dOptions = DepthwiseConv2dOptions & {
 };
 
 /**
- * Convolution (cross-correlation): x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels/groups,
- * outputs] → [batch, outHeight, outWidth, outputs]. Group g reads block g of the channels and computes block g of the outputs.
+ * Convolution (cross-correlation): x [batch, height, width, channels], kernel [kernelHeight, kernelWidth,
+ * channels/groups, outputs] → [batch, outHeight, outWidth, outputs]. Group g reads block g of the channels and computes
+ * block g of the outputs.
  */
 export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tensor {
   readTensor("conv2d", "x", x);
@@ -72,7 +73,8 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tens
   readName("conv2d", "activation", activation, ACTIVATIONS);
   const padding = exactPadding("conv2d", given);
   const windows = windowsOf("conv2d", x.shape, [kernelHeight, kernelWidth], strides, dilations, padding);
-  const sizes = { outChannels, groups, ...windows }; // windows last: { ...windows, groups } makes a new hidden class at each call (Node.js 20)
+  // `windows` last, because { ...windows, groups } makes a new hidden class at each call (Node.js 20).
+  const sizes = { outChannels, groups, ...windows };
   const shape = [sizes.batch, sizes.outHeight, sizes.outWidth, outChannels];
   checkSize("conv2d", shape);
   const y = alloc(sizeOf(shape));
@@ -87,8 +89,8 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tens
 }
 
 /**
- * Convolution of each channel separately: x [batch, height, width, channels], kernel [kernelHeight, kernelWidth, channels,
- * multiplier] → [batch, outHeight, outWidth, channels·multiplier]. Output c·multiplier + m reads channel c.
+ * Convolution of each channel separately: x [batch, height, width, channels], kernel [kernelHeight, kernelWidth,
+ * channels, multiplier] → [batch, outHeight, outWidth, channels·multiplier]. Output c·multiplier + m reads channel c.
  */
 export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: DepthwiseConv2dOptions): Tensor {
   readTensor("depthwiseConv2d", "x", x);

@@ -46,7 +46,9 @@ export type CrossEntropyOptions = {
   readonly labelSmoothing?: number;
   /** "none" returns one loss per example: the shape of the logits without the last axis. Default "mean". */
   readonly reduction?: Reduction;
-  /** Examples with this label do not count, and their logits get no gradient. May be outside 0…classes−1. Default none. */
+  /**
+   * Examples with this label do not count, and their logits get no gradient. May be outside 0…classes−1. Default none.
+   */
   readonly ignoreIndex?: number;
   /** One number of at least 0 per class, which multiplies the terms of the class. Default all 1. */
   readonly classWeights?: readonly number[] | Float32Array | Float64Array;
@@ -56,12 +58,13 @@ export type CrossEntropyOptions = {
  * Softmax cross entropy, −Σ target·log softmax(logits), for logits [..., classes]. Returns the mean by default.
  *
  * The target is one of
- * - labels 0…classes−1, one per example: a list in row-major order, or a tensor of whole numbers with the shape of the logits
- *   without the last axis;
+ * - labels 0…classes−1, one per example: a list in row-major order, or a tensor of whole numbers with the shape of the
+ *   logits without the last axis;
  * - probabilities: a tensor with the shape of the logits.
  *
- * A class with target or weight 0 adds nothing, even if its logit is −∞. With labels, the mean divides by the sum of the class
- * weights of labels that are not ignored, as in PyTorch. If all labels are ignored, the mean is 0 (PyTorch: NaN).
+ * A class with target or weight 0 adds nothing, even if its logit is −∞. With labels, the mean divides by the sum of
+ * the class weights of labels that are not ignored, as in PyTorch. If all labels are ignored, the mean is 0 (PyTorch:
+ * NaN).
  */
 export function crossEntropy(
   logits: Tensor,

@@ -5,8 +5,9 @@ import { reshape, transpose } from "./movement.ts";
 import { sum } from "./reduce.ts";
 
 /**
- * The sum of products in Einstein notation: `einsum("bij,bjk->bik", a, b)` is a batch of matrix products, a [b, i, j] · b [b, j, k]
- * → [b, i, k]. Each letter names an axis. The result is summed over letters that it omits. Axes of one letter have one length.
+ * The sum of products in Einstein notation: `einsum("bij,bjk->bik", a, b)` is a batch of matrix products, a [b, i, j] ·
+ * b [b, j, k] → [b, i, k]. Each letter names an axis. The result is summed over letters that it omits. Axes of one
+ * letter have one length.
  *
  * A letter may occur once in each operand and once in the result. The result must be given.
  * @throws ValueError for an equation of another form, ShapeError if ranks or lengths do not fit it.

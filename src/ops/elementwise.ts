@@ -99,8 +99,8 @@ export function mul(a: Tensor | number, b: Tensor | number): Tensor {
 }
 
 /**
- * weight·x, elementwise with broadcasting; 0 if the weight is 0, even if x is infinite or NaN. So an outcome of probability 0
- * adds nothing to a loss.
+ * weight·x, elementwise with broadcasting; 0 if the weight is 0, even if x is infinite or NaN. So an outcome of
+ * probability 0 adds nothing to a loss.
  */
 export function mulUnlessZero(weight: Tensor | number, x: Tensor | number): Tensor {
   const [w, z] = aligned("mulUnlessZero", weight, x);
@@ -144,9 +144,13 @@ function chosen(op: "maximum" | "minimum", a: Tensor | number, b: Tensor | numbe
   });
 }
 
-/** The maximum of a and b, elementwise with broadcasting. NaN if either is NaN. At a tie each gets half of the gradient. */
+/**
+ * The maximum of a and b, elementwise with broadcasting. NaN if either is NaN. At a tie each gets half of the gradient.
+ */
 export const maximum = (a: Tensor | number, b: Tensor | number): Tensor => chosen("maximum", a, b);
-/** The minimum of a and b, elementwise with broadcasting. NaN if either is NaN. At a tie each gets half of the gradient. */
+/**
+ * The minimum of a and b, elementwise with broadcasting. NaN if either is NaN. At a tie each gets half of the gradient.
+ */
 export const minimum = (a: Tensor | number, b: Tensor | number): Tensor => chosen("minimum", a, b);
 
 /** a if the condition is not 0, else b; elementwise with broadcasting of all three. The condition gets no gradient. */
@@ -172,9 +176,10 @@ export function straightThroughSign(x: Tensor): Tensor {
 }
 
 /**
- * x of any shape with a random share `rate` of its elements set to 0 and the others divided by 1 − rate, so the expected value
- * stays.
- * Recorded as `mul` by the random mask. `draw` returns numbers of at least 0 and below 1; pass `() => generator.uniform()`.
+ * x of any shape with a random share `rate` of its elements set to 0 and the others divided by 1 − rate, so the
+ * expected value stays.
+ * Recorded as `mul` by the random mask. `draw` returns numbers of at least 0 and below 1; pass
+ * `() => generator.uniform()`.
  */
 export function dropout(x: Tensor, rate: number, draw: () => number): Tensor {
   readTensor("dropout", "x", x);

@@ -47,15 +47,18 @@ type Pooling = { readonly size: Lengths; readonly strides: Lengths; readonly pad
 type Convolution = { readonly strides: Lengths; readonly dilations: Lengths; readonly padding: ExactPadding };
 
 /**
- * The attributes of each op, with defaults filled in and axes counted from 0. Calling the function of the op's name with the
- * inputs and these attributes returns the recorded numbers; docs/graph.md lists the calls. Other functions, such as
- * `crossEntropy` with its reduction or `globalAvgPool2d`, are recorded as the ops that they call.
+ * The attributes of each op, with defaults filled in and axes counted from 0. Calling the function of the op's name
+ * with the inputs and these attributes returns the recorded numbers; docs/graph.md lists the calls. Other functions,
+ * such as `crossEntropy` with its reduction or `globalAvgPool2d`, are recorded as the ops that they call.
  */
 export type OpAttributes = Readonly<Record<Plain, Readonly<Record<string, never>>>> & {
   readonly avgPool2d: Pooling;
   /** Inputs [x, mean, variance], then gamma and beta, as far as the attributes say that they are there. */
   readonly batchNormInference: BatchNorm;
-  /** Inputs [x], then gamma and beta, as far as they are there. `output`: which of the three results of the function this is. */
+  /**
+   * Inputs [x], then gamma and beta, as far as they are there. `output`: which of the three results of the function
+   * this is.
+   */
   readonly batchNormTraining: BatchNorm & { readonly output: "y" | "mean" | "variance" };
   readonly broadcastTo: { readonly shape: Shape };
   readonly clip: { readonly low: number; readonly high: number };

@@ -35,8 +35,8 @@ export function meanSquaredError(prediction: Tensor, target: Tensor, options?: L
 }
 
 /**
- * The mean of |prediction − target|. Both tensors have the same shape. "none" returns one number per element. The slope is 0 if
- * both are equal.
+ * The mean of |prediction − target|. Both tensors have the same shape. "none" returns one number per element. The slope
+ * is 0 if both are equal.
  */
 export function meanAbsoluteError(prediction: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("meanAbsoluteError", { prediction, target }, options, ["reduction"]);
@@ -50,8 +50,8 @@ export type HuberOptions = LossOptions & {
 };
 
 /**
- * The Huber loss (1964) of d = prediction − target, tensors of the same shape: d²/2 if |d| ≤ delta, else delta·(|d| − delta/2).
- * Outliers have a smaller effect than in `meanSquaredError`. "none" returns one number per element.
+ * The Huber loss (1964) of d = prediction − target, tensors of the same shape: d²/2 if |d| ≤ delta, else delta·(|d| −
+ * delta/2). Outliers have a smaller effect than in `meanSquaredError`. "none" returns one number per element.
  */
 export function huber(prediction: Tensor, target: Tensor, options?: HuberOptions): Tensor {
   const reduction = readLoss("huber", { prediction, target }, options, ["reduction", "delta"]);
@@ -62,8 +62,9 @@ export function huber(prediction: Tensor, target: Tensor, options?: HuberOptions
 }
 
 /**
- * The Kullback-Leibler divergence of distributions over the last axis, Σ target·(log target − logProbabilities): one number per
- * row, 0 if both are equal. Both are [..., classes]. `logSoftmax(logits)` computes the first. A class with target 0 adds nothing.
+ * The Kullback-Leibler divergence of distributions over the last axis, Σ target·(log target − logProbabilities): one
+ * number per row, 0 if both are equal. Both are [..., classes]. `logSoftmax(logits)` computes the first. A class with
+ * target 0 adds nothing.
  *
  * "mean" divides by the number of rows (PyTorch: "batchmean"). "none" returns the shape without the last axis.
  */
@@ -75,9 +76,9 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options?:
 }
 
 /**
- * Binary cross entropy of sigmoid(logits) and targets from 0 to 1, tensors of the same shape: target·softplus(−logits) + (1 −
- * target)·softplus(logits). It never overflows and keeps all digits of small losses. A term of weight 0 is 0, even if the logit
- * is infinite. "none" returns one number per element.
+ * Binary cross entropy of sigmoid(logits) and targets from 0 to 1, tensors of the same shape: target·softplus(−logits)
+ * + (1 − target)·softplus(logits). It never overflows and keeps all digits of small losses. A term of weight 0 is 0,
+ * even if the logit is infinite. "none" returns one number per element.
  */
 export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("binaryCrossEntropyWithLogits", { logits, target }, options, ["reduction"]);

@@ -29,11 +29,11 @@ export type MatmulOptions = {
 };
 
 /**
- * The matrix product: a [m, k] · b [k, n] → [m, n]. Axes before the last two are batches and broadcast: a [2, 1, m, k] · b [5, k,
- * n] → [2, 5, m, n].
+ * The matrix product: a [m, k] · b [k, n] → [m, n]. Axes before the last two are batches and broadcast: a [2, 1, m, k]
+ * · b [5, k, n] → [2, 5, m, n].
  *
- * A vector a [k] is a row and a vector b [k] is a column. The result omits their axis of length 1, as in NumPy: a [k] · b [k, n]
- * → [n], a [m, k] · b [k] → [m], a [k] · b [k] → a scalar.
+ * A vector a [k] is a row and a vector b [k] is a column. The result omits their axis of length 1, as in NumPy: a [k] ·
+ * b [k, n] → [n], a [m, k] · b [k] → [m], a [k] · b [k] → a scalar.
  */
 export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   readTensor("matmul", "a", a);
@@ -147,8 +147,8 @@ function productsOf(batch: Shape, a: Shape, b: Shape, size: number): { a: number
 const FEW_PRODUCTS = 8;
 
 /**
- * Pushes one product per matrix into x's gradient. A matrix that was broadcast collects several: in double precision if there are many,
- * which costs 12 bytes per element of one matrix.
+ * Pushes one product per matrix into x's gradient. A matrix that was broadcast collects several: in double precision if
+ * there are many, which costs 12 bytes per element of one matrix.
  */
 function pushProducts(
   x: Tensor,

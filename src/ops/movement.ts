@@ -79,7 +79,10 @@ export function transpose(x: Tensor, order?: readonly number[]): Tensor {
   return viewed("transpose", { order: found }, x, view);
 }
 
-/** x repeated along axes of length 1, and along new axes in front, until it has `shape`: [3, 1] → [2, 3, 4], as in NumPy. */
+/**
+ * x repeated along axes of length 1, and along new axes in front, until it has `shape`: [3, 1] → [2, 3, 4], as in
+ * NumPy.
+ */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   readTensor("broadcastTo", "x", x);
   if (Array.isArray(shape) && sameShape(x.shape, shape)) return x;
@@ -92,7 +95,8 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   }
   const added = shape.length - x.shape.length;
   const repeated = shape.flatMap((n, axis) => (n !== 1 && (axis < added || x.shape[axis - added] === 1) ? [axis] : []));
-  // Along one run of neighboring axes after another: the other way round each is a sum, which is kept in double precision.
+  // Along one run of neighboring axes after another: the other way round each is a sum, which is kept in double
+  // precision.
   const run = repeated.slice(0, repeated.findIndex((axis, i) => repeated[i + 1] !== axis + 1) + 1);
   if (run.length < repeated.length) {
     const others = shape.map((n, axis) => (run.includes(axis) ? 1 : n));
@@ -115,17 +119,17 @@ export type SliceOptions = {
 };
 
 /**
- * The block of x, of any shape, that begins at `begin` and has lengths `size`, one number per axis. If a list is shorter, the
- * remaining axes are whole.
+ * The block of x, of any shape, that begins at `begin` and has lengths `size`, one number per axis. If a list is
+ * shorter, the remaining axes are whole.
  * - A negative begin counts from the end: −1 is the last index.
  * - A negative size counts from the end, too: −1 includes the last index, −2 excludes it, and so on.
- * - A stride s > 1 takes the first index of the block and each s-th index after it. A negative stride starts at the last index of
- *   the block.
+ * - A stride s > 1 takes the first index of the block and each s-th index after it. A negative stride starts at the
+ *   last index of the block.
  *
  * A block of whole rows without strides is a view: it copies nothing, and its gradient costs its own length.
  *
- * @example NumPy's x[1:-1], x[::2] and x[::-1] are slice(x, [1], [-2]), slice(x, [0], [-1], { strides: [2] }) and slice(x, [0],
- * [-1], { strides: [-1] }).
+ * @example NumPy's x[1:-1], x[::2] and x[::-1] are slice(x, [1], [-2]), slice(x, [0], [-1], { strides: [2] }) and
+ * slice(x, [0], [-1], { strides: [-1] }).
  */
 export function slice(x: Tensor, begin: readonly number[], size?: readonly number[], options?: SliceOptions): Tensor {
   readTensor("slice", "x", x);
@@ -173,7 +177,10 @@ export function slice(x: Tensor, begin: readonly number[], size?: readonly numbe
   );
 }
 
-/** The block of x at `begin` of lengths `size`, in steps along each axis. `apart`: how far neighbors along each axis lie apart. */
+/**
+ * The block of x at `begin` of lengths `size`, in steps along each axis. `apart`: how far neighbors along each axis lie
+ * apart.
+ */
 function steps(
   x: Tensor,
   begin: readonly number[],
@@ -196,8 +203,8 @@ function steps(
 }
 
 /**
- * `length` elements of a vector from `begin` on, repeating the vector at its end: [n] → [length]. Gradients of elements that are
- * used twice add up.
+ * `length` elements of a vector from `begin` on, repeating the vector at its end: [n] → [length]. Gradients of elements
+ * that are used twice add up.
  */
 export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
   readTensor("cyclicSlice", "x", x);
@@ -213,7 +220,9 @@ export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
   );
 }
 
-/** The concatenation of tensors along an axis (default 0): [2, n] and [3, n] → [5, n]. All other lengths must be equal. */
+/**
+ * The concatenation of tensors along an axis (default 0): [2, n] and [3, n] → [5, n]. All other lengths must be equal.
+ */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   const xs = readTensors("concat", "tensors", tensors).slice(); // the list may change before its gradient is asked for
   const first = xs[0];
@@ -263,7 +272,9 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
 /** The largest number of equal parts of an empty axis. */
 const MOST_EMPTY = 1024;
 
-/** x of any shape, split along an axis (default 0). `parts` is the number of equal parts, or a list of their lengths. */
+/**
+ * x of any shape, split along an axis (default 0). `parts` is the number of equal parts, or a list of their lengths.
+ */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
   readTensor("split", "x", x);
   const along = axisOf("split", axis, x.shape);
@@ -319,8 +330,9 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
 }
 
 /**
- * The rows of x along an axis (default 0) in the order of a list of indices. The axis gets the length of the list: [5, 3]
- * → [4, 3] for 4 indices. Gradients of a row that is used several times add up. `take` reads a tensor of indices.
+ * Returns the rows of x along an axis in the order of a list of indices. The axis gets the length of the list:
+ * [5, 3] → [4, 3] for 4 indices. Gradients of a row that is used several times add up. `take` reads a tensor of
+ * indices.
  */
 export function gather(x: Tensor, indices: Int32Array | readonly number[], axis = 0): Tensor {
   readTensor("gather", "x", x);
@@ -332,8 +344,9 @@ export function gather(x: Tensor, indices: Int32Array | readonly number[], axis 
 }
 
 /**
- * The elements of x along an axis (default 0) at a tensor of indices (float32, exact up to 2²⁴). The axes of the indices replace
- * the axis, as in NumPy: x [5, 3], indices [2, 4] → [2, 4, 3]. Indices get no gradient. An `embedding` is recorded as this op.
+ * The elements of x along an axis (default 0) at a tensor of indices (float32, exact up to 2²⁴). The axes of the
+ * indices replace the axis, as in NumPy: x [5, 3], indices [2, 4] → [2, 4, 3]. Indices get no gradient. An `embedding`
+ * is recorded as this op.
  */
 export function take(x: Tensor, indices: Tensor, axis = 0): Tensor {
   readTensor("take", "x", x);
@@ -349,7 +362,10 @@ export function take(x: Tensor, indices: Tensor, axis = 0): Tensor {
   );
 }
 
-/** Elements of x along an axis, which gets the axes of `shape`. ids: the tensor that the indices come from, for the graph. */
+/**
+ * Elements of x along an axis, which gets the axes of `shape`. ids: the tensor that the indices come from, for the
+ * graph.
+ */
 function rowsAt(
   op: "gather" | "take",
   x: Tensor,

@@ -17,7 +17,10 @@ export function softmax(x: Tensor, axis = -1): Tensor {
   });
 }
 
-/** The logarithm of softmax, x − ln Σeˣ, along an axis (default: the last) of x of any shape. Exact even if softmax rounds to 0. */
+/**
+ * The logarithm of softmax, x − ln Σeˣ, along an axis (default: the last) of x of any shape. Exact even if softmax
+ * rounds to 0.
+ */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   return alongLast("logSoftmax", x, axis, (rows) => {
     const classes = rows.shape.at(-1)!;
@@ -31,7 +34,8 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 
 /**
  * Layer normalization (Ba et al. 2016) over the last axis: x [..., features], gamma and beta [features];
- * y = gamma·(x − mean)/√(variance + epsilon) + beta, with mean and biased variance of each row. gamma and beta are optional.
+ * y = gamma·(x − mean)/√(variance + epsilon) + beta, with mean and biased variance of each row. gamma and beta are
+ * optional.
  */
 export function layerNorm(x: Tensor, gamma?: Tensor, beta?: Tensor, epsilon = 1e-5): Tensor {
   const features = checkChannels("layerNorm", x, { gamma, beta }, epsilon);

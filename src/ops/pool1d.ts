@@ -41,6 +41,9 @@ function pooled(
 export const maxPool1d = (x: Tensor, size: number, options?: Pool1dOptions): Tensor =>
   pooled("maxPool1d", maxPool2d, x, size, options);
 
-/** The mean of each window per channel; padding is not counted: x [batch, length, channels] → [batch, outLength, channels]. */
+/**
+ * The mean of each window per channel; padding is not counted: x [batch, length, channels] → [batch, outLength,
+ * channels].
+ */
 export const avgPool1d = (x: Tensor, size: number, options?: Pool1dOptions): Tensor =>
   pooled("avgPool1d", avgPool2d, x, size, options);

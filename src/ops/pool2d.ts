@@ -36,7 +36,8 @@ const outShape = (w: Windows): number[] => [w.batch, w.outHeight, w.outWidth, w.
 
 /**
  * The maximum of each window per channel: x [batch, height, width, channels] → [batch, outHeight, outWidth, channels].
- * Padding is never the maximum. A window with NaN returns NaN. At a tie the first pixel in row-major order gets the gradient.
+ * Padding is never the maximum. A window with NaN returns NaN. At a tie the first pixel in row-major order gets the
+ * gradient.
  */
 export function maxPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
   const { w, attributes } = poolWindows("maxPool2d", x, size, options);
@@ -49,8 +50,8 @@ export function maxPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tenso
 }
 
 /**
- * The mean of each window per channel; padding is not counted: x [batch, height, width, channels] → [batch, outHeight, outWidth,
- * channels].
+ * The mean of each window per channel; padding is not counted: x [batch, height, width, channels] → [batch, outHeight,
+ * outWidth, channels].
  */
 export function avgPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
   const { w, attributes } = poolWindows("avgPool2d", x, size, options);

@@ -77,9 +77,15 @@ function scaledSum(op: "sum" | "mean", x: Tensor, axis: Axis | undefined, option
   );
 }
 
-/** The maximum over axes of x of any shape; NaN if an element is NaN. At a tie the first in row-major order gets the gradient. */
+/**
+ * The maximum over axes of x of any shape; NaN if an element is NaN. At a tie the first in row-major order gets the
+ * gradient.
+ */
 export const max = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("max", x, axis, options);
-/** The minimum over axes of x of any shape; NaN if an element is NaN. At a tie the first in row-major order gets the gradient. */
+/**
+ * The minimum over axes of x of any shape; NaN if an element is NaN. At a tie the first in row-major order gets the
+ * gradient.
+ */
 export const min = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("min", x, axis, options);
 
 function extreme(op: "max" | "min", x: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
@@ -110,13 +116,13 @@ function argExtreme(op: "argMax" | "argMin", x: Tensor, axis: number): Int32Arra
 }
 
 /**
- * The index of the maximum along an axis (default: the last) of x of any shape, in row-major order without that axis: [2, 3] → 2
- * indices. The first index at a tie; the index of NaN if there is one.
+ * The index of the maximum along an axis (default: the last) of x of any shape, in row-major order without that axis:
+ * [2, 3] → 2 indices. The first index at a tie; the index of NaN if there is one.
  */
 export const argMax = (x: Tensor, axis = -1): Int32Array => argExtreme("argMax", x, axis);
 /**
- * The index of the minimum along an axis (default: the last) of x of any shape, in row-major order without that axis: [2, 3] → 2
- * indices. The first index at a tie; the index of NaN if there is one.
+ * The index of the minimum along an axis (default: the last) of x of any shape, in row-major order without that axis:
+ * [2, 3] → 2 indices. The first index at a tie; the index of NaN if there is one.
  */
 export const argMin = (x: Tensor, axis = -1): Int32Array => argExtreme("argMin", x, axis);
 

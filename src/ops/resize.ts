@@ -24,10 +24,11 @@ export type ResizeOptions = {
 };
 
 /**
- * Images of another size: x [batch, height, width, channels] → [batch, size[0], size[1], channels], as PyTorch's `interpolate`.
+ * Images of another size: x [batch, height, width, channels] → [batch, size[0], size[1], channels], as PyTorch's
+ * `interpolate`.
  * - "nearest": output pixel i of an axis is pixel ⌊i·n/size⌋.
- * - "bilinear": on each axis, interpolates between the two pixels beside position (i + ½)·n/size − ½. With `alignCorners` the
- *   position is i·(n − 1)/(size − 1). There is no antialiasing.
+ * - "bilinear": on each axis, interpolates between the two pixels beside position (i + ½)·n/size − ½. With
+ *   `alignCorners` the position is i·(n − 1)/(size − 1). There is no antialiasing.
  */
 export function resize(x: Tensor, size: readonly [number, number], options?: ResizeOptions): Tensor {
   readTensor("resize", "x", x);

@@ -42,8 +42,8 @@ export function squeeze(x: Tensor, axis?: Axis): Tensor {
 }
 
 /**
- * x repeated as a whole, `repeats[axis]` times along each axis. If the lists differ in length, ones are added in front of the
- * shorter list, as in NumPy: tile of x [2, 3] by [4] is [2, 12].
+ * x repeated as a whole, `repeats[axis]` times along each axis. If the lists differ in length, ones are added in front
+ * of the shorter list, as in NumPy: tile of x [2, 3] by [4] is [2, 12].
  */
 export function tile(x: Tensor, repeats: readonly number[]): Tensor {
   readTensor("tile", "x", x);
@@ -112,12 +112,12 @@ function triangle(who: string, x: Tensor, diagonal: number, keeps: (distance: nu
 }
 
 /**
- * The lower triangle of each matrix of x [..., rows, columns], including `diagonal` (default 0) diagonals above the main one.
- * Zeros elsewhere.
+ * The lower triangle of each matrix of x [..., rows, columns], including `diagonal` (default 0) diagonals above the
+ * main one. Zeros elsewhere.
  */
 export const tril = (x: Tensor, diagonal = 0): Tensor => triangle("tril", x, diagonal, (distance) => distance <= diagonal);
 /**
- * The upper triangle of each matrix of x [..., rows, columns], from `diagonal` (default 0) above the main diagonal on. Zeros
- * elsewhere.
+ * The upper triangle of each matrix of x [..., rows, columns], from `diagonal` (default 0) above the main diagonal on.
+ * Zeros elsewhere.
  */
 export const triu = (x: Tensor, diagonal = 0): Tensor => triangle("triu", x, diagonal, (distance) => distance >= diagonal);

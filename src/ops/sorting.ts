@@ -7,8 +7,8 @@ import { record } from "./record.ts";
 export type TopK = { readonly values: Tensor; readonly indices: Int32Array };
 
 /**
- * The k largest numbers along an axis (default: the last), in descending order: x [..., n] → values [..., k]. NaN counts as the
- * largest number. Equal numbers keep their order. The gradient of each value goes to its place in x.
+ * The k largest numbers along an axis (default: the last), in descending order: x [..., n] → values [..., k]. NaN
+ * counts as the largest number. Equal numbers keep their order. The gradient of each value goes to its place in x.
  * @throws ValueError if k is not a whole number from 0 to the length of the axis.
  */
 export function topK(x: Tensor, k: number, axis = -1): TopK {

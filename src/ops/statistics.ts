@@ -59,11 +59,16 @@ export const prod = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
     gradient: (sizes, v, _, dy, dx, accumulate) => prodGrad(sizes, v, dy, dx, accumulate),
   });
 
-/** The Euclidean norm over axes of x of any shape, √Σx²; 0 for no elements. Squares do not overflow. The gradient at 0 is 0. */
+/**
+ * The Euclidean norm over axes of x of any shape, √Σx²; 0 for no elements. Squares do not overflow. The gradient at 0
+ * is 0.
+ */
 export const norm = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("norm", x, axis, options, { forward: normKernel, gradient: normGrad });
 
-/** ln Σeˣ over axes of x of any shape, without overflow. −∞ for no elements, or if all are −∞ (then the gradient is 0). */
+/**
+ * ln Σeˣ over axes of x of any shape, without overflow. −∞ for no elements, or if all are −∞ (then the gradient is 0).
+ */
 export const logSumExp = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("logSumExp", x, axis, options, {
     forward: logSumExpKernel,
@@ -100,8 +105,8 @@ function deviations(who: string, x: Tensor, axis: Axis | undefined, options: Var
 }
 
 /**
- * The variance over axes of x of any shape, the mean of (x − mean)²: biased by default, as in NumPy; `{ correction: 1 }` is
- * unbiased. NaN for no elements, or if the elements are equal and the divisor is 0.
+ * The variance over axes of x of any shape, the mean of (x − mean)²: biased by default, as in NumPy;
+ * `{ correction: 1 }` is unbiased. NaN for no elements, or if the elements are equal and the divisor is 0.
  */
 export function variance(x: Tensor, axis?: Axis, options?: VarianceOptions): Tensor {
   const { centered, axes, keepDims, scale } = deviations("variance", x, axis, options);
@@ -109,8 +114,8 @@ export function variance(x: Tensor, axis?: Axis, options?: VarianceOptions): Ten
 }
 
 /**
- * The standard deviation over axes of x of any shape: the square root of `variance`, with the same options. The gradient is 0 if
- * all elements are equal.
+ * The standard deviation over axes of x of any shape: the square root of `variance`, with the same options. The
+ * gradient is 0 if all elements are equal.
  */
 export function standardDeviation(x: Tensor, axis?: Axis, options?: VarianceOptions): Tensor {
   const { centered, axes, keepDims, scale } = deviations("standardDeviation", x, axis, options);

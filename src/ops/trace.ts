@@ -17,7 +17,9 @@ import {
 } from "../tensor/index.ts";
 import type { Graph, GraphNode } from "./graph.ts";
 
-/** A recorded function. `values[i]` is the tensor of node i, so the first value that is not finite shows the faulty op. */
+/**
+ * A recorded function. `values[i]` is the tensor of node i, so the first value that is not finite shows the faulty op.
+ */
 export type Traced = {
   readonly graph: Graph;
   readonly outputs: readonly Tensor[];
@@ -25,12 +27,12 @@ export type Traced = {
 };
 
 /**
- * Runs `fn` once on `inputs`, in inference mode and without gradients. Returns the graph of ops that computed the results, and
- * the values.
+ * Runs `fn` once on `inputs`, in inference mode and without gradients. Returns the graph of ops that computed the
+ * results, and the values.
  *
- * The graph is valid for inputs of these shapes. Numbers that `fn` reads from a tensor (`item()`, `toArray()`, `argMax`) are
- * constants. Tensors from outside `fn` are constants, too. `stopGradient`, `keep` and `customGradient` leave no node. The graph
- * holds only nodes that the results depend on.
+ * The graph is valid for inputs of these shapes. Numbers that `fn` reads from a tensor (`item()`, `toArray()`,
+ * `argMax`) are constants. Tensors from outside `fn` are constants, too. `stopGradient`, `keep` and `customGradient`
+ * leave no node. The graph holds only nodes that the results depend on.
  *
  * @example const { graph, outputs } = trace(model, [images]);
  * @throws ValueError if `fn` is async, returns anything but tensors, calls `trace`, or assigns to a variable.
@@ -38,7 +40,8 @@ export type Traced = {
 export function trace(fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[], inputs: readonly Tensor[]): Traced {
   readFunction("trace", "fn", fn);
   if (traceNow() > 0) throw new ValueError("trace", "fn must not call trace");
-  const given = readTensors("trace", "inputs", inputs).map(stopGradient); // inputs of their own: fn may also read the given tensors
+  // New tensors, because fn may also read the given tensors.
+  const given = readTensors("trace", "inputs", inputs).map(stopGradient);
   return watched((watch) => {
     const result = inference(() => noGrad(() => refusePromise("trace", fn(...given))));
     const outputs = result instanceof Tensor ? [result] : readTensors("trace", "the result of fn", result).slice();
@@ -79,7 +82,10 @@ function graphOf(inputs: readonly Tensor[], results: readonly Tensor[], watch: W
   return { graph: { nodes, inputs: inputs.map(indexOf), outputs: outputs.map(indexOf) }, values };
 }
 
-/** The tensor whose numbers x has: for a copy, for x without its history, for what a user's own gradient was wrapped around. */
+/**
+ * The tensor whose numbers x has: for a copy, for x without its history, for what a user's own gradient was wrapped
+ * around.
+ */
 function original(x: Tensor, watch: Watch): Tensor {
   let found = x;
   for (;;) {
@@ -98,5 +104,6 @@ function nodeOf(
   custom: boolean,
 ): GraphNode {
   if (custom) return { kind: "custom", op, attributes: { ...attributes }, inputs, ...own };
-  return { kind: "op", op, attributes: { ...attributes }, inputs, ...own } as GraphNode; // `record` of ops checks both types
+  // The compiler checks both types where the library's ops call `record`.
+  return { kind: "op", op, attributes: { ...attributes }, inputs, ...own } as GraphNode;
 }

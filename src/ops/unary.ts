@@ -4,7 +4,10 @@ import { isRecording, readTensor, type Tensor, traceNow } from "../tensor/index.
 import type { OpAttributes, Unary } from "./graph.ts";
 import { record } from "./record.ts";
 
-/** The op of the kernel `f(x, y)` and its gradient `fGrad(x, y, dy, dx, accumulate)`. Some gradients read x and others y, so all take both. */
+/**
+ * The op of the kernel `f(x, y)` and its gradient `fGrad(x, y, dy, dx, accumulate)`. Some gradients read x and others
+ * y, so all take both.
+ */
 export function unary(f: Unary, x: Tensor): Tensor {
   readTensor(f, "x", x);
   const y = alloc(x.size);

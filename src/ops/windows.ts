@@ -75,7 +75,8 @@ export function checkExtent(who: string, extent: number): void {
 }
 
 /**
- * Throws unless every window of an axis holds a pixel: the first begins at −before, the last ends at (out − 1)·stride − before + k.
+ * Throws unless every window of an axis holds a pixel: the first begins at −before, the last ends at (out − 1)·stride −
+ * before + k.
  */
 export function checkFilled(
   who: string,

@@ -18,8 +18,8 @@ export function adam(parameters: Trained, options?: AdamOptions): Optimizer {
 }
 
 /**
- * An AdamW optimizer (Loshchilov and Hutter 2019): weight decay (default 0.01) shrinks the weights by rate·λ, separately from the
- * gradient.
+ * An AdamW optimizer (Loshchilov and Hutter 2019): weight decay (default 0.01) shrinks the weights by rate·λ,
+ * separately from the gradient.
  */
 export function adamW(parameters: Trained, options?: AdamOptions): Optimizer {
   const given = readOptimizerOptions("adamW", options, OWN);

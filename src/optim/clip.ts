@@ -15,7 +15,9 @@ export function clipByValue(parameters: Trained, limit: number): void {
   for (const gradient of gradientsOf("clipByValue", parameters)) kernels.clipInPlace(gradient, -limit, limit);
 }
 
-/** Scales all gradients by one factor so that their global norm is at most `limit`. Returns the norm before clipping. */
+/**
+ * Scales all gradients by one factor so that their global norm is at most `limit`. Returns the norm before clipping.
+ */
 export function clipByGlobalNorm(parameters: Trained, limit: number): number {
   readNumber("clipByGlobalNorm", "the limit", limit, LIMIT);
   const gradients = gradientsOf("clipByGlobalNorm", parameters);

@@ -10,7 +10,10 @@ import {
   ValueError,
 } from "../tensor/index.ts";
 
-/** Settings for some parameters: a rate, a rate factor or a weight decay. The default of each setting is that of the optimizer. */
+/**
+ * Settings for some parameters: a rate, a rate factor or a weight decay. The default of each setting is that of the
+ * optimizer.
+ */
 export type ParameterGroup = {
   /** The parameters of the group: a prefix of names, a RegExp to search in names, or a predicate. */
   readonly match: string | RegExp | ((parameter: Parameter) => boolean);
@@ -26,7 +29,10 @@ export type ParameterGroup = {
 export type Setting = {
   /** Of the step along the gradient: the learning rate times the rate factor. */
   readonly rate: number;
-  /** Divided by the rate factor, so that rate · decay, by which weights shrink, is the same for a pool as for dense weights. */
+  /**
+   * Divided by the rate factor, so that rate · decay, by which weights shrink, is the same for a pool as for dense
+   * weights.
+   */
   readonly decay: number;
 };
 
@@ -80,7 +86,8 @@ function readGroup(who: string, name: string, given: ParameterGroup): ReadGroup 
 function readMatch(who: string, name: string, match: ParameterGroup["match"]): (parameter: Parameter) => boolean {
   if (typeof match === "string") return (parameter) => parameter.name.startsWith(match);
   if (match instanceof RegExp) {
-    const pattern = new RegExp(match.source, match.flags.replace(/[gy]/g, "")); // a global pattern remembers where it stopped
+    // Without the flags g and y, with which a RegExp remembers its last position.
+    const pattern = new RegExp(match.source, match.flags.replace(/[gy]/g, ""));
     return (parameter) => pattern.test(parameter.name);
   }
   if (typeof match !== "function")

@@ -26,8 +26,8 @@ import { constant, type Schedule } from "./schedules.ts";
 export type Optimizer = {
   readonly parameters: readonly Parameter[];
   /**
-   * Updates the parameters from the gradients that `backward` added up, then clears these gradients. Parameters without a
-   * gradient do not change.
+   * Updates the parameters from the gradients that `backward` added up, then clears these gradients. Parameters without
+   * a gradient do not change.
    */
   readonly step: () => void;
   /** Discards the gradients. */
@@ -35,7 +35,8 @@ export type Optimizer = {
   /** The number of steps so far. */
   readonly steps: number;
   /**
-   * The state that the next step depends on, besides the parameters: live arrays by name. `restore` continues from a saved state.
+   * The state that the next step depends on, besides the parameters: live arrays by name. `restore` continues from a
+   * saved state.
    */
   readonly state: () => { steps: number; arrays: Map<string, Numbers> };
   readonly restore: (saved: { steps: number; arrays: ReadonlyMap<string, ArrayLike<number>> }) => void;
@@ -43,7 +44,9 @@ export type Optimizer = {
 
 /** Options of all optimizers. */
 export type OptimizerOptions = {
-  /** The rate of dense weights. Numbers of a pool use the rate times their `rateFactor`. The default is the optimizer's. */
+  /**
+   * The rate of dense weights. Numbers of a pool use the rate times their `rateFactor`. The default is the optimizer's.
+   */
   readonly learningRate?: number;
   /** Multiplies the rate (default: constant). */
   readonly schedule?: Schedule;
@@ -98,7 +101,10 @@ export function readOptimizerOptions<T extends OptimizerOptions>(
   return readOptions(who, options, [...own, ...COMMON]);
 }
 
-/** One parameter's update in place: numbers, gradient, the arrays of its state, the rate, and the count of this step from 1. */
+/**
+ * One parameter's update in place: numbers, gradient, the arrays of its state, the rate, and the count of this step
+ * from 1.
+ */
 export type Update = (numbers: Numbers, gradient: Numbers, state: readonly Numbers[], rate: number, step: number) => void;
 
 /** An optimizer from the update of one parameter and the names of the arrays it remembers. */

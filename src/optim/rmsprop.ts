@@ -13,8 +13,8 @@ export type RmspropOptions = OptimizerOptions & {
 };
 
 /**
- * An RMSprop optimizer (Hinton): s = ρ·s + (1 − ρ)·g², v = momentum·v + g/(√s + ε), p −= rate·v. Defaults: rate 0.001, `rho` 0.9,
- * `momentum` 0, `epsilon` 1e-8.
+ * An RMSprop optimizer (Hinton): s = ρ·s + (1 − ρ)·g², v = momentum·v + g/(√s + ε), p −= rate·v. Defaults: rate 0.001,
+ * `rho` 0.9, `momentum` 0, `epsilon` 1e-8.
  */
 export function rmsprop(parameters: Trained, given?: RmspropOptions): Optimizer {
   const own = readOptimizerOptions("rmsprop", given, ["rho", "momentum", "epsilon"]);

@@ -12,8 +12,8 @@ export type SgdOptions = OptimizerOptions & {
 
 /**
  * A stochastic gradient descent optimizer: p −= rate·g.
- * With `momentum` (default 0): v = momentum·v + g, p −= rate·v. With `nesterov` (default false): p −= rate·(g + momentum·v).
- * Default rate 0.1·(1 − momentum): 0.1, or 0.01 with momentum 0.9.
+ * With `momentum` (default 0): v = momentum·v + g, p −= rate·v. With `nesterov` (default false): p −= rate·(g +
+ * momentum·v). Default rate 0.1·(1 − momentum): 0.1, or 0.01 with momentum 0.9.
  */
 export function sgd(parameters: Trained, given?: SgdOptions): Optimizer {
   const { momentum = 0, nesterov = false, ...options } = readOptimizerOptions("sgd", given, ["momentum", "nesterov"]);

@@ -24,10 +24,11 @@ export type CompressOptions = {
 export type Compressed<T> = { readonly model: T; readonly vars: VariableFactory; readonly report: CompressionReport };
 
 /**
- * Builds a model whose weights come from one pool. Counts the weights, makes a pool of that size, then builds the model from
- * slices of the pool.
+ * Builds a model whose weights come from one pool. Counts the weights, makes a pool of that size, then builds the model
+ * from slices of the pool.
  *
- * @param build The model as a function of a variable creator. `compress` calls it twice: to count the weights and to build.
+ * @param build The model as a function of a variable creator. `compress` calls it twice: to count the weights and to
+ * build.
  * @throws PoolError if the fraction is too small for one trained column; the message gives the smallest fraction.
  * @example const { model, vars, report } = compress((vars) => toyNetwork(vars), { fraction: 0.1 });
  */

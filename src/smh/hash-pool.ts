@@ -17,14 +17,15 @@ import {
 /** Options of `HashVariablePool`, which include {@link PoolOptions}. */
 export type HashPoolOptions = PoolOptions & {
   /**
-   * The distribution of the starting values (default "normal", with standard deviation `stddev`), or an initializer, used
-   * unchanged.
+   * The distribution of the starting values (default "normal", with standard deviation `stddev`), or an initializer,
+   * used unchanged.
    */
   readonly initializer?: Distribution | Initializer;
 };
 
 /**
- * A pool with plain weight sharing, for comparison: H = ⌊fraction·poolSize⌋ trained numbers; virtual weight i is number i mod H.
+ * A pool with plain weight sharing, for comparison: H = ⌊fraction·poolSize⌋ trained numbers; virtual weight i is number
+ * i mod H.
  *
  * @throws ValueError if the fraction is outside (0, 1]. PoolError if H is 0, or for a padding store.
  */

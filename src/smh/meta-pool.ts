@@ -15,9 +15,9 @@ export type MetaPoolOptions = PoolOptions & {
 };
 
 /**
- * A pool that adds or multiplies the weights of several pools. As in the reference, each of n parts gets fraction/n and stddev/n.
- * So virtual weights have the standard deviation stddev/√n for a sum and (stddev/n)ⁿ for a product; `stddev` returns this value.
- * `poolSize` and `status` are those of the first part.
+ * A pool that adds or multiplies the weights of several pools. As in the reference, each of n parts gets fraction/n and
+ * stddev/n. So virtual weights have the standard deviation stddev/√n for a sum and (stddev/n)ⁿ for a product; `stddev`
+ * returns this value. `poolSize` and `status` are those of the first part.
  *
  * @throws ValueError if a part or the reducer is unknown; errors of the parts.
  */

@@ -20,22 +20,22 @@ export type ModifierContext = {
   /** The standard deviation of slices at the start. */
   readonly stddev: number;
   /**
-   * A trained variable of the modifier, named `<name>/<suffix>`. Every read returns the same variable. It never comes from the
-   * pool.
+   * A trained variable of the modifier, named `<name>/<suffix>`. Every read returns the same variable. It never comes
+   * from the pool.
    * Default shape [], default initializer ones.
    */
   readonly variable: (suffix: string, shape?: Shape, init?: Initializer) => Tensor;
 };
 
 /**
- * Changes a slice of the pool before the layer reads it. Runs on every read. It also runs once on zeros when the variable is
- * created, so that its own variables exist from the start.
+ * Changes a slice of the pool before the layer reads it. Runs on every read. It also runs once on zeros when the
+ * variable is created, so that its own variables exist from the start.
  */
 export type Modifier = {
   (slice: Tensor, context: ModifierContext): Tensor;
   /**
-   * Files record the kind, so that loading into a model with another modifier is an error. Default: the name of the function. A
-   * minifier changes this name, and an unnamed function has none; `namedModifier` sets a kind.
+   * Files record the kind, so that loading into a model with another modifier is an error. Default: the name of the
+   * function. A minifier changes this name, and an unnamed function has none; `namedModifier` sets a kind.
    */
   readonly kind?: string;
 };
@@ -72,7 +72,10 @@ function builtIn(name: string, kind: string, modify: Modifier): Modifier {
 /** Replaces negative weights by 0. */
 export const reluModifier: Modifier = /* @__PURE__ */ builtIn("reluModifier", "relu", (slice) => relu(slice));
 
-/** √(2/(kh·kw·out)) for kernels [kh, kw, in, out], 1/√out for matrices [in, out], 1 for anything else (EfficientNet's scale). */
+/**
+ * √(2/(kh·kw·out)) for kernels [kh, kw, in, out], 1/√out for matrices [in, out], 1 for anything else (EfficientNet's
+ * scale).
+ */
 export function fanoutScale(shape: Shape): number {
   checkLengths("fanoutScale", shape);
   if (shape.length === 4) return Math.sqrt(2 / (shape[0]! * shape[1]! * shape[3]!));
@@ -90,8 +93,8 @@ export const constantFanoutScaleModifier: Modifier = /* @__PURE__ */ builtIn(
 export const fanoutScaleModifier: Modifier = constantFanoutScaleModifier;
 
 /**
- * Multiplies by √(1/fanIn). fanIn is the count of numbers that one output reads. The factor is 1 for shapes with fewer than two
- * axes.
+ * Multiplies by √(1/fanIn). fanIn is the count of numbers that one output reads. The factor is 1 for shapes with fewer
+ * than two axes.
  */
 export const constantFaninScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   "constantFaninScaleModifier",
@@ -132,8 +135,9 @@ export function composeModifiers(...modifiers: readonly Modifier[]): Modifier {
 const CONSTANT_DEVIATION = 0.01;
 
 /**
- * The default modifier of a factory. Each slice starts with the mean and the standard deviation of the layer's initializer, and
- * its scale is learned (section on scaling of the paper): init.mean + slice·(init.deviation/stddev)·scale.
+ * The default modifier of a factory. Each slice starts with the mean and the standard deviation of the layer's
+ * initializer, and its scale is learned (section on scaling of the paper): init.mean +
+ * slice·(init.deviation/stddev)·scale.
  * A constant initializer has no deviation; the modifier uses 0.01.
  */
 export const initializerScaleModifier: Modifier = /* @__PURE__ */ builtIn(

@@ -3,7 +3,8 @@ import { type Model, survey } from "../variables/index.ts";
 import { type ApplyTo, selectorOf } from "./variable-factory.ts";
 
 /**
- * The number of weights that a model takes from a pool: its `poolSize`. Builds the model once, without allocating weights.
+ * The number of weights that a model takes from a pool: its `poolSize`. Builds the model once, without allocating
+ * weights.
  */
 export function poolSizeFor(
   model: Model,

@@ -51,8 +51,8 @@ export type VariablePool = {
   /** The next weights of the pool in this shape. @throws PoolError if too few are left. */
   readonly getSlice: (shape: Shape) => PoolSlice;
   /**
-   * Kind and options: all that determines how the trained numbers become weights. Files record the description, so that loading
-   * into a model with another pool is an error. Default: the name of the class and the sizes.
+   * Kind and options: all that determines how the trained numbers become weights. Files record the description, so that
+   * loading into a model with another pool is an error. Default: the name of the class and the sizes.
    */
   readonly description?: Description;
 };
@@ -63,7 +63,9 @@ export function poolDescription(pool: VariablePool): Description {
   return pool.description ?? { kind: pool.constructor?.name || "a pool without a name", poolSize, coreSize, stddev };
 }
 
-/** The kind of an index store that files record. For a custom store, the `placements` of the factory record its effect. */
+/**
+ * The kind of an index store that files record. For a custom store, the `placements` of the factory record its effect.
+ */
 export function storeKind(kind: IndexStoreKind = "basic"): string {
   return typeof kind === "string" ? kind : kind.name || "a function without a name";
 }
@@ -87,8 +89,8 @@ export type PoolOptions = {
 };
 
 /**
- * The rate factor of a pool's numbers, measured on the toy network (docs/smh.md). A number of a pool is around 0.4 or 1, a dense
- * weight of the last layer around 0.02, so a pool needs larger steps.
+ * The rate factor of a pool's numbers, measured on the toy network (docs/smh.md). A number of a pool is around 0.4 or
+ * 1, a dense weight of the last layer around 0.02, so a pool needs larger steps.
  */
 export const CORE_RATE_FACTOR = 15;
 

@@ -28,23 +28,23 @@ import {
 /** Options of `ProductVariablePool`, which include {@link PoolOptions}. */
 export type ProductPoolOptions = PoolOptions & {
   /**
-   * The distribution of the factors (default "normal"). Their deviation always gives virtual weights the standard deviation
-   * `stddev`. "uniform" and "truncated normal" are bounded; use them for layers with bounded initializers. An initializer object
-   * is used unchanged.
+   * The distribution of the factors (default "normal"). Their deviation always gives virtual weights the standard
+   * deviation `stddev`. "uniform" and "truncated normal" are bounded; use them for layers with bounded initializers. An
+   * initializer object is used unchanged.
    */
   readonly initializer?: Distribution | Initializer;
   /**
-   * Whether the weights are a sum of Kronecker products Σₖ Lₖ ⊗ Rₖ with factors [r, d, d], instead of one matrix product (default
-   * false).
+   * Whether the weights are a sum of Kronecker products Σₖ Lₖ ⊗ Rₖ with factors [r, d, d], instead of one matrix
+   * product (default false).
    */
   readonly useKroneckerProduct?: boolean;
 };
 
 /**
- * A pool whose weights are one product `left [d, r] · right [r, d]`. Read row by row, the product is a vector of d² virtual
- * weights; d = ⌈√poolSize⌉ and r = ⌊fraction·poolSize/2d⌋.
- * With `useKroneckerProduct`, d = ⌈poolSize^¼⌉, r = ⌊fraction·poolSize/2d²⌋, the factors are [r, d, d], and there are d⁴ virtual
- * weights: element (i·d+p)·d² + j·d+q is Σₖ left[k,i,j]·right[k,p,q].
+ * A pool whose weights are one product `left [d, r] · right [r, d]`. Read row by row, the product is a vector of d²
+ * virtual weights; d = ⌈√poolSize⌉ and r = ⌊fraction·poolSize/2d⌋.
+ * With `useKroneckerProduct`, d = ⌈poolSize^¼⌉, r = ⌊fraction·poolSize/2d²⌋, the factors are [r, d, d], and there are
+ * d⁴ virtual weights: element (i·d+p)·d² + j·d+q is Σₖ left[k,i,j]·right[k,p,q].
  *
  * Each factor starts with standard deviation √(stddev/√r), so virtual weights have standard deviation `stddev`.
  * Eban et al., "Structured Multi-Hashing for Model Compression", CVPR 2020 (arXiv:1911.11177).
@@ -128,10 +128,10 @@ export class ProductVariablePool implements VariablePool {
   }
 
   /**
-   * The virtual weights as a vector, with as many rows of the product as layers use. Within a step the product is computed once.
-   * Without recording it is cached until the factors change.
-   * The two caches are separate: a product computed under noGrad() has no history, and training with it would lose the gradient
-   * silently.
+   * The virtual weights as a vector, with as many rows of the product as layers use. Within a step the product is
+   * computed once. Without recording it is cached until the factors change.
+   * The two caches are separate: a product computed under noGrad() has no history, and training with it would lose the
+   * gradient silently.
    */
   #virtual(): Tensor {
     const side = this.#kronecker ? this.dim ** 2 : this.dim;
@@ -139,7 +139,8 @@ export class ProductVariablePool implements VariablePool {
     const versions = this.#left.version + this.#right.version;
     const recording = isRecording() && this.#left.tracked;
     if (!recording) {
-      const [kept, trace] = [this.#kept, traceNow()]; // a graph needs to know how the product is made: once in each trace
+      // Each trace computes the product once, because its graph contains the product's ops.
+      const [kept, trace] = [this.#kept, traceNow()];
       if (kept === null || kept.rows !== rows || kept.versions !== versions || kept.trace !== trace)
         this.#kept = { vector: keep(noGrad(() => this.#multiply(rows))), rows, versions, trace };
       return this.#kept!.vector;

@@ -38,9 +38,9 @@ import { initializerScaleModifier, type Modifier, type ModifierContext, modifier
 import { poolDescription, readPool, type VariablePool } from "./pool.ts";
 
 /**
- * Selects the variables that come from the pool. A string is a pattern that must match at the start of the name, as in the
- * reference code. A RegExp is searched in the name. A function returns a boolean. Default: kernels and matrices, that is all
- * variables with two axes or more.
+ * Selects the variables that come from the pool. A string is a pattern that must match at the start of the name, as in
+ * the reference code. A RegExp is searched in the name. A function returns a boolean. Default: kernels and matrices,
+ * that is all variables with two axes or more.
  */
 export type ApplyTo = string | RegExp | ((name: string, shape: Shape) => boolean);
 
@@ -92,8 +92,8 @@ export type VariableFactoryOptions = {
 
 /**
  * A variable creator whose variables are slices of a pool. Passing a factory to a model compresses the model.
- * Slices are live: after a step of the optimizer, the next read returns the new weights. Variables that are not trained never
- * come from the pool.
+ * Slices are live: after a step of the optimizer, the next read returns the new weights. Variables that are not trained
+ * never come from the pool.
  */
 export class VariableFactory implements VariableCreator {
   readonly pool: VariablePool | null;
@@ -101,15 +101,18 @@ export class VariableFactory implements VariableCreator {
   readonly #modifier: Modifier | null;
   readonly #own: VariableCreator;
   /**
-   * The factors of the pool; empty if the pool is not trained. Factors that are frozen later stay listed, so that `unfreeze`
-   * finds them.
+   * The factors of the pool; empty if the pool is not trained. Factors that are frozen later stay listed, so that
+   * `unfreeze` finds them.
    */
   readonly #core: readonly Parameter[];
   readonly #made = new Map<string, Variable>();
   /** Names of the variables that modifiers created. */
   readonly #scales = new Set<string>();
   readonly #placements = new Map<string, readonly (readonly Range[])[]>();
-  /** Mean and deviation that modifiers read from initializers, by variable. Files record them, since they change the weights. */
+  /**
+   * Mean and deviation that modifiers read from initializers, by variable. Files record them, since they change the
+   * weights.
+   */
   readonly #initializers = new Map<string, readonly [mean: number | null, deviation: number | null]>();
 
   constructor(options?: VariableFactoryOptions) {
@@ -229,14 +232,17 @@ export class VariableFactory implements VariableCreator {
     return [...this.#core, ...this.#own.parameters()];
   }
 
-  /** The position of each variable in the pool. It follows from the order of creation. Files record it, and loading compares it. */
+  /**
+   * The position of each variable in the pool. It follows from the order of creation. Files record it, and loading
+   * compares it.
+   */
   placements(): ReadonlyMap<string, readonly (readonly Range[])[]> {
     return this.#placements;
   }
 
   /**
-   * All that a file must hold to restore the model: trained numbers, the factors of a pool that is not trained, kind and options
-   * of pool and modifier, and the position of each variable.
+   * All that a file must hold to restore the model: trained numbers, the factors of a pool that is not trained, kind
+   * and options of pool and modifier, and the position of each variable.
    */
   state(): ModelState {
     const own = stateOf(this.#own);

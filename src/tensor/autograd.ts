@@ -32,8 +32,8 @@ export function isRecording(): boolean {
 }
 
 /**
- * Returns the result of an op as a tensor. If an input is tracked, the tensor gets a history with the pullback. Pass `lifetime`,
- * that of the input, if the numbers are a view of an input.
+ * Returns the result of an op as a tensor. If an input is tracked, the tensor gets a history with the pullback. Pass
+ * `lifetime`, that of the input, if the numbers are a view of an input.
  */
 export function record(
   op: string,
@@ -51,8 +51,8 @@ export function record(
 }
 
 /**
- * Returns the result of a custom op as a tensor. `numbers`: the computed values. `pullback`: writes the gradients of the inputs,
- * see `Pullback` and `Into`. Pass `lifetime`, that of the input, if the numbers are a view of an input.
+ * Returns the result of a custom op as a tensor. `numbers`: the computed values. `pullback`: writes the gradients of
+ * the inputs, see `Pullback` and `Into`. Pass `lifetime`, that of the input, if the numbers are a view of an input.
  * @throws ValueError for arguments of the wrong kind, ShapeError if the shape does not hold the numbers.
  */
 export function recordOp(
@@ -114,8 +114,8 @@ export function keep(x: Tensor): Tensor {
 }
 
 /**
- * Runs `fn` without recording history, for evaluation. `fn` must not be async: code that runs while `fn` waits would not be
- * recorded.
+ * Runs `fn` without recording history, for evaluation. `fn` must not be async: code that runs while `fn` waits would
+ * not be recorded.
  */
 export function noGrad<T>(fn: () => T): T {
   readFunction("noGrad", "fn", fn);
@@ -143,8 +143,8 @@ export function refusePromise<T>(who: string, result: T): T {
 }
 
 /**
- * Computes the gradient of y for every leaf x and adds it to `x.grad`. Gradients of several calls add up until the optimizer's
- * step or `zeroGrad` clears them.
+ * Computes the gradient of y for every leaf x and adds it to `x.grad`. Gradients of several calls add up until the
+ * optimizer's step or `zeroGrad` clears them.
  * Frees the history of y, so a second call is an error, unless `retain` is set.
  *
  * @param upstream ∂loss/∂y. May be omitted if y is a single number.
@@ -162,8 +162,8 @@ export function backward(
 }
 
 /**
- * Returns ∂y/∂x for each x of `xs`; zeros if y does not depend on x. Does not change `grad`. Frees the history of y unless
- * `retain` is set. Gradients are of first order only: they have no history.
+ * Returns ∂y/∂x for each x of `xs`; zeros if y does not depend on x. Does not change `grad`. Frees the history of y
+ * unless `retain` is set. Gradients are of first order only: they have no history.
  */
 export function gradients(
   y: Tensor,
@@ -199,9 +199,10 @@ function readRetain(
 }
 
 /**
- * Runs the pullbacks of all tensors that y depends on, newest first. When a tensor's turn comes, its gradient is complete,
- * because all ops that read the tensor are newer. After its turn, later gradients use the memory of its gradient. `wanted` null:
- * leaves keep their gradients. Otherwise the walk fills in the gradients of the histories in `wanted`, and leaves stay as they are.
+ * Runs the pullbacks of all tensors that y depends on, newest first. When a tensor's turn comes, its gradient is
+ * complete, because all ops that read the tensor are newer. After its turn, later gradients use the memory of its
+ * gradient. `wanted` null: leaves keep their gradients. Otherwise the walk fills in the gradients of the histories in
+ * `wanted`, and leaves stay as they are.
  */
 function walk(
   who: string,
@@ -232,7 +233,8 @@ function walk(
     const { history, leaf } = x;
     const dy = history!.gradient;
     history!.gradient = null;
-    if (wanted?.has(history!)) wanted.set(history!, dy?.slice() ?? null); // a copy, because later gradients use the memory of dy
+    // A copy, because later gradients use the memory of dy.
+    if (wanted?.has(history!)) wanted.set(history!, dy?.slice() ?? null);
     current = dy;
     if (dy !== null && leaf === null) history!.pullback!(dy, into);
     if (leaf === null && visit?.(x)) return;
@@ -244,16 +246,17 @@ function walk(
 }
 
 /**
- * Runs the pullbacks back from y. Does not change the gradients of leaves, and keeps the history. After the pullback of each
- * tensor x, calls `visit`, which may read the gradients summed so far for the inputs of x. Stops if `visit` returns true.
+ * Runs the pullbacks back from y. Does not change the gradients of leaves, and keeps the history. After the pullback of
+ * each tensor x, calls `visit`, which may read the gradients summed so far for the inputs of x. Stops if `visit`
+ * returns true.
  */
 export function walkBack(y: Tensor, visit: (x: Tensor, gradientOf: (input: Tensor) => Numbers | null) => boolean): void {
   walk("backward", y, undefined, true, new Map(), (x) => visit(x, (input) => input.history?.gradient ?? null));
 }
 
 /**
- * Makes `backward` keep the history of x and of the tensors that x was computed from. Use it for a result that several graphs
- * read. `backward` throws if an input was changed after an op read it.
+ * Makes `backward` keep the history of x and of the tensors that x was computed from. Use it for a result that several
+ * graphs read. `backward` throws if an input was changed after an op read it.
  */
 export function shareHistory(x: Tensor): void {
   if (x.history === null || x.leaf !== null || x.history.shared) return;
@@ -262,8 +265,9 @@ export function shareHistory(x: Tensor): void {
 }
 
 /**
- * Calls `write` with the buffer for the gradient of x, if x is tracked. If `collect` is true, a leaf has a lasting buffer.
- * Otherwise the buffer comes from `alloc` at the first contribution. `accumulate` is false for the first contribution.
+ * Calls `write` with the buffer for the gradient of x, if x is tracked. If `collect` is true, a leaf has a lasting
+ * buffer. Otherwise the buffer comes from `alloc` at the first contribution. `accumulate` is false for the first
+ * contribution.
  */
 function push(x: Tensor, collect: boolean, write: (dx: Numbers, accumulate: boolean) => void): void {
   const { history, leaf } = x;
@@ -303,8 +307,8 @@ function seedOf(who: string, y: Tensor, upstream: Tensor | undefined): Numbers {
 }
 
 /**
- * Returns y and every tracked tensor that y depends on, newest first. Throws if their memory was recycled, their history was
- * freed, or their inputs were changed.
+ * Returns y and every tracked tensor that y depends on, newest first. Throws if their memory was recycled, their
+ * history was freed, or their inputs were changed.
  */
 function reachable(who: string, y: Tensor): Tensor[] {
   const walkNumber = ++walks;

@@ -7,9 +7,9 @@ import { Tensor } from "./tensor.ts";
 import { watching } from "./watch.ts";
 
 /**
- * A custom op with a custom gradient. `forward` computes y from the inputs with any ops. `pullback` returns ∂loss/∂x for each
- * input (null for none) from dy = ∂loss/∂y. Neither is recorded. Inside a step, dy is readable during the pullback only, as later
- * gradients reuse its memory.
+ * A custom op with a custom gradient. `forward` computes y from the inputs with any ops. `pullback` returns ∂loss/∂x
+ * for each input (null for none) from dy = ∂loss/∂y. Neither is recorded. Inside a step, dy is readable during the
+ * pullback only, as later gradients reuse its memory.
  *
  * @example const clipped = customGradient("clipGradient", [x], (x) => x, (dy) => [clip(dy, -1, 1)]);
  */

@@ -4,7 +4,8 @@ import { walkBack } from "./autograd.ts";
 import type { Tensor } from "./tensor.ts";
 import type { Source, Watch } from "./watch.ts";
 
-// The search for the first number that is not finite. It walks the recorded graph, so it costs nothing until it is called.
+// The search for the first number that is not finite. It walks the recorded graph, so it costs nothing until it is
+// called.
 
 /** Where numbers stop being finite. */
 export type Fault = {
@@ -12,7 +13,9 @@ export type Fault = {
   readonly kind: "op" | "leaf";
   /** The op, or for a leaf the first op that reads it. */
   readonly op: string;
-  /** The layer: what precedes the last slash in the name of a variable that the op reads, or of the nearest one before. */
+  /**
+   * The layer: what precedes the last slash in the name of a variable that the op reads, or of the nearest one before.
+   */
   readonly layer: string | null;
   /** Whether the op itself reads a variable of that layer. */
   readonly inLayer: boolean;
@@ -57,9 +60,9 @@ export function trainedLeaves(y: Tensor): Tensor[] {
 }
 
 /**
- * Why y is not finite: the variable or named input that holds the first such number, else the first op that made one of finite inputs,
- * else the first op that made NaN of ±∞, else any leaf. Only tensors on the way to y count: a mask of −∞ that softmax turned into zeros
- * is no fault. null if y is finite.
+ * Why y is not finite: the variable or named input that holds the first such number, else the first op that made one of
+ * finite inputs, else the first op that made NaN of ±∞, else any leaf. Only tensors on the way to y count: a mask of −∞
+ * that softmax turned into zeros is no fault. null if y is finite.
  */
 export function firstFault(y: Tensor, watch: Watch | null): Fault | null {
   const verdicts = new Map<Tensor, boolean>();
@@ -84,8 +87,9 @@ export function firstFault(y: Tensor, watch: Watch | null): Fault | null {
 }
 
 /**
- * Where the gradient of y stops being finite: the first op, going back, that makes such a gradient of a finite one. Needs the history,
- * so `backward` must have been called with `retain`. Collects no gradient. null if all gradients are finite.
+ * Where the gradient of y stops being finite: the first op, going back, that makes such a gradient of a finite one.
+ * Needs the history, so `backward` must have been called with `retain`. Collects no gradient. null if all gradients are
+ * finite.
  */
 export function firstGradientFault(y: Tensor, watch: Watch | null): Fault | null {
   let fault: Fault | null = null;

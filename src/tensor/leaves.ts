@@ -17,7 +17,10 @@ import { watching } from "./watch.ts";
 
 // Variables, the leaves of the graph: their numbers and gradients are read and written here.
 
-/** A variable with the numbers of x. `backward` adds its gradient to `x.grad`; `assign` and optimizers change its numbers. */
+/**
+ * A variable with the numbers of x. `backward` adds its gradient to `x.grad`; `assign` and optimizers change its
+ * numbers.
+ */
 export function variable(x: Tensor): Tensor {
   readTensor("variable", "x", x);
   const copy = new Tensor(x.shape, allocLasting(x.size), { ended: null, version: 0 });
@@ -43,8 +46,8 @@ export function gradientOf(x: Tensor): Numbers | null {
 }
 
 /**
- * Overwrites the gradient of a variable: for clipping, accumulation, or gradients from another process. `x.grad` reads the
- * gradient.
+ * Overwrites the gradient of a variable: for clipping, accumulation, or gradients from another process. `x.grad` reads
+ * the gradient.
  * `values: null` removes the gradient, so optimizers do not change x.
  * @throws ShapeError if the number of values differs, ValueError if x is not a variable.
  */
@@ -61,7 +64,8 @@ export function assignGradient(x: Tensor, values: Tensor | ArrayLike<number> | n
 }
 
 /**
- * Stops the training of variables: ops record nothing for them, they get no gradient, and optimizers do not change them.
+ * Stops the training of variables: ops record nothing for them, they get no gradient, and optimizers do not change
+ * them.
  * Accepts parameters (`vars.parameters()`) or variables. Files still contain them. See `unfreeze`.
  */
 export function freeze(variables: readonly (Tensor | Parameter)[]): void {
@@ -103,7 +107,10 @@ function readValues(who: string, values: Tensor | ArrayLike<number>, x: Tensor):
   return source;
 }
 
-/** Applies an update of an optimizer: `change` rewrites the numbers in place from the gradient. Then clears the gradient. */
+/**
+ * Applies an update of an optimizer: `change` rewrites the numbers in place from the gradient. Then clears the
+ * gradient.
+ */
 export function applyGradient(x: Tensor, change: (numbers: Numbers, gradient: Numbers) => void): void {
   const gradient = gradientOf(x);
   if (gradient === null) return;

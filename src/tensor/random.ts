@@ -3,8 +3,8 @@ import { checkShape, type Shape, sizeOf } from "./shape.ts";
 import { fresh, type Tensor } from "./tensor.ts";
 
 /**
- * A random number generator: xoshiro128** (Blackman and Vigna 2018). splitmix32 fills the state from the seed, so that similar
- * seeds give unrelated numbers. The same seed gives the same numbers.
+ * A random number generator: xoshiro128** (Blackman and Vigna 2018). splitmix32 fills the state from the seed, so that
+ * similar seeds give unrelated numbers. The same seed gives the same numbers.
  */
 export class Generator {
   #state: Uint32Array;
@@ -128,8 +128,8 @@ export function randomNormal(shape: Shape, random: Generator, mean = 0, deviatio
 }
 
 /**
- * A tensor of normal numbers, truncated at two standard deviations. `deviation` (default 1) is the standard deviation before
- * truncation.
+ * A tensor of normal numbers, truncated at two standard deviations. `deviation` (default 1) is the standard deviation
+ * before truncation.
  */
 export function randomTruncatedNormal(shape: Shape, random: Generator, mean = 0, deviation = 1): Tensor {
   readSpread("randomTruncatedNormal", mean, deviation);

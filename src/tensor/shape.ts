@@ -39,13 +39,18 @@ export const MOST_NUMBERS: number = 2 ** 32;
 /** The largest number of axes of a tensor, as in NumPy and PyTorch. */
 export const MOST_AXES: number = 64;
 
-/** Throws unless every length is a whole number of at least 0, and a tensor of this shape can exist. Holes are refused. */
+/**
+ * Throws unless every length is a whole number of at least 0, and a tensor of this shape can exist. Holes are refused.
+ */
 export function checkShape(who: string, shape: Shape): void {
   checkLengths(who, shape);
   checkSize(who, shape);
 }
 
-/** Throws unless a shape is a list of whole numbers of at least 0 whose product is a safe integer: virtual weights need no memory. */
+/**
+ * Throws unless a shape is a list of whole numbers of at least 0 whose product is a safe integer: virtual weights need
+ * no memory.
+ */
 export function checkLengths(who: string, shape: Shape): void {
   if (!Array.isArray(shape))
     throw new ShapeError(who, `a shape is a list of whole numbers of at least 0, got ${describe(shape)}`);

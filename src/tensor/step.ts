@@ -4,10 +4,10 @@ import { keep, refusePromise } from "./autograd.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
- * Runs one step of work, such as a training step, and returns the result of `fn`. Tensors made inside use memory that the next
- * step reuses, so a long run allocates nothing. They are readable until the next step begins.
- * Tensors that `fn` returns are copied and stay readable, also in lists and plain objects at any depth. A nested step belongs to
- * the outer step. `fn` must not be async.
+ * Runs one step of work, such as a training step, and returns the result of `fn`. Tensors made inside use memory that
+ * the next step reuses, so a long run allocates nothing. They are readable until the next step begins.
+ * Tensors that `fn` returns are copied and stay readable, also in lists and plain objects at any depth. A nested step
+ * belongs to the outer step. `fn` must not be async.
  */
 export function step<T>(fn: () => T): T {
   readFunction("step", "fn", fn);
@@ -15,10 +15,15 @@ export function step<T>(fn: () => T): T {
   return inArena(() => kept(refusePromise("step", fn())));
 }
 
-/** A list or plain object that `fn` returns, the containers that hold it, and whether it holds a tensor at any depth. */
+/**
+ * A list or plain object that `fn` returns, the containers that hold it, and whether it holds a tensor at any depth.
+ */
 type Container = { readonly value: object; readonly parents: Container[]; holdsTensor: boolean };
 
-/** `value` with its tensors copied, in new lists and objects. Values without tensors, such as numbers or optimizers, are not copied. */
+/**
+ * `value` with its tensors copied, in new lists and objects. Values without tensors, such as numbers or optimizers, are
+ * not copied.
+ */
 function kept<T>(value: T): T;
 function kept(value: unknown): unknown {
   const copies = new Map<unknown, unknown>();
@@ -36,7 +41,9 @@ function kept(value: unknown): unknown {
   return copyOf(value);
 }
 
-/** Every list and plain object inside `value`. Loops instead of recursion: lists may be deep and may contain themselves. */
+/**
+ * Every list and plain object inside `value`. Loops instead of recursion: lists may be deep and may contain themselves.
+ */
 function containersOf(value: unknown): Container[] {
   const found = new Map<object, Container>();
   const visit = (x: unknown, parent: Container | null): void => {
@@ -52,7 +59,8 @@ function containersOf(value: unknown): Container[] {
     } else if (isPlain(x)) found.set(x, { value: x, parents: parent === null ? [] : [parent], holdsTensor: false });
   };
   visit(value, null);
-  for (const container of found.values()) for (const item of Object.values(container.value)) visit(item, container); // adds to `found`
+  // `visit` adds containers to `found` during the loop.
+  for (const container of found.values()) for (const item of Object.values(container.value)) visit(item, container);
   const holders = [...found.values()].filter((container) => container.holdsTensor);
   for (const holder of holders) {
     for (const parent of holder.parents) {

@@ -22,11 +22,16 @@ export interface Into {
   (x: Tensor, write: (dx: Numbers, accumulate: boolean) => void): void;
   /** `write(dx)` adds to some elements only; the rest of dx holds what was there before, or zeros. */
   partly(x: Tensor, write: (dx: Numbers) => void): void;
-  /** Adds dy to dx element by element. `dy` must be the argument of the pullback. The first gradient of x is not copied. */
+  /**
+   * Adds dy to dx element by element. `dy` must be the argument of the pullback. The first gradient of x is not copied.
+   */
   same(x: Tensor, dy: Numbers): void;
 }
 
-/** The gradient of an op: from dy, writes the gradients of its inputs. dy is valid during the call only: later gradients reuse its memory. */
+/**
+ * The gradient of an op: from dy, writes the gradients of its inputs. dy is valid during the call only: later gradients
+ * reuse its memory.
+ */
 export type Pullback = (dy: Numbers, into: Into) => void;
 
 /** The recorded attributes of an op, for exporters. */
@@ -52,8 +57,8 @@ export type History = {
 export type LeafGradient = { buffer: Numbers | null; filled: boolean };
 
 /**
- * A shape, float32 numbers in row-major order, and the history of their computation. `tensor`, `zeros`, … and ops make tensors.
- * The numbers of a tensor never change, except those of a variable by `assign` and optimizers.
+ * A shape, float32 numbers in row-major order, and the history of their computation. `tensor`, `zeros`, … and ops make
+ * tensors. The numbers of a tensor never change, except those of a variable by `assign` and optimizers.
  */
 export class Tensor {
   readonly shape: Shape;
@@ -73,7 +78,8 @@ export class Tensor {
   }
 
   /**
-   * A view of the numbers. If a step made the tensor, it is valid until the next step begins; use `toArray()` for a lasting copy.
+   * A view of the numbers. If a step made the tensor, it is valid until the next step begins; use `toArray()` for a
+   * lasting copy.
    * @throws RecycledError if the memory is in use again.
    */
   get data(): Numbers {
@@ -151,7 +157,8 @@ export function fresh(shape: Shape, numbers: Numbers): Tensor {
 }
 
 /**
- * A tensor from nested lists, `tensor([[1, 2], [3, 4]])`, or from a flat array and a shape. The numbers are copied to float32.
+ * A tensor from nested lists, `tensor([[1, 2], [3, 4]])`, or from a flat array and a shape. The numbers are copied to
+ * float32.
  * @throws ShapeError if lists differ in length, are nested too deep, or the shape does not hold the numbers.
  */
 export function tensor(values: TensorLike, shape?: Shape): Tensor {
@@ -168,7 +175,10 @@ export function tensor(values: TensorLike, shape?: Shape): Tensor {
   return fresh([...wanted], numbers);
 }
 
-/** Appends the numbers of nested lists to `flat` and returns their shape. The depth is bounded, so a cycle of lists ends in an error. */
+/**
+ * Appends the numbers of nested lists to `flat` and returns their shape. The depth is bounded, so a cycle of lists ends
+ * in an error.
+ */
 function flatten(values: Nested, flat: number[], depth: number): number[] {
   if (typeof values === "number") {
     flat.push(values);
@@ -207,8 +217,8 @@ function filled(who: string, shape: Shape, value: number): Tensor {
 }
 
 /**
- * A tensor of the numbers begin, begin + step, … before `end`. Omits numbers that float32 rounds to `end` or beyond, so `range(1,
- * 1.3, 0.1)` has 3 numbers. A negative step counts down.
+ * A tensor of the numbers begin, begin + step, … before `end`. Omits numbers that float32 rounds to `end` or beyond, so
+ * `range(1, 1.3, 0.1)` has 3 numbers. A negative step counts down.
  */
 export function range(begin: number, end: number, step = 1): Tensor {
   readNumber("range", "begin", begin, FLOAT32);

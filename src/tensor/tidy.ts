@@ -7,10 +7,10 @@ import { watching } from "./watch.ts";
 const listOf = (outputs: Outputs): readonly Tensor[] => (outputs instanceof Tensor ? [outputs] : outputs);
 
 /**
- * Runs `work`, a part of a network, and returns its outputs. Inside `noGrad`, takes back the memory of all other tensors that `work`
- * made. `work` may call `settle(outputs)` between layers: of what it made so far, only these outputs stay readable.
- * Outside a step the outputs are copied, and `work` uses the memory of steps, which kernels read in place. Tensors of the last
- * step stay readable.
+ * Runs `work`, a part of a network, and returns its outputs. Inside `noGrad`, takes back the memory of all other
+ * tensors that `work` made. `work` may call `settle(outputs)` between layers: of what it made so far, only these
+ * outputs stay readable. Outside a step the outputs are copied, and `work` uses the memory of steps, which kernels read
+ * in place. Tensors of the last step stay readable.
  *
  * While history is recorded or ops are watched, `work` runs as it is: pullbacks and diagnoses read its tensors later.
  */

@@ -16,8 +16,8 @@ export type Watch = {
   /** The variables that `assign` changed, with their numbers from before. */
   readonly assigned: Map<Tensor, Numbers>;
   /**
-   * Only in a trace: the results of users' ops. For `customGradient` the tensor that its forward function made, for `record` null, since
-   * nothing is known of it.
+   * Only in a trace: the results of users' ops. For `customGradient` the tensor that its forward function made, for
+   * `record` null, since nothing is known of it.
    */
   readonly users: Map<Tensor, Tensor | null> | null;
   /** The number of the trace, 0 in a watch that is none. */
@@ -29,14 +29,16 @@ export const watching: { now: Watch | null } = { now: null };
 
 let traces = 0;
 
-/** The number of the trace that runs; 0 outside a trace. A tensor that is kept from before a trace has no source in it. */
+/**
+ * The number of the trace that runs; 0 outside a trace. A tensor that is kept from before a trace has no source in it.
+ */
 export function traceNow(): number {
   return watching.now?.trace ?? 0;
 }
 
 /**
- * Runs `fn` and notes what `firstFault` needs: a Map entry for each op that is not tracked, a copy of each assigned variable. With
- * `tracing` also what a graph needs: copies by `keep`, and users' ops.
+ * Runs `fn` and notes what `firstFault` needs: a Map entry for each op that is not tracked, a copy of each assigned
+ * variable. With `tracing` also what a graph needs: copies by `keep`, and users' ops.
  */
 export function watched<T>(fn: (watch: Watch) => T, tracing = false): T {
   const before = watching.now;

@@ -1,6 +1,6 @@
 /**
- * Shapes, seeds and tensors for property tests. This entry point needs fast-check, so it is apart from `hashgrad/testing`:
- * `npm install --save-dev fast-check`.
+ * Shapes, seeds and tensors for property tests. This entry point needs fast-check, so it is apart from
+ * `hashgrad/testing`: `npm install --save-dev fast-check`.
  * @module testing/arbitraries
  */
 import fc from "fast-check";
@@ -67,8 +67,8 @@ export type ValueOptions = {
 };
 
 /**
- * An arbitrary of tensors of one shape. The seed of their numbers shrinks. To shrink the shape, use `shapes().chain((shape) =>
- * tensors(shape))`.
+ * An arbitrary of tensors of one shape. The seed of their numbers shrinks. To shrink the shape, use
+ * `shapes().chain((shape) => tensors(shape))`.
  */
 export function tensors(shape: Shape, options: ValueOptions = {}): fc.Arbitrary<Tensor> {
   checkShape("tensors", shape);
@@ -103,7 +103,10 @@ function valuesOf(count: number, { min, max, awayFrom, gap, distinct }: Required
   });
 }
 
-/** An arbitrary of two shapes that broadcast with each other. Leading axes may be missing, and lengths may be 1 on either side. */
+/**
+ * An arbitrary of two shapes that broadcast with each other. Leading axes may be missing, and lengths may be 1 on
+ * either side.
+ */
 export function broadcastablePairs(options: ShapeOptions = {}): fc.Arbitrary<[number[], number[]]> {
   return drawnShapes("broadcastablePairs", options).chain((whole) => {
     const side = fc

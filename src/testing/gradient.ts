@@ -35,11 +35,11 @@ export type GradientComparison = { readonly exact: number; readonly numeric: num
  * Compares the derivative of ⟨upstream, f⟩ along one random direction of all inputs: from `gradients`, and from central
  * differences of f. Four evaluations of f check every partial derivative at once.
  *
- * Richardson extrapolation of differences over ±step and ±step/2 leaves an error of order step⁴. Moved inputs are rounded to
- * float32; the exact derivative uses the rounded movement. f rounds its results to about 2⁻²⁴, and the difference divides this
- * error by the step.
- * So the error is relative to the larger derivative, but at least to `FLOOR` times this noise and to `CANCELLED` times the terms
- * of the derivative. A derivative that is zero or cancels is not compared with rounding errors.
+ * Richardson extrapolation of differences over ±step and ±step/2 leaves an error of order step⁴. Moved inputs are
+ * rounded to float32; the exact derivative uses the rounded movement. f rounds its results to about 2⁻²⁴, and the
+ * difference divides this error by the step.
+ * So the error is relative to the larger derivative, but at least to `FLOOR` times this noise and to `CANCELLED` times
+ * the terms of the derivative. A derivative that is zero or cancels is not compared with rounding errors.
  *
  * @param random numbers of at least 0 and below 1, such as a Generator's `uniform`.
  */
@@ -139,7 +139,10 @@ const FLOOR = 3000;
 /** A derivative counts in full if it is at least this share of the root of squares of its terms. */
 const CANCELLED = 0.03;
 
-/** The relative error of the gradient of f along one random direction; see `compareGradient`. NaN if either derivative is NaN. */
+/**
+ * The relative error of the gradient of f along one random direction; see `compareGradient`. NaN if either derivative
+ * is NaN.
+ */
 export function gradientError(
   f: Differentiable,
   xs: readonly Tensor[],

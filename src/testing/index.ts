@@ -1,6 +1,6 @@
 /**
- * Gradient checks, for tests of your own ops and layers. `hashgrad/testing/arbitraries` draws shapes and tensors for them and needs
- * fast-check; this entry point needs nothing.
+ * Gradient checks, for tests of your own ops and layers. `hashgrad/testing/arbitraries` draws shapes and tensors for
+ * them and needs fast-check; this entry point needs nothing.
  * @module testing
  */
 export {

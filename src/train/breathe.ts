@@ -1,4 +1,7 @@
-/** Lets the event loop run: timers, signals, servers. Browsers hold timers back, most of all in hidden tabs, but not messages. */
+/**
+ * Lets the event loop run: timers, signals, servers. Browsers hold timers back, most of all in hidden tabs, but not
+ * messages.
+ */
 export const breathe = (): Promise<void> =>
   new Promise((resolve) => {
     if (typeof setImmediate === "function") {

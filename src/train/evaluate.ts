@@ -9,8 +9,8 @@ import { type EvaluateOptions, readEvaluateOptions, type Scored } from "./option
 import { areClassified, tallyOf } from "./tally.ts";
 
 /**
- * Means over all examples (NaN if there are none), and confusion[label][prediction], the count of each pair. `confusion` is empty
- * above 4096 classes, and unless targets are labels and outputs [batch, classes].
+ * Means over all examples (NaN if there are none), and confusion[label][prediction], the count of each pair.
+ * `confusion` is empty above 4096 classes, and unless targets are labels and outputs [batch, classes].
  */
 export type Evaluation<M extends string = string> = Scores<M> & {
   /** The number of examples. */
@@ -19,11 +19,11 @@ export type Evaluation<M extends string = string> = Scores<M> & {
 };
 
 /**
- * Returns loss and metrics of a model in inference mode. Records no history; computes the product of a pool once for all batches.
- * For empty data, count is 0 and the means are NaN.
+ * Returns loss and metrics of a model in inference mode. Records no history; computes the product of a pool once for
+ * all batches. For empty data, count is 0 and the means are NaN.
  *
- * @throws TrainingError if a loss is NaN; it names the first op whose result is not finite. DataError if the parts of the data do
- * not match. ValueError for options of the wrong kind.
+ * @throws TrainingError if a loss is NaN; it names the first op whose result is not finite. DataError if the parts of
+ * the data do not match. ValueError for options of the wrong kind.
  */
 export async function evaluate<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string>(
   options: EvaluateOptions<D, R, M>,

@@ -8,8 +8,8 @@ export type Accumulator<R extends Outputs = Outputs, T extends Targets = Targets
 };
 
 /**
- * A score besides the loss: a function of a batch, averaged over the examples, or an object whose `start()` begins an epoch, for
- * scores that are not means (`f1`, `rSquared`).
+ * A score besides the loss: a function of a batch, averaged over the examples, or an object whose `start()` begins an
+ * epoch, for scores that are not means (`f1`, `rSquared`).
  */
 export type Metric<R extends Outputs = Outputs, T extends Targets = Targets> =
   | { call(outputs: R, targets: T): number | Tensor }["call"]
@@ -18,7 +18,10 @@ export type Metric<R extends Outputs = Outputs, T extends Targets = Targets> =
 /** Means over the examples so far. M: the names of the metrics. */
 export type Scores<M extends string = string> = {
   readonly loss: number;
-  /** The share of examples whose largest output is at their label. NaN unless targets are labels and outputs [batch, classes]. */
+  /**
+   * The share of examples whose largest output is at their label. NaN unless targets are labels and outputs [batch,
+   * classes].
+   */
   readonly accuracy: number;
   /** The values of `metrics`, by name. */
   readonly metrics: Readonly<Record<M, number>>;

@@ -40,8 +40,8 @@ export function correctCount(logits: Tensor, labels: Labels): number {
 }
 
 /**
- * The number of rows whose label is among their k largest numbers. At a tie lower classes come first. A row with NaN never
- * counts.
+ * The number of rows whose label is among their k largest numbers. At a tie lower classes come first. A row with NaN
+ * never counts.
  */
 export function topKCount(logits: Tensor, labels: Labels, k: number): number {
   return countWithin("topKCount", logits, labels, k);
@@ -72,16 +72,16 @@ function shareWithin(who: string, logits: Tensor, labels: Labels, k: number): nu
 }
 
 /**
- * The share of rows of logits [..., classes] whose maximum is at the label, 0…1; NaN for no rows. Use it as a metric of `train`
- * for labels of any rank: a class per word or per pixel.
+ * The share of rows of logits [..., classes] whose maximum is at the label, 0…1; NaN for no rows. Use it as a metric of
+ * `train` for labels of any rank: a class per word or per pixel.
  */
 export function accuracy(logits: Tensor, labels: Labels): number {
   return shareWithin("accuracy", logits, labels, 1);
 }
 
 /**
- * The share of correct outputs: output above `threshold` (default 0, for logits) if and only if the target is above 0.5. NaN for
- * no outputs.
+ * The share of correct outputs: output above `threshold` (default 0, for logits) if and only if the target is above
+ * 0.5. NaN for no outputs.
  */
 export function binaryAccuracy(outputs: Tensor, targets: Tensor, threshold = 0): number {
   const [y, t] = [readTensor("binaryAccuracy", "outputs", outputs), readTensor("binaryAccuracy", "targets", targets)];
@@ -99,8 +99,8 @@ export function topKAccuracy(logits: Tensor, labels: Labels, k: number): number 
 }
 
 /**
- * The confusion matrix counts[label][prediction] of rows of logits [batch, classes], for at most 4096 classes. If `counts` is
- * given, adds to it.
+ * The confusion matrix counts[label][prediction] of rows of logits [batch, classes], for at most 4096 classes. If
+ * `counts` is given, adds to it.
  */
 export function confusionMatrix(logits: Tensor, labels: Labels, counts?: number[][]): number[][] {
   const who = "confusionMatrix";

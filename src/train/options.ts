@@ -27,7 +27,9 @@ export type StopSignal = { readonly aborted: boolean };
 
 /** The loss of a batch, a single number: the mean over its examples. */
 export type Loss<R extends Outputs = Tensor, T extends Targets = Int32Array> = {
-  call(outputs: R, targets: T): Tensor; // a method, so that a loss of some outputs and targets fits where any are expected
+  // A method, because the compiler checks parameters of methods less strictly: a loss of special outputs fits a general
+  // one.
+  call(outputs: R, targets: T): Tensor;
 }["call"];
 
 /** Any model: its layers decide how many tensors it takes. */
@@ -45,7 +47,10 @@ export type Progress<M extends string = string> = Scores<M> & {
   readonly examples: number;
   /** Seconds since the beginning of the epoch. */
   readonly seconds: number;
-  /** Scores of the validation data after the epoch, in inference mode. Null before that, without such data, and after an abort. */
+  /**
+   * Scores of the validation data after the epoch, in inference mode. Null before that, without such data, and after an
+   * abort.
+   */
   readonly validation: Scores<M> | null;
 };
 
@@ -53,11 +58,14 @@ export type Progress<M extends string = string> = Scores<M> & {
 export type EarlyStopping = {
   /** Epochs without improvement before training ends (default 3). */
   readonly patience?: number;
-  /** The score to watch: "loss" (default), "accuracy", or the name of a metric. Uses the validation data if there are any. */
+  /**
+   * The score to watch: "loss" (default), "accuracy", or the name of a metric. Uses the validation data if there are
+   * any.
+   */
   readonly monitor?: string;
   /**
-   * Whether lower or higher is better. Default: "min" for the loss, "max" for the accuracy and for metrics with `start()`, such
-   * as `f1()`. Required for other metrics.
+   * Whether lower or higher is better. Default: "min" for the loss, "max" for the accuracy and for metrics with
+   * `start()`, such as `f1()`. Required for other metrics.
    */
   readonly mode?: "min" | "max";
   /** The smallest change that counts as an improvement (default 0). */
@@ -83,13 +91,17 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor, M
   /** Total number of epochs, including those completed before a resume (default 1). */
   readonly epochs?: number;
   /**
-   * The first epoch to run (default 1). After `loadCheckpoint`: the number of completed epochs plus 1. The run ends with exactly
-   * the same weights as an uninterrupted run, if data, seed, batch size, schedule and the optimizer's options are the same.
+   * The first epoch to run (default 1). After `loadCheckpoint`: the number of completed epochs plus 1. The run ends
+   * with exactly the same weights as an uninterrupted run, if data, seed, batch size, schedule and the optimizer's
+   * options are the same.
    */
   readonly firstEpoch?: number;
   /** Examples per batch (default 128). The last batch of an epoch may be smaller. */
   readonly batchSize?: number;
-  /** Batches per update (default 1). The update equals that of one batch with all their examples, except for batch statistics. */
+  /**
+   * Batches per update (default 1). The update equals that of one batch with all their examples, except for batch
+   * statistics.
+   */
   readonly accumulate?: number;
   /** The seed of the order of the examples in each epoch, and of the generator of `transform` (default 0). */
   readonly seed?: number;
@@ -102,11 +114,14 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor, M
   /** Ends training when a score stops improving (default: all epochs run). */
   readonly earlyStopping?: EarlyStopping;
   /**
-   * Changes each training batch, for augmentation (default: no change). `random` depends on seed, epoch and batch only, so a
-   * resumed run draws the same.
+   * Changes each training batch, for augmentation (default: no change). `random` depends on seed, epoch and batch only,
+   * so a resumed run draws the same.
    */
   readonly transform?: Transform<TargetsOf<D>, InputsOf<D>>;
-  /** Runs between backward and the optimizer's step, to clip or exchange gradients (default: nothing). `train` awaits it. */
+  /**
+   * Runs between backward and the optimizer's step, to clip or exchange gradients (default: nothing). `train` awaits
+   * it.
+   */
   readonly beforeUpdate?: () => unknown;
   /** Runs after each batch (default: nothing). `train` awaits it. */
   readonly onBatch?: (progress: Progress<M>) => unknown;
@@ -132,7 +147,10 @@ export type EvaluateOptions<D extends Data = Dataset, R extends Outputs = Tensor
 
 /** Fields of a TrainingState, which may be spread into the options of `train`. */
 export type RunState = {
-  /** The variables of the model. If given, `train` checks after each epoch that all of them are finite. Default: no check. */
+  /**
+   * The variables of the model. If given, `train` checks after each epoch that all of them are finite. Default: no
+   * check.
+   */
   readonly vars?: VariableCreator;
   /** Not read: `loadCheckpoint` and `saveCheckpoint` use it. Default: none. */
   readonly generators?: object;

@@ -28,8 +28,8 @@ export type PredictOptions<R extends Outputs = Tensor> = {
 };
 
 /**
- * Returns the outputs of a model for all examples, in inference mode and in the order of the data: a tensor `[examples, ...]`, or
- * a list of tensors if the model returns several.
+ * Returns the outputs of a model for all examples, in inference mode and in the order of the data: a tensor
+ * `[examples, ...]`, or a list of tensors if the model returns several.
  *
  * @throws DataError if the parts of the data do not match. ValueError for options of the wrong kind.
  * @example const logits = await predict({ model, data: { inputs: images } }); const classes = argMax(logits);

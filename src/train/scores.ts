@@ -21,8 +21,8 @@ import { readLabeled } from "./metrics.ts";
 type Counted = Exclude<Metric, (...args: never[]) => unknown>;
 
 /**
- * A metric: the coefficient of determination, 1 − Σ(target − output)² / Σ(target − mean of the targets)², over all numbers. 1 is
- * perfect; 0 is as good as the mean. NaN if all targets are equal.
+ * A metric: the coefficient of determination, 1 − Σ(target − output)² / Σ(target − mean of the targets)², over all
+ * numbers. 1 is perfect; 0 is as good as the mean. NaN if all targets are equal.
  */
 export function rSquared(): Counted {
   return {
@@ -54,22 +54,26 @@ export type CountedOptions = {
 };
 
 /**
- * A metric: precision, the share of correct predictions of a class. Targets are labels with outputs [..., classes], or a tensor
- * of 0 and 1 with the shape of the outputs, whose last axis is the classes. A class that is never predicted scores 0.
+ * A metric: precision, the share of correct predictions of a class. Targets are labels with outputs [..., classes], or
+ * a tensor of 0 and 1 with the shape of the outputs, whose last axis is the classes. A class that is never predicted
+ * scores 0.
  */
 export function precision(options?: CountedOptions): Counted {
   return countedBy("precision", options, ({ hits, predicted }) => (predicted === 0 ? 0 : hits / predicted));
 }
 
 /**
- * A metric: recall, the share of examples of a class that are predicted. A class without examples scores 0. Targets as for
- * `precision`.
+ * A metric: recall, the share of examples of a class that are predicted. A class without examples scores 0. Targets as
+ * for `precision`.
  */
 export function recall(options?: CountedOptions): Counted {
   return countedBy("recall", options, ({ hits, actual }) => (actual === 0 ? 0 : hits / actual));
 }
 
-/** A metric: the F1 score, the harmonic mean of precision and recall, 2·hits / (predicted + actual). Targets as for `precision`. */
+/**
+ * A metric: the F1 score, the harmonic mean of precision and recall, 2·hits / (predicted + actual). Targets as for
+ * `precision`.
+ */
 export function f1(options?: CountedOptions): Counted {
   return countedBy("f1", options, ({ hits, predicted, actual }) => {
     const total = predicted + actual;

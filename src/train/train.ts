@@ -31,20 +31,23 @@ export type History<M extends string = string> = {
   readonly epochs: readonly Progress<M>[];
   /** Whether the signal ended the run before its last epoch was complete. */
   readonly aborted: boolean;
-  /** The epoch with the best score, whose weights the model has unless the run was aborted. Null without `earlyStopping`. */
+  /**
+   * The epoch with the best score, whose weights the model has unless the run was aborted. Null without
+   * `earlyStopping`.
+   */
   readonly bestEpoch: number | null;
 };
 
 /**
- * Trains a model on data of any kind. Runs the model in training mode, and validation in inference mode. Every batch is one
- * `step()`, so memory use is constant. The event loop runs between batches. The same seed gives the same bits.
+ * Trains a model on data of any kind. Runs the model in training mode, and validation in inference mode. Every batch is
+ * one `step()`, so memory use is constant. The event loop runs between batches. The same seed gives the same bits.
  *
- * If a loss or a gradient is not finite, the step changes nothing: neither parameters nor running statistics. The error names the
- * first op whose result is not finite, its layer, the batch, and the example.
+ * If a loss or a gradient is not finite, the step changes nothing: neither parameters nor running statistics. The error
+ * names the first op whose result is not finite, its layer, the batch, and the example.
  *
- * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is not finite, if no gradient reaches the
- * optimizer, or if a variable gets a gradient and the optimizer lacks it. DataError if data are empty or their parts do not
- * match. ValueError for options of the wrong kind.
+ * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is not finite, if no gradient reaches
+ * the optimizer, or if a variable gets a gradient and the optimizer lacks it. DataError if data are empty or their
+ * parts do not match. ValueError for options of the wrong kind.
  */
 export async function train<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string>(
   options: TrainOptions<D, R, M>,
@@ -179,7 +182,8 @@ function learn(
     const error = assignedError(incident);
     if (error !== null) throw error;
     const scaled = place.share === 1 ? value : mul(value, place.share);
-    if (scaled.tracked) backward(scaled, undefined, { retain: true }); // the history is walked again if a gradient is not finite
+    // Keeps the history, which `checkGradients` walks again if a gradient is not finite.
+    if (scaled.tracked) backward(scaled, undefined, { retain: true });
     if (optimizer.parameters.every(({ tensor }) => gradientOf(tensor) === null))
       throw new TrainingError(
         "train",

@@ -23,8 +23,8 @@ import { denseWeights } from "./state.ts";
 import { type CreateOptions, type ModelState, type Variable, type VariableCreator, VariableError } from "./variable.ts";
 
 /**
- * A variable creator for an uncompressed model: every variable has its own numbers. Starting values depend on the seed (default
- * 0) and the name of the variable, not on the order of creation.
+ * A variable creator for an uncompressed model: every variable has its own numbers. Starting values depend on the seed
+ * (default 0) and the name of the variable, not on the order of creation.
  */
 export class DenseVariables implements VariableCreator {
   readonly #seed: number;

@@ -167,7 +167,9 @@ export function orthogonal(gain = 1): Initializer {
   };
 }
 
-/** Gram and Schmidt, twice for accuracy: `count` vectors of `length`, vector v's element i at x[v·vectorStep + i·step]. */
+/**
+ * Gram and Schmidt, twice for accuracy: `count` vectors of `length`, vector v's element i at x[v·vectorStep + i·step].
+ */
 function orthonormalize(x: Float32Array, count: number, vectorStep: number, length: number, step: number): void {
   const dot = (u: number, v: number): number => {
     let total = 0;

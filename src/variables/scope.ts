@@ -2,14 +2,17 @@ import { type Parameter, readFunction, readObject, readText } from "../tensor/in
 import { stateOf } from "./state.ts";
 import { readCreator, type Variable, type VariableCreator } from "./variable.ts";
 
-/** The creator that a scope names variables for, and what stands before the names: a scope of a scope asks the creator itself. */
+/**
+ * The creator that a scope names variables for, and what stands before the names: a scope of a scope asks the creator
+ * itself.
+ */
 type Origin = { readonly vars: VariableCreator; readonly path: string };
 
 const origins = new WeakMap<VariableCreator, Origin>();
 
 /**
- * A view of a creator for a named part of the model: scope "conv" names the variable "kernel" "conv/kernel". `variables()` and
- * `parameters()` list only that part.
+ * A view of a creator for a named part of the model: scope "conv" names the variable "kernel" "conv/kernel".
+ * `variables()` and `parameters()` list only that part.
  * If a variable of the part lies in a pool, its parameters include the factors of the pool, which all parts share.
  */
 export function scope(vars: VariableCreator, prefix: string): VariableCreator {
@@ -39,13 +42,18 @@ function parametersUnder(root: VariableCreator, prefix: string): readonly Parame
   return root.parameters().filter((parameter) => isOwn(parameter) || isShared(parameter, names));
 }
 
-/** Whether a parameter is neither a variable of a layer nor a modifier's, `<variable>/<suffix>`: then it is a pool's. */
+/**
+ * Whether a parameter is neither a variable of a layer nor a modifier's, `<variable>/<suffix>`: then it is a pool's.
+ */
 function isShared({ name }: Parameter, names: ReadonlySet<string>): boolean {
   for (let end = name.length; end > 0; end = name.lastIndexOf("/", end - 1)) if (names.has(name.slice(0, end))) return false;
   return true;
 }
 
-/** Creators of `uniqueNames` and of `shared`. Wrapping them, or a scope of them, again changes nothing, so nesting stays flat. */
+/**
+ * Creators of `uniqueNames` and of `shared`. Wrapping them, or a scope of them, again changes nothing, so nesting stays
+ * flat.
+ */
 const [unique, sharing] = [new WeakSet<VariableCreator>(), new WeakSet<VariableCreator>()];
 
 /** Whether a creator, or the creator of which it is a scope, is in a set. */
@@ -78,7 +86,8 @@ export function uniqueNames(vars: VariableCreator): VariableCreator {
 }
 
 /**
- * A view of a creator that returns the existing variable for a name that exists. Two layers built with it share their weights.
+ * A view of a creator that returns the existing variable for a name that exists. Two layers built with it share their
+ * weights.
  *
  * @example A decoder with the encoder's weights: const encoder = dense(scope(vars, "code"), 64, 8); const again =
  * dense(shared(scope(vars, "code")), 64, 8);
@@ -93,8 +102,8 @@ export function shared(vars: VariableCreator): VariableCreator {
 }
 
 /**
- * Builds a part of a model with variables of `creator`. Each call of `create` makes a new variable. Layers without their own
- * scope get `kernel`, `bias`, `kernel_1`, … (TensorFlow 2's variable_creator_scope).
+ * Builds a part of a model with variables of `creator`. Each call of `create` makes a new variable. Layers without
+ * their own scope get `kernel`, `bias`, `kernel_1`, … (TensorFlow 2's variable_creator_scope).
  */
 export function variableCreatorScope<T>(creator: VariableCreator, build: (vars: VariableCreator) => T): T {
   readCreator("variableCreatorScope", "creator", creator);
@@ -103,8 +112,8 @@ export function variableCreatorScope<T>(creator: VariableCreator, build: (vars: 
 }
 
 /**
- * Builds a part of a model under a name, with variables of `creator`. A name that exists returns the existing variable, as in
- * TensorFlow 1's variable_scope with a custom getter.
+ * Builds a part of a model under a name, with variables of `creator`. A name that exists returns the existing variable,
+ * as in TensorFlow 1's variable_scope with a custom getter.
  */
 export function variableScope<T>(
   name: string,

@@ -1,7 +1,9 @@
 import type { Tensor } from "../tensor/index.ts";
 import { type ModelState, readCreator, type Variable, type VariableCreator } from "./variable.ts";
 
-/** All that a file must hold to restore the model. For a creator without `state`: the numbers of its dense variables. */
+/**
+ * All that a file must hold to restore the model. For a creator without `state`: the numbers of its dense variables.
+ */
 export function stateOf(vars: VariableCreator): ModelState {
   if (vars.state !== undefined) return vars.state();
   const weights = new Map(vars.parameters().map(({ name, tensor }): [string, Tensor] => [name, tensor]));

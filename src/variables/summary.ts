@@ -55,8 +55,8 @@ export function sizesOf(vars: Pick<VariableCreator, "variables" | "parameters">)
 export type PoolReport = { readonly kind: string; readonly coreSize: number; readonly poolSize: number; readonly used: number };
 
 /**
- * The sizes of a compressed model. `coreSize` counts the numbers of all pools; `trainedSize` also counts learned scales and
- * variables outside the pools. `warnings` are sentences: the fraction is above 1, or little of a pool is used.
+ * The sizes of a compressed model. `coreSize` counts the numbers of all pools; `trainedSize` also counts learned scales
+ * and variables outside the pools. `warnings` are sentences: the fraction is above 1, or little of a pool is used.
  */
 export type CompressionReport = Sizes & {
   readonly coreSize: number;
@@ -97,8 +97,8 @@ function warningsOf({ achievedFraction, trainedSize, denseSize }: Sizes, pools: 
 const count = (n: number): string => n.toLocaleString("en");
 
 /**
- * A table of the variables: layer, name, shape, weights, and storage (dense or pool). Below it: how many weights a dense model has, how
- * many numbers are trained, the achieved fraction, each pool, and warnings.
+ * A table of the variables: layer, name, shape, weights, and storage (dense or pool). Below it: how many weights a
+ * dense model has, how many numbers are trained, the achieved fraction, each pool, and warnings.
  */
 export function summary(vars: VariableCreator | Model): string {
   const rows = typeof vars === "function" ? survey(vars) : rowsOf(readCreator("summary", "vars", vars).variables());

@@ -34,21 +34,24 @@ export type CreateOptions = {
 
 /**
  * Creates the variables of layers, and is the registry of a model: there is no Module class.
- * A name that exists is an error unless the request has `reuse: true`, so two layers never share a variable by accident. A reused
- * variable must have the same shape.
+ * A name that exists is an error unless the request has `reuse: true`, so two layers never share a variable by
+ * accident. A reused variable must have the same shape.
  */
 export interface VariableCreator {
   create(name: string, shape: Shape, options?: CreateOptions): Variable;
   /** All variables of layers, each once, in the order of creation. */
   variables(): readonly Variable[];
   /**
-   * The trained parameters. A dense model: its trainable variables. A compressed model: factors of the pool, scales, and dense
-   * variables.
+   * The trained parameters. A dense model: its trainable variables. A compressed model: factors of the pool, scales,
+   * and dense variables.
    */
   parameters(): readonly Parameter[];
   /** The prefix of the names, if this creator is a `scope` of another creator. Default: no prefix. */
   readonly prefix?: string;
-  /** All that a file must hold to restore the model. Default: the numbers of `parameters()` and of all variables outside a pool. */
+  /**
+   * All that a file must hold to restore the model. Default: the numbers of `parameters()` and of all variables outside
+   * a pool.
+   */
   state?(): ModelState;
 }
 
@@ -78,7 +81,9 @@ export type PooledState = {
   /** Mean and standard deviation of the layers' initializers, for each variable whose modifier uses them. */
   readonly initializers: ReadonlyMap<string, readonly [mean: number | null, deviation: number | null]>;
 };
-/** A variable creator: `new DenseVariables()`, `new VariableFactory(...)`, or a custom object with the same functions. */
+/**
+ * A variable creator: `new DenseVariables()`, `new VariableFactory(...)`, or a custom object with the same functions.
+ */
 export function readCreator<T extends VariableCreator>(who: string, name: string, value: T): T {
   const isCreator =
     typeof value === "object" &&

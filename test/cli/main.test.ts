@@ -329,7 +329,8 @@ describe("Ctrl-C", () => {
       onWrite: (text, stop) => text.startsWith("\r") && stop.abort(),
     });
     expect([code, err]).toEqual([130, ""]);
-    expect(out).toMatch(/Kstopped in epoch 1 after batch 1 of 3: loss \d\.\d{4}, accuracy \d+\.\d\d %\n/); // after the erased line
+    // The K is the end of the sequence that erases the progress line.
+    expect(out).toMatch(/Kstopped in epoch 1 after batch 1 of 3: loss \d\.\d{4}, accuracy \d+\.\d\d %\n/);
     expect(out).toMatch(/\ntest accuracy {2}\d+\.\d\d % {2}\(loss \d\.\d{4}, 20 images\)\n/);
   });
 

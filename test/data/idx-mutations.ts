@@ -22,7 +22,10 @@ function mutant(random: Generator): Uint8Array {
   return wide;
 }
 
-/** Parses `count` mutants. Returns what went wrong, as a list of sentences: nothing, if every mutant is read rightly or refused. */
+/**
+ * Parses `count` mutants. Returns what went wrong, as a list of sentences: nothing, if every mutant is read rightly or
+ * refused.
+ */
 export function faultsOfMutants(count: number, seed: number): string[] {
   const random = new Generator(seed);
   const faults: string[] = [];

@@ -25,7 +25,9 @@ const sound: Readonly<Record<string, Uint8Array>> = {
 };
 
 let folders = 0;
-/** A new folder of the sound files with some replaced, or left out where null; `rename` and `pack` change all of them. */
+/**
+ * A new folder of the sound files with some replaced, or left out where null; `rename` and `pack` change all of them.
+ */
 function folderWith(
   changes: Readonly<Record<string, Uint8Array | null>> = {},
   rename: (name: string) => string = (name) => name,

@@ -358,7 +358,8 @@ test("saving again and again leaves one file, also if each save fails at the end
 test("a large file is written and read in pieces, bit for bit", () => {
   const path = join(newFolder(), "large.safetensors");
   const vars = new DenseVariables({ seed: 1 });
-  for (const [i, size] of [1_100, 1_449, 7].entries()) vars.create(`kernel ${i}`, [size, size]); // pieces of 4 MiB end inside
+  // Of these sizes, pieces of 4 MiB end inside a tensor.
+  for (const [i, size] of [1_100, 1_449, 7].entries()) vars.create(`kernel ${i}`, [size, size]);
   saveWeights(path, vars);
   const other = new DenseVariables({ seed: 2 });
   for (const { name, shape } of vars.variables()) other.create(name, shape);

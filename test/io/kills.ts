@@ -28,7 +28,10 @@ for (let n = 1; ; n++) {
 
 const line = (child: ChildProcess): Promise<unknown> => new Promise((done) => child.stdout!.once("data", done));
 
-/** Kills a process that saves, `count` times at random moments. @throws Error if a file is not complete or a temporary file stays. */
+/**
+ * Kills a process that saves, `count` times at random moments. @throws Error if a file is not complete or a temporary
+ * file stays.
+ */
 export async function kills(count: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "hashgrad-kills-"));
   try {

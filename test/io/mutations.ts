@@ -63,7 +63,10 @@ const frame = (header: string, body: Uint8Array): Uint8Array => {
   return bytes;
 };
 
-/** A file with one structured mutation, or several: cut, grown, other bytes, another length, another header, other records. */
+/**
+ * A file with one structured mutation, or several: cut, grown, other bytes, another length, another header, other
+ * records.
+ */
 export function mutated(file: Uint8Array, random: Generator): Uint8Array {
   const bytes = file.slice();
   const view = new DataView(bytes.buffer);
@@ -93,7 +96,8 @@ export function mutated(file: Uint8Array, random: Generator): Uint8Array {
   }
   if (choice === 3) return Uint8Array.from([...bytes, ...Array.from({ length: 1 + random.below(9) }, () => random.below(256))]);
   let text = new TextDecoder().decode(bytes.subarray(8, header));
-  if (random.below(2) === 0) text = text.replace(/"checksum":"[^"]*",?/, "").replace(",}", "}"); // so that the other checks are reached
+  // So that the other checks are reached.
+  if (random.below(2) === 0) text = text.replace(/"checksum":"[^"]*",?/, "").replace(",}", "}");
   for (let i = 0; i <= random.below(2); i++) text = mutatedJson(text, random);
   return frame(text, bytes.subarray(header));
 }

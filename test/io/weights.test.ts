@@ -99,7 +99,8 @@ const bits = (vars: VariableCreator): Map<string, Float32Array> =>
 
 test.each(Object.entries(kinds))("a model, %s, with batch normalization is the same after saving and loading", (_, make) => {
   const [trained, other] = [make(1), make(2)];
-  for (let i = 0; i < 3; i++) training(() => trained.model(randomNormal([8, 4], new Generator(i)))); // moves the statistics
+  // Moves the statistics.
+  for (let i = 0; i < 3; i++) training(() => trained.model(randomNormal([8, 4], new Generator(i))));
   const want = trained.model(x).toArray();
   expect(other.model(x).toArray()).not.toEqual(want);
   const path = newPath();

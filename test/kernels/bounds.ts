@@ -1,8 +1,8 @@
 import { type Kernels, signatures } from "../../src/kernels/index.ts";
 
 /**
- * By how much a fast kernel's results may differ from the plain kernel's, as a share of the largest number, beside one unit in the last place;
- * 0: not a bit. `whole`: on whole numbers.
+ * By how much a fast kernel's results may differ from the plain kernel's, as a share of the largest number, beside one
+ * unit in the last place; 0: not a bit. `whole`: on whole numbers.
  */
 export type Bound = { readonly reals: number; readonly whole: number };
 
@@ -90,7 +90,10 @@ const arithmetic: readonly (keyof Kernels)[] = [
 /** Takes x; takes x, y and dy, of which it may leave out x or y. */
 const [curve, slope] = [/^in,out(,number)?$/, /^(in|-),(in|-),in,into,accumulate$/];
 
-/** The bound of a kernel. If none is stated, a function of one number may be an ulp off, its gradient so much as a polynomial is. */
+/**
+ * The bound of a kernel. If none is stated, a function of one number may be an ulp off, its gradient so much as a
+ * polynomial is.
+ */
 export function boundOf(name: keyof Kernels): Bound {
   const roles = signatures[name].join();
   const ownBound = arithmetic.includes(name) ? exact : bounds[name];

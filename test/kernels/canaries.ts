@@ -6,8 +6,9 @@ const GUARD = 16;
 const CANARY = 0x5ca1ab1e;
 
 /**
- * WebAssembly kernels whose work memory and operands lie between canaries, which are checked after every call. Each call has another number of
- * threads, from 1 to 16. `inPlace`: operands lie in WebAssembly's memory; else the backend copies them there.
+ * WebAssembly kernels whose work memory and operands lie between canaries, which are checked after every call. Each
+ * call has another number of threads, from 1 to 16. `inPlace`: operands lie in WebAssembly's memory; else the backend
+ * copies them there.
  */
 export function betweenCanaries(inPlace: boolean): { fast: Partial<Kernels>; place: (x: Numbers) => Numbers } {
   const { kernels, slabs, setThreads, checkCanaries } = wasmBackend({ canaries: true });

@@ -101,8 +101,9 @@ const view = (rows: number, columns: number): { shape: number[]; strides: number
 });
 
 /**
- * The first arguments of batch normalization: columns, activation, x and scales. Each size has one activation, with and without gamma and beta.
- * No u lies near a kink of its activation, where the plain kernel and a fast kernel may round to different sides.
+ * The first arguments of batch normalization: columns, activation, x and scales. Each size has one activation, with and
+ * without gamma and beta. No u lies near a kink of its activation, where the plain kernel and a fast kernel may round
+ * to different sides.
  */
 function normalizedOf(d: Draw, rows: number, columns: number): [number, number, Numbers, Float64Array] {
   const activation = (rows + columns) % ACTIVATIONS.length;
@@ -264,7 +265,10 @@ const cases: Cases = {
   addRows: (d, r, c) => [d.below(r, 2 * r), c, d.some(2 * r * c), d.some(r * c)],
 };
 
-/** The arguments of a kernel for [rows, columns] numbers, with outputs that hold numbers. Kernels without a case take arrays of that length. */
+/**
+ * The arguments of a kernel for [rows, columns] numbers, with outputs that hold numbers. Kernels without a case take
+ * arrays of that length.
+ */
 export function argumentsOf(name: Name, d: Draw, rows: number, columns: number, accumulate: boolean): readonly unknown[] {
   const given = cases[name];
   if (given !== undefined) return given(d, rows, columns, accumulate);

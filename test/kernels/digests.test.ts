@@ -8,8 +8,9 @@ import { type Kernels, signatures } from "../../src/kernels/index.ts";
 import * as reference from "../../src/kernels/reference.ts";
 import { argumentsOf, drawOf } from "./cases.ts";
 
-// Digests of kernels' results, recorded: a change of their code that is meant to leave every bit alone is held to that. New kernels pass.
-// UPDATE_DIGESTS=1 records them anew; a commit that does so says which kernels compute other numbers, and why.
+// Digests of kernels' results, recorded: a change of their code that is meant to leave every bit alone is held to that.
+// New kernels pass. UPDATE_DIGESTS=1 records them anew; a commit that does so says which kernels compute other numbers,
+// and why.
 
 const file = new URL("digests.json", import.meta.url);
 type Digests = Readonly<Record<string, Readonly<Record<string, string>>>>;

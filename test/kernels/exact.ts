@@ -31,7 +31,8 @@ export type Table = {
 const plain = { fast: blocked, place: (x: Numbers): Numbers => x, roundings: (k: number): number => Math.ceil(k / 256) };
 const simd = { fast: wasm.kernels, setThreads: wasm.setThreads, roundings: (k: number): number => k + 1 };
 
-if (!canFuse()) setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 has fused multiply-add behind a flag, newer ones always
+// Node.js 20 has fused multiply-add behind a flag, newer versions without.
+if (!canFuse()) setFlagsFromString("--experimental-wasm-relaxed-simd");
 /** The module with fused multiply-add. null if the processor rounds twice. */
 export const fused: Omit<Table, "place"> | null = canFuse() ? withFused() : null;
 
@@ -71,7 +72,10 @@ const bits = (x: number): number => {
   return i! < 0 ? -(i! & 0x7fffffff) : i!;
 };
 
-/** Whether both are NaN, or both the same infinity or zero, or differ by at most `ulps` units in the last place or by `slack`. */
+/**
+ * Whether both are NaN, or both the same infinity or zero, or differ by at most `ulps` units in the last place or by
+ * `slack`.
+ */
 export function isNear(got: number, want: number, ulps: number, slack: number): boolean {
   if (Object.is(got, want)) return true;
   if (ulps === 0 && slack === 0) return false;

@@ -90,7 +90,8 @@ function child(args: readonly string[], env: Record<string, string> = {}): strin
   return status === 0 ? stdout.trim() : `${stdout}${stderr.slice(-2000)} ended with ${status ?? signal}`;
 }
 
-// Without the trap handler an access is compared with a bound that each thread keeps, and that may be old after the memory grew.
+// Without the trap handler an access is compared with a bound that each thread keeps, and that may be old after the
+// memory grew.
 test.each([["with the trap handler", []] as const, ["with explicit bounds", ["--wasm-enforce-bounds-checks"]] as const])(
   "the memory grows while workers run, %s: every result is right",
   (_, flags) => {

@@ -1,5 +1,5 @@
-// Grows the memory of kernels again and again while worker threads take parts of every job. Prints how many results were wrong.
-// threads.test.ts runs it in a process of its own, with and without V8's trap handler.
+// Grows the memory of kernels again and again while worker threads take parts of every job. Prints how many results
+// were wrong. threads.test.ts runs it in a process of its own, with and without V8's trap handler.
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 
 const wasm = wasmBackend({ pages: 16 });

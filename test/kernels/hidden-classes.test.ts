@@ -11,8 +11,8 @@ const haveSameClass = new Function("a", "b", "return %HaveSameMap(a, b)") as (a:
 const isPlain = (value: unknown): value is object => typeof value === "object" && value !== null && !ArrayBuffer.isView(value);
 
 /**
- * V8 reads a property by its object's hidden class, and remembers four at each place. Where every call brought a new one (as
- * `{ ...windows, groups }` does on Node 20), plain convolutions read their sizes at a quarter of the speed.
+ * V8 reads a property by its object's hidden class, and remembers four at each place. Where every call brought a new
+ * one (as `{ ...windows, groups }` does on Node 20), plain convolutions read their sizes at a quarter of the speed.
  */
 test("a training step hands its kernels objects of few hidden classes, and no new ones step after step", () => {
   const vars = new DenseVariables();

@@ -40,8 +40,8 @@ function withSpecials(draw: Draw, specials: readonly number[]): Draw {
 }
 
 /**
- * Calls a kernel. Returns its outputs, and the returned number, if any. Throws if the kernel changes an input. `place` copies an
- * array to the memory under test. `dirty`: outputs that the kernel must not read are NaN before the call.
+ * Calls a kernel. Returns its outputs, and the returned number, if any. Throws if the kernel changes an input. `place`
+ * copies an array to the memory under test. `dirty`: outputs that the kernel must not read are NaN before the call.
  */
 function outcome(kernel: Call, name: Name, args: readonly unknown[], place: Table["place"], dirty: boolean): readonly Arrays[] {
   const roles: readonly string[] = signatures[name];
@@ -65,8 +65,8 @@ function outcome(kernel: Call, name: Name, args: readonly unknown[], place: Tabl
 }
 
 /**
- * Describes the first element that differs by more than one ulp and `share` times the largest number; if `share` is 0, the first
- * that differs at all. Returns "" if there is none.
+ * Describes the first element that differs by more than one ulp and `share` times the largest number; if `share` is 0,
+ * the first that differs at all. Returns "" if there is none.
  */
 function firstFar(got: Arrays, want: Arrays, share: number): string {
   let top = 1;
@@ -76,8 +76,9 @@ function firstFar(got: Arrays, want: Arrays, share: number): string {
 }
 
 /**
- * Describes the first element for which total ≠ start + alone: `start` was in the output, and `alone` is the result without
- * accumulation. If `share` is 0 and alone is a multiple of 1/64, the sum must be exact. Returns "" if there is none.
+ * Describes the first element for which total ≠ start + alone: `start` was in the output, and `alone` is the result
+ * without accumulation. If `share` is 0 and alone is a multiple of 1/64, the sum must be exact. Returns "" if there is
+ * none.
  */
 function firstWrongTotal(total: Arrays, start: Arrays, alone: Arrays, share: number): string {
   const i = total.findIndex((v, j) => {
@@ -99,14 +100,14 @@ const copiedEntries = (g: Gemm) => Object.entries(g).map(([key, x]) => [key, isA
 const isProduct = (name: Name): boolean => /gemm|conv2d/i.test(name);
 
 /**
- * One test case. size: rows and columns. seed: of the drawn numbers. whole: draw integers. odd: put special numbers among them.
- * accumulate: the kernel adds to its output.
+ * One test case. size: rows and columns. seed: of the drawn numbers. whole: draw integers. odd: put special numbers
+ * among them. accumulate: the kernel adds to its output.
  */
 type Run = readonly [size: readonly [number, number], seed: number, whole: boolean, odd: boolean, accumulate: boolean];
 
 /**
- * Checks one case of a fast kernel: inputs stay unchanged, outputs agree with those of the plain kernel within the bound, three
- * threads give the same bits as one, and accumulation adds to the output.
+ * Checks one case of a fast kernel: inputs stay unchanged, outputs agree with those of the plain kernel within the
+ * bound, three threads give the same bits as one, and accumulation adds to the output.
  */
 function check(name: Name, { fast, place, setThreads }: Table, [[rows, columns], seed, whole, odd, accumulate]: Run): void {
   const bound = boundOf(name);
@@ -117,7 +118,8 @@ function check(name: Name, { fast, place, setThreads }: Table, [[rows, columns],
     const specials = whole ? zeros : [...zeros, ...smallest, ...(bound.reals === 0 ? largest : [])];
     const mixed = odd && !isProduct(name); // products transform their inputs, which spreads infinities
     const args = argumentsOf(name, mixed ? withSpecials(numbers, specials) : numbers, rows, columns, accumulate);
-    for (const { role, array } of operandsOf(name, args)) if (role === "into") array.set(array.map((v) => v + 0)); // turns −0 into 0
+    // Turns −0 into 0.
+    for (const { role, array } of operandsOf(name, args)) if (role === "into") array.set(array.map((v) => v + 0));
     return args;
   };
   const drawn = draw();

@@ -89,7 +89,10 @@ test("a lifetime ends when the next step begins", () => {
 
 const counts = fc.array(fc.tuple(fc.integer({ min: 1, max: 200_000 }), fc.nat()), { minLength: 1, maxLength: 40 });
 
-/** Runs a step that allocates arrays and releases some of them. Checks that live arrays keep their numbers. Returns the addresses. */
+/**
+ * Runs a step that allocates arrays and releases some of them. Checks that live arrays keep their numbers. Returns the
+ * addresses.
+ */
 function churn(requests: readonly (readonly [length: number, choice: number])[]): number[] {
   return inArena(() => {
     const live: Numbers[] = [];

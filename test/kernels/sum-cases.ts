@@ -6,8 +6,8 @@ export type Draw = (length: number) => Numbers;
 /** Adds a term to an element of the result. */
 export type Add = (to: number, term: number) => void;
 /**
- * What a kernel writes, and the terms of each element. What is there before counts as a term, unless the kernel `overwrites` it.
- * `bound`: the largest relative error, 10⁻⁶ if left out.
+ * What a kernel writes, and the terms of each element. What is there before counts as a term, unless the kernel
+ * `overwrites` it. `bound`: the largest relative error, 10⁻⁶ if left out.
  */
 export type Sums = {
   readonly length: number;
@@ -89,9 +89,9 @@ const forward =
     };
   };
 /**
- * Winograd's convolution of equal numbers at the edges of a padded image. A tile's sums have terms of all its 4×4 pixels, which cancel down
- * to the few pixels that an edge window covers, so the error relative to these is up to 2.7e-6. Sums of at most 16 channels at a time would
- * keep it below 1.4e-6, but cost 10 % of the time.
+ * Winograd's convolution of equal numbers at the edges of a padded image. A tile's sums have terms of all its 4×4
+ * pixels, which cancel down to the few pixels that an edge window covers, so the error relative to these is up to
+ * 2.7e-6. Sums of at most 16 channels at a time would keep it below 1.4e-6, but cost 10 % of the time.
  */
 const withEdges =
   (make: Case): Case =>

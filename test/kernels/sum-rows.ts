@@ -231,7 +231,10 @@ const batchNormSums =
     };
   };
 
-/** Long rows, whose exponentials are computed twice in WebAssembly; rows that are shorter than that; and many short rows. */
+/**
+ * Long rows, whose exponentials are computed twice in WebAssembly; rows that are shorter than that; and many short
+ * rows.
+ */
 const sizes = [
   [1, 1_000_000],
   [8, 30_001],

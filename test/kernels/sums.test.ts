@@ -8,8 +8,8 @@ import { firstDifference, fused } from "./exact.ts";
 import { cases, type Draw, type Sums } from "./sum-cases.ts";
 import { rowCases } from "./sum-rows.ts";
 
-// One property over all kernels that accumulate: the relative error is at most 10⁻⁶ for up to 10⁶ terms, against a loop in double
-// precision. Relative to the sum of absolute values, which for positive terms is the sum.
+// One property over all kernels that accumulate: the relative error is at most 10⁻⁶ for up to 10⁶ terms, against a loop
+// in double precision. Relative to the sum of absolute values, which for positive terms is the sum.
 
 const BOUND = 1e-6;
 

@@ -16,7 +16,10 @@ function odd(seed: number): (length: number) => Numbers {
 
 const wasmTables = tables.filter(([, { fast }]) => "relu" in fast);
 
-/** Runs a kernel of the reference and of a table into outputs that hold the same, and compares bits. NaN may have any bits. */
+/**
+ * Runs a kernel of the reference and of a table into outputs that hold the same, and compares bits. NaN may have any
+ * bits.
+ */
 type Run = (table: Kernels, place: (x: Numbers) => Numbers, out: Numbers) => void;
 
 describe.each(wasmTables)("%s", (_, { fast, place }) => {
@@ -223,7 +226,8 @@ test("arrays made before the memory grew are still read and written in place", (
 test("work memory that cannot be had is a MemoryError, and what lies beside stays as it is", () => {
   const { kernels: wasm, slabs } = wasmBackend();
   const beside = slabs.take(1000).fill(7);
-  const elsewhere = { length: 2 ** 30, byteLength: 2 ** 32, buffer: new ArrayBuffer(0) } as Numbers; // an array of 4 GiB, to be copied here
+  // An array of 4 GiB that the backend would have to copy into WebAssembly's memory.
+  const elsewhere = { length: 2 ** 30, byteLength: 2 ** 32, buffer: new ArrayBuffer(0) } as Numbers;
   expect(() => wasm.relu!(elsewhere, elsewhere)).toThrow(MemoryError);
   const [input, output] = [slabs.take(300_000).fill(1), slabs.take(3)];
   wasm.sum!({ outer: 1, n: 100_000, inner: 3 }, input, output, 1, false);

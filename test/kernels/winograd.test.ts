@@ -5,7 +5,8 @@ import * as reference from "../../src/kernels/reference.ts";
 import "../fixed-seed.ts";
 import { abs, firstDifference, reals, tables, wholeNumbers } from "./exact.ts";
 
-// The convolutions that WebAssembly computes tile by tile (assembly/winograd.ts): 3 × 3, stride 1, no groups, and enough channels.
+// The convolutions that WebAssembly computes tile by tile (assembly/winograd.ts): 3 × 3, stride 1, no groups, and
+// enough channels.
 
 const side = fc
   .record({ n: fc.integer({ min: 2, max: 9 }), before: fc.nat({ max: 4 }), after: fc.nat({ max: 4 }) })

@@ -16,7 +16,8 @@ const { exports: wasm, memory } = createInstance<Exports>(new WebAssembly.Module
   workMemory: (region, size) => {
     if (region === 0) asked.shared = size;
     else asked.slots = size;
-    if (region === 1 || stopsAtShared) throw new Error("asked"); // before the kernel touches arrays, of which there are none
+    // Stops the kernel before it reads arrays, because this test has none.
+    if (region === 1 || stopsAtShared) throw new Error("asked");
     return 0;
   },
 });
@@ -46,7 +47,10 @@ function sharedBy(kernel: Kernel, ...values: readonly (number | boolean)[]): num
   }
 }
 
-/** batch, height, width, channels, outHeight, outWidth, kernelHeight, kernelWidth, strides, dilations, padTop, padLeft, outputs, groups. */
+/**
+ * batch, height, width, channels, outHeight, outWidth, kernelHeight, kernelWidth, strides, dilations, padTop, padLeft,
+ * outputs, groups.
+ */
 const write = (numbers: readonly number[]): void => new Int32Array(memory.buffer, wasm.sizesAt(), 16).set(numbers);
 
 const MiB = 2 ** 20;

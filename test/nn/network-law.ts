@@ -1,8 +1,9 @@
 import { assign, type Generator, gradients, noGrad, type Parameter, type Tensor, tensor } from "../../src/tensor/index.ts";
 
 /**
- * The relative error of the derivative of ⟨upstream, f⟩ along one random direction of all parameters together, against central differences
- * over ±1/128 and ±1/256 (extrapolated). Parameters are leaves inside the network, so they are moved by `assign`, and moved back.
+ * The relative error of the derivative of ⟨upstream, f⟩ along one random direction of all parameters together, against
+ * central differences over ±1/128 and ±1/256 (extrapolated). Parameters are leaves inside the network, so they are
+ * moved by `assign`, and moved back.
  */
 export function parameterGradientError(parameters: readonly Parameter[], f: () => Tensor, random: Generator): number {
   const leaves = parameters.map((p) => p.tensor);
@@ -17,7 +18,8 @@ export function parameterGradientError(parameters: readonly Parameter[], f: () =
     return dot(noGrad(f).data, upstream);
   };
   const difference = (h: number): [number, number] => {
-    const [ahead, behind] = [moved(h), moved(-h)]; // rounded to float32: the exact side follows the movement that was made
+    // The exact derivative uses the movement after rounding to float32.
+    const [ahead, behind] = [moved(h), moved(-h)];
     const exact = slopes.reduce(
       (sum, dx, i) =>
         sum +
@@ -33,7 +35,8 @@ export function parameterGradientError(parameters: readonly Parameter[], f: () =
   for (const [i, x] of leaves.entries()) assign(x, before[i]!);
   const [exact, numeric] = [0, 1].map((side) => (4 * narrow[side]! - wide[side]!) / 3) as [number, number];
   const terms = Math.sqrt(slopes.reduce((sum, dx, i) => sum + dx.reduce((s, d, j) => s + (d * directions[i]![j]!) ** 2, 0), 0));
-  return Math.abs(exact - numeric) / Math.max(Math.abs(exact), Math.abs(numeric), 0.1 * terms); // where the terms cancel, of those
+  // Relative to the terms if they cancel.
+  return Math.abs(exact - numeric) / Math.max(Math.abs(exact), Math.abs(numeric), 0.1 * terms);
 }
 
 function dot(a: Float32Array, b: Float32Array | Float64Array): number {

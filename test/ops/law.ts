@@ -14,12 +14,15 @@ export type Law = () => void;
 
 const TOLERANCE = 2e-3;
 
-/** The derivatives that laws compared since the list was cleared. They differ if a bit of a result or of a gradient differs. */
+/**
+ * The derivatives that laws compared since the list was cleared. They differ if a bit of a result or of a gradient
+ * differs.
+ */
 export const slopes: number[] = [];
 
 /**
- * Checks two properties of every case. The gradient agrees with central differences, along a random direction and with a
- * random upstream gradient. The recorded graph, replayed, gives the same numbers as f.
+ * Checks two properties of every case. The gradient agrees with central differences, along a random direction and with
+ * a random upstream gradient. The recorded graph, replayed, gives the same numbers as f.
  */
 export function gradientLaw(cases: fc.Arbitrary<Case>): Law {
   return () =>

@@ -97,7 +97,9 @@ const vectorLaw: Law = gradientLaw(
     }),
 );
 
-/** f of x [..., channels], gamma and beta. Callers choose enough rows or channels that the variance is not close to 0. */
+/**
+ * f of x [..., channels], gamma and beta. Callers choose enough rows or channels that the variance is not close to 0.
+ */
 const normalized = (
   rows: fc.Arbitrary<number[]>,
   channels: fc.Arbitrary<number>,
@@ -292,7 +294,10 @@ const dropoutLaw: Law = gradientLaw(
   ),
 );
 
-/** The gradient of straightThroughSign is the upstream gradient itself. It is not a derivative, so finite differences do not apply. */
+/**
+ * The gradient of straightThroughSign is the upstream gradient itself. It is not a derivative, so finite differences do
+ * not apply.
+ */
 const straightThroughLaw: Law = () =>
   fc.assert(
     fc.property(

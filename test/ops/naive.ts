@@ -35,7 +35,10 @@ export function axisPlan(
   return [Math.ceil(n / stride), Math.floor(Math.max(needed, 0) / 2)];
 }
 
-/** For each window [batch, outHeight, outWidth] the pixels it sees: where each is in x's [batch, height, width], and its tap. */
+/**
+ * For each window [batch, outHeight, outWidth] the pixels it sees: where each is in x's [batch, height, width], and its
+ * tap.
+ */
 export function windowsOver(
   [batch, height, width]: readonly number[],
   [kh, kw]: readonly [number, number],

@@ -14,8 +14,8 @@ type Calls = {
 };
 
 /**
- * How the public function of each op with attributes is called with these and the inputs; docs/graph.md says the same in a table. Other ops
- * are called with their inputs.
+ * How the public function of each op with attributes is called with these and the inputs; docs/graph.md says the same
+ * in a table. Other ops are called with their inputs.
  */
 export const calls: Calls = {
   avgPool2d: ({ size, ...options }, x) => ops.avgPool2d(x, size, options),
@@ -107,8 +107,8 @@ function compare(what: string, got: Tensor, want: Tensor): void {
 export const met: Set<string> = new Set();
 
 /**
- * Throws unless calling each op of f's graph by its name and attributes gives the numbers of f bit for bit: those of every node for `xs`,
- * and those of the results for other inputs.
+ * Throws unless calling each op of f's graph by its name and attributes gives the numbers of f bit for bit: those of
+ * every node for `xs`, and those of the results for other inputs.
  */
 export function checkReplay(f: (...xs: Tensor[]) => Tensor | readonly Tensor[], xs: readonly Tensor[]): void {
   const { graph, outputs, values } = ops.trace(f, xs);

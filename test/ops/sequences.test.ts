@@ -7,7 +7,10 @@ import { whole } from "./naive.ts";
 
 const between = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
 
-/** For each window the positions it sees, and their taps; PyTorch's formula for explicit padding, TensorFlow's for "same". */
+/**
+ * For each window the positions it sees, and their taps; PyTorch's formula for explicit padding, TensorFlow's for
+ * "same".
+ */
 function windowsOver(
   n: number,
   k: number,

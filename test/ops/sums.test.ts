@@ -18,8 +18,8 @@ import {
   zeros,
 } from "../../src/index.ts";
 
-// Ops pass long sums to the kernels whose errors test/kernels/sums.test.ts bounds: sums of 10⁶ equal terms, the worst case for float32
-// totals, are right to 1e-6, forward and backward.
+// Ops pass long sums to the kernels whose errors test/kernels/sums.test.ts bounds: sums of 10⁶ equal terms, the worst
+// case for float32 totals, are right to 1e-6, forward and backward.
 
 const f = Math.fround;
 const C = f(0.1);

@@ -1,5 +1,5 @@
-// `npm run docs:ops` writes docs/ops.md: which kernels each op calls, forward and for its gradient, and which of them have a fast version;
-// and the arguments of each kernel.
+// `npm run docs:ops` writes docs/ops.md: which kernels each op calls, forward and for its gradient, and which of them
+// have a fast version; and the arguments of each kernel.
 // Found by running each op's law with every kernel watched. A test compares.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -5,7 +5,10 @@ import { adam, adamW, exponentialDecay, type Optimizer, type OptimizerOptions, r
 import { backward, type Parameter, tensor, variable } from "../../src/tensor/index.ts";
 import "../fixed-seed.ts";
 
-/** What one number of a parameter becomes; `s` is its state, zeros at first, `t` counts steps from 1. In double precision. */
+/**
+ * What one number of a parameter becomes; `s` is its state, zeros at first, `t` counts steps from 1. In double
+ * precision.
+ */
 type Rule = (p: number, g: number, s: [number, number], rate: number, t: number) => number;
 
 const momentum: Rule = (p, g, s, rate) => {

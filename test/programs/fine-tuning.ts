@@ -1,4 +1,5 @@
-// Fine-tuning: a network learned six digits; its body is loaded into a network with a new head, frozen, and learns four other digits from few images.
+// Fine-tuning: a network learned six digits; its body is loaded into a network with a new head, frozen, and learns four
+// other digits from few images.
 import assert from "node:assert/strict";
 import { DenseVariables, freeze, Generator, inference, relu, scope, unfreeze, type VariableCreator } from "hashgrad";
 import { type Dataset, syntheticDigits } from "hashgrad/data";
@@ -55,7 +56,8 @@ const bodyNow = (): [string, Float32Array][] =>
 const before = bodyNow();
 
 const [few, test] = [digits(100, 2, [6, 7, 8, 9]), digits(500, 3, [6, 7, 8, 9])];
-const onTop = sequential((images) => inference(() => trunk(images)), top); // the body's running statistics stay as they are, too
+// In inference mode the running statistics of the body do not change.
+const onTop = sequential((images) => inference(() => trunk(images)), top);
 await train({ model: onTop, optimizer: adam(vars.parameters(), { learningRate: 0.01 }), data: few, epochs: 20, batchSize: 10 });
 const model = sequential(trunk, top);
 const head = await evaluate({ model, data: test });

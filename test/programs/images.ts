@@ -1,4 +1,5 @@
-// Image classification with augmentation: digits from few images, shifted at random while the network trains, its weights compressed to a quarter.
+// Image classification with augmentation: digits from few images, shifted at random while the network trains, its
+// weights compressed to a quarter.
 import assert from "node:assert/strict";
 import { Generator, pad, relu, scope, slice, type Tensor, type VariableCreator } from "hashgrad";
 import { syntheticDigits } from "hashgrad/data";

@@ -1,4 +1,5 @@
-// Tabular regression: the price of a property from five columns of a table, with a validation split, early stopping and R².
+// Tabular regression: the price of a property from five columns of a table, with a validation split, early stopping and
+// R².
 import assert from "node:assert/strict";
 import { DenseVariables, Generator, meanAbsoluteError, meanSquaredError, relu, scope, tensor } from "hashgrad";
 import { lengthOf, subset } from "hashgrad/data";

@@ -1,4 +1,5 @@
-// Several pools: convolutions from one pool, the dense layers from a smaller one, biases with their own numbers. Saved and loaded.
+// Several pools: convolutions from one pool, the dense layers from a smaller one, biases with their own numbers. Saved
+// and loaded.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -326,7 +326,8 @@ describe("other pools", () => {
   });
 
   test("a part that is full leaves the other parts of a meta pool where they are", () => {
-    const pool = new MetaVariablePool({ poolSize: 50, fraction: 1, parts: ["product", "hash"], reduce: "sum" }); // 64 and 50
+    // The parts hold 64 and 50 virtual weights.
+    const pool = new MetaVariablePool({ poolSize: 50, fraction: 1, parts: ["product", "hash"], reduce: "sum" });
     pool.getSlice([45]);
     expect(() => pool.getSlice([10])).toThrow("pool is full: 10 weights asked, 5 of 50 left");
     expect(pool.parts.map((part) => part.status)).toEqual([45, 45]);

@@ -84,7 +84,8 @@ describe("which variables come from the pool", () => {
     expect(takes("", "anything")).toBe(true);
     for (const flags of ["", "g", "y", "gi"]) {
       const takesKernel = selector(new RegExp("kernel", flags));
-      for (let i = 0; i < 3; i++) expect(takesKernel("dense/kernel", [1])).toBe(true); // lastIndex of g and y does no harm
+      // The flags g and y change lastIndex, which must not matter.
+      for (let i = 0; i < 3; i++) expect(takesKernel("dense/kernel", [1])).toBe(true);
     }
     expect(takes(/^kernel/, "dense/kernel")).toBe(false);
     expect(takes((name, shape) => name.startsWith("d") && shape.length === 2, "dense/kernel")).toBe(true);
@@ -169,7 +170,8 @@ describe("the factory", () => {
     expect(thrown(() => sgd(factory.parameters()))).toBe(`ValueError: ${text}`);
     const before = factory.create("a", [2, 3]) && factory.parameters();
     factory.create("b", [2, 3]);
-    expect(before.map(({ name }) => name)).toEqual(["variable_left", "variable_right", "a/scale"]); // not the list itself
+    // `parameters` returned a copy, which does not change.
+    expect(before.map(({ name }) => name)).toEqual(["variable_left", "variable_right", "a/scale"]);
     expect(
       factory
         .parameters()

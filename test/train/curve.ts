@@ -9,8 +9,8 @@ import { DenseVariables, type VariableCreator } from "../../src/variables/index.
 export type Kind = "dense" | "product";
 
 /**
- * The losses of ten steps of the toy network on ten batches of 64 synthetic digits, its weights dense or in a product pool at fraction 0.4.
- * Plain SGD with momentum: under Adam a gradient of the wrong size would go unnoticed.
+ * The losses of ten steps of the toy network on ten batches of 64 synthetic digits, its weights dense or in a product
+ * pool at fraction 0.4. Plain SGD with momentum: under Adam a gradient of the wrong size would go unnoticed.
  */
 export function curve(kind: Kind): number[] {
   const build = (vars: VariableCreator): Layer => toyNetwork(vars);

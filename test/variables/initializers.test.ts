@@ -54,7 +54,8 @@ test.each(initializers)("$name has the mean and the deviation that it promises, 
     const want = init.deviation(shape);
     const { mean, deviation } = momentsOf(init.draw(shape, new Generator(11)).toArray());
     expect(Math.abs(mean - init.mean)).toBeLessThanOrEqual((5 * want) / Math.sqrt(n));
-    expect(Math.abs(deviation - want)).toBeLessThanOrEqual((5 * want) / Math.sqrt(2 * n)); // a sample deviation's own, for normal draws
+    // The standard error of a sample deviation is σ/√(2n) for normal draws.
+    expect(Math.abs(deviation - want)).toBeLessThanOrEqual((5 * want) / Math.sqrt(2 * n));
   }
 });
 

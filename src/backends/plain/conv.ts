@@ -2,9 +2,9 @@ import { type Convolution, fillRows, inTotals, type Numbers, overlap, type Total
 import { gemm, gemmPacked, type Pack, packMatrix } from "./gemm.ts";
 
 /**
- * Convolution as a matrix product: one row per window, one column per number under it (im2col), times the kernel as a matrix. The matrix
- * of patches is never stored: panels are packed straight from the image, and the gradient towards the image goes through a block of
- * at most `BLOCK` numbers (or four windows, where those are more).
+ * Convolution as a matrix product: one row per window, one column per number under it (im2col), times the kernel as a
+ * matrix. The matrix of patches is never stored: panels are packed straight from the image, and the gradient towards
+ * the image goes through a block of at most `BLOCK` numbers (or four windows, where those are more).
  */
 const BLOCK = 1 << 17;
 
@@ -46,7 +46,8 @@ function addGradients(s: Convolution, dy: Numbers, kernel: Numbers, dx: Totals):
   const rows = Math.min(windows, Math.max(4, Math.floor(BLOCK / depth)));
   const patches = new Float32Array(rows * depth);
   for (let g = 0; g < s.groups; g++) {
-    const packB = packMatrix(kernel, g * outShare, s.outChannels, 1); // the columns of kernelᵀ are the rows of the kernel
+    // The columns of kernelᵀ are the rows of the kernel.
+    const packB = packMatrix(kernel, g * outShare, s.outChannels, 1);
     for (let first = 0; first < windows; first += rows) {
       const m = Math.min(rows, windows - first);
       const packA = packMatrix(dy, first * s.outChannels + g * outShare, s.outChannels, 1);

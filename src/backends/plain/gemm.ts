@@ -1,15 +1,19 @@
 import { fillRows, type Gemm, type Numbers } from "../../kernels/index.ts";
 
 /**
- * The loops of Goto and BLIS around one 2×2 register tile: a block of `op(b)` and a block of `op(a)` are copied into panels that the
- * tile reads from front to back. Panels hold doubles: the tile multiplies doubles anyway, so each number is converted once, not k times.
+ * The loops of Goto and BLIS around one 2×2 register tile: a block of `op(b)` and a block of `op(a)` are copied into
+ * panels that the tile reads from front to back. Panels hold doubles: the tile multiplies doubles anyway, so each
+ * number is converted once, not k times.
  */
 // Not exported: V8 takes an exported constant for a variable.
 const PANEL = 2;
 const KC = 256;
 const MC = 128;
 const NC = 512;
-/** A sum over more than so many blocks of k collects the blocks in double precision, for at most so many rows of c at a time. */
+/**
+ * A sum over more than so many blocks of k collects the blocks in double precision, for at most so many rows of c at a
+ * time.
+ */
 const FEW_BLOCKS = 8;
 const TOTAL_ROWS = 4 * MC;
 const aPanels = new Float64Array(MC * KC);
@@ -18,8 +22,9 @@ const bPanels = new Float64Array(NC * KC);
 let totals: Float64Array | null = null;
 
 /**
- * Writes rows `row … row+rows-1`, columns `column … column+columns-1` of a matrix as panels of 2 rows: panel by panel, column by column,
- * 2 numbers each; rows beyond the last are zeros. Called once per block, so it may do anything (transpose, read image patches, …).
+ * Writes rows `row … row+rows-1`, columns `column … column+columns-1` of a matrix as panels of 2 rows: panel by panel,
+ * column by column, 2 numbers each; rows beyond the last are zeros. Called once per block, so it may do anything
+ * (transpose, read image patches, …).
  */
 export type Pack = (row: number, rows: number, column: number, columns: number, panels: Float64Array) => void;
 
@@ -39,8 +44,8 @@ export function packMatrix(x: Numbers, offset: number, rowStep: number, columnSt
 }
 
 /**
- * `gemm` as the reference computes it, but a block at a time. Sums over k are rounded to float32 once per 256 terms if k is at most 2,048,
- * otherwise once.
+ * `gemm` as the reference computes it, but a block at a time. Sums over k are rounded to float32 once per 256 terms if
+ * k is at most 2,048, otherwise once.
  */
 export function gemm({ m, n, k, a, b, c, transA = false, transB = false, accumulate = false, bias = null }: Gemm): void {
   if (bias !== null) fillRows(bias, c);
@@ -50,7 +55,8 @@ export function gemm({ m, n, k, a, b, c, transA = false, transB = false, accumul
 }
 
 /**
- * A product of an A and a B that are known only by how their panels are packed (`packB` packs the columns of B as rows).
+ * A product of an A and a B that are known only by how their panels are packed (`packB` packs the columns of B as
+ * rows).
  * Element (i, j) of the product goes to `c[at + i·row + j]`.
  */
 export type PackedGemm = {
@@ -79,7 +85,10 @@ export function gemmPacked(g: PackedGemm): void {
   }
 }
 
-/** Rows i … i+rows-1 and columns j … j+columns-1 of the product over p … end-1, to `c[at]` on, or added to what is there. */
+/**
+ * Rows i … i+rows-1 and columns j … j+columns-1 of the product over p … end-1, to `c[at]` on, or added to what is
+ * there.
+ */
 function flatBlock(
   { packA, packB }: PackedGemm,
   i: number,
@@ -133,12 +142,13 @@ function block(
 }
 
 /**
- * c[2×2] (+)= a-panel · b-panel, of c as much as there is: `below`, a second row; `beside`, a second column. Never reads c when !accumulate.
+ * c[2×2] (+)= a-panel · b-panel, of c as much as there is: `below`, a second row; `beside`, a second column. Never
+ * reads c when !accumulate.
  *
  * Assumes (the packers guarantee): panels are `depth` pairs of numbers.
  *
- * Four sums, and sums of indices cut to 32 bits, because V8 puts the loads of the loop first: with eight sums it runs out of registers and
- * is half as fast, with indices that might overflow it tests every one.
+ * Four sums, and sums of indices cut to 32 bits, because V8 puts the loads of the loop first: with eight sums it runs
+ * out of registers and is half as fast, with indices that might overflow it tests every one.
  */
 function tile(
   depth: number,

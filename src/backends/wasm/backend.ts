@@ -10,7 +10,10 @@ import { maySleep } from "./workers.ts";
 /** The exports of assembly/index.ts that `bind` does not call. */
 type Exports = { readonly sizesAt: () => number; readonly gemm: (...values: (number | boolean)[]) => void };
 
-/** The kernels of one WebAssembly instance, and its memory. Kernels use arrays in this memory in place and copy all other arrays. */
+/**
+ * The kernels of one WebAssembly instance, and its memory. Kernels use arrays in this memory in place and copy all
+ * other arrays.
+ */
 export type WasmBackend = {
   readonly kernels: Partial<Kernels>;
   /** Memory for arrays that kernels read in place. */
@@ -27,8 +30,8 @@ export type WasmBackend = {
 export type WasmOptions = InstanceOptions & { readonly fused?: boolean; readonly canaries?: boolean };
 
 /**
- * The bytes of the module. The module with fused multiply-add is stored as a patch of the other module, because a second complete module
- * would add 24 kB to the gzipped library.
+ * The bytes of the module. The module with fused multiply-add is stored as a patch of the other module, because a
+ * second complete module would add 24 kB to the gzipped library.
  */
 export function bytes(fused: boolean): Uint8Array {
   const unfused = decoded(binary);
@@ -80,7 +83,8 @@ const FUSED_PROBE = "'}.}@}:('''(/(}-*}J}J}J(}J*)('.,((}:''1=(;'G'$:G($:G)$:$}R)
 
 /**
  * Returns whether relaxed SIMD's multiply-add rounds once on this machine. Some runtimes and processors accept the
- * instruction and round twice. The probe computes (1 + 2⁻¹²)² − (1 + 2⁻¹¹): exactly 2⁻²⁴, or 0 if the product is rounded first.
+ * instruction and round twice. The probe computes (1 + 2⁻¹²)² − (1 + 2⁻¹¹): exactly 2⁻²⁴, or 0 if the product is
+ * rounded first.
  */
 export function canFuse(): boolean {
   const probe = decoded(FUSED_PROBE);
@@ -102,7 +106,10 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
   const { address, bring } = operands;
   const sizes = new Int32Array(memory.buffer, wasm.sizesAt(), 16);
 
-  /** The address of a new slab. If memory is short, frees the copies and the work memory that kernels keep between calls. */
+  /**
+   * The address of a new slab. If memory is short, frees the copies and the work memory that kernels keep between
+   * calls.
+   */
   const slabAt = (bytes: number): number => takeOrTrim(space, operands.trim, bytes, "alloc", "memory for arrays");
 
   const writeSizes = (w: Windows & Partial<Convolution>): void => {
@@ -124,7 +131,8 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
   return {
     slabs: {
       take: (length) => {
-        const begin = slabAt(4 * length); // before memory.buffer is read: `slabAt` may grow the memory, which replaces the buffer
+        // Before the read of memory.buffer, because `slabAt` may grow the memory, which replaces the buffer.
+        const begin = slabAt(4 * length);
         return new Float32Array(memory.buffer, begin, length);
       },
       give: (slab) => space.give(slab.byteOffset),

@@ -39,19 +39,24 @@ const leftToPlain: { readonly [name: string]: ((s: never) => boolean) | undefine
   depthwiseConv2dKernelGrad: isSmallDepthwise,
 };
 
-/** Kernels whose work is measured by the length of their last array. For all other kernels, the first array measures the work. */
+/**
+ * Kernels whose work is measured by the length of their last array. For all other kernels, the first array measures the
+ * work.
+ */
 const sizedByLast: readonly Name[] = ["avgPoolGrad", "sumGrad"];
 
 const isArray = (role: string): boolean => ["in", "out", "inout", "into"].includes(role);
 
 /**
- * Returns a function for each kernel that the module exports, with the parameters of the plain kernel. The function passes
- * to the export:
+ * Returns a function for each kernel that the module exports, with the parameters of the plain kernel. The function
+ * passes to the export:
  * - the length of the array that measures the work (see `sizedByLast`);
- * - for each argument, by its role: the address of an array (0 for null), a number, a flag, or the three numbers of "sizes".
+ * - for each argument, by its role: the address of an array (0 for null), a number, a flag, or the three numbers of
+ *   "sizes".
  *   The role "windows" passes nothing: `writeSizes` writes the sizes to memory.
  *
- * Arrays outside WebAssembly's memory are copied in if the kernel reads them, and copied back if the kernel writes them.
+ * Arrays outside WebAssembly's memory are copied in if the kernel reads them, and copied back if the kernel writes
+ * them.
  * The plain kernel computes small work.
  */
 export function bind(exports: Exports, binding: Binding, plain: Kernels): Partial<Kernels> {
@@ -77,7 +82,8 @@ export function bind(exports: Exports, binding: Binding, plain: Kernels): Partia
   return Object.fromEntries(bound) as Partial<Kernels>;
 }
 
-// What `callOf` does with an argument. UPDATE: reads and writes. ADD_IF_ASKED: writes, and reads if `accumulate` is true.
+// What `callOf` does with an argument. UPDATE: reads and writes. ADD_IF_ASKED: writes, and reads if `accumulate` is
+// true.
 const SKIP = 0;
 const READ = 1;
 const WRITE = 2;
@@ -138,8 +144,8 @@ function callOf(
 }
 
 /**
- * Returns a kernel that calls `plain` if argument number `sizeAt` has fewer than FEW numbers, otherwise `fast`. Rest parameters
- * allocate a list at each call, so most kernels have functions without them.
+ * Returns a kernel that calls `plain` if argument number `sizeAt` has fewer than FEW numbers, otherwise `fast`. Rest
+ * parameters allocate a list at each call, so most kernels have functions without them.
  */
 function dispatched(count: number, sizeAt: number, plain: Call, fast: Call): Call {
   const isShort = (x: unknown): boolean => (x as Numbers).length < FEW;

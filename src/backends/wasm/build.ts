@@ -34,9 +34,9 @@ export async function compiled(): Promise<string> {
 /**
  * Bytes as the text of an expression, in long lines: what lies between lines of 120 characters costs 2.6 kB after gzip.
  *
- * The characters from "#" to "~" are 92 digits, with "!" for the backslash. The 90 bytes from 252 to 85, the most frequent in a module, are
- * one digit each, and all others two digits, of which the first is at least 90. gzip makes 12 % less of this text than of hexadecimal
- * digits, and 28 % less than of base64, where repeated bytes look different.
+ * The characters from "#" to "~" are 92 digits, with "!" for the backslash. The 90 bytes from 252 to 85, the most
+ * frequent in a module, are one digit each, and all others two digits, of which the first is at least 90. gzip makes 12
+ * % less of this text than of hexadecimal digits, and 28 % less than of base64, where repeated bytes look different.
  */
 function text(bytes: Uint8Array): string {
   const digit = (value: number): string => (value === 57 ? "!" : String.fromCharCode(35 + value));
@@ -52,9 +52,9 @@ function text(bytes: Uint8Array): string {
 const LEAST_RUN = 8;
 
 /**
- * Returns a patch that turns `from` into `to`: the length of `to`, then a list of (count of new bytes, the bytes, length and offset of a run to
- * copy from `from`). Numbers are LEB128. `patched` in backend.ts applies it. The two modules differ in their multiply-add instructions only, so the patch is
- * a fraction of a module.
+ * Returns a patch that turns `from` into `to`: the length of `to`, then a list of (count of new bytes, the bytes,
+ * length and offset of a run to copy from `from`). Numbers are LEB128. `patched` in backend.ts applies it. The two
+ * modules differ in their multiply-add instructions only, so the patch is a fraction of a module.
  */
 function patchOf(from: Uint8Array, to: Uint8Array): Uint8Array {
   const key = (x: Uint8Array, at: number): string => x.subarray(at, at + LEAST_RUN).toString();

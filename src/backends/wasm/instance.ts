@@ -5,8 +5,8 @@ import { startWorker, stopWorkers, type Worker } from "./workers.ts";
 
 const PAGE = 65536;
 /**
- * Pages to reserve at the start: 1 GiB, or less if the machine refuses. Reserved memory costs only address space until it
- * is used. A later growth starts new workers, because running workers may not see the new size.
+ * Pages to reserve at the start: 1 GiB, or less if the machine refuses. Reserved memory costs only address space until
+ * it is used. A later growth starts new workers, because running workers may not see the new size.
  */
 const RESERVES = [16384, 4096, 1024, 256, 16];
 /** The largest size, in pages: 4 GiB, or less if the machine refuses. */
@@ -38,7 +38,10 @@ export type Instance<E> = {
  */
 export type InstanceOptions = { readonly pages?: number | undefined; readonly onLost?: (() => void) | undefined };
 
-/** Returns the address of work memory for the running kernel. Region 0: shared by all threads; region 1: one slot per thread. */
+/**
+ * Returns the address of work memory for the running kernel. Region 0: shared by all threads; region 1: one slot per
+ * thread.
+ */
 export type WorkMemory = (region: number, bytes: number) => number;
 
 /** Returns an instance with new memory. Throws if WebAssembly, its SIMD or shared memory is missing. */
@@ -80,7 +83,8 @@ export function createInstance<E extends object>(
     const before = memory.buffer.byteLength;
     const most = MAXIMA[0]! * PAGE;
     try {
-      memory.grow((Math.min(most, Math.max(2 * before, whole(bytes))) - before) / PAGE); // doubles the memory, so that growths are few
+      // Doubles the memory, so that it seldom grows.
+      memory.grow((Math.min(most, Math.max(2 * before, whole(bytes))) - before) / PAGE);
     } catch {
       memory.grow((whole(bytes) - before) / PAGE);
     }
@@ -140,7 +144,8 @@ type Call = (
  */
 function guarded<E extends object>(exports: E & ThreadExports): E & ThreadExports {
   const failed = (error: unknown): never => {
-    // `workMemory`, `trapped` and `lost` throw a HashgradError: no job has begun, the job is over, or the instance is given up.
+    // `workMemory`, `trapped` and `lost` throw a HashgradError: no job has begun, the job is over, or the instance is
+    // given up.
     if (error instanceof HashgradError) throw error;
     exports.settle();
     const said = error instanceof Error ? error.message : String(error);

@@ -11,8 +11,8 @@ export type Operands = {
   /** Whether x lies in WebAssembly's memory. */
   readonly isHere: (x: Arrays) => boolean;
   /**
-   * The address of operand number i. If x lies outside WebAssembly's memory, this is the address of a copy. The copy has
-   * the numbers of x only if `read` is true.
+   * The address of operand number i. If x lies outside WebAssembly's memory, this is the address of a copy. The copy
+   * has the numbers of x only if `read` is true.
    */
   readonly address: (i: number, x: Arrays, read: boolean) => number;
   /** Copies the result at address `at` back to x, if x lies outside WebAssembly's memory. */
@@ -23,7 +23,9 @@ export type Operands = {
   readonly perThread: (bytes: number) => number;
   /** Frees all copies and work memory. Call it only between kernels. */
   readonly trim: () => void;
-  /** Throws if a kernel wrote beyond its work memory or the copies of its operands. Without `canaries`, checks nothing. */
+  /**
+   * Throws if a kernel wrote beyond its work memory or the copies of its operands. Without `canaries`, checks nothing.
+   */
   readonly checkCanaries: (kernel: string) => void;
 };
 
@@ -35,7 +37,9 @@ const CANARY = 0xa5;
 /** No kernel has more operands. */
 const MOST_OPERANDS = 5;
 
-/** `canaries` (for tests): each region has exactly the requested size, between guard bytes that `checkCanaries` reads. */
+/**
+ * `canaries` (for tests): each region has exactly the requested size, between guard bytes that `checkCanaries` reads.
+ */
 export function createOperands(
   space: Space,
   buffer: () => ArrayBufferLike,

@@ -29,8 +29,9 @@ const BEYOND = 64;
 const whole = (bytes: number): number => Math.ceil(bytes / UNIT) * UNIT;
 
 /**
- * A space over `memory` from address `first` on. A request takes the smallest free region that holds it (the lowest of equals), or grows the
- * memory. Free neighbors merge, so memory that one step gave back in pieces serves a later step as a whole.
+ * A space over `memory` from address `first` on. A request takes the smallest free region that holds it (the lowest of
+ * equals), or grows the memory. Free neighbors merge, so memory that one step gave back in pieces serves a later step
+ * as a whole.
  */
 export function createSpace(memory: Growable, first: number): Space {
   const taken = new Map<number, number>(); // address → length

@@ -1,7 +1,7 @@
 /**
- * The program of a worker thread. It creates an instance of the module over the shared memory; its export `serve` waits for
- * parts of kernels. After a trap it writes the message to memory for the caller, counts the part as failed, and calls
- * `serve` again. `worker`: the `Work` object that `startWorker` passes.
+ * The program of a worker thread. It creates an instance of the module over the shared memory; its export `serve` waits
+ * for parts of kernels. After a trap it writes the message to memory for the caller, counts the part as failed, and
+ * calls `serve` again. `worker`: the `Work` object that `startWorker` passes.
  */
 const serve = `
   const { exports } = new WebAssembly.Instance(worker.module, {
@@ -33,7 +33,9 @@ export type Work = {
 /** A worker of any runtime. */
 export type Worker = { readonly terminate: () => unknown };
 
-/** The parts of a browser's global object that are used. Only cross-origin isolated pages may share memory with workers. */
+/**
+ * The parts of a browser's global object that are used. Only cross-origin isolated pages may share memory with workers.
+ */
 type Browser = {
   readonly crossOriginIsolated?: boolean;
   readonly Worker?: new (

@@ -1,8 +1,8 @@
-// Activations that kernels apply to four float32 numbers before they store them, each beside its gradient towards u. The numbers of the
-// activations are their positions in ACTIVATIONS (kernels/batch-norm.ts).
+// Activations that kernels apply to four float32 numbers before they store them, each beside its gradient towards u.
+// The numbers of the activations are their positions in ACTIVATIONS (kernels/batch-norm.ts).
 //
-// The bodies are classes, so that the compiler makes a loop for each activation. All arithmetic is float32, so results are a few units in the
-// last place off. map.ts has the ops of the same names, which are right to one unit.
+// The bodies are classes, so that the compiler makes a loop for each activation. All arithmetic is float32, so results
+// are a few units in the last place off. map.ts has the ops of the same names, which are right to one unit.
 
 import { four, read, write } from "./fours";
 import { madd } from "./madd";
@@ -13,7 +13,8 @@ export const RELU6: i32 = 2;
 export const HARD_SWISH: i32 = 3;
 export const SILU: i32 = 4;
 
-// Constants stand in memory, see math.ts. The polynomial is near-minimax: (eʳ − 1 − r)/r² for |r| ≤ ln 2 / 2, eʳ is right to 2⁻²³.
+// Constants stand in memory, see math.ts. The polynomial is near-minimax: (eʳ − 1 − r)/r² for |r| ≤ ln 2 / 2, eʳ is
+// right to 2⁻²³.
 const CONSTANTS: usize = memory.data<f32>([
   1, 3, -3, 6, 1 / 6, 87, -87, -3.4028234663852886e38, 1.4426950408889634, 12582912, 0.6931471805599453,
   0.008312501944601536, 0.04189033433794975, 0.16667115688323975, 0.499992311000824,
@@ -82,7 +83,8 @@ export class Silu {
   @inline grad(u: v128, dy: v128): v128 {
     const v = f32x4.pmin(f32x4.pmax(u, four(LEAST)), four(MOST));
     const e = decay(v), share = f32x4.div(four(ONE), f32x4.add(four(ONE), e));
-    const s = v128.andnot(share, f32x4.lt(u, four(LOWEST))); // 0 at −∞, so that an infinite dy gives NaN, as in the plain kernel
+    // 0 at −∞, so that an infinite dy gives NaN, as in the plain kernel.
+    const s = v128.andnot(share, f32x4.lt(u, four(LOWEST)));
     return f32x4.mul(f32x4.mul(dy, s), f32x4.add(four(ONE), f32x4.mul(v, f32x4.mul(e, s))));
   }
 }

@@ -1,8 +1,10 @@
 // Average pooling over images [batch, height, width, channels], and its gradient. Only taps inside the image count.
 //
 // - Forward: y = the mean under each window, summed in float64. Vectors: two channels. Parts: rows of windows.
-// - Gradient: each tap gets dy / (number of taps). Vectors: four channels. Parts: images, because windows of one image may overlap.
-// - Work memory: if more than 48 windows share a pixel, each thread sums the gradient of an image in float64 (doubles.ts); otherwise none.
+// - Gradient: each tap gets dy / (number of taps). Vectors: four channels. Parts: images, because windows of one image
+//   may overlap.
+// - Work memory: if more than 48 windows share a pixel, each thread sums the gradient of an image in float64
+//   (doubles.ts); otherwise none.
 
 import { batch, channels, outHeight, outWidth, readSizes } from "./sizes";
 import { addPair, hasManyWindows, imageNumbers, imageTotals, roundImage, widenImage } from "./doubles";

@@ -1,15 +1,16 @@
-// Batch normalization (kernels/batch-norm.ts): u = (x − mean)·scale + beta with scale = rate·gamma, y = activation(u), and the gradients.
+// Batch normalization (kernels/batch-norm.ts): u = (x − mean)·scale + beta with scale = rate·gamma, y = activation(u),
+// and the gradients.
 //
 //     x      r0  c0 c1 c2 c3 | c4 …       4 columns × ROWS rows: the numbers of a column stay in registers
 //            r1              |
 //            …
 //
-// - Vectors: four float32 numbers. The mean is split into two float32 numbers, high + low, and x − high − low rounds twice, by a share of
-//   the distance from the mean and not of the mean. So large means lose no digits.
+// - Vectors: four float32 numbers. The mean is split into two float32 numbers, high + low, and x − high − low rounds
+//   twice, by a share of the distance from the mean and not of the mean. So large means lose no digits.
 // - Sums: those of ROWS rows are float32, then they are added to float64 totals.
 // - Parts: ranges of rows. Parts of sums have totals of their own, which are added in the order of the parts.
-// - Work memory: columns are taken in blocks of at most 4,096, so it is at most 1.2 MB. Layout: rows of float32 numbers for each column, then
-//   two rows of totals (f64) for each part.
+// - Work memory: columns are taken in blocks of at most 4,096, so it is at most 1.2 MB. Layout: rows of float32 numbers
+//   for each column, then two rows of totals (f64) for each part.
 
 import { HARD_SWISH, HardSwish, NONE, None, RELU, RELU6, Relu, Relu6, SILU, Silu } from "./activate";
 import { addParts, numbersOf, sumParts } from "./columns";
@@ -127,8 +128,8 @@ function reserve(rows: i32, columns: i32): usize {
 }
 
 /**
- * Writes what the parts share for the block of columns from `first` on: their arguments but the arrays, and the numbers of the columns.
- * Returns the bytes in a row before the block.
+ * Writes what the parts share for the block of columns from `first` on: their arguments but the arrays, and the numbers
+ * of the columns. Returns the bytes in a row before the block.
  */
 function give(rows: i32, columns: i32, first: i32, scales: usize, work: usize): usize {
   const count = min(MOST_COLUMNS, columns - first), next = stride(count), column = 8 * <usize>columns;

@@ -8,11 +8,11 @@
 //
 // - Vectors: two float64 numbers; four columns at a time.
 // - Parts: ranges of rows, each with its own totals, at most 16 parts; the totals are added in the order of the parts.
-// - Work memory: columns are taken in blocks of at most 4,096, so it is at most 1.2 MB for any number of columns. Layout, in rows of
-//   `stride` bytes: a row of origins, then two rows of totals for each part.
-// - Mean and variance take one pass. It adds the distances from the column's first number, and their squares. The first number is at most
-//   √rows standard deviations from the mean, so the difference of the two sums loses at most log₂(rows) of 53 bits. Equal numbers have the
-//   exact variance 0.
+// - Work memory: columns are taken in blocks of at most 4,096, so it is at most 1.2 MB for any number of columns.
+//   Layout, in rows of `stride` bytes: a row of origins, then two rows of totals for each part.
+// - Mean and variance take one pass. It adds the distances from the column's first number, and their squares. The first
+//   number is at most √rows standard deviations from the mean, so the difference of the two sums loses at most
+//   log₂(rows) of 53 bits. Equal numbers have the exact variance 0.
 
 import { read } from "./pairs";
 import { ARGUMENTS, cut, partsFor, reserveShared, run, runWith } from "./threads";
@@ -35,7 +35,10 @@ class Distances {}
 class One {}
 class Two {}
 
-/** totals [columns] (f64) += Σ over rows; x: rows of `columns` numbers that lie `row` bytes apart; origins [columns] (f64). */
+/**
+ * totals [columns] (f64) += Σ over rows; x: rows of `columns` numbers that lie `row` bytes apart; origins [columns]
+ * (f64).
+ */
 function addColumns<T>(rows: i32, columns: i32, row: usize, x: usize, origins: usize, totals: usize): void {
   const most = max(1, BLOCK / columns);
   for (let r = 0; r < rows; r += most) {
@@ -75,7 +78,8 @@ function addPairs<T, Pairs>(rows: i32, columns: i32, row: usize, x: usize, origi
       s1 = f64x2.add(s1, x1);
     }
   }
-  // If the number of columns is odd, the last pair writes one number past the totals: rows of totals lie two numbers apart.
+  // If the number of columns is odd, the last pair writes one number past the totals: rows of totals lie two numbers
+  // apart.
   v128.store(to, f64x2.add(v128.load(to), s0));
   if (two) v128.store(to, f64x2.add(v128.load(to, 16), s1), 16);
   if (distances) {
@@ -108,7 +112,10 @@ function reserveBlock(rows: i32, columns: i32): usize {
   return reserveShared(<f64>(stride(most) * (1 + 2 * sumParts(rows, most))));
 }
 
-/** The arguments of the parts: `columns` columns of rows that lie `row` bytes apart. For `sumMiddle`, rows is outer and row is n. */
+/**
+ * The arguments of the parts: `columns` columns of rows that lie `row` bytes apart. For `sumMiddle`, rows is outer and
+ * row is n.
+ */
 @unmanaged
 class Arguments {
   rows: i32;
@@ -123,8 +130,8 @@ class Arguments {
 const args = changetype<Arguments>(ARGUMENTS);
 
 /**
- * Sums T over all rows of `columns` columns that begin at x. `work` begins with their origins. Returns the address of the totals, those of the
- * first part.
+ * Sums T over all rows of `columns` columns that begin at x. `work` begins with their origins. Returns the address of
+ * the totals, those of the first part.
  */
 function sumBlock<T>(rows: i32, columns: i32, row: usize, x: usize, work: usize): usize {
   args.rows = rows;
@@ -146,7 +153,10 @@ function sumsPart<T>(part: i32, parts: i32): void {
   addColumns<T>(end - first, columns, row, args.x + <usize>first * row, args.work, totals);
 }
 
-/** Adds the `numbers` totals (f64) of each part to those of the first part, in the order of the parts. `numbers` is even. */
+/**
+ * Adds the `numbers` totals (f64) of each part to those of the first part, in the order of the parts. `numbers` is
+ * even.
+ */
 export function addParts(totals: usize, numbers: i32, parts: i32): void {
   for (let part = 1; part < parts; part++) {
     for (let j = 0; j < numbers; j += 2) {

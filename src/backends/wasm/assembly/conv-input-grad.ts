@@ -2,16 +2,17 @@
 //
 // - A 1 × 1 kernel at stride 1: one matrix product, dx [pixels, channels] = dy [pixels, outputs] · kernelᵀ (gemm.ts).
 // - Stride 1: a convolution of dy with the kernel rotated by 180 degrees (conv.ts).
-// - Otherwise: dpatches [windows, depth] = dy [windows, outputs] · kernelᵀ [outputs, depth], block of windows by block, and each patch is
-//   added to the pixels from which it was read (col2im). The rest of this page describes this case.
+// - Otherwise: dpatches [windows, depth] = dy [windows, outputs] · kernelᵀ [outputs, depth], block of windows by block,
+//   and each patch is added to the pixels from which it was read (col2im). The rest of this page describes this case.
 //
-//     dy [windows, outputs]  --product-->  dpatches [block, kernelHeight, kernelWidth, share]  --add-->  dx [height, width, channels]
+//     dy [windows, outputs]  --product-->  dpatches [block, kernelHeight, kernelWidth, share]
+//                            --add------>  dx [height, width, channels]
 //
 // - Vectors: the product as in gemm.ts; patches are added four channels at a time.
 // - Parts: images, at most 64 parts, because windows of one image may overlap.
 // - Accuracy: if more than 48 windows share a pixel, the gradient of an image is summed in float64 (doubles.ts).
-// - Work memory of a thread: panels of the product, a block of patches (128 kB, or 4 patches if they are larger) and the totals of an image
-//   if there are any.
+// - Work memory of a thread: panels of the product, a block of patches (128 kB, or 4 patches if they are larger) and
+//   the totals of an image if there are any.
 
 import * as plan from "./conv-plan";
 import { args } from "./conv-plan";
@@ -68,8 +69,8 @@ function inputGradPart(part: i32, parts: i32, work: usize): void {
 }
 
 /**
- * dx += patches of `count` windows from `first` on: each number of a patch at the pixel from which it was read. dx: the gradient of one
- * image in float32 or, if `wide`, its totals in float64.
+ * dx += patches of `count` windows from `first` on: each number of a patch at the pixel from which it was read. dx: the
+ * gradient of one image in float32 or, if `wide`, its totals in float64.
  */
 function addPatches(patches: usize, group: i32, first: i32, count: i32, dx: usize, wide: bool): void {
   let ox = first % outWidth;

@@ -1,18 +1,22 @@
 // The gradient of a convolution's kernel: dkernel [depth, outputs] = patchesᵀ [depth, windows] · dy [windows, outputs].
 //
-// Algorithm: as in conv.ts the matrix of patches is never built. A tile holds 4 numbers of a window × 8 outputs and runs over the windows:
+// Algorithm: as in conv.ts the matrix of patches is never built. A tile holds 4 numbers of a window × 8 outputs and
+// runs over the windows:
 //
 //     sums [4, 8] += Σ over windows w:  x (w, offsets d … d + 3)  ⊗  dy (w, outputs o … o + 7)
 //
-// - Layout: totals [part, group, panel, depth, 8] in float64 and, behind those of each part, sums of the same shape in float32.
-// - Vectors: 8 outputs, two vectors. Four numbers of x are broadcast; they lie at four offsets from the beginning of the window.
+// - Layout: totals [part, group, panel, depth, 8] in float64 and, behind those of each part, sums of the same shape in
+//   float32.
+// - Vectors: 8 outputs, two vectors. Four numbers of x are broadcast; they lie at four offsets from the beginning of
+//   the window.
 // - Accuracy: a tile sums at most 56 windows (a piece). The sums collect 8 pieces before they are added to the totals.
-// - Parts: ranges of strips, each with its own totals, or ranges of the depth if the kernel is large. A second job adds the totals of all
-//   parts in their order, so the result does not depend on the number of threads.
-// - Work memory: totals and sums of all parts, 12 bytes · 2²¹ numbers (24 MB), or those of one part if they are larger; each thread has one
-//   frame (strips.ts) and a table of offsets.
-// - Other algorithms: the gradient of a large 1 × 1 kernel for few pixels is one matrix product, dkernel [channels, outputs] =
-//   xᵀ [channels, pixels] · dy [pixels, outputs] (gemm.ts); 3 × 3 kernels of many channels use Winograd's (winograd.ts).
+// - Parts: ranges of strips, each with its own totals, or ranges of the depth if the kernel is large. A second job adds
+//   the totals of all parts in their order, so the result does not depend on the number of threads.
+// - Work memory: totals and sums of all parts, 12 bytes · 2²¹ numbers (24 MB), or those of one part if they are larger;
+//   each thread has one frame (strips.ts) and a table of offsets.
+// - Other algorithms: the gradient of a large 1 × 1 kernel for few pixels is one matrix product, dkernel [channels,
+//   outputs] = xᵀ [channels, pixels] · dy [pixels, outputs] (gemm.ts); 3 × 3 kernels of many channels use Winograd's
+//   (winograd.ts).
 
 import * as plan from "./conv-plan";
 import { args } from "./conv-plan";
@@ -34,8 +38,9 @@ const GRAD_FOLD: i32 = 56;
 /** Pieces that the sums collect before they are added to the totals. */
 const GRAD_FOLDS: i32 = 8;
 /**
- * With at most this number of pixels for each weight, a matrix product computes the gradient of a 1 × 1 kernel. With fewer pixels, the sums
- * and totals of the parts cost more than the multiplications. With more, parts along the pixels need no packed copies.
+ * With at most this number of pixels for each weight, a matrix product computes the gradient of a 1 × 1 kernel. With
+ * fewer pixels, the sums and totals of the parts cost more than the multiplications. With more, parts along the pixels
+ * need no packed copies.
  */
 const FEW_PIXELS: i64 = 2;
 
@@ -81,7 +86,9 @@ function winogradKernelPart(part: i32, parts: i32, work: usize): void {
   computeWinogradKernelGrad(first, end, args.sums, plan.windowParts, plan.hasTotals, args.kernel, args.accumulate, work);
 }
 
-/** Computes the totals of a part: a range of the windows with the whole depth, or all windows with a range of the depth. */
+/**
+ * Computes the totals of a part: a range of the windows with the whole depth, or all windows with a range of the depth.
+ */
 function kernelGradPart(part: i32, parts: i32, work: usize): void {
   plan.planKernelGrad();
   const alongWindows = plan.windowParts;
@@ -138,7 +145,10 @@ function collectSums(totals: usize, sums: usize, from: i32, to: i32): void {
   for (let i = 0; i < groups * plan.panels; i++) collect(sums + 4 * sumsAt(i, from), numbers, totals + 8 * sumsAt(i, from));
 }
 
-/** Adds pieces first … last - 1 of a strip to the sums of depths from … to - 1. `window`: the number of the strip's first window. */
+/**
+ * Adds pieces first … last - 1 of a strip to the sums of depths from … to - 1. `window`: the number of the strip's
+ * first window.
+ */
 function addPieces(
   first: i32, last: i32, rows: i32, perRow: i32, source: usize, window: usize, offsets: usize, sums: usize, from: i32, to: i32,
 ): void {
@@ -170,8 +180,8 @@ function addPieces(
 }
 
 /**
- * sums [4, 8] += Σ over rows × columns windows of x (at four offsets) · dy (eight outputs), in pieces of `fold` rows. Rows of windows lie
- * `down` bytes apart in x, windows of a row `across` bytes; windows lie `dyStep` bytes apart in dy.
+ * sums [4, 8] += Σ over rows × columns windows of x (at four offsets) · dy (eight outputs), in pieces of `fold` rows.
+ * Rows of windows lie `down` bytes apart in x, windows of a row `across` bytes; windows lie `dyStep` bytes apart in dy.
  */
 function addGradTile(
   rows: i32, fold: i32, down: usize, columns: i32, across: usize, x: usize, offsets: usize, dy: usize, dyStep: usize, sums: usize,

@@ -1,5 +1,5 @@
-// The plan of a convolution or of one of its gradients: everything that follows from its sizes, the bytes of work memory included.
-// conv.ts, conv-kernel-grad.ts and conv-input-grad.ts read it as `plan.…`.
+// The plan of a convolution or of one of its gradients: everything that follows from its sizes, the bytes of work
+// memory included. conv.ts, conv-kernel-grad.ts and conv-input-grad.ts read it as `plan.…`.
 
 import { hasManyWindows, imageTotals } from "./doubles";
 import { productWork } from "./gemm";
@@ -15,9 +15,15 @@ import { FEW_TILES, PART_TILES, winogradGradBytes, winogradSums } from "./winogr
 
 /** With fewer channels or outputs, Winograd's transforms take longer than the multiplications that they save. */
 const LEAST_CHANNELS: i32 = 16;
-/** With fewer windows in an image, too much of the work is padding: windows of tiles at the border, and tiles of panels of five. */
+/**
+ * With fewer windows in an image, too much of the work is padding: windows of tiles at the border, and tiles of panels
+ * of five.
+ */
 const LEAST_WINDOWS: i32 = 25;
-/** With more channels · outputs, the transformed kernel does not stay in the cache. Reading it for every block costs more than Winograd saves. */
+/**
+ * With more channels · outputs, the transformed kernel does not stay in the cache. Reading it for every block costs
+ * more than Winograd saves.
+ */
 const MOST_WEIGHTS: i64 = 1 << 17;
 /** With more channels, the rounding errors of float32 sums over the channels are too large. */
 const MOST_CHANNELS: i32 = 256;
@@ -28,23 +34,32 @@ const MOST_PARTS: i64 = 64;
 /** Parts of Winograd's algorithm for each thread. */
 const WINOGRAD_SHARE: i64 = 4;
 
-/** The kernel gradient takes strips of at most this number of windows. A tile reads a strip once, so the strip should fit the L1 cache. */
+/**
+ * The kernel gradient takes strips of at most this number of windows. A tile reads a strip once, so the strip should
+ * fit the L1 cache.
+ */
 const GRAD_WINDOWS: i32 = 192;
-/** A part of the kernel gradient has at least this number of windows. With fewer, adding the totals of all parts takes too long. */
+/**
+ * A part of the kernel gradient has at least this number of windows. With fewer, adding the totals of all parts takes
+ * too long.
+ */
 const PART_WINDOWS: i64 = 512;
 /** The partial sums of a kernel gradient have at most this number of elements. */
 const SUMS: i32 = 1 << 21;
 /** At most this number of parts keep partial sums. */
 const MOST_SUMS: f64 = 16;
-/** Winograd's sums are 16/9 as large as the kernel. If fewer parts than this can keep them, the direct algorithm is used. */
+/**
+ * Winograd's sums are 16/9 as large as the kernel. If fewer parts than this can keep them, the direct algorithm is
+ * used.
+ */
 const LEAST_WINOGRAD_PARTS: i32 = 4;
 
 /** Bytes for one tile in work memory, computed there if it is not full, and for its float64 totals (long-tile.ts). */
 export const TILES: i32 = EDGE + 8 * MR * NR;
 
 /**
- * The arguments of the parts. x, kernel and y are the arrays of these names or their gradients. panels: the kernel in panels; sums: partial
- * sums of the kernel gradient.
+ * The arguments of the parts. x, kernel and y are the arrays of these names or their gradients. panels: the kernel in
+ * panels; sums: partial sums of the kernel gradient.
  */
 @unmanaged
 class Arguments {
@@ -59,12 +74,13 @@ class Arguments {
 }
 export const args = changetype<Arguments>(ARGUMENTS);
 
-// The plan. `planConv2d`, `planKernelGrad` and `planInputGrad` fill it; no other function writes to it. The calling thread plans when a
-// kernel starts. Every part plans again when it starts, because each worker thread has its own globals.
+// The plan. `planConv2d`, `planKernelGrad` and `planInputGrad` fill it; no other function writes to it. The calling
+// thread plans when a kernel starts. Every part plans again when it starts, because each worker thread has its own
+// globals.
 
 /**
- * share: channels of a group. outShare: outputs of a group. depth: terms of one output, kernelHeight · kernelWidth · share. panels: panels of
- * 8 outputs in a group.
+ * share: channels of a group. outShare: outputs of a group. depth: terms of one output, kernelHeight · kernelWidth ·
+ * share. panels: panels of 8 outputs in a group.
  */
 export let share: i32, outShare: i32, depth: i32, panels: i32;
 /** The depth, rounded up to a multiple of 4. */
@@ -77,9 +93,15 @@ export let parts: i32, windowParts: i32, depthParts: i32;
 export let partSums: f64;
 /** True if a part of the kernel gradient keeps totals in float64 besides sums in float32; the bytes of both. */
 export let hasTotals: bool, partBytes: f64;
-/** Gradient of the input: windows of a block of patches, and bytes of work memory for the matrix product that computes the block. */
+/**
+ * Gradient of the input: windows of a block of patches, and bytes of work memory for the matrix product that computes
+ * the block.
+ */
 export let patchWindows: i32, patchProduct: i32;
-/** Bytes of work memory: shared by all threads, and for each thread. Double precision, because the product of sizes may exceed 32 bits. */
+/**
+ * Bytes of work memory: shared by all threads, and for each thread. Double precision, because the product of sizes may
+ * exceed 32 bits.
+ */
 export let sharedBytes: f64, slotBytes: f64;
 
 /** Plans a convolution, or the gradient of the input at stride 1 if `turned`. */
@@ -99,7 +121,8 @@ export function planKernelGrad(): void {
   planShapes(2 * GRAD_WINDOWS, true);
   if (!winograd || SUMS / winogradSums() < LEAST_WINOGRAD_PARTS) planShapes(GRAD_WINDOWS, false);
   partSums = winograd ? winogradSums() : <f64>groups * <f64>panels * paddedDepthAsDouble() * NR;
-  // Each part of the windows keeps partial sums. If the kernel is too large for several, parts take ranges of the depth instead.
+  // Each part of the windows keeps partial sums. If the kernel is too large for several, parts take ranges of the depth
+  // instead.
   windowParts = partsOfAtMost(min<i64>(<i64>max<f64>(1, min<f64>(SUMS / max<f64>(1, partSums), MOST_SUMS)), strips));
   if (!winograd) windowParts = <i32>max<i64>(1, min<i64>(windowParts, <i64>batch * outHeight * outWidth / PART_WINDOWS));
   else windowParts = max(1, min(windowParts, strips / ((PART_TILES + tilesIn(stripRows) - 1) / tilesIn(stripRows))));
@@ -123,7 +146,10 @@ export function planInputGrad(): void {
   slotBytes = wholeLines(<f64>patchProduct + patches) + (hasManyWindows() ? imageTotals() : 0);
 }
 
-/** The part of the plan that all three kernels share. `windows`: most windows of a strip. `tiled`: Winograd's algorithm is allowed. */
+/**
+ * The part of the plan that all three kernels share. `windows`: most windows of a strip. `tiled`: Winograd's algorithm
+ * is allowed.
+ */
 function planShapes(windows: i32, tiled: bool): void {
   share = channels / groups;
   outShare = outputs / groups;
@@ -160,15 +186,18 @@ function partsOfAtMost(most: i64): i32 {
   return <i32>max<i64>(1, min<i64>(most, products / PART));
 }
 
-/** True for a 1×1 kernel that reads every pixel once: the images are one matrix [pixels, channels]. Needs the sizes, not the plan. */
+/**
+ * True for a 1×1 kernel that reads every pixel once: the images are one matrix [pixels, channels]. Needs the sizes, not
+ * the plan.
+ */
 export function isPointwise(): bool {
   return kernelHeight == 1 && kernelWidth == 1 && groups == 1 && outHeight == height && outWidth == width && strideY == 1 && strideX == 1
     && padTop == 0 && padLeft == 0;
 }
 
 /**
- * Writes a table of `paddedDepth` offsets (i32): the bytes from the first number of a window to each of its numbers. Entries past the last
- * number repeat the last offset. Call `enterStrip` first: it sets `pitch`.
+ * Writes a table of `paddedDepth` offsets (i32): the bytes from the first number of a window to each of its numbers.
+ * Entries past the last number repeat the last offset. Call `enterStrip` first: it sets `pitch`.
  */
 export function writeOffsets(to: usize): void {
   for (let d = 0; d < paddedDepth; d++) {

@@ -1,24 +1,28 @@
-// Convolution, and the gradient of its input at stride 1, which is a convolution with the kernel turned (rotated by 180 degrees).
+// Convolution, and the gradient of its input at stride 1, which is a convolution with the kernel turned (rotated by 180
+// degrees).
 //
 // Algorithm: implicit matrix product, y [windows, outputs] = patches [windows, depth] · kernel [depth, outputs] with
-// depth = kernelHeight · kernelWidth · channels / groups. The matrix of patches (im2col) is never built. The numbers of one of
-// its rows are the pixels under one window: `kernelHeight` lines of the image. The register tile (tile.ts) reads the lines of
-// four windows in place:
+// depth = kernelHeight · kernelWidth · channels / groups. The matrix of patches (im2col) is never built. The numbers of
+// one of its rows are the pixels under one window: `kernelHeight` lines of the image. The register tile (tile.ts) reads
+// the lines of four windows in place:
 //
 //     image (a strip)     . . [window 0] . . . .        line 0: kernelWidth · channels numbers side by side
 //                         . . [        ] . . . .        line 1: `pitch` bytes further
 //                         . . [        ] . . . .        line 2
 //                             [window 1] begins strideX pixels further to the right
 //
-// - Layout: the kernel is copied into panels [group, panel, depth, 8] once; the images are cut into strips of rows of windows (strips.ts).
+// - Layout: the kernel is copied into panels [group, panel, depth, 8] once; the images are cut into strips of rows of
+//   windows (strips.ts).
 // - Vectors: a tile has 4 windows × 8 outputs, two vectors for each window.
-// - Runs: a run is a sequence of adjacent numbers under a window: a whole line, or, with dilation or groups, the channels of one
-//   pixel. If runs have less than 12 numbers, the tile reads them through a table of offsets.
+// - Runs: a run is a sequence of adjacent numbers under a window: a whole line, or, with dilation or groups, the
+//   channels of one pixel. If runs have less than 12 numbers, the tile reads them through a table of offsets.
 // - Parts: ranges of strips, at most 64. An earlier job fills the panels.
 // - Work memory: all threads share the panels; each thread has one frame (strips.ts), a table of offsets and one tile.
-// - Other algorithms: 1 × 1 kernels are one matrix product (gemm.ts); 3 × 3 kernels of many channels use Winograd's (winograd.ts).
+// - Other algorithms: 1 × 1 kernels are one matrix product (gemm.ts); 3 × 3 kernels of many channels use Winograd's
+//   (winograd.ts).
 //
-// Source: Chetlur et al. 2014, "cuDNN: Efficient Primitives for Deep Learning" (implicit GEMM); the tile is that of BLIS.
+// Source: Chetlur et al. 2014, "cuDNN: Efficient Primitives for Deep Learning" (implicit GEMM); the tile is that of
+// BLIS.
 
 import * as plan from "./conv-plan";
 import { args } from "./conv-plan";
@@ -44,7 +48,9 @@ export function conv2d(_n: i32, x: usize, kernel: usize, bias: usize, y: usize):
   gemm(batch * height * width, outputs, channels, x, channels, 1, kernel, outputs, 1, y, outputs, false, bias);
 }
 
-/** y (+)= x ∗ kernel + bias. `turned`: the kernel is rotated by 180 degrees and its channels and outputs change places. */
+/**
+ * y (+)= x ∗ kernel + bias. `turned`: the kernel is rotated by 180 degrees and its channels and outputs change places.
+ */
 export function convolve(turned: bool, x: usize, kernel: usize, bias: usize, y: usize, accumulate: bool): void {
   plan.planConv2d(turned);
   args.turned = turned;
@@ -54,15 +60,17 @@ export function convolve(turned: bool, x: usize, kernel: usize, bias: usize, y: 
   args.y = y;
   args.accumulate = accumulate;
   args.panels = reserveShared(plan.sharedBytes);
-  const work = reserveSlots(plan.parts, plan.slotBytes); // reserved before the first job, so that a MemoryError leaves no job half done
+  // Before the first job, so that no job has run if this throws a MemoryError.
+  const work = reserveSlots(plan.parts, plan.slotBytes);
   const all = groups * plan.panels;
   run(panelPart, partsFor(all * plan.depth * NR, plan.winograd ? 1 << 13 : 1 << 15, all), 0, 0);
   run(plan.winograd ? winogradPart : conv2dPart, plan.parts, work, <usize>plan.slotBytes);
 }
 
 /**
- * Copies a part of the kernel into panels [group, panel, depth, 8]: for each number under a window, the weights of 8 outputs. Weights past
- * the last output are arbitrary. With Winograd's algorithm, also writes the transforms of the panels, after the last panel.
+ * Copies a part of the kernel into panels [group, panel, depth, 8]: for each number under a window, the weights of 8
+ * outputs. Weights past the last output are arbitrary. With Winograd's algorithm, also writes the transforms of the
+ * panels, after the last panel.
  */
 function panelPart(part: i32, parts: i32, _work: usize): void {
   plan.planConv2d(args.turned);
@@ -76,8 +84,8 @@ function panelPart(part: i32, parts: i32, _work: usize): void {
     let to = args.panels + 4 * NR * <usize>i * <usize>plan.depth;
     for (let tap = 0; tap < taps; tap++, to += 4 * NR * <usize>plan.share) {
       if (args.turned) {
-        // The kernel is [tap, channel, output] of the forward convolution. The turned convolution reads dy, so its channels are outputs of
-        // the forward convolution.
+        // The kernel is [tap, channel, output] of the forward convolution. The turned convolution reads dy, so its
+        // channels are outputs of the forward convolution.
         const row = <usize>(taps - 1 - tap) * <usize>plan.outShare + <usize>first;
         const from = args.kernel + 4 * (row * <usize>channels + <usize>(group * plan.share));
         packColumns(from, count, plan.share, 4 * <usize>channels, 4, to);
@@ -103,8 +111,9 @@ function winogradPart(part: i32, parts: i32, work: usize): void {
   computeWinogradStrips(first, end, args.x, u, plan.panels, args.bias, args.y, args.accumulate, frame, work);
 }
 
-// `convolveStrips` is compiled twice: for tiles of at most FOLD terms and for longer tiles (long-tile.ts). With both cases in one
-// loop, V8 keeps fewer values in registers, and the convolution of the toy network takes 1.16 times as long.
+// `convolveStrips` is compiled twice: for tiles of at most FOLD terms and for longer tiles (long-tile.ts). With both
+// cases in one loop, V8 keeps fewer values in registers, and the convolution of the toy network takes 1.16 times as
+// long.
 class FewTerms {}
 class ManyTerms {}
 
@@ -146,8 +155,8 @@ function convolveStrips<T>(part: i32, parts: i32, work: usize): void {
       let column = 0;
       let to = out + 4 * <usize>output;
       for (let w = 0; w < count; w += MR, to += MR * outStep) {
-        // a0 … a3: addresses of the next four windows. If fewer are left, the other addresses stay a0, and `copyEdge` (or
-        // `computeLongTile`) stores only the `left` first rows.
+        // a0 … a3: addresses of the next four windows. If fewer are left, the other addresses stay a0, and `copyEdge`
+        // (or `computeLongTile`) stores only the `left` first rows.
         const left = min(MR, count - w);
         const a0 = row + <usize>column * across;
         let a1 = a0;

@@ -1,4 +1,5 @@
-// Depthwise convolution with kernels five taps wide at stride 1, and the gradient of the kernel, for rows of more than four windows. Four windows side by side read eight pixels of a line:
+// Depthwise convolution with kernels five taps wide at stride 1, and the gradient of the kernel, for rows of more than
+// four windows. Four windows side by side read eight pixels of a line:
 //
 //     pixels     0   1   2   3   4   5   6   7
 //     window 0   [-----------------]
@@ -6,10 +7,11 @@
 //
 // Each pixel and each tap is loaded once for four windows.
 //
-// - Layout: channels are taken in blocks of 16 (a cache line), so that the taps and some lines of the image stay in the nearest cache. Lines
-//   are copied to a frame, between columns of zeros, so that all windows are inside.
+// - Layout: channels are taken in blocks of 16 (a cache line), so that the taps and some lines of the image stay in the
+//   nearest cache. Lines are copied to a frame, between columns of zeros, so that all windows are inside.
 // - Vectors: four channels.
-// - Work memory of a thread: the frame, FRAME_LINES lines of a block; taps, or float32 sums of taps and float64 totals; a row of dy or outputs.
+// - Work memory of a thread: the frame, FRAME_LINES lines of a block; taps, or float32 sums of taps and float64 totals;
+//   a row of dy or outputs.
 
 import { args, BLOCK, FRAME_LINES, frameColumns } from "./depthwise-rows";
 import { collect, FEW_TERMS } from "./doubles";
@@ -18,7 +20,10 @@ import { channels, height, kernelHeight, outHeight, outWidth, padLeft, padTop, s
 
 // The current row of windows, of the current block. `enterRow` fills these.
 
-/** Lines that its windows read; the first of them, in the frame; the first line of taps that reads them; bytes of a line of the frame. */
+/**
+ * Lines that its windows read; the first of them, in the frame; the first line of taps that reads them; bytes of a line
+ * of the frame.
+ */
 let lines: i32, firstLine: usize, firstTaps: i32, frameRow: usize;
 /** The image whose lines frameTop … frameEnd - 1 are in the frame. */
 let image: i32, frameTop: i32, frameEnd: i32;

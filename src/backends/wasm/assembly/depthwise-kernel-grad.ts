@@ -1,12 +1,14 @@
-// The gradient of a depthwise convolution's kernel: dkernel [tap, c] = Σ over windows x [tap of the window, c] · dy [window, c].
+// The gradient of a depthwise convolution's kernel: dkernel [tap, c] = Σ over windows x [tap of the window, c] · dy
+// [window, c].
 //
-// - Layout: of each part, totals [kernelHeight, kernelWidth, channels] in float64 and, behind them, sums of the same shape in float32.
+// - Layout: of each part, totals [kernelHeight, kernelWidth, channels] in float64 and, behind them, sums of the same
+//   shape in float32.
 // - Vectors: four channels. For kernels 3 wide, four windows side by side share the six pixels of a line.
 // - Kernels five wide: depthwise-five.ts.
 // - Accuracy: the sums collect at most 48 windows before they are added to the totals.
 // - Parts: rows of windows, at most 16 parts, each with its own totals.
-// - Work memory: totals and sums, 12 bytes for each number of the kernel and part; of each thread, for kernels 3 wide, zeros of at most
-//   three lines of the image and four pixels.
+// - Work memory: totals and sums, 12 bytes for each number of the kernel and part; of each thread, for kernels 3 wide,
+//   zeros of at most three lines of the image and four pixels.
 
 import { sumRowsOfFive } from "./depthwise-five";
 import {
@@ -38,7 +40,9 @@ export function depthwiseConv2dKernelGrad(_n: i32, x: usize, dy: usize, dkernel:
 
 // The sums of the current part. `sumRowsPart` sets the addresses, `countWindows` the count.
 
-/** The addresses of the sums of few windows (f32) and of the totals that collect them (f64); windows that the sums hold. */
+/**
+ * The addresses of the sums of few windows (f32) and of the totals that collect them (f64); windows that the sums hold.
+ */
 let fewSums: usize, totals: usize, windowsHeld: i32;
 
 /** Counts `count` more windows. If the sums cannot hold them, it first adds the sums to the totals and clears them. */
@@ -131,8 +135,8 @@ function sumWindow(window: i32, dy: usize, pixel: usize): void {
 }
 
 /**
- * sums [lines, 3, channels] += Σ x·dy over four windows side by side. Arguments and form are those of `computeFourOutputs`; the module
- * exports it for the same reason.
+ * sums [lines, 3, channels] += Σ x·dy over four windows side by side. Arguments and form are those of
+ * `computeFourOutputs`; the module exports it for the same reason.
  */
 export function sumFourWindows(lines: i32, down: usize, x: usize, toFirst: usize, toSixth: usize, dy: usize, pixel: usize, sums: usize): void {
   const end = dy + pixel;

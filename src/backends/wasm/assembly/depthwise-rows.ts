@@ -1,11 +1,11 @@
-// What the depthwise convolution (depthwise.ts) and its gradients (depthwise-input-grad.ts, depthwise-kernel-grad.ts) share: the plan, the
-// current row of windows, and a loop for a single window.
+// What the depthwise convolution (depthwise.ts) and its gradients (depthwise-input-grad.ts, depthwise-kernel-grad.ts)
+// share: the plan, the current row of windows, and a loop for a single window.
 //
-// Images are [batch, height, width, channels] and kernels [kernelHeight, kernelWidth, channels]. A row of windows reads `lines` lines of the
-// image; only taps inside the image count:
+// Images are [batch, height, width, channels] and kernels [kernelHeight, kernelWidth, channels]. A row of windows reads
+// `lines` lines of the image; only taps inside the image count:
 //
-//     image   . . . . . . . . . .            o: a window that reaches past the border, computed tap by tap (`addWindow`)
-//     window  [o] . . . . . . . [o]          between them: windows whose taps are all inside, four side by side
+//     image   . . . . . . . . . .        o: a window that extends past the border, computed tap by tap (`addWindow`)
+//     window  [o] . . . . . . . [o]      between them: windows whose taps are all inside, four side by side
 
 import { madd } from "./madd";
 import {
@@ -20,7 +20,10 @@ const MOST_PARTS: i32 = 64;
 /** At most this number of parts keep partial sums of the kernel's gradient. */
 const MOST_SUMS: i32 = 16;
 
-/** The arguments of the parts. Forward: x, kernel, bias, activation, y. Gradient of the input: dy, kernel, dx. Gradient of the kernel: x, dy, and sums. */
+/**
+ * The arguments of the parts. Forward: x, kernel, bias, activation, y. Gradient of the input: dy, kernel, dx. Gradient
+ * of the kernel: x, dy, and sums.
+ */
 @unmanaged
 class Arguments {
   turned: bool;
@@ -34,12 +37,12 @@ class Arguments {
 }
 export const args = changetype<Arguments>(ARGUMENTS);
 
-// The plan. `planRows` fills it at the start of a kernel and at the start of each of its parts, because each worker thread has its own
-// globals. No other function writes to it.
+// The plan. `planRows` fills it at the start of a kernel and at the start of each of its parts, because each worker
+// thread has its own globals. No other function writes to it.
 
 /**
- * True if the kernel has three taps side by side, at most three lines of them, stride and dilation 1, and channels come in fours. Most
- * depthwise kernels are like that; they have loops of their own.
+ * True if the kernel has three taps side by side, at most three lines of them, stride and dilation 1, and channels come
+ * in fours. Most depthwise kernels are like that; they have loops of their own.
  */
 export let threeByThree: bool;
 /** Windows nearFrom … nearTo - 1 of a row reach past the image by at most one column. */
@@ -52,7 +55,10 @@ export let rowParts: i32, imageParts: i32, sumParts: i32;
 export let sumNumbers: i64;
 /** True if the kernel is five taps wide and rows have more than four windows: see depthwise-five.ts. */
 export let five: bool;
-/** Bytes of work memory: of each thread, for zeros and four pixels or for blocks; of all threads, for the sums of the parts. */
+/**
+ * Bytes of work memory: of each thread, for zeros and four pixels or for blocks; of all threads, for the sums of the
+ * parts.
+ */
 export let threadBytes: f64, sumBytes: f64;
 
 /** Plans a depthwise convolution or gradient; `turned`: the gradient of the input at stride 1, as a convolution. */
@@ -91,7 +97,10 @@ function blockBytes(): f64 {
   return <f64>BLOCK * (<f64>FRAME_LINES * <f64>frameColumns() + 75 + <f64>((<i64>outWidth + 3) & ~3));
 }
 
-/** Clears a pixel of each line, as far apart as the lines of an image, and four pixels behind: they replace pixels outside the image. */
+/**
+ * Clears a pixel of each line, as far apart as the lines of an image, and four pixels behind: they replace pixels
+ * outside the image.
+ */
 export function clearZeros(zeros: usize): void {
   const pixel: usize = 4 * <usize>channels;
   for (let line = 0; line < kernelHeight; line++) memory.fill(zeros + <usize>line * <usize>width * pixel, 0, pixel);
@@ -113,12 +122,16 @@ export function enterRow(row: i32, x: usize, taps: usize): void {
   firstTaps = taps + <usize>(first * kernelWidth) * pixel;
 }
 
-// What `addWindow` adds to: the window's output, y += x·tap; the gradient of its taps, taps += x·y; the gradient of its pixels, x += y·tap.
+// What `addWindow` adds to: the window's output, y += x·tap; the gradient of its taps, taps += x·y; the gradient of its
+// pixels, x += y·tap.
 export const TO_OUTPUT: i32 = 0;
 export const TO_TAPS: i32 = 1;
 export const TO_PIXELS: i32 = 2;
 
-/** Adds the products of one window of the current row, for taps inside the image and channels from byte `c` on. y: its output. */
+/**
+ * Adds the products of one window of the current row, for taps inside the image and channels from byte `c` on. y: its
+ * output.
+ */
 export function addWindow(window: i32, y: usize, c: usize, to: i32): void {
   const pixel: usize = 4 * <usize>channels, bytes = pixel - c;
   const left = window * strideX - padLeft;
@@ -152,7 +165,8 @@ function addProducts(bytes: usize, a: usize, b: usize, c: usize): void {
 //     window 0   [---------]
 //     window 3               [---------]
 //
-// Pixel 0 may lie before the image and pixel 5 behind it. Loops therefore address them by offsets from pixel 1, which may lead to zeros.
+// Pixel 0 may lie before the image and pixel 5 behind it. Loops therefore address them by offsets from pixel 1, which
+// may lead to zeros.
 
 /** The offset from pixel 1 of the four windows from `window` on, at x, to their pixel 0, or to zeros. */
 // @ts-ignore: decorator

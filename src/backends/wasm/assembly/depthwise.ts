@@ -1,16 +1,20 @@
-// Depthwise convolution: every channel has its own kernel (multiplier 1), y [.., c] = Σ over taps x [.., c] · kernel [tap, c].
+// Depthwise convolution: every channel has its own kernel (multiplier 1), y [.., c] = Σ over taps x [.., c] · kernel
+// [tap, c].
 //
-// Algorithm: direct, row of windows by row of windows, with images read in place. There is no matrix product, because no sum runs over
-// channels; memory is the limit, so the loops are made to load each pixel and each tap once for four windows.
+// Algorithm: direct, row of windows by row of windows, with images read in place. There is no matrix product, because
+// no sum runs over channels; memory is the limit, so the loops are made to load each pixel and each tap once for four
+// windows.
 //
 // - Layout: depthwise-rows.ts.
-// - Vectors: four channels; four windows side by side share the taps, and their pixels if the stride is 1. For kernels 3 wide a loop of its
-//   own keeps 4 sums, 3 taps and 6 pixels in registers.
-// - Windows past the left or right border are computed tap by tap, those of kernels 3 wide with zeros in place of the missing pixel.
+// - Vectors: four channels; four windows side by side share the taps, and their pixels if the stride is 1. For kernels
+//   3 wide a loop of its own keeps 4 sums, 3 taps and 6 pixels in registers.
+// - Windows past the left or right border are computed tap by tap, those of kernels 3 wide with zeros in place of the
+//   missing pixel.
 // - Kernels five wide: depthwise-five.ts.
 // - Parts: rows of windows, at most 64 parts.
 // - Accuracy: kernels of more than 48 taps are summed in float64.
-// - Work memory of a thread: for kernels 3 wide, zeros of at most three lines of the image and four pixels; otherwise none.
+// - Work memory of a thread: for kernels 3 wide, zeros of at most three lines of the image and four pixels; otherwise
+//   none.
 
 import { finish, NONE } from "./activate";
 import { computeRowsOfFive } from "./depthwise-five";
@@ -140,12 +144,12 @@ function addNumbers(bytes: usize, a: usize, c: usize): void {
 }
 
 /**
- * Computes four outputs side by side, Σ x·kernel over `lines` lines that lie `down` bytes apart. x is the second of the six pixels that the
- * outputs read of each line; toFirst and toSixth lead from there to the first and the sixth.
+ * Computes four outputs side by side, Σ x·kernel over `lines` lines that lie `down` bytes apart. x is the second of the
+ * six pixels that the outputs read of each line; toFirst and toSixth lead from there to the first and the sixth.
  *
- * The three lines are written out so that V8 keeps all values in registers. It moves the loads of a block to its front, so a block has only
- * one line of taps. The sums pass from block to block; a function called for each line would have to keep them in memory. The module
- * exports this function, because the compiler would inline it otherwise.
+ * The three lines are written out so that V8 keeps all values in registers. It moves the loads of a block to its front,
+ * so a block has only one line of taps. The sums pass from block to block; a function called for each line would have
+ * to keep them in memory. The module exports this function, because the compiler would inline it otherwise.
  */
 export function computeFourOutputs(lines: i32, down: usize, x: usize, toFirst: usize, toSixth: usize, kernel: usize, pixel: usize, y: usize): void {
   const end = y + pixel;
@@ -188,9 +192,9 @@ export function computeFourOutputs(lines: i32, down: usize, x: usize, toFirst: u
 }
 
 /**
- * Computes four outputs side by side of any kernel whose taps are all inside the image, four channels at a time. Returns the bytes of each
- * output that it computed. The last four channels may overlap the four before. If y accumulates, or there are fewer than four channels, that
- * is not possible, and the caller computes the rest.
+ * Computes four outputs side by side of any kernel whose taps are all inside the image, four channels at a time.
+ * Returns the bytes of each output that it computed. The last four channels may overlap the four before. If y
+ * accumulates, or there are fewer than four channels, that is not possible, and the caller computes the rest.
  */
 function computeFour(x: usize, y: usize, accumulate: bool): usize {
   const pixel: usize = 4 * <usize>channels;

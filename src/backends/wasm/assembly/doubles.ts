@@ -1,8 +1,9 @@
 // Long sums in float64. Two ways, both with float64 totals:
 //
-// - Sums of fixed places (kernel gradients, tiles): float32 sums collect a few terms, then `collect` adds them to totals and clears them.
-// - Sums of pixels (gradients of images): if more than 48 windows share a pixel, a thread keeps totals of one whole image:
-//   `widenImage`, many `addPair`, `roundImage`. Work memory: 8 bytes for each number of an image and thread.
+// - Sums of fixed places (kernel gradients, tiles): float32 sums collect a few terms, then `collect` adds them to
+//   totals and clears them.
+// - Sums of pixels (gradients of images): if more than 48 windows share a pixel, a thread keeps totals of one whole
+//   image: `widenImage`, many `addPair`, `roundImage`. Work memory: 8 bytes for each number of an image and thread.
 //
 // Vectors: two float64 numbers. Callers cut the work into parts.
 
@@ -10,8 +11,8 @@ import { channels, height, kernelHeight, kernelWidth, strideX, strideY, width } 
 import { write } from "./pairs";
 
 /**
- * Terms that a float32 sum may have. The rounding errors of 48 equal terms are at most 7.5e-7 of the sum, those of 64 terms 9.8e-7. Longer
- * sums are collected in float64.
+ * Terms that a float32 sum may have. The rounding errors of 48 equal terms are at most 7.5e-7 of the sum, those of 64
+ * terms 9.8e-7. Longer sums are collected in float64.
  */
 export const FEW_TERMS: i32 = 48;
 

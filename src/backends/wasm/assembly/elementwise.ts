@@ -1,10 +1,12 @@
-// The elementwise kernels that need no float64: ReLU, addition, multiplication, scaling, and repetition along an axis (`sumGrad`).
+// The elementwise kernels that need no float64: ReLU, addition, multiplication, scaling, and repetition along an axis
+// (`sumGrad`).
 //
 // - Layout: arrays of n numbers.
 // - Vectors: four numbers; a scalar loop takes the rest.
 // - Parts: ranges that begin at multiples of 16 numbers (a cache line). No work memory.
 //
-// The loops are written out: each has 2 or 3 arrays and its own instruction. map.ts holds the ops that compute in float64.
+// The loops are written out: each has 2 or 3 arrays and its own instruction. map.ts holds the ops that compute in
+// float64.
 
 import { ARGUMENTS, cut, Part, partsFor, run } from "./threads";
 
@@ -12,7 +14,9 @@ import { ARGUMENTS, cut, Part, partsFor, run } from "./threads";
 const PART: i32 = 1 << 15;
 const MOST_PARTS: i32 = 64;
 
-/** The arguments of the parts: n numbers of up to three arrays. For `sumGrad`, n rows [outer, count] of `inner` numbers. */
+/**
+ * The arguments of the parts: n numbers of up to three arrays. For `sumGrad`, n rows [outer, count] of `inner` numbers.
+ */
 @unmanaged
 class Arguments {
   n: i32;

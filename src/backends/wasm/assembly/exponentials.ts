@@ -1,5 +1,6 @@
-// Functions of e⁻ʸ on four numbers. The exponential is computed in float32 as 2ⁿ and e⁻ʳ − 1, with y = r − n·ln 2. The rest is computed in
-// float64, two numbers at a time, and rounded once, so that results are within 1 ulp. Float32 serves twice as many numbers per vector.
+// Functions of e⁻ʸ on four numbers. The exponential is computed in float32 as 2ⁿ and e⁻ʳ − 1, with y = r − n·ln 2. The
+// rest is computed in float64, two numbers at a time, and rounded once, so that results are within 1 ulp. Float32
+// serves twice as many numbers per vector.
 //
 // T is a class with
 // - `bounded`: x [4], restricted to the range in which T changes;
@@ -11,7 +12,10 @@ import { madd } from "./madd";
 import { both, growth, LN2 } from "./math";
 import { high, joined, low } from "./pairs";
 
-/** −log₂ e; 1.5·2²³ + 1023; ln 2 in two parts, of which the first has 16 bits, so that n times it is exact; the range of y; h. */
+/**
+ * −log₂ e; 1.5·2²³ + 1023; ln 2 in two parts, of which the first has 16 bits, so that n times it is exact; the range of
+ * y; h.
+ */
 const CONSTANTS: usize = memory.data<f32>([
   -1.4426950408889634, 12583935, 0.693145751953125, 1.428606765330187e-06, -356, 709,
   0.5, -0.1666666567325592, 0.041666463017463684, -0.008333571255207062, 0.001393508748151362, -0.00019739478011615574,
@@ -84,8 +88,8 @@ export function four2<T>(x: v128, dy: v128): v128 {
 }
 
 /**
- * T's results for two x [4] and dy, in float64 throughout, to be added to other numbers: the sum may be small, where an error of 1 ulp of the
- * results would be many ulp.
+ * T's results for two x [4] and dy, in float64 throughout, to be added to other numbers: the sum may be small, where an
+ * error of 1 ulp of the results would be many ulp.
  */
 // @ts-ignore: decorator
 @inline

@@ -1,7 +1,8 @@
-// Products of few rows, such as the layers of a network that sees a single image. Neither a nor b is packed: b is read too seldom.
+// Products of few rows, such as the layers of a network that sees a single image. Neither a nor b is packed: b is read
+// too seldom.
 //
-// A tile has one row and 32 columns or two rows and 16 columns, so that it reads whole cache lines of a row of b. All columns are computed
-// with 48 terms (FOLD), then with the next 48:
+// A tile has one row and 32 columns or two rows and 16 columns, so that it reads whole cache lines of a row of b. All
+// columns are computed with 48 terms (FOLD), then with the next 48:
 //
 //     b   48 rows   [tile][tile][tile] …        c   [tile][tile][tile] …   += the products of 48 terms
 //         48 rows   …
@@ -12,7 +13,10 @@
 import { madd } from "./madd";
 import { computeTile, copyEdge, FOLD, loadEdge, NR } from "./tile";
 
-/** c [m, n] = a [m, k] · b [k, n], added to c if `accumulate`, otherwise to the row `bias` unless that is 0. Steps are bytes between rows. */
+/**
+ * c [m, n] = a [m, k] · b [k, n], added to c if `accumulate`, otherwise to the row `bias` unless that is 0. Steps are
+ * bytes between rows.
+ */
 export function computeFewRows(
   m: i32, n: i32, k: i32, a: usize, aStep: usize, b: usize, bStep: usize, c: usize, cStep: usize, accumulate: bool, bias: usize, edge: usize,
 ): void {

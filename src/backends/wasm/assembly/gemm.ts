@@ -1,6 +1,7 @@
 // Matrix product: c [m, n] (+)= op(a) [m, k] · op(b) [k, n] + bias, float32.
 //
-// Algorithm: blocks of op(a) and op(b) are copied (packed) into panels, which a register tile (tile.ts) reads from front to back:
+// Algorithm: blocks of op(a) and op(b) are copied (packed) into panels, which a register tile (tile.ts) reads from
+// front to back:
 //
 //                      n                              panel of b: KC rows of NR = 8 numbers
 //              +---------------+                      b00 … b07 b10 … b17 …
@@ -9,18 +10,21 @@
 //          k
 //     +--------+---------------+
 //     | MC×KC  |   | c         |                      for NC columns:  for KC of k: pack b
-//   m | of a   |   | [5×8]     |                        for MC rows: pack a; for each panel of b, for each panel of a: one tile
+//   m | of a   |   | [5×8]     |                        for MC rows: pack a; for each panel of b, for each panel of a:
+//   one tile
 //     +--------+---------------+
 //
-// - Sizes: a panel of b (9 kB) fits the L1 cache, the packed block of a (135 kB) the L2 cache, the packed block of b (576 kB) the L3 cache.
+// - Sizes: a panel of b (9 kB) fits the L1 cache, the packed block of a (135 kB) the L2 cache, the packed block of b
+//   (576 kB) the L3 cache.
 // - Products of few rows are not packed (few-rows.ts).
 // - Vectors: eight columns of c.
 // - Parts: a grid of blocks of c; the bits of c do not depend on the grid.
-// - Accuracy: a tile sums at most 48 terms (FOLD) before it adds them to c, and c collects at most 12 such sums. If k is larger than 576, c
-//   collects 576 terms at a time and adds them to totals in float64, which are rounded once.
+// - Accuracy: a tile sums at most 48 terms (FOLD) before it adds them to c, and c collects at most 12 such sums. If k
+//   is larger than 576, c collects 576 terms at a time and adds them to totals in float64, which are rounded once.
 // - Work memory of a thread: at most 2.7 MB (`productWork`).
 //
-// Sources: Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication"; Van Zee and van de Geijn 2015, "BLIS".
+// Sources: Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication"; Van Zee and van de Geijn
+// 2015, "BLIS".
 //
 // Pointers are byte addresses; row and column strides (aRow, bColumn, …) count numbers.
 
@@ -41,7 +45,10 @@ const MC: i32 = 120;
 const NC: i32 = 512;
 /** With at most this number of rows, a panel of b is not read often enough to be worth its copy. */
 const FEW_ROWS: i32 = 8;
-/** With at most this number of columns, packing a takes so long that blocks, which are faster to pack, are worth their slower reading. */
+/**
+ * With at most this number of columns, packing a takes so long that blocks, which are faster to pack, are worth their
+ * slower reading.
+ */
 const FEW_COLUMNS: i32 = 32;
 /** A part has at least this number of multiplications: 64³. */
 const PART: i32 = 1 << 18;
@@ -51,7 +58,10 @@ const SHARE: i32 = 4;
 /** Bytes of a thread's panels, which begin at a multiple of 64, and of a tile at an edge. */
 const GEMM_WORK: i32 = 64 + 4 * (MC * KC + NC * KC) + EDGE;
 
-/** Bytes of a thread's work memory for a product of this size or a part of it: panels and, if k is large, totals. At most 2.7 MB. */
+/**
+ * Bytes of a thread's work memory for a product of this size or a part of it: panels and, if k is large, totals. At
+ * most 2.7 MB.
+ */
 export function productWork(m: i32, n: i32, k: i32): i32 {
   return GEMM_WORK + (k > MOST_TERMS ? 8 * min(max(0, m), TOTAL_ROWS) * min(max(0, n), NC) : 0);
 }
@@ -83,8 +93,9 @@ function gemmParts(m: i32, n: i32, k: i32): i32 {
 }
 
 /**
- * c (+)= op(a) · op(b) + bias. Element (i, p) of op(a) is a[i·aRow + p·aColumn], element (p, j) of op(b) is b[p·bRow + j·bColumn], and row
- * i of c begins at c + 4·i·cRow. `bias`: a row that is added to every row of c, or 0 for none. Assumes bias is 0 if `accumulate`.
+ * c (+)= op(a) · op(b) + bias. Element (i, p) of op(a) is a[i·aRow + p·aColumn], element (p, j) of op(b) is b[p·bRow +
+ * j·bColumn], and row i of c begins at c + 4·i·cRow. `bias`: a row that is added to every row of c, or 0 for none.
+ * Assumes bias is 0 if `accumulate`.
  */
 export function gemm(
   m: i32, n: i32, k: i32,
@@ -93,7 +104,8 @@ export function gemm(
   c: usize, cRow: i32, accumulate: bool, bias: usize,
 ): void {
   const parts = gemmParts(m, n, k);
-  // Choose the grid of parts with the least traffic: a part packs its columns of op(b) and reads its rows of op(a) once.
+  // Choose the grid of parts with the least traffic: a part packs its columns of op(b) and reads its rows of op(a)
+  // once.
   let down = 1;
   let least: i64 = i64.MAX_VALUE;
   for (let i = 1; i <= parts; i++) {
@@ -170,7 +182,10 @@ export function computeProduct(
   }
 }
 
-/** Computes a block of c whose k is large: c holds the sum of one segment of k at a time, totals (f64 [rows, columns]) the whole sum. */
+/**
+ * Computes a block of c whose k is large: c holds the sum of one segment of k at a time, totals (f64 [rows, columns])
+ * the whole sum.
+ */
 function computeDeepBlock(
   m: i32, rows: i32, n: i32, columns: i32, k: i32,
   a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32,
@@ -208,8 +223,8 @@ function addTotals(c: usize, totals: usize, n: i32, last: bool): void {
 }
 
 /**
- * Computes `height` rows and at most NC columns of c over k terms. m and n are the rows and columns of the whole product. They decide how a
- * and b are read, so that the bits do not depend on how the product is cut:
+ * Computes `height` rows and at most NC columns of c over k terms. m and n are the rows and columns of the whole
+ * product. They decide how a and b are read, so that the bits do not depend on how the product is cut:
  *
  * - few rows (m ≤ FEW_ROWS), a and b row by row: both in place (few-rows.ts);
  * - few columns (n ≤ FEW_COLUMNS), a row by row: a packed in blocks, which is the fastest to pack, b in panels;
@@ -244,7 +259,8 @@ function computeSegment(
           const fits = down == PANEL && across == NR;
           const to = fits ? at : edge;
           const toStep: usize = fits ? cStep : 4 * NR;
-          // A tile at an edge starts from a copy of c, as a whole tile starts from c: the bits do not depend on how the product is cut.
+          // A tile at an edge starts from a copy of c, as a whole tile starts from c: the bits do not depend on how the
+          // product is cut.
           if (!fits && start != 0) loadEdge(start, startStep, edge, down, across);
           const from: usize = fits || start == 0 ? start : edge, fromStep: usize = fits ? startStep : 4 * NR;
           sumPieces(inBlocks, depth, aPanels + <usize>(ii / PANEL) * aPanel, panel, to, toStep, from, fromStep);
@@ -255,7 +271,9 @@ function computeSegment(
   }
 }
 
-/** c [5, 8] = from + a · b, in pieces of FOLD terms. a: a panel of rows, in blocks if `inBlocks`; b: a panel of columns. */
+/**
+ * c [5, 8] = from + a · b, in pieces of FOLD terms. a: a panel of rows, in blocks if `inBlocks`; b: a panel of columns.
+ */
 // @ts-ignore: decorator
 @inline
 function sumPieces(inBlocks: bool, depth: i32, a: usize, b: usize, c: usize, cStep: usize, from: usize, fromStep: usize): void {

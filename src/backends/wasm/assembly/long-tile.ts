@@ -1,13 +1,15 @@
 // Tiles of a convolution with more than FOLD (48) terms.
 //
-// Rounding errors of a float32 sum grow with the number of its terms. A long tile is therefore computed in pieces of at most 48 terms:
+// Rounding errors of a float32 sum grow with the number of its terms. A long tile is therefore computed in pieces of at
+// most 48 terms:
 //
 //     terms          | 48 | 48 | 48 | 48 | 48 | 48 | 48 | 48 | 48 | …
 //     c (f32)        += each piece                                += each piece
 //     totals (f64)                                 += c, c = 0 after 8 pieces
 //
-// With up to 12 pieces, each piece is added to c in float32. With more, c collects 8 pieces and is then added to totals in double
-// precision, which are rounded once. Vectors, parts and layout are those of conv.ts. Work memory: one tile and its totals, `TILES` bytes.
+// With up to 12 pieces, each piece is added to c in float32. With more, c collects 8 pieces and is then added to totals
+// in double precision, which are rounded once. Vectors, parts and layout are those of conv.ts. Work memory: one tile
+// and its totals, `TILES` bytes.
 
 import * as plan from "./conv-plan";
 import { collect } from "./doubles";
@@ -20,11 +22,12 @@ const MOST_FOLDS: i32 = 12;
 const FOLDS_PER_TOTAL: i32 = 8;
 
 /**
- * Computes a tile of more than FOLD terms: the arguments are those of `computeTile` or, if `short`, of `computeTileOffsets`. Returns true
- * if the tile was written to `to` (on top of `start`), false if it is at `at` (on top of `from`).
+ * Computes a tile of more than FOLD terms: the arguments are those of `computeTile` or, if `short`, of
+ * `computeTileOffsets`. Returns true if the tile was written to `to` (on top of `start`), false if it is at `at` (on
+ * top of `from`).
  *
- * The module exports this function, because the compiler inlines functions with one call that are not exported. Inside the loop over
- * windows it makes V8 keep the sums of short tiles in memory instead of registers.
+ * The module exports this function, because the compiler inlines functions with one call that are not exported. Inside
+ * the loop over windows it makes V8 keep the sums of short tiles in memory instead of registers.
  */
 export function computeLongTile(
   short: bool, offsets: usize, line: usize, runs: i32, step: usize, length: i32, a0: usize, a1: usize, a2: usize, a3: usize, panel: usize,
@@ -44,8 +47,8 @@ let sumTo: usize, sumStep: usize, sumFrom: usize, sumFromStep: usize;
 let sumTotals: usize, folds: i32;
 
 /**
- * Begins a tile at c, on top of `start` unless that is 0. If it has more than MOST_FOLDS · FOLD terms, it is summed at `edge` and in the
- * totals behind it.
+ * Begins a tile at c, on top of `start` unless that is 0. If it has more than MOST_FOLDS · FOLD terms, it is summed at
+ * `edge` and in the totals behind it.
  */
 function beginSum(edge: usize, c: usize, cStep: usize, start: usize, startStep: usize): void {
   folds = 0;
@@ -78,8 +81,8 @@ function sumOffsets(offsets: usize, a0: usize, a1: usize, a2: usize, a3: usize, 
 }
 
 /**
- * Computes the pieces of a tile whose numbers are kernelHeight lines of `runs` runs of `length`. A piece is some lines, some runs of a line
- * or a part of a run, whichever has at most FOLD terms.
+ * Computes the pieces of a tile whose numbers are kernelHeight lines of `runs` runs of `length`. A piece is some lines,
+ * some runs of a line or a part of a run, whichever has at most FOLD terms.
  */
 function sumRuns(line: usize, runs: i32, step: usize, length: i32, a0: usize, a1: usize, a2: usize, a3: usize, panel: usize): void {
   const inLine = runs * length;
@@ -101,7 +104,10 @@ function sumRuns(line: usize, runs: i32, step: usize, length: i32, a0: usize, a1
   }
 }
 
-/** Rounds the totals to `rows` × `columns` numbers at c, on top of `start` unless that is 0. Returns false if there are no totals. */
+/**
+ * Rounds the totals to `rows` × `columns` numbers at c, on top of `start` unless that is 0. Returns false if there are
+ * no totals.
+ */
 function endSum(c: usize, cStep: usize, start: usize, startStep: usize, rows: i32, columns: i32): bool {
   if (sumTotals == 0) return false;
   collect(sumTo, MR * NR, sumTotals);

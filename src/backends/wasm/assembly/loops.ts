@@ -1,8 +1,9 @@
-// Loops over 1 to 4 arrays of n numbers; `T.of` is the formula. `map1` to `map4` widen two numbers of each array to doubles and round the two
-// results once. The other loops pass four numbers. Work of more than PART numbers is shared by threads.
+// Loops over 1 to 4 arrays of n numbers; `T.of` is the formula. `map1` to `map4` widen two numbers of each array to
+// doubles and round the two results once. The other loops pass four numbers. Work of more than PART numbers is shared
+// by threads.
 //
-// T is a class, because the compiler makes a loop for each type and inlines its formula. A function as an argument would be called
-// indirectly for every two numbers.
+// T is a class, because the compiler makes a loop for each type and inlines its formula. A function as an argument
+// would be called indirectly for every two numbers.
 
 import { four1, four2, two2 } from "./exponentials";
 import { read, write } from "./pairs";
@@ -12,7 +13,10 @@ import { ARGUMENTS, cut, partsFor, run } from "./threads";
 const PART: i32 = 1 << 14;
 const MOST_PARTS: i32 = 64;
 
-/** Arrays a to d and the result y have n numbers each. p and q are the numbers of formulas that take some, such as `clip`. */
+/**
+ * Arrays a to d and the result y have n numbers each. p and q are the numbers of formulas that take some, such as
+ * `clip`.
+ */
 @unmanaged
 class Arguments {
   n: i32;
@@ -62,7 +66,10 @@ export function map1<T>(n: i32, a: usize, y: usize, accumulate: bool = false): v
   }, parts, 0, 0);
 }
 
-/** y (+)= T.of(a, b); of a gradient, a is the input or the output of the function, whichever the formula takes, and b is dy. */
+/**
+ * y (+)= T.of(a, b); of a gradient, a is the input or the output of the function, whichever the formula takes, and b is
+ * dy.
+ */
 export function map2<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool = false): void {
   const parts = prepare(n, a, b, 0, 0, y, accumulate);
   run((part: i32, parts: i32, _work: usize): void => {
@@ -95,8 +102,8 @@ export function map4<T>(n: i32, a: usize, b: usize, c: usize, d: usize, y: usize
   }, parts, 0, 0);
 }
 
-// Loops over vectors of four numbers take two vectors at a time, whose operations overlap. A rest of fewer numbers is computed into SPARE and
-// copied; only the last part has a rest.
+// Loops over vectors of four numbers take two vectors at a time, whose operations overlap. A rest of fewer numbers is
+// computed into SPARE and copied; only the last part has a rest.
 const SPARE: usize = memory.data(32, 16);
 const EIGHT: usize = 32;
 

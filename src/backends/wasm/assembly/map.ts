@@ -1,8 +1,10 @@
 // Number by number, as activations.ts, elementwise.ts and pairwise.ts of the specification.
 //
 // Each op stands in one place: a class with the formula `of`, then the exported kernel. loops.ts has the loops:
-// - `map1` to `map4`: the formula takes two numbers of each of 1 to 4 arrays as doubles and returns two results, which are rounded once.
-// - `each1` and `each2`: it takes and returns four numbers in float32. These are the fastest loops, for formulas that round once or never.
+// - `map1` to `map4`: the formula takes two numbers of each of 1 to 4 arrays as doubles and returns two results, which
+//   are rounded once.
+// - `each1` and `each2`: it takes and returns four numbers in float32. These are the fastest loops, for formulas that
+//   round once or never.
 // - `exp1` and `exp2`: formulas with an exponential: see exponentials.ts.
 
 import { atLeast, atMost } from "./exponentials";
@@ -59,7 +61,10 @@ class Log {
 }
 export function log(n: i32, x: usize, y: usize): void { map1<Log>(n, x, y); }
 
-/** 2/√π, 4, and the coefficients of P and Q in erf(x) = x·P(x²)/Q(x²): near-minimax for |x| ≤ 4, relative error below 2⁻³⁶. */
+/**
+ * 2/√π, 4, and the coefficients of P and Q in erf(x) = x·P(x²)/Q(x²): near-minimax for |x| ≤ 4, relative error below
+ * 2⁻³⁶.
+ */
 const ERF: usize = memory.data<f64>([
   1.1283791670955126, 4,
   3.0048191167103922e-09, 7.527683450668574e-07, 2.1785976064966643e-05, 0.0005130302007404993,
@@ -167,7 +172,8 @@ class SoftplusGrad {
   @inline bounded(x: v128): v128 { return atMost(atLeast(x)); }
   @inline rate(x: v128): v128 { return x; }
   @inline of(_x: v128, power: v128, change: v128, dy: v128): v128 {
-    const d = decayPlusOne(power, change); // its square may be infinite: 0 times an infinite dy is NaN, as in the plain kernel
+    // Its square may be infinite: 0 times an infinite dy is NaN, as in the plain kernel.
+    const d = decayPlusOne(power, change);
     return f64x2.div(f64x2.mul(dy, d), f64x2.mul(d, d));
   }
 }
@@ -278,7 +284,8 @@ export function leakyReluGrad(n: i32, x: usize, dy: usize, dx: usize, accumulate
 
 class Elu {
   @inline bounded(x: v128): v128 { return x; }
-  @inline rate(x: v128): v128 { return atMost(f32x4.pmax(f32x4.sub(f32x4.splat(0), x), f32x4.splat(0))); } // NaN stays NaN
+  // NaN stays NaN.
+  @inline rate(x: v128): v128 { return atMost(f32x4.pmax(f32x4.sub(f32x4.splat(0), x), f32x4.splat(0))); }
   @inline of(x: v128, power: v128, change: v128): v128 {
     return v128.bitselect(x, f64x2.mul(both(P), decayLessOne(power, change)), f64x2.gt(x, f64x2.splat(0)));
   }

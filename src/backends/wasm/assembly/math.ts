@@ -1,7 +1,8 @@
-// Functions of two numbers in double precision. Polynomials are near-minimax (least squares, reweighted until all errors are alike):
-// relative error below 2⁻³² each, so that what is rounded to float32 is within 0.51 ulp.
+// Functions of two numbers in double precision. Polynomials are near-minimax (least squares, reweighted until all
+// errors are alike): relative error below 2⁻³² each, so that what is rounded to float32 is within 0.51 ulp.
 
-// Constants stand in memory: V8 makes a vector constant anew from four instructions wherever it is used, and loads one by one.
+// Constants stand in memory: V8 makes a vector constant anew from four instructions wherever it is used, and loads one
+// by one.
 const CONSTANTS: usize = memory.data<f64>([
   1, 2, 3, 6, 0.5, -0.0, Infinity, 20, 0.6931471805599453, 1.4426950408889634, 1024 * 0.6931471805599453,
   -1023 * 0.6931471805599453, 6755399441055744, 0.7978845608028654, 0.044715,
@@ -27,7 +28,10 @@ const MOST: usize = CONSTANTS + 80;
 const LEAST: usize = CONSTANTS + 88;
 /** 1.5·2⁵²: adding it rounds to a whole number, which then stands in the low bits. */
 const MAGIC: usize = CONSTANTS + 96;
-/** From here on, on either side, sigmoid and tanh are flat: products with x are computed at this x, since 0·∞ would be NaN. */
+/**
+ * From here on, on either side, sigmoid and tanh are flat: products with x are computed at this x, since 0·∞ would be
+ * NaN.
+ */
 const UPPER: usize = CONSTANTS + 224;
 const LOWER: usize = CONSTANTS + 232;
 /** √(2/π), and the cube's factor. */
@@ -71,7 +75,10 @@ export function growth(r: v128): v128 {
   return f64x2.add(f64x2.mul(upper, square), low);
 }
 
-/** eˣ; infinity from 1024·ln 2 on, where the exponent's bits are those of infinity, and 0 from −1023·ln 2 on. NaN stays NaN. */
+/**
+ * eˣ; infinity from 1024·ln 2 on, where the exponent's bits are those of infinity, and 0 from −1023·ln 2 on. NaN stays
+ * NaN.
+ */
 // @ts-ignore: decorator
 @inline
 export function exp(x: v128): v128 {

@@ -4,8 +4,8 @@
 //     packBlocks    panels of 5 rows      for each block of 16 terms 5 rows:  a00 … a0F a10 … a1F a20 … a4F …
 //     packRows      panels of 5 rows      for each term 5 numbers:            a00 … a40 a01 … a41 …
 //
-// - `packBlocks` is for matrices whose rows lie in memory as such, `packRows` for all others. Copies of 16 numbers take a fifth of the time of
-//   a transposition.
+// - `packBlocks` is for matrices whose rows lie in memory as such, `packRows` for all others. Copies of 16 numbers take
+//   a fifth of the time of a transposition.
 // - Vectors: four numbers. No parts, no work memory of its own.
 
 import { BLOCK_TERMS, NR, PANEL } from "./tile";
@@ -16,8 +16,9 @@ export function blocksBytes(depth: i32): i32 {
 }
 
 /**
- * Packs panels of 5 rows in blocks of 16 terms. Row i begins at x + i·rowStep. Past the last row and the last term, panels hold arbitrary
- * numbers: a block reads up to 60 bytes past the last term. The memory exists (BEYOND in space.ts), and no result uses the values.
+ * Packs panels of 5 rows in blocks of 16 terms. Row i begins at x + i·rowStep. Past the last row and the last term,
+ * panels hold arbitrary numbers: a block reads up to 60 bytes past the last term. The memory exists (BEYOND in
+ * space.ts), and no result uses the values.
  */
 export function packBlocks(x: usize, rows: i32, depth: i32, rowStep: usize, to: usize): void {
   const panel = <usize>blocksBytes(depth);
@@ -33,8 +34,8 @@ export function packBlocks(x: usize, rows: i32, depth: i32, rowStep: usize, to: 
 }
 
 /**
- * Packs panels of 8 columns: for each of `depth` rows, 8 adjacent numbers. Past the last column, panels hold arbitrary numbers. Element
- * (row, column) is at address x + row·rowStep + column·columnStep.
+ * Packs panels of 8 columns: for each of `depth` rows, 8 adjacent numbers. Past the last column, panels hold arbitrary
+ * numbers. Element (row, column) is at address x + row·rowStep + column·columnStep.
  */
 export function packColumns(x: usize, columns: i32, depth: i32, columnStep: usize, rowStep: usize, to: usize): void {
   for (let i = 0; i < columns; i += NR) {
@@ -77,8 +78,8 @@ function transpose(r0: v128, r1: v128, r2: v128, r3: v128, to: usize, toStep: us
 }
 
 /**
- * Packs panels of 5 rows: for each of `depth` columns, the 5 numbers of this column. Past the last row, panels hold arbitrary numbers.
- * Steps as in `packColumns`.
+ * Packs panels of 5 rows: for each of `depth` columns, the 5 numbers of this column. Past the last row, panels hold
+ * arbitrary numbers. Steps as in `packColumns`.
  */
 export function packRows(x: usize, rows: i32, depth: i32, rowStep: usize, columnStep: usize, to: usize): void {
   const panel: usize = 4 * PANEL * <usize>depth;

@@ -1,7 +1,8 @@
 // Max pooling over images [batch, height, width, channels], and its gradient.
 //
 // - Forward: y = the largest number under each window. Parts: rows of windows.
-// - Gradient: each window gives its dy to the first tap that holds its maximum. The taps are searched again, so that no index is stored:
+// - Gradient: each window gives its dy to the first tap that holds its maximum. The taps are searched again, so that no
+//   index is stored:
 //
 //       x under a window      y      dy given to dx
 //       1  3                         0  dy
@@ -10,7 +11,8 @@
 //   Parts: images, because windows of one image may overlap.
 // - Vectors: four channels; windows of 2 × 2 taps, the most frequent, have a loop of their own.
 // - NaN counts as the largest number; padding never does.
-// - Work memory: if more than 48 windows share a pixel, each thread sums the gradient of an image in float64 (doubles.ts); otherwise none.
+// - Work memory: if more than 48 windows share a pixel, each thread sums the gradient of an image in float64
+//   (doubles.ts); otherwise none.
 
 import {
   batch, channels, dilationX, dilationY, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop, readSizes, strideX, strideY,
@@ -247,8 +249,8 @@ function giveToFour(x: usize, across: usize, down: usize, toDx: usize, best: v12
 }
 
 /**
- * Gives d to the tap at p in those channels where the tap holds the window's maximum. Returns d with these channels cleared, so that no
- * other tap gets them.
+ * Gives d to the tap at p in those channels where the tap holds the window's maximum. Returns d with these channels
+ * cleared, so that no other tap gets them.
  */
 // @ts-ignore: decorator
 @inline

@@ -1,5 +1,5 @@
-// The sum along one axis of x [outer, count, inner]: by rows if the axis is the last (inner 1), by columns if it is the first (outer 1),
-// otherwise by one block [count, inner] after another. See rows.ts and columns.ts.
+// The sum along one axis of x [outer, count, inner]: by rows if the axis is the last (inner 1), by columns if it is the
+// first (outer 1), otherwise by one block [count, inner] after another. See rows.ts and columns.ts.
 
 import { sumColumns, sumMiddle } from "./columns";
 import { sumRows } from "./rows";

@@ -1,15 +1,18 @@
-// Kernels over the rows of x [count, columns]: softmax, log-softmax, cross-entropy, normalization of rows, sums and dot products.
+// Kernels over the rows of x [count, columns]: softmax, log-softmax, cross-entropy, normalization of rows, sums and dot
+// products.
 //
 // A kernel reads a row in at most three passes: find the maximum, sum, write the result. For softmax:
 //
 //     x [columns]  --largest-->  top  --sumExponentials-->  work: e^(x − top) in float64, and their sum  --fill-->  y
 //
 // - Vectors: two numbers in float64. All sums are in float64.
-// - Parts: ranges of rows, at most 64. Sums of fewer than 16 long rows are cut into at most 16 pieces, whose totals are added in order.
-// - Work memory of a thread: the exponentials of a row, at most 256 kB. For rows longer than LONG they are not stored but computed twice.
-//   Sums in pieces: 8 bytes for each piece, shared.
+// - Parts: ranges of rows, at most 64. Sums of fewer than 16 long rows are cut into at most 16 pieces, whose totals are
+//   added in order.
+// - Work memory of a thread: the exponentials of a row, at most 256 kB. For rows longer than LONG they are not stored
+//   but computed twice. Sums in pieces: 8 bytes for each piece, shared.
 //
-// `computeRow` serves all kernels. Its type parameter names the kernel; the compiler keeps only the branch of that kernel.
+// `computeRow` serves all kernels. Its type parameter names the kernel; the compiler keeps only the branch of that
+// kernel.
 
 import { exp, log } from "./math";
 import { read, write } from "./pairs";
@@ -84,7 +87,8 @@ function logOf(x: f64): f64 {
   return f64x2.extract_lane(log(f64x2.splat(x)), 0);
 }
 
-// Type parameters that select the kernel, and what `fill` writes to a row. Shifted: x − p. Long…: computes the exponentials again.
+// Type parameters that select the kernel, and what `fill` writes to a row. Shifted: x − p. Long…: computes the
+// exponentials again.
 class Softmax {}
 class SoftmaxGrad {}
 class Shifted {}
@@ -98,8 +102,8 @@ class Standardized {}
 class StandardizedGrad {}
 
 /**
- * y [n] (+)= the formula of T, from the n numbers at a and at b. For Softmax and CrossEntropyGrad, a holds exponentials in float64. p, q, r
- * and top are the constants of the row, such as its sum; each formula below says what they mean.
+ * y [n] (+)= the formula of T, from the n numbers at a and at b. For Softmax and CrossEntropyGrad, a holds exponentials
+ * in float64. p, q, r and top are the constants of the row, such as its sum; each formula below says what they mean.
  */
 function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64, q: f64, r: f64, top: f64 = 0): void {
   const ps = f64x2.splat(p), qs = f64x2.splat(q), rs = f64x2.splat(r), tops = f64x2.splat(top);
@@ -119,8 +123,8 @@ function fill<T>(n: i32, a: usize, b: usize, y: usize, accumulate: bool, p: f64,
 }
 
 /**
- * The arguments of the parts. a: the first input, and y: the output, both `count` rows of `columns` numbers. b, c: the kernel's other arrays.
- * number: smoothing, epsilon or scale.
+ * The arguments of the parts. a: the first input, and y: the output, both `count` rows of `columns` numbers. b, c: the
+ * kernel's other arrays. number: smoothing, epsilon or scale.
  */
 @unmanaged
 class Arguments {
@@ -159,7 +163,10 @@ function rowsParts(count: i32, columns: i32): i32 {
   return min(max(1, count), partsFor(<i32>min<i64>(i32.MAX_VALUE, <i64>count * columns), PART, MOST_PARTS));
 }
 
-/** Bytes of a thread's work memory, for the exponentials of a row: whole cache lines, so that no two threads write to one line. */
+/**
+ * Bytes of a thread's work memory, for the exponentials of a row: whole cache lines, so that no two threads write to
+ * one line.
+ */
 function rowsSlot(columns: i32): f64 {
   return columns > LONG ? 64 : <f64>((8 * (columns + 2) + 63) & -64);
 }
@@ -206,7 +213,8 @@ export function standardizeRowsGrad(n: i32, columns: i32, y: usize, rates: usize
 
 /** Computes row r, of n numbers, of kernel T. The compiler keeps the branch of T only. */
 function computeRow<T>(r: i32, n: i32, work: usize): void {
-  const at: usize = 4 * <usize>r * <usize>n, one: usize = 4 * <usize>r; // byte offsets in arrays [count, columns] and [count]
+  // Byte offsets in arrays [count, columns] and [count].
+  const at: usize = 4 * <usize>r * <usize>n, one: usize = 4 * <usize>r;
   const a = args.a + at;
   const b = args.b, c = args.c;
   const y = args.y + at;
@@ -303,7 +311,10 @@ function addPieces(count: i32, at: usize): f64 {
   return sum;
 }
 
-/** Sums each piece of each row of x or, if the address y is not 0, of x·y. Returns the address of the totals [outer, pieces] (f64). */
+/**
+ * Sums each piece of each row of x or, if the address y is not 0, of x·y. Returns the address of the totals [outer,
+ * pieces] (f64).
+ */
 function sumPieces(outer: i32, n: i32, x: usize, y: usize): usize {
   const count = piecesOf(outer, n), totals = reserveShared(8 * <f64>outer * <f64>count);
   setRows(outer * count, n, x, y, <usize>count, totals, false, 0);

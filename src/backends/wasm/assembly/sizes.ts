@@ -1,6 +1,7 @@
-// The sizes of windows over images (kernels/windows.ts). The caller writes 16 numbers (i32) at `sizesAt()`: the 14 numbers of `Windows` in
-// their order, then outputs and groups. `readSizes` and `readTurnedSizes` copy them to the globals below; no other function writes to these.
-// Every kernel and every part reads the sizes when it starts, because each worker thread has its own globals.
+// The sizes of windows over images (kernels/windows.ts). The caller writes 16 numbers (i32) at `sizesAt()`: the 14
+// numbers of `Windows` in their order, then outputs and groups. `readSizes` and `readTurnedSizes` copy them to the
+// globals below; no other function writes to these. Every kernel and every part reads the sizes when it starts, because
+// each worker thread has its own globals.
 
 const SIZES: usize = 1024;
 
@@ -34,8 +35,8 @@ export function readSizes(): void {
 }
 
 /**
- * Reads the sizes of the turned convolution, which computes the gradient of the input at stride 1: input and output change places. For a
- * depthwise convolution the caller writes its channels as outputs, too.
+ * Reads the sizes of the turned convolution, which computes the gradient of the input at stride 1: input and output
+ * change places. For a depthwise convolution the caller writes its channels as outputs, too.
  */
 export function readTurnedSizes(): void {
   readSizes();

@@ -1,14 +1,16 @@
-// Strips: an image is cut into strips. A strip is a range of rows of windows, small enough that its pixels stay in a cache. If windows
-// reach beyond the image, the pixels are first copied into a frame, with zeros around them. Loops over windows need not check borders:
+// Strips: an image is cut into strips. A strip is a range of rows of windows, small enough that its pixels stay in a
+// cache. If windows reach beyond the image, the pixels are first copied into a frame, with zeros around them. Loops
+// over windows need not check borders:
 //
 //     image             frame of strip 0    frame of strip 1
 //     a a a a           0 0 0 0 0 0         0 b b b b 0
 //     b b b b           0 a a a a 0         0 c c c c 0
 //     c c c c           0 b b b b 0         0 d d d d 0
-//     d d d d           0 c c c c 0         0 0 0 0 0 0        (3 × 3 windows, padding 1, two rows of windows in a strip)
+//     d d d d           0 c c c c 0         0 0 0 0 0 0     (3 × 3 windows, padding 1, two rows of windows in a strip)
 //
-// If no window reaches beyond the image, strips are read in the image, without a copy. Each thread holds one frame at a time. A frame has
-// at most BLOCK numbers, or the numbers under one row of windows (of tiles, with Winograd's algorithm) if these are more.
+// If no window reaches beyond the image, strips are read in the image, without a copy. Each thread holds one frame at a
+// time. A frame has at most BLOCK numbers, or the numbers under one row of windows (of tiles, with Winograd's
+// algorithm) if these are more.
 
 import {
   batch, channels, dilationX, dilationY, height, kernelHeight, kernelWidth, outHeight, outWidth, padLeft, padTop, strideX, strideY,
@@ -18,16 +20,16 @@ import {
 /** Numbers that a strip, or a block of patches, may hold: 128 kB. */
 export const BLOCK: i32 = 1 << 15;
 
-// The plan of the strips. `planStrips` fills it, at the start of a kernel and at the start of each of its parts, because each worker thread
-// has its own globals.
+// The plan of the strips. `planStrips` fills it, at the start of a kernel and at the start of each of its parts,
+// because each worker thread has its own globals.
 
 /** Rows of windows in a strip, strips of one image and of the whole batch. */
 export let stripRows: i32, stripsInImage: i32, strips: i32;
 /** Numbers of a frame; 0 if no frame is used. */
 export let frameNumbers: f64;
 /**
- * framed: strips are copied into frames. stripWidth: pixels in a row of a frame. tileSide: rows and columns of a tile of windows (2 for
- * Winograd's algorithm, otherwise 1).
+ * framed: strips are copied into frames. stripWidth: pixels in a row of a frame. tileSide: rows and columns of a tile
+ * of windows (2 for Winograd's algorithm, otherwise 1).
  */
 let framed: bool, stripWidth: i32, tileSide: i32;
 
@@ -46,8 +48,8 @@ function whole(windows: i32): i32 {
 }
 
 /**
- * Plans strips of at most `windows` windows. Call `readSizes` first. Windows are computed in tiles of `side` × `side`. A tile that extends
- * past the last window reads zeros.
+ * Plans strips of at most `windows` windows. Call `readSizes` first. Windows are computed in tiles of `side` × `side`.
+ * A tile that extends past the last window reads zeros.
  */
 export function planStrips(windows: i32, side: i32): void {
   tileSide = side;
@@ -64,7 +66,10 @@ export function planStrips(windows: i32, side: i32): void {
   frameNumbers = framed ? <f64>((<i64>stripRows - 1) * strideY + reachY) * <f64>across * <f64>channels : 0;
 }
 
-/** Makes strip `index` of x the current strip. Returns the address of its first pixel, in x or in the frame at `frameAt`. */
+/**
+ * Makes strip `index` of x the current strip. Returns the address of its first pixel, in x or in the frame at
+ * `frameAt`.
+ */
 export function enterStrip(index: i32, x: usize, frameAt: usize): usize {
   const image = index / stripsInImage;
   firstRow = (index % stripsInImage) * stripRows;

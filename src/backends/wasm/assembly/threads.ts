@@ -1,24 +1,30 @@
 // Jobs: a kernel cuts its work into parts, which the calling thread and worker threads claim one after another.
 //
-// How a kernel is cut depends on sizes only, and the result of a part does not depend on the thread that computes it, so the numbers are the
-// same for any number of threads.
+// How a kernel is cut depends on sizes only, and the result of a part does not depend on the thread that computes it,
+// so the numbers are the same for any number of threads.
 //
-// All threads run an instance of this module over one shared memory. Part 0 belongs to the caller. The other parts are claimed by an atomic
-// addition to TICKET: by the caller from the front, by workers from the back. A thread then mostly claims the same range in successive
-// kernels, and its cache already holds the data. The caller waits for claimed parts only, never for a worker that has not started.
+// All threads run an instance of this module over one shared memory. Part 0 belongs to the caller. The other parts are
+// claimed by an atomic addition to TICKET: by the caller from the front, by workers from the back. A thread then mostly
+// claims the same range in successive kernels, and its cache already holds the data. The caller waits for claimed parts
+// only, never for a worker that has not started.
 //
 // A job ends when every claimed part is finished. Three faults must not block the caller:
-// - A worker traps inside a part. Its JavaScript catches the trap and calls `partFailed`, which counts the part as finished and as failed.
-//   The caller then throws.
-// - A worker is terminated or stopped while it holds a part. The caller waits in intervals of 100 ms and gives up after 1.6 s without progress
-//   (longer if the caller's own parts took long). It then calls `lost`, which throws. The memory is not used again, because the worker may
-//   wake up and write.
-// - The caller traps. Its JavaScript calls `settle`, which claims the remaining parts and waits for the parts that workers hold.
+// - A worker traps inside a part. Its JavaScript catches the trap and calls `partFailed`, which counts the part as
+//   finished and as failed. The caller then throws.
+// - A worker is terminated or stopped while it holds a part. The caller waits in intervals of 100 ms and gives up after
+//   1.6 s without progress (longer if the caller's own parts took long). It then calls `lost`, which throws. The memory
+//   is not used again, because the worker may wake up and write.
+// - The caller traps. Its JavaScript calls `settle`, which claims the remaining parts and waits for the parts that
+//   workers hold.
 //
-// Workers may not see a growth of the memory while they run, so each generation of workers has a control block of its own. After a growth
-// the caller uses the next block. Workers of older generations see no job in the old block, and are terminated.
+// Workers may not see a growth of the memory while they run, so each generation of workers has a control block of its
+// own. After a growth the caller uses the next block. Workers of older generations see no job in the old block, and are
+// terminated.
 
-/** A part of a kernel's work. It reads its arguments from the block at ARGUMENTS; `work` is the thread's own slot of work memory. */
+/**
+ * A part of a kernel's work. It reads its arguments from the block at ARGUMENTS; `work` is the thread's own slot of
+ * work memory.
+ */
 export type Part = (part: i32, parts: i32, work: usize) => void;
 
 /** Starts worker number `thread` of a generation. */
@@ -32,8 +38,9 @@ declare function startWorker(thread: i32, generation: i32): void;
 declare function now(): f64;
 
 /**
- * Returns the address of work memory for the running kernel: region 0 is shared by all threads, region 1 holds one slot for each thread. The
- * earlier contents of the region are lost. Only the caller may call this, before `run`. Throws a MemoryError if memory is short.
+ * Returns the address of work memory for the running kernel: region 0 is shared by all threads, region 1 holds one slot
+ * for each thread. The earlier contents of the region are lost. Only the caller may call this, before `run`. Throws a
+ * MemoryError if memory is short.
  */
 // @ts-ignore: decorator
 @external("env", "workMemory")
@@ -50,11 +57,14 @@ declare function lost(): void;
 declare function trapped(failed: i32): void;
 
 // The first page of memory, shared by all generations.
-const THREADS: usize = 64; // i32: the number of threads, the caller included. A worker whose number is not below it sleeps
+const THREADS: usize = 64; // i32: threads, the caller included. A worker sleeps if its number is not below
 const JOB: usize = 128; // i32: index of the part function
 const WORK: usize = 136; // i32: address of the work memory, and the bytes of each slot
 const FAULT: usize = 192; // i32: a fault that tests inject into the next part, see `injectFault`
-/** Address of the arguments of the running kernel: 512 bytes. Each file of kernels declares its own class `Arguments` over this block. */
+/**
+ * Address of the arguments of the running kernel: 512 bytes. Each file of kernels declares its own class `Arguments`
+ * over this block.
+ */
 export const ARGUMENTS: usize = 512;
 /** Address to which a worker writes the message of its trap, in ASCII, ended by a 0. */
 const MESSAGE: usize = 2048;
@@ -64,7 +74,7 @@ const BLOCKS: usize = 4096;
 const BLOCK: usize = 512;
 const TICKET: usize = 0; // i64: parts << 32 | parts claimed from the back << 16 | parts claimed from the front
 const FINISHED: usize = 64; // i32: parts of the job that are finished
-const JOBS: usize = 128; // i32: the number of jobs so far. Sleeping workers wait for a change; a change also tells a worker to take a slot again
+const JOBS: usize = 128; // i32: jobs so far. A change wakes sleeping workers and tells a worker to take a slot again
 const SLEEPERS: usize = 192; // i32
 const WAITING: usize = 256; // i32: 1 while the caller sleeps until FINISHED changes
 const SLOT: usize = 320; // i32: slots of work memory taken in this job
@@ -73,20 +83,26 @@ const FAILED: usize = 384; // i32: parts that trapped
 /** Generations that fit below the module's own data (memoryBase, see the build script). */
 export const GENERATIONS: i32 = 48;
 
-/** A thread that waits checks this number of times before it sleeps: a worker until the next job, the caller until the job ends. */
+/**
+ * A thread that waits checks this number of times before it sleeps: a worker until the next job, the caller until the
+ * job ends.
+ */
 const LOOKS: i32 = 200000;
 /** The caller sleeps in intervals of this length, in milliseconds. */
 const INTERVAL: f64 = 100;
 /**
- * The caller calls `lost` after PATIENCE intervals in which no part was finished, or after PATIENCE_PARTS times the average duration of its own
- * parts, if that is longer.
+ * The caller calls `lost` after PATIENCE intervals in which no part was finished, or after PATIENCE_PARTS times the
+ * average duration of its own parts, if that is longer.
  */
 const PATIENCE: i32 = 16;
 const PATIENCE_PARTS: f64 = 8;
 
 // The state of this thread. `setThreads`, `nextGeneration`, `run` and `serve` set it.
 
-/** threads: threads that take parts. mostThreads: the largest `threads` so far. started: threads of this generation. All include the caller. */
+/**
+ * threads: threads that take parts. mostThreads: the largest `threads` so far. started: threads of this generation. All
+ * include the caller.
+ */
 let threads: i32 = 1, mostThreads: i32 = 1, started: i32 = 1;
 /** True if the caller may block. */
 let maySleep: bool = true;
@@ -96,8 +112,8 @@ let generation: i32 = 0, control: usize = BLOCKS;
 let busy: bool = false;
 
 /**
- * Sets the number of threads that take parts, the caller included. `sleep`: true if the caller may block. Does not stop workers: a worker
- * that has not seen a smaller number yet may take one more part, and computes it correctly.
+ * Sets the number of threads that take parts, the caller included. `sleep`: true if the caller may block. Does not stop
+ * workers: a worker that has not seen a smaller number yet may take one more part, and computes it correctly.
  */
 export function setThreads(count: i32, sleep: bool): void {
   threads = count;
@@ -106,7 +122,10 @@ export function setThreads(count: i32, sleep: bool): void {
   atomic.store<i32>(THREADS, count);
 }
 
-/** Begins a new generation: the next job starts new workers. Returns false if no block is left; then jobs run in the calling thread only. */
+/**
+ * Begins a new generation: the next job starts new workers. Returns false if no block is left; then jobs run in the
+ * calling thread only.
+ */
 export function nextGeneration(): bool {
   started = 1;
   if (generation + 1 == GENERATIONS) {
@@ -119,38 +138,48 @@ export function nextGeneration(): bool {
 }
 
 /**
- * Cuts n items into `parts` ranges. Returns the first item of range `part`, a multiple of `unit` (n for part = parts). The range ends before
- * the first item of range `part` + 1.
+ * Cuts n items into `parts` ranges. Returns the first item of range `part`, a multiple of `unit` (n for part = parts).
+ * The range ends before the first item of range `part` + 1.
  */
 export function cut(n: i32, part: i32, parts: i32, unit: i32): i32 {
   const units = (<i64>n + unit - 1) / unit;
   return <i32>min<i64>(n, ((units * part) / parts) * unit);
 }
 
-/** The number of parts for n items: as many as possible, at most `most`, with at least `least` items in each part. At least 1. */
+/**
+ * The number of parts for n items: as many as possible, at most `most`, with at least `least` items in each part. At
+ * least 1.
+ */
 export function partsFor(n: i32, least: i32, most: i32): i32 {
   return max(1, min(most, n / least));
 }
 
-/** The number of threads. A kernel may choose its parts by this number only if its result does not depend on the parts. */
+/**
+ * The number of threads. A kernel may choose its parts by this number only if its result does not depend on the parts.
+ */
 export function threadCount(): i32 {
   return threads;
 }
 
 /**
- * The number of threads that can take parts of a job of `parts` parts at once, each with a slot of work memory. Counts the largest number of
- * threads ever set: a worker that has not seen a smaller number yet may still take a part.
+ * The number of threads that can take parts of a job of `parts` parts at once, each with a slot of work memory. Counts
+ * the largest number of threads ever set: a worker that has not seen a smaller number yet may still take a part.
  */
 export function slots(parts: i32): i32 {
   return max(1, min(parts, mostThreads));
 }
 
-/** Reserves work memory that all threads share. Returns its address. Throws a MemoryError if the memory is too short. */
+/**
+ * Reserves work memory that all threads share. Returns its address. Throws a MemoryError if the memory is too short.
+ */
 export function reserveShared(bytes: f64): usize {
   return workMemory(0, bytes);
 }
 
-/** Reserves work memory for a job of `parts` parts: `size` bytes for each thread that can take parts at once. Returns its address. */
+/**
+ * Reserves work memory for a job of `parts` parts: `size` bytes for each thread that can take parts at once. Returns
+ * its address.
+ */
 export function reserveSlots(parts: i32, size: f64): usize {
   return workMemory(1, size * <f64>slots(parts));
 }
@@ -160,7 +189,10 @@ export function runWith(job: Part, parts: i32, size: f64): void {
   run(job, parts, reserveSlots(parts, size), <usize>size);
 }
 
-/** Runs all parts of `job` and returns when they are finished. `work`: the address of slots(parts) slots of `size` bytes, one per thread. */
+/**
+ * Runs all parts of `job` and returns when they are finished. `work`: the address of slots(parts) slots of `size`
+ * bytes, one per thread.
+ */
 export function run(job: Part, parts: i32, work: usize, size: usize): void {
   if (threads == 1 || parts == 1) {
     for (let part = 0; part < parts; part++) job(part, parts, work);
@@ -219,7 +251,10 @@ function waitFor(parts: i32, average: f64): void {
   }
 }
 
-/** After a trap in the caller: clears TICKET, so that no thread claims another part, and waits until workers finish their parts. */
+/**
+ * After a trap in the caller: clears TICKET, so that no thread claims another part, and waits until workers finish
+ * their parts.
+ */
 export function settle(): void {
   if (!busy) return;
   const ticket = atomic.xchg<i64>(control + TICKET, 0);
@@ -237,8 +272,8 @@ function unclaimed(ticket: i64): i32 {
 }
 
 /**
- * Claims and computes parts until none is left. A worker may go on with the next job if the caller has already started that job. Returns the
- * number of parts.
+ * Claims and computes parts until none is left. A worker may go on with the next job if the caller has already started
+ * that job. Returns the number of parts.
  */
 function takeParts(thread: i32): i32 {
   let count = 0;
@@ -261,7 +296,10 @@ function takeParts(thread: i32): i32 {
   return count;
 }
 
-/** Claims a part. Returns the ticket before the claim: `unclaimed(ticket)` is positive if a part was left, and its counts give the part's number. */
+/**
+ * Claims a part. Returns the ticket before the claim: `unclaimed(ticket)` is positive if a part was left, and its
+ * counts give the part's number.
+ */
 // @ts-ignore: decorator
 @inline
 function claim(thread: i32): i64 {
@@ -309,7 +347,10 @@ const TRAP_IN_WORKER: i32 = 1;
 const STOP_IN_WORKER: i32 = 2;
 const TRAP_IN_CALLER: i32 = 3;
 
-/** For tests: the next part of a worker traps (1), the next part of a worker never ends (2), or the next part of the caller traps (3). */
+/**
+ * For tests: the next part of a worker traps (1), the next part of a worker never ends (2), or the next part of the
+ * caller traps (3).
+ */
 export function injectFault(kind: i32): void {
   atomic.store<i32>(FAULT, kind);
 }

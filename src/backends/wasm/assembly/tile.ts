@@ -1,7 +1,7 @@
 // Register tiles: the innermost loops of matrix products and convolutions. pack.ts packs their operands.
 //
-// A tile of c stays in registers while a loop runs over its terms. For each term it loads a row of b (8 numbers, two vectors), broadcasts one
-// number of each row of a, and multiplies and adds:
+// A tile of c stays in registers while a loop runs over its terms. For each term it loads a row of b (8 numbers, two
+// vectors), broadcasts one number of each row of a, and multiplies and adds:
 //
 //                    b:  x0 (4)  x1 (4)
 //     a row 0:  v        c00     c01              c(row, ·) += v · x
@@ -11,13 +11,16 @@
 //
 // - `computeTile`: 4 rows of a, read in place as runs of numbers.
 // - `computeTileOffsets`: the same through a table of offsets, for short runs.
-// - `computeTilePanels`, `computeTileRows`: 5 rows of a, packed. V8 has 16 vector registers: 10 for sums, 2 for b, 1 for a.
-// - The loops are not unrolled: with four terms in a pass V8 spills registers, and the loop runs at two thirds of its speed.
-// - V8 computes the address of a broadcast at a fixed offset in each pass. It keeps the address in a register if the same offset occurs before
-//   the loop. `computeFive` therefore writes its first term before the loop: 1.17 times as fast with 400 terms, 1.1 with 48.
+// - `computeTilePanels`, `computeTileRows`: 5 rows of a, packed. V8 has 16 vector registers: 10 for sums, 2 for b, 1
+//   for a.
+// - The loops are not unrolled: with four terms in a pass V8 spills registers, and the loop runs at two thirds of its
+//   speed.
+// - V8 computes the address of a broadcast at a fixed offset in each pass. It keeps the address in a register if the
+//   same offset occurs before the loop. `computeFive` therefore writes its first term before the loop: 1.17 times as
+//   fast with 400 terms, 1.1 with 48.
 //
-// The three loops are written out: a shared loop would keep its sums in memory instead of registers. No parts, no work memory.
-// Source: the micro-kernel of BLIS (Van Zee and van de Geijn 2015).
+// The three loops are written out: a shared loop would keep its sums in memory instead of registers. No parts, no work
+// memory. Source: the micro-kernel of BLIS (Van Zee and van de Geijn 2015).
 
 import { madd } from "./madd";
 
@@ -25,24 +28,30 @@ import { madd } from "./madd";
 export const MR: i32 = 4;
 export const NR: i32 = 8;
 
-/** Rows of a tile whose rows are packed: the most whose sums fit the registers. More independent sums hide the latency of an addition. */
+/**
+ * Rows of a tile whose rows are packed: the most whose sums fit the registers. More independent sums hide the latency
+ * of an addition.
+ */
 export const PANEL: i32 = 5;
 
 /**
- * The most terms that a tile sums in registers. The caller cuts longer sums into pieces of this length and adds the pieces in c. The
- * rounding errors of a float32 sum of 48 equal terms are at most 8e-7 of the sum, those of 12 such sums at most 8.5e-7. A piece is three
- * blocks of 16 terms.
+ * The most terms that a tile sums in registers. The caller cuts longer sums into pieces of this length and adds the
+ * pieces in c. The rounding errors of a float32 sum of 48 equal terms are at most 8e-7 of the sum, those of 12 such
+ * sums at most 8.5e-7. A piece is three blocks of 16 terms.
  */
 export const FOLD: i32 = 48;
 
-/** Bytes of an edge tile: a tile that reaches past the last row or column of c. It is computed in work memory, then `copyEdge` copies it. */
+/**
+ * Bytes of an edge tile: a tile that reaches past the last row or column of c. It is computed in work memory, then
+ * `copyEdge` copies it.
+ */
 export const EDGE: i32 = 4 * PANEL * NR;
 
 /**
  * c [4, 8] = start + a · b. If the address `start` is 0, c = a · b. Never reads c.
  *
- * - a: row i begins at aᵢ. A row has `lines` lines, a line has `runs` runs, and a run has `length` adjacent numbers. Lines begin lineStep
- *   bytes apart, the runs of a line runStep bytes apart.
+ * - a: row i begins at aᵢ. A row has `lines` lines, a line has `runs` runs, and a run has `length` adjacent numbers.
+ *   Lines begin lineStep bytes apart, the runs of a line runStep bytes apart.
  * - b: rows of 8 numbers, bStep bytes apart.
  * - Rows of c are cStep bytes apart, rows of start startStep bytes.
  */
@@ -87,7 +96,10 @@ export function computeTile(
   finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
 }
 
-/** `computeTile` with a table: term d of row i of a is at aᵢ + offsets[d], for `depth` offsets (i32, in bytes). b is a panel. Inlined. */
+/**
+ * `computeTile` with a table: term d of row i of a is at aᵢ + offsets[d], for `depth` offsets (i32, in bytes). b is a
+ * panel. Inlined.
+ */
 // @ts-ignore: decorator
 @inline
 export function computeTileOffsetsHere(
@@ -118,7 +130,9 @@ export function computeTileOffsetsHere(
   finish(c00, c01, c10, c11, c20, c21, c30, c31, c, cStep, start, startStep);
 }
 
-/** `computeTileOffsetsHere` without inlining, for tiles with so many terms that the cost of the call does not matter. */
+/**
+ * `computeTileOffsetsHere` without inlining, for tiles with so many terms that the cost of the call does not matter.
+ */
 export function computeTileOffsets(
   depth: i32, offsets: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize,
   c: usize, cStep: usize, start: usize, startStep: usize,
@@ -134,8 +148,8 @@ class Rows {}
 export const BLOCK_TERMS: i32 = 16;
 
 /**
- * c [5, 8] = start + a · b; start as in `computeTile`. b is packed: 8 numbers for each of `depth` terms. The 5 numbers of a for a term lie side
- * by side, those of the next term aStep bytes further.
+ * c [5, 8] = start + a · b; start as in `computeTile`. b is packed: 8 numbers for each of `depth` terms. The 5 numbers
+ * of a for a term lie side by side, those of the next term aStep bytes further.
  *
  * The module exports this function, so that the compiler does not inline it. See `computeFive`.
  */
@@ -151,8 +165,9 @@ export function computeTileRows(depth: i32, a: usize, b: usize, c: usize, cStep:
 }
 
 /**
- * The body of the two functions above. The stores are written twice, with and without the addition of start. If the stores share code, V8
- * keeps the sums in memory during the loop, which halves the speed. Inlining the function into a loop has the same effect.
+ * The body of the two functions above. The stores are written twice, with and without the addition of start. If the
+ * stores share code, V8 keeps the sums in memory during the loop, which halves the speed. Inlining the function into a
+ * loop has the same effect.
  */
 // @ts-ignore: decorator
 @inline

@@ -1,7 +1,7 @@
 // The update of one parameter by an optimizer: one pass over the parameter p, its gradient g and its state (s, v).
 //
-// - Vectors: two numbers, computed in float64 and rounded when stored. Parts: ranges that begin at multiples of 16 numbers (a cache line).
-//   No work memory.
+// - Vectors: two numbers, computed in float64 and rounded when stored. Parts: ranges that begin at multiples of 16
+//   numbers (a cache line). No work memory.
 // - One loop, compiled once for each optimizer with the branches of the others left out.
 //
 // Sources: Kingma and Ba 2015 (Adam); Tieleman and Hinton 2012 (RMSProp); Sutskever et al. 2013 (momentum, Nesterov).

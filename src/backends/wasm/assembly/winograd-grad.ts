@@ -1,16 +1,18 @@
-// The gradient of a 3 × 3 kernel by Winograd's algorithm (winograd.ts): with V = Bᵀ d B of a tile of pixels and Z = A dy Aᵀ of its 2 × 2
-// gradients, dU = Σ over tiles of Z ⊙ V and dg = Gᵀ dU G. For each of the 16 places, dU is a matrix product:
+// The gradient of a 3 × 3 kernel by Winograd's algorithm (winograd.ts): with V = Bᵀ d B of a tile of pixels and Z = A
+// dy Aᵀ of its 2 × 2 gradients, dU = Σ over tiles of Z ⊙ V and dg = Gᵀ dU G. For each of the 16 places, dU is a matrix
+// product:
 //
 //     dU [outputs, channels] += Zᵀ [outputs, tiles] · V [tiles, channels]
 //
-// - Layout: Z [16, tiles, outputs], in rows; V [16, panel, tiles, 8] in panels of eight channels: the operands of `addProducts`, which
-//   reads a group of four neighboring outputs of a row of Z, or of `computeTilePanels`, which reads five. dU [16, group, panel, 4 or 5, 8]: sums in float32 and, before them, totals of the
-//   same shape in float64 if the sums of a part have many blocks.
+// - Layout: Z [16, tiles, outputs], in rows; V [16, panel, tiles, 8] in panels of eight channels: the operands of
+//   `addProducts`, which reads a group of four neighboring outputs of a row of Z, or of `computeTilePanels`, which
+//   reads five. dU [16, group, panel, 4 or 5, 8]: sums in float32 and, before them, totals of the same shape in float64
+//   if the sums of a part have many blocks.
 // - Vectors: transforms take four channels or outputs at a time, products eight channels.
-// - Accuracy: a block of 48 tiles is one float32 sum, also if its tiles lie in several images; the sums collect 8 blocks before they are added
-//   to the totals. A part of at most 8 blocks has no totals.
-// - Parts: ranges of strips, each with its own dU (conv-kernel-grad.ts). A part has at least 128 tiles: with fewer, adding the sums of all
-//   parts takes longer than computing them.
+// - Accuracy: a block of 48 tiles is one float32 sum, also if its tiles lie in several images; the sums collect 8
+//   blocks before they are added to the totals. A part of at most 8 blocks has no totals.
+// - Parts: ranges of strips, each with its own dU (conv-kernel-grad.ts). A part has at least 128 tiles: with fewer,
+//   adding the sums of all parts takes longer than computing them.
 // - Work memory of a thread: Z and V of a block of tiles.
 //
 // Source: Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks".
@@ -128,7 +130,10 @@ function multiplyBlock(work: usize): void {
   tilesHeld = 0;
 }
 
-/** Transforms a 2 × 2 tile of dy, whose second row or column may not exist: Z = A dy Aᵀ, its 16 places `place` bytes apart. */
+/**
+ * Transforms a 2 × 2 tile of dy, whose second row or column may not exist: Z = A dy Aᵀ, its 16 places `place` bytes
+ * apart.
+ */
 function transformGrad(dy: usize, below: bool, beside: bool, to: usize, place: usize): void {
   const outStep: usize = 4 * <usize>outputs;
   const down: usize = <usize>outWidth * outStep;
@@ -156,8 +161,8 @@ function storeGradRow(y0: v128, y1: v128, to: usize, place: usize): void {
 }
 
 /**
- * dkernel [3, 3, channels, outputs] (+)= Gᵀ dU G for outputs first … end - 1. dU is the sum over `parts` parts, added in their order: of their
- * totals if `wide`, otherwise of their sums. `work`: memory for 12 vectors.
+ * dkernel [3, 3, channels, outputs] (+)= Gᵀ dU G for outputs first … end - 1. dU is the sum over `parts` parts, added
+ * in their order: of their totals if `wide`, otherwise of their sums. `work`: memory for 12 vectors.
  */
 export function computeWinogradKernelGrad(
   first: i32, end: i32, sums: usize, parts: i32, wide: bool, dkernel: usize, accumulate: bool, work: usize,
@@ -199,8 +204,8 @@ function narrow(at: usize, step: usize, m3: v128): void {
 }
 
 /**
- * The sum of four elements of dU over all parts, which lie `next` bytes apart, rounded to float32. The elements are float64 if `wide`,
- * otherwise float32.
+ * The sum of four elements of dU over all parts, which lie `next` bytes apart, rounded to float32. The elements are
+ * float64 if `wide`, otherwise float32.
  */
 function total(from: usize, parts: i32, next: usize, wide: bool): v128 {
   let low = f64x2.splat(0), high = f64x2.splat(0);

@@ -1,11 +1,11 @@
-// The register tiles of Winograd's products (winograd.ts, winograd-grad.ts): as in tile.ts, but one call computes many tiles, because their
-// sums have few terms. A call for each tile of 16 terms would take 1.07 times as long.
+// The register tiles of Winograd's products (winograd.ts, winograd-grad.ts): as in tile.ts, but one call computes many
+// tiles, because their sums have few terms. A call for each tile of 16 terms would take 1.07 times as long.
 //
 // - `multiplyRows`: tiles of 5 rows of V × 8 outputs.
 // - `addProducts`: tiles of 4 outputs of Z × 8 channels. With 5 rows, V8 keeps the sums in memory.
 //
-// The first term stands before the loop: see tile.ts. The module exports both functions, so that the compiler does not inline them. No parts,
-// no work memory.
+// The first term stands before the loop: see tile.ts. The module exports both functions, so that the compiler does not
+// inline them. No parts, no work memory.
 
 import { madd } from "./madd";
 import { blocksBytes } from "./pack";
@@ -17,7 +17,8 @@ export const GROUP: i32 = 4;
 const ROW: usize = 4 * BLOCK_TERMS;
 
 /**
- * c [panels, 5, 8] = a · b. a: panels of 5 rows in blocks of 16 terms (pack.ts), at a multiple of 64; b: 8 numbers for each of `depth` terms.
+ * c [panels, 5, 8] = a · b. a: panels of 5 rows in blocks of 16 terms (pack.ts), at a multiple of 64; b: 8 numbers for
+ * each of `depth` terms.
  */
 export function multiplyRows(panels: i32, depth: i32, a: usize, b: usize, c: usize): void {
   const panel = <usize>blocksBytes(depth), first = b, end = b + 4 * NR * <usize>depth;
@@ -81,8 +82,8 @@ export function multiplyRows(panels: i32, depth: i32, a: usize, b: usize, c: usi
 }
 
 /**
- * c [panels, 4, 8] += a · b. a: 4 neighboring numbers for each of `depth` terms, aStep bytes apart; b: panels that lie bStep bytes apart, of
- * 8 numbers for each term.
+ * c [panels, 4, 8] += a · b. a: 4 neighboring numbers for each of `depth` terms, aStep bytes apart; b: panels that lie
+ * bStep bytes apart, of 8 numbers for each term.
  */
 export function addProducts(panels: i32, depth: i32, a: usize, aStep: usize, b: usize, bStep: usize, c: usize): void {
   const first = a;

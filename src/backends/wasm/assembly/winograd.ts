@@ -1,8 +1,9 @@
-// 3 × 3 convolution at stride 1 by Winograd's algorithm F(2 × 2, 3 × 3). As in the paper, a tile is a square of pixels; results that stay in
-// registers are a register tile (tile.ts).
+// 3 × 3 convolution at stride 1 by Winograd's algorithm F(2 × 2, 3 × 3). As in the paper, a tile is a square of pixels;
+// results that stay in registers are a register tile (tile.ts).
 //
-// Algorithm: a tile of 4 × 4 pixels d and the kernel g give 2 × 2 outputs, Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A: 16 products for each channel instead
-// of 36. Summed over channels they are 16 matrix products, one for each of the 16 places in the transformed tile:
+// Algorithm: a tile of 4 × 4 pixels d and the kernel g give 2 × 2 outputs, Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A: 16 products for
+// each channel instead of 36. Summed over channels they are 16 matrix products, one for each of the 16 places in the
+// transformed tile:
 //
 //     pixels          V = Bᵀ d B               M = U ⊙ V summed over channels        outputs = Aᵀ M A
 //     d d d d         16 matrices              16 matrices                           y y
@@ -10,17 +11,18 @@
 //     d d d d                                  with U = G g Gᵀ,
 //     d d d d                                  16 matrices [channels, outputs]
 //
-// - Layout: V [16, five tiles, block of 16 channels, 5, 16], in rows of 16 channels; U [panel, 16, channels, 8], in panels of eight outputs:
-//   the operands of `multiplyRows`. U is computed once (`transformPanel`).
-// - Blocks: V holds the tiles of a block. If an image is one strip, a block goes on with the tiles of the next images, so that few rows of
-//   panels stay empty.
+// - Layout: V [16, five tiles, block of 16 channels, 5, 16], in rows of 16 channels; U [panel, 16, channels, 8], in
+//   panels of eight outputs: the operands of `multiplyRows`. U is computed once (`transformPanel`).
+// - Blocks: V holds the tiles of a block. If an image is one strip, a block goes on with the tiles of the next images,
+//   so that few rows of panels stay empty.
 // - Vectors: transforms take four channels or outputs at a time, products eight outputs.
 // - Parts: strips of rows of windows, as in conv.ts.
 // - Accuracy: a product sums at most 64 channels in float32 before it adds the sums; with more channels, at most 48.
-// - Work memory of a thread: V of a block of tiles, at most 2¹⁶ numbers, or those of five tiles if they are more; and M of a block with
-//   eight outputs.
+// - Work memory of a thread: V of a block of tiles, at most 2¹⁶ numbers, or those of five tiles if they are more; and M
+//   of a block with eight outputs.
 //
-// Source: Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks". The gradient of the kernel is in winograd-grad.ts.
+// Source: Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks". The gradient of the kernel is in
+// winograd-grad.ts.
 
 import { blocksBytes } from "./pack";
 import { channels, outHeight, outputs, outWidth } from "./sizes";
@@ -56,7 +58,10 @@ export function winogradBytes(): i32 {
   return 64 + 16 * blockPanels() * (panelBytes() + 4 * PANEL * NR);
 }
 
-/** Transforms the kernel of panel i, [9, channels, 8] in the panels at `from`: U = G g Gᵀ, [16, channels, 8] in the transforms at `to`. */
+/**
+ * Transforms the kernel of panel i, [9, channels, 8] in the panels at `from`: U = G g Gᵀ, [16, channels, 8] in the
+ * transforms at `to`.
+ */
 export function transformPanel(i: i32, from: usize, to: usize): void {
   const tap: usize = 4 * <usize>(channels * NR);
   const half = f32x4.splat(0.5);
@@ -88,8 +93,8 @@ function widen(g0: v128, g1: v128, g2: v128, to: usize, step: usize): void {
 }
 
 /**
- * Transforms the tile whose pixels begin at x, all channels: V = Bᵀ d B, its 16 places `place` bytes apart. A place has runs of `run` bytes of
- * channels, which begin `step` bytes apart. `run` is a power of 2.
+ * Transforms the tile whose pixels begin at x, all channels: V = Bᵀ d B, its 16 places `place` bytes apart. A place has
+ * runs of `run` bytes of channels, which begin `step` bytes apart. `run` is a power of 2.
  */
 export function transformTile(x: usize, to: usize, place: usize, run: usize, step: usize): void {
   const pixel: usize = 4 * <usize>channels;
@@ -134,7 +139,8 @@ function lower(m: usize, place: usize): v128 {
 }
 
 /**
- * Computes the outputs of strips index … end - 1. u: the transformed kernel, of `panels` panels; frame: memory for a frame (strips.ts).
+ * Computes the outputs of strips index … end - 1. u: the transformed kernel, of `panels` panels; frame: memory for a
+ * frame (strips.ts).
  */
 export function computeWinogradStrips(
   index: i32, end: i32, x: usize, u: usize, panels: i32, bias: usize, y: usize, accumulate: bool, frame: usize, work: usize,
@@ -147,7 +153,8 @@ export function computeWinogradStrips(
   while (index < end) {
     let source = enterStrip(index, x, frame);
     const inStrip = tilesIn(rowsHere);
-    const many = stripsInImage > 1 ? 1 : min(end - index, max(1, block / inStrip)); // strips whose tiles lie in one block
+    // Strips whose tiles lie in one block.
+    const many = stripsInImage > 1 ? 1 : min(end - index, max(1, block / inStrip));
     const out = y + 4 * <usize>firstWindow(index) * <usize>outputs;
     for (let first = 0; first < many * inStrip; first += block) {
       const count = min(block, many * inStrip - first);
@@ -169,7 +176,10 @@ export function computeWinogradStrips(
   }
 }
 
-/** Transforms `count` tiles of the current strip from tile number `first` on. They become tiles to, to + 1, … of the block at v. */
+/**
+ * Transforms `count` tiles of the current strip from tile number `first` on. They become tiles to, to + 1, … of the
+ * block at v.
+ */
 function transformTiles(source: usize, first: i32, count: i32, to: i32, v: usize, place: usize): void {
   const pixel: usize = 4 * <usize>channels;
   const across = (outWidth + 1) / 2;
@@ -188,8 +198,8 @@ function transformTiles(source: usize, first: i32, count: i32, to: i32, v: usize
 }
 
 /**
- * M [16, count, 8] = V · U for one panel of eight outputs. With fused multiply-add, V8 keeps the sums of `multiplyRows` in memory, at half the
- * speed.
+ * M [16, count, 8] = V · U for one panel of eight outputs. With fused multiply-add, V8 keeps the sums of `multiplyRows`
+ * in memory, at half the speed.
  */
 function multiplyPanel(v: usize, place: usize, u: usize, m: usize, mPlace: usize, count: i32): void {
   const filled = (count + PANEL - 1) / PANEL, piece = channels <= CHANNELS ? channels : PIECE;
@@ -207,8 +217,9 @@ function multiplyPanel(v: usize, place: usize, u: usize, m: usize, mPlace: usize
 }
 
 /**
- * Computes four outputs from number `output` on, of `count` tiles of the block at m. The first of them is tile `first` of a strip whose
- * outputs begin at `out`. A strip has `inStrip` tiles. The strips of a block are whole images if they are several.
+ * Computes four outputs from number `output` on, of `count` tiles of the block at m. The first of them is tile `first`
+ * of a strip whose outputs begin at `out`. A strip has `inStrip` tiles. The strips of a block are whole images if they
+ * are several.
  */
 function putTiles(
   m: usize, place: usize, out: usize, first: i32, inStrip: i32, count: i32, output: i32, bias: usize, accumulate: bool,
@@ -234,7 +245,10 @@ function putTiles(
   }
 }
 
-/** y = Aᵀ M A + added for four outputs of a tile, of which the second row or column may not exist; `left`: outputs that exist. */
+/**
+ * y = Aᵀ M A + added for four outputs of a tile, of which the second row or column may not exist; `left`: outputs that
+ * exist.
+ */
 // @ts-ignore: decorator
 @inline
 function putTile(
