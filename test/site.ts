@@ -163,7 +163,7 @@ process.stdout.write(`${pages.size} pages: every link leads to a page, and every
 if (browsers.Chromium.path === undefined) process.stdout.write("no Chromium: no page was opened\n");
 else {
   fail(await open("/", "index.html", "hashgrad"));
-  fail(await open("/some/path/", "docs/training.html", "Training"));
+  fail(await open("/some/path/", "docs/guides/training.html", "Training"));
   fail(await open("/some/path/", "reference/nn/functions/conv2d.html", "conv2d()"));
   process.stdout.write("three pages opened in Chromium: links, search and colors work\n");
 }

@@ -47,8 +47,11 @@ const entries: readonly (readonly [name: string, folder: string])[] = [
 ].map(([, folder = ""]): [string, string] => [folder === "hashgrad" ? folder : `hashgrad/${folder}`, `reference/${folder}`]);
 const entryItems: Item[] = entries.map(([text, folder]) => ({ text, link: `/${folder}/index.md` }));
 
-const guides = ["install", "data", "pytorch", "tensorflow", "browser", "extend"].map((name) => `docs/guides/${name}.md`);
-const topics = ["training", "layers", "models", "smh", "numerics", "runtimes"].map((name) => `docs/${name}.md`);
+const guides = [
+  ...["install", "data", "training", "compress", "save", "pytorch", "tensorflow"],
+  ...["performance", "numerics", "browser", "extend"],
+].map((name) => `docs/guides/${name}.md`);
+const topics = ["layers", "models", "smh", "numerics", "runtimes"].map((name) => `docs/${name}.md`);
 const inside = ["architecture", "add-an-op", "graph", "ops", "style"].map((name) => `docs/${name}.md`);
 
 const config: UserConfig<DefaultTheme.Config> = defineConfig({
