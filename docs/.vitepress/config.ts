@@ -49,10 +49,10 @@ const entryItems: Item[] = entries.map(([text, folder]) => ({ text, link: `/${fo
 
 const guides = [
   ...["install", "data", "training", "compress", "save", "pytorch", "tensorflow"],
-  ...["performance", "numerics", "browser", "extend"],
+  ...["extend", "performance", "browser", "numerics"],
 ].map((name) => `docs/guides/${name}.md`);
-const topics = ["layers", "models", "smh", "numerics", "runtimes"].map((name) => `docs/${name}.md`);
-const inside = ["architecture", "add-an-op", "graph", "ops", "style"].map((name) => `docs/${name}.md`);
+const topics = ["layers", "models", "smh", "runtimes"].map((name) => `docs/${name}.md`);
+const inside = ["architecture", "kernels", "decisions", "add-an-op", "graph", "ops", "style"].map((name) => `docs/${name}.md`);
 
 const config: UserConfig<DefaultTheme.Config> = defineConfig({
   title: "hashgrad",

@@ -1,5 +1,7 @@
 // `npm run docs:pictures` draws the pictures beside this file. A test draws them again and compares.
 // - smh.svg: weights are slices of a product
+// - modules.svg: the modules of src by layer
+// - step.svg: a training step of a compressed network
 // - accuracy.svg: accuracy over size, from bench/results/accuracy.jsonl
 // - evidence.svg: the same for ResNet-20 on Fashion-MNIST, from bench/results/evidence.jsonl
 // - speed.svg: a training step of the toy network in other libraries, from the table of docs/benchmarks.md
@@ -95,6 +97,137 @@ function method(): string {
     text(xProduct, top + side + 30, `${ends.at(-1)} weights, made anew each step, never stored`),
     text(xProduct, top + side + 47, "rows that no layer uses are not computed", { class: "faint" }),
   ]);
+}
+
+/** The modules of src: a row for each layer, the highest first. test/architecture.test.ts has the same list. */
+function modules(): string {
+  const rows: readonly (readonly (readonly [name: string, content: string, fill: string])[])[] = [
+    [["index.ts", "the public names", GRAY]],
+    [
+      ["cli", "npm run mnist", GRAY],
+      ["testing", "checkGradient, arbitraries", GRAY],
+    ],
+    [["train", "train, evaluate, predict, metrics", GREEN]],
+    [
+      ["data", "datasets, batches, MNIST", GREEN],
+      ["io", "safetensors, checkpoints", GREEN],
+    ],
+    [["models", "ResNet, MobileNet, EfficientNet: tables of blocks", GREEN]],
+    [
+      ["nn", "layers: variables and ops", GREEN],
+      ["smh", "pools, modifiers, compress", ORANGE],
+    ],
+    [
+      ["variables", "names, storage, initializers", GREEN],
+      ["optim", "sgd, adam, schedules, groups", GREEN],
+    ],
+    [["ops", "one function per op: shapes, kernel, gradient", BLUE]],
+    [["tensor", "tensors, autograd, step, random numbers", BLUE]],
+    [["backends", "plain/, wasm/, and the live table of kernels", PURPLE]],
+    [["kernels", "the specification: plain loops, signatures, memory, errors", PURPLE]],
+  ];
+  const [x0, x1, top, height, gap] = [66, 754, 16, 32, 8];
+  const boxes = rows.flatMap((row, i) => {
+    const [y, width] = [top + i * (height + gap), (x1 - x0 - gap * (row.length - 1)) / row.length];
+    return [
+      text(x0 - 14, y + 21, String(rows.length - i), { class: "end faint" }),
+      ...row.flatMap(([name, content, fill], j) => {
+        const x = x0 + j * (width + gap);
+        return [
+          box(x, y, width, height, fill, { rx: 5, "fill-opacity": 0.2, stroke: fill }),
+          text(x + 12, y + 21, name, { class: "strong" }),
+          text(x + 100, y + 21, content, { class: "faint" }),
+        ];
+      }),
+    ];
+  });
+  const end = top + rows.length * (height + gap) - gap;
+  return picture(770, end + 16, "The modules of src in eleven layers: a module imports from itself and from lower layers", [
+    ...boxes,
+    arrow(28, top + 8, 28, end - 8, GRAY),
+    text(20, (top + end) / 2, "may import", {
+      class: "middle faint",
+      transform: `rotate(-90 20 ${round((top + end) / 2)})`,
+    }),
+  ]);
+}
+
+/** A line with a head at its end. */
+function arrow(x1: number, y1: number, x2: number, y2: number, color: string): string {
+  const length = Math.hypot(x2 - x1, y2 - y1);
+  const [dx, dy] = [(x2 - x1) / length, (y2 - y1) / length];
+  const [x, y] = [x2 - 8 * dx, y2 - 8 * dy]; // where the head begins
+  const head = `M${round(x2)} ${round(y2)}L${round(x - 4 * dy)} ${round(y + 4 * dx)}L${round(x + 4 * dy)} ${round(y - 4 * dx)}z`;
+  return line(x1, y1, x, y, { stroke: color, "stroke-width": 2 }) + tag("path", { d: head, fill: color });
+}
+
+/** A training step of two dense layers, compressed: tensors in boxes, ops in rounded boxes, gradients back along the same ways. */
+function trainingStep(): string {
+  const height = 30;
+  const node = (x: number, y: number, width: number, name: string, fill: string, rx: number): string =>
+    box(x - width / 2, y - height / 2, width, height, fill, { rx, "fill-opacity": fill === GRAY ? 0.15 : 0.25, stroke: fill }) +
+    text(x, y + 5, name, { class: "middle" });
+  const tensor = (x: number, y: number, width: number, name: string): string => node(x, y, width, name, GRAY, 3);
+  const op = (x: number, y: number, width: number, name: string): string => node(x, y, width, name, BLUE, height / 2);
+  const shift = 6; // of an arrow from the middle between two nodes
+  const across = (from: number, to: number, y: number, back = true): string =>
+    arrow(from, y - (back ? shift : 0), to, y - (back ? shift : 0), BLUE) +
+    (back ? arrow(to, y + shift, from, y + shift, ORANGE) : "");
+  const up = (x: number, from: number, to: number): string =>
+    arrow(x - shift, from, x - shift, to, BLUE) + arrow(x + shift, to, x + shift, from, ORANGE);
+  const [y1, y2, y3, y4, y5, y6] = [74, 146, 206, 266, 326, 412];
+  const [hidden, out, middle] = [144, 330, 237];
+  const half = height / 2 + 3;
+  const legend = (y: number, color: string, name: string, ...lines: string[]): string[] => [
+    arrow(452, y - 4, 484, y - 4, color),
+    text(494, y, name, { class: "strong" }),
+    ...lines.map((content, i) => text(494, y + 18 * (i + 1), content)),
+  ];
+  return picture(
+    770,
+    450,
+    "A training step: forward from the batch to the loss, backward to the factors of the pool, then the update",
+    [
+      box(10, 24, 750, 332, "none", { rx: 8, class: "rule", "stroke-dasharray": "5 4" }),
+      text(22, 44, "step(fn): memory of the arena, which the next step reuses", { class: "faint" }),
+      text(748, 376, "lasting memory: parameters, their gradients, optimizer state", { class: "end faint" }),
+      tensor(48, y1, 52, "batch"),
+      across(77, 105, y1, false),
+      op(hidden, y1, 72, "matmul"),
+      across(183, 213, y1),
+      tensor(middle, y1, 44, "h"),
+      across(262, 290, y1),
+      op(out, y1, 74, "matmul"),
+      across(370, 406, y1),
+      tensor(438, y1, 58, "logits"),
+      across(470, 506, y1),
+      op(564, y1, 110, "crossEntropy"),
+      across(622, 660, y1),
+      tensor(692, y1, 58, "loss"),
+      up(hidden, y2 - half, y1 + half),
+      up(out, y2 - half, y1 + half),
+      tensor(hidden, y2, 110, "hidden/kernel"),
+      tensor(out, y2, 110, "out/kernel"),
+      up(hidden, y3 - half, y2 + half),
+      up(out, y3 - half, y2 + half),
+      op(hidden, y3, 66, "slice"),
+      op(out, y3, 66, "slice"),
+      up(hidden, y4 - half, y3 + half),
+      up(out, y4 - half, y3 + half),
+      tensor(middle, y4, 300, "product: all weights, once per step"),
+      up(middle, y5 - half, y4 + half),
+      op(middle, y5, 300, "matmul"),
+      up(hidden, y6 - half, y5 + half),
+      up(out, y6 - half, y5 + half),
+      tensor(hidden, y6, 96, "left [d, r]"),
+      tensor(out, y6, 96, "right [r, d]"),
+      arrow(500, y6, 384, y6, GREEN),
+      node(582, y6, 160, "optimizer.step()", GREEN, height / 2),
+      ...legend(150, BLUE, "forward", "An op checks shapes, calls a kernel", "and records a pullback."),
+      ...legend(222, ORANGE, "backward", "Pullbacks run newest first and fill", "the gradient buffers of their inputs."),
+      ...legend(294, GREEN, "update", "The optimizer changes parameters in", "place and clears their gradients."),
+    ],
+  );
 }
 
 /** Accuracy in % over the seeds, at a count of trained numbers. */
@@ -258,6 +391,8 @@ function speed(): string {
 export const pictures = (): Map<string, string> =>
   new Map([
     ["smh.svg", method()],
+    ["modules.svg", modules()],
+    ["step.svg", trainingStep()],
     ["accuracy.svg", accuracy()],
     ["evidence.svg", evidence()],
     ["speed.svg", speed()],
