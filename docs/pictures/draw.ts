@@ -1,5 +1,7 @@
 // `npm run docs:pictures` draws the pictures beside this file. A test draws them again and compares.
 // - smh.svg: weights are slices of a product
+// - collisions.svg: plain hashing repeats numbers, a product does not
+// - slices.svg: rows of the product are cut into the kernels of layers
 // - modules.svg: the modules of src by layer
 // - step.svg: a training step of a compressed network
 // - accuracy.svg: accuracy over size, from bench/results/accuracy.jsonl
@@ -9,95 +11,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { overSeeds, runsIn } from "../../bench/accuracy-runs.ts";
 import { evidenceLines, finished, meanOf } from "../../bench/evidence/report.ts";
-import { Generator } from "../../src/tensor/index.ts";
+import { collisions, method, slices } from "./method.ts";
+import { arrow, BLUE, box, GRAY, GREEN, line, ORANGE, PURPLE, picture, RED, round, tag, text } from "./svg.ts";
 
 const root = new URL("../../", import.meta.url);
-
-// Of Okabe and Ito's palette, which people who see fewer colors can tell apart.
-const [BLUE, ORANGE, GREEN, PURPLE, RED, GRAY] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8a8a8a"];
-
-type Attributes = Readonly<Record<string, string | number>>;
-
-function tag(name: string, attributes: Attributes, content = ""): string {
-  const list = Object.entries(attributes).map(([key, value]) => ` ${key}="${typeof value === "number" ? round(value) : value}"`);
-  return content === "" ? `<${name}${list.join("")}/>` : `<${name}${list.join("")}>${content}</${name}>`;
-}
-const round = (value: number): number => Math.round(100 * value) / 100;
-const text = (x: number, y: number, content: string, attributes: Attributes = {}): string =>
-  tag("text", { x, y, ...attributes }, content);
-const line = (x1: number, y1: number, x2: number, y2: number, attributes: Attributes = {}): string =>
-  tag("line", { x1, y1, x2, y2, ...attributes });
-const box = (x: number, y: number, width: number, height: number, fill: string, attributes: Attributes = {}): string =>
-  tag("rect", { x, y, width, height, fill, ...attributes });
-
-/** A picture that is as readable on a dark page as on a white one. */
-function picture(width: number, height: number, title: string, parts: readonly string[]): string {
-  const style = [
-    `text{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#24292f}`,
-    `.faint{fill:#57606a}.rule{stroke:#8c959f;stroke-width:1}.page{fill:#fff}.middle{text-anchor:middle}.end{text-anchor:end}.strong{font-weight:600}`,
-    `@media(prefers-color-scheme:dark){text{fill:#e6edf3}.faint{fill:#9198a1}.rule{stroke:#6e7681}.page{fill:#0d1117}}`,
-  ].join("");
-  const head = { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${width} ${height}`, width, height, role: "img" };
-  return `${tag("svg", head, ["", tag("title", {}, title), tag("style", {}, style), ...parts, ""].join("\n"))}\n`;
-}
-
-/** Left times right, every number as strong as its size, and the layers that the product's rows are handed out to. */
-function method(): string {
-  const [n, r, cell, gap] = [16, 3, 12, 1];
-  const random = new Generator(4);
-  const draw = (count: number): number[] => Array.from({ length: count }, () => random.normal());
-  const [left, right] = [draw(n * r), draw(r * n)];
-  const product = (i: number, j: number): number =>
-    Array.from({ length: r }, (_, k) => left[i * r + k]! * right[k * n + j]!).reduce((a, b) => a + b);
-  const grid = (
-    x: number,
-    y: number,
-    rows: number,
-    columns: number,
-    at: (i: number, j: number) => readonly [number, string],
-  ): string =>
-    Array.from({ length: rows * columns }, (_, index) => {
-      const [i, j] = [Math.floor(index / columns), index % columns];
-      const [value, fill] = at(i, j);
-      const strength = fill === GRAY ? 0.15 : 0.2 + 0.8 * Math.min(1, Math.abs(value) / 2);
-      return box(x + j * cell, y + i * cell, cell - gap, cell - gap, fill, { "fill-opacity": strength });
-    }).join("");
-  const layers = [
-    { name: "conv1/kernel [2, 2, 1, 9]", size: 36, fill: GREEN },
-    { name: "conv2/kernel [1, 1, 9, 10]", size: 90, fill: ORANGE },
-    { name: "head/kernel [10, 7]", size: 70, fill: PURPLE },
-  ];
-  const ends = layers.map((_, i) => layers.slice(0, i + 1).reduce((sum, { size }) => sum + size, 0));
-  const fillOf = (index: number): string => layers[ends.findIndex((end) => index < end)]?.fill ?? GRAY;
-  const [top, side] = [42, n * cell];
-  const [xLeft, xRight, xProduct, xLayers] = [16, 84, 316, 566];
-  const middle = top + side / 2;
-  const boxes = layers.map(({ name, size, fill }, i) => {
-    const from = top + ((ends[i]! - size / 2) / n) * cell;
-    const y = top + 8 + i * 58;
-    const curve = `M${xProduct + side + 4} ${round(from)}C${xProduct + side + 34} ${round(from)} ${xLayers - 34} ${y + 20} ${xLayers - 4} ${y + 20}`;
-    return [
-      tag("path", { d: curve, fill: "none", stroke: fill, "stroke-width": 2 }),
-      box(xLayers, y, 188, 40, fill, { rx: 5, "fill-opacity": 0.2, stroke: fill }),
-      text(xLayers + 10, y + 17, name),
-      text(xLayers + 10, y + 33, `${size} weights`, { class: "faint" }),
-    ].join("");
-  });
-  return picture(770, 292, "All weights of a network are slices of one product of two trained matrices", [
-    text(xLeft + (r * cell) / 2, top - 12, "left", { class: "middle strong" }),
-    grid(xLeft, top, n, r, (i, k) => [left[i * r + k]!, BLUE]),
-    text(xLeft + r * cell + 14, middle + 5, "·", { class: "middle" }),
-    text(xRight + side / 2, middle - (r * cell) / 2 - 12, "right", { class: "middle strong" }),
-    grid(xRight, middle - (r * cell) / 2, r, n, (k, j) => [right[k * n + j]!, BLUE]),
-    text((xRight + side + xProduct) / 2, middle + 5, "=", { class: "middle" }),
-    text(xProduct + side / 2, top - 12, "weights, read row by row", { class: "middle strong" }),
-    grid(xProduct, top, n, n, (i, j) => [product(i, j), fillOf(i * n + j)]),
-    ...boxes,
-    text(xLeft, top + side + 30, `trained and saved: ${2 * n * r} numbers`),
-    text(xProduct, top + side + 30, `${ends.at(-1)} weights, made anew each step, never stored`),
-    text(xProduct, top + side + 47, "rows that no layer uses are not computed", { class: "faint" }),
-  ]);
-}
 
 /** The modules of src: a row for each layer, the highest first. test/architecture.test.ts has the same list. */
 function modules(): string {
@@ -150,15 +67,6 @@ function modules(): string {
       transform: `rotate(-90 20 ${round((top + end) / 2)})`,
     }),
   ]);
-}
-
-/** A line with a head at its end. */
-function arrow(x1: number, y1: number, x2: number, y2: number, color: string): string {
-  const length = Math.hypot(x2 - x1, y2 - y1);
-  const [dx, dy] = [(x2 - x1) / length, (y2 - y1) / length];
-  const [x, y] = [x2 - 8 * dx, y2 - 8 * dy]; // where the head begins
-  const head = `M${round(x2)} ${round(y2)}L${round(x - 4 * dy)} ${round(y + 4 * dx)}L${round(x + 4 * dy)} ${round(y - 4 * dx)}z`;
-  return line(x1, y1, x, y, { stroke: color, "stroke-width": 2 }) + tag("path", { d: head, fill: color });
 }
 
 /** A training step of two dense layers, compressed: tensors in boxes, ops in rounded boxes, gradients back along the same ways. */
@@ -391,6 +299,8 @@ function speed(): string {
 export const pictures = (): Map<string, string> =>
   new Map([
     ["smh.svg", method()],
+    ["collisions.svg", collisions()],
+    ["slices.svg", slices()],
     ["modules.svg", modules()],
     ["step.svg", trainingStep()],
     ["accuracy.svg", accuracy()],
