@@ -1,4 +1,4 @@
-// The table of learning rates in docs/smh.md: test accuracy of the toy network on MNIST after a short run (the first
+// The table of learning rates in docs/accuracy.md: test accuracy of the toy network on MNIST after a short run (the first
 // 10,000 images, 3 epochs, batches of 64, rates that fall to 0 along a cosine), for optimizers, rates and fractions,
 // three seeds each. A fraction of 1 is the dense network. Results go to bench/results/rates.jsonl, one line per run;
 // the script skips runs that the file holds, so it can be stopped and started at will: `npm run rates`, or `npm run

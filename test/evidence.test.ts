@@ -187,6 +187,6 @@ test("the table shows each seed, compares means over common seeds, and says what
   expect(rows.slice(4, 9)).toEqual(["", "Not yet run:", "", "- width 0.3125", "- MobileNetV3 dense"]);
 });
 
-test("docs/smh.md holds the tables of the present results; otherwise run npm run evidence -- --report", () => {
-  expect(readFileSync(new URL("../docs/smh.md", import.meta.url), "utf8")).toBe(pageWithReport());
+test("docs/accuracy.md holds the tables of the present results; otherwise run npm run evidence -- --report", () => {
+  expect(readFileSync(new URL("../docs/accuracy.md", import.meta.url), "utf8")).toBe(pageWithReport());
 });

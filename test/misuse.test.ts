@@ -579,7 +579,7 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   call(
     "smh.MetaVariablePool",
     made(smh.MetaVariablePool),
-    () => [{ parts: [new smh.HashVariablePool({ poolSize: 20, fraction: 1 })], reduce: "sum" }],
+    () => [{ poolSize: 20, fraction: 1, parts: ["hash", "hash"], reduce: "sum" }],
     /^(Meta|Hash)/,
   ),
   call(

@@ -6,7 +6,7 @@ import type { StepTime } from "./steps.ts";
 import type { Line } from "./train.ts";
 
 const results = (name: string): string => fileURLToPath(new URL(`../results/${name}`, import.meta.url));
-const PAGE: URL = new URL("../../docs/smh.md", import.meta.url);
+const PAGE: URL = new URL("../../docs/accuracy.md", import.meta.url);
 const [BEGIN, END] = ["<!-- npm run evidence -- --report: begin -->\n", "<!-- end -->\n"];
 
 /** The lines of whole runs (8 epochs, all images) that are in bench/results. */
@@ -49,7 +49,7 @@ function gap(own: Finished | null, base: Finished | null): string {
 }
 
 /**
- * The table of docs/smh.md: a row for each run that has begun, a column for each seed. Below it the names of the other
+ * The table of docs/accuracy.md: a row for each run that has begun, a column for each seed. Below it the names of the other
  * runs.
  */
 export function accuracyTable(lines: readonly Line[]): string {
@@ -100,20 +100,29 @@ export function stepTable(lines: readonly StepTime[]): string {
 const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => "--"), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 
-/** All tables, from the files in bench/results. */
+const PICTURE =
+  "![test accuracy of ResNet-20 over the count of trained numbers: pools, fewer channels, hashing](pictures/evidence.svg)\n\n";
+
+/** All tables, from the files in bench/results, and the picture if there are finished runs to draw. */
 export const report = (): string =>
   [
-    accuracyTable(evidenceLines()),
+    "### Accuracy\n",
+    `${RUNS.some(({ name }) => isDrawn(name) && finished(evidenceLines(), name)) ? PICTURE : ""}${accuracyTable(evidenceLines())}`,
+    "### Time of a training step\n",
     stepTable(linesIn<StepTime>(results("evidence-steps.jsonl"))),
+    "### Search for rates\n",
     rateTable(linesIn(results("evidence-rates.jsonl"))),
   ].join("\n");
 
-/** The page docs/smh.md with the tables of the present results. */
+/** Whether the picture shows a run: ResNet-20 as it is, dense or in a pool. */
+const isDrawn = (name: string): boolean => !/^MobileNetV3|,/.test(name);
+
+/** The page docs/accuracy.md with the tables of the present results. */
 export function pageWithReport(): string {
   const page = readFileSync(PAGE, "utf8");
   const [before, rest = ""] = page.split(BEGIN);
   const [, after] = rest.split(END);
-  if (after === undefined) throw new Error(`docs/smh.md lacks the lines ${BEGIN.trim()} and ${END.trim()}`);
+  if (after === undefined) throw new Error(`docs/accuracy.md lacks the lines ${BEGIN.trim()} and ${END.trim()}`);
   return `${before}${BEGIN}${report()}${END}${after}`;
 }
 

@@ -51,7 +51,7 @@ const guides = [
   ...["install", "data", "training", "compress", "save", "pytorch", "tensorflow"],
   ...["extend", "performance", "browser", "numerics"],
 ].map((name) => `docs/guides/${name}.md`);
-const topics = ["layers", "models", "smh", "runtimes"].map((name) => `docs/${name}.md`);
+const topics = ["layers", "models", "smh", "accuracy", "runtimes"].map((name) => `docs/${name}.md`);
 const inside = ["architecture", "kernels", "decisions", "add-an-op", "graph", "ops", "style"].map((name) => `docs/${name}.md`);
 
 const config: UserConfig<DefaultTheme.Config> = defineConfig({

@@ -89,7 +89,7 @@ export type PoolOptions = {
 };
 
 /**
- * The rate factor of a pool's numbers, measured on the toy network (docs/smh.md). A number of a pool is around 0.4 or
+ * The rate factor of a pool's numbers, measured on the toy network (docs/accuracy.md). A number of a pool is around 0.4 or
  * 1, a dense weight of the last layer around 0.02, so a pool needs larger steps.
  */
 export const CORE_RATE_FACTOR = 15;

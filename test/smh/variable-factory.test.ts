@@ -27,6 +27,7 @@ import {
   fanoutScaleModifier,
   HashVariablePool,
   initializerScaleModifier,
+  MetaVariablePool,
   type Modifier,
   type PoolOptions,
   ProductVariablePool,
@@ -35,14 +36,12 @@ import {
   selector,
   signModifier,
   VariableFactory,
-  type VariablePool,
   variableFanoutScaleModifier,
   variableScaleModifier,
 } from "hashgrad/smh";
 import { compareLeafGradient } from "hashgrad/testing";
 import { describe, expect, test } from "vitest";
 import "../fixed-seed.ts";
-import { metaPool } from "../meta-pool.ts";
 import { thrown } from "../thrown.ts";
 
 const newPool = (options: Partial<PoolOptions> = {}): ProductVariablePool =>
@@ -257,11 +256,11 @@ describe("modifiers", () => {
     "composed of two scales": composeModifiers(variableScaleModifier, constantFanoutScaleModifier, variableScaleModifier),
     "a user's own, which shifts": (slice, { variable }) => mul(slice, variable("shift", [], onesInit)),
   };
-  const pools: Readonly<Record<string, (options: PoolOptions) => VariablePool>> = {
+  const pools: Readonly<Record<string, (options: PoolOptions) => ProductVariablePool | HashVariablePool | MetaVariablePool>> = {
     product: (options) => new ProductVariablePool(options),
     kronecker: (options) => new ProductVariablePool({ ...options, useKroneckerProduct: true }),
     hash: (options) => new HashVariablePool(options),
-    meta: (options) => metaPool(["product", "hash"], "product", options),
+    meta: (options) => new MetaVariablePool({ ...options, parts: ["product", "hash"], reduce: "product" }),
   };
 
   test.each(Object.keys(modifiers).flatMap((name) => Object.keys(pools).map((pool): [string, string] => [name, pool])))(
