@@ -39,7 +39,7 @@ import {
   cyclicStore,
   fanoutScale,
   HashVariablePool,
-  MetaVariablePool,
+  type MetaVariablePool,
   type Modifier,
   type PoolOptions,
   type PoolSlice,
@@ -54,6 +54,7 @@ import {
   variableScaleModifier,
 } from "hashgrad/smh";
 import type { GoldenCase, GoldenTensor, Got } from "./golden-cases.ts";
+import { metaPool } from "./meta-pool.ts";
 
 /** Runs a golden case through the public API. This file alone knows how the cases spell things. */
 export function run(test: GoldenCase): Got {
@@ -126,7 +127,7 @@ function poolOf(a: PoolAttributes): VariablePool {
   if (a.elements !== undefined) {
     const parts = a.elements.map((name) => name.toLowerCase() as "product" | "hash");
     const reduce = { SUM: "sum", PROD: "product" }[a.reduceBy ?? ""] ?? a.reduceBy;
-    return new MetaVariablePool({ ...options, parts, reduce: reduce as "sum" });
+    return metaPool(parts, reduce as "sum", options);
   }
   const kind = a.pool ?? a.type ?? (a.kronecker ? "kronecker" : "product");
   return kind === "hash"

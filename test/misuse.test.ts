@@ -579,7 +579,7 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   call(
     "smh.MetaVariablePool",
     made(smh.MetaVariablePool),
-    () => [{ poolSize: 20, fraction: 1, parts: ["hash", "hash"], reduce: "sum" }],
+    () => [{ parts: [new smh.HashVariablePool({ poolSize: 20, fraction: 1 })], reduce: "sum" }],
     /^(Meta|Hash)/,
   ),
   call(

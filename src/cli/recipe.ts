@@ -90,8 +90,15 @@ export function buildModel(
 
 function poolOf(kind: PoolKind, options: { poolSize: number; fraction: number; seed: number }): VariablePool {
   if (kind === "hash") return new HashVariablePool(options);
-  if (kind === "meta") return new MetaVariablePool({ ...options, parts: ["product", "hash"], reduce: "sum" });
+  if (kind === "meta") return halves(options);
   return new ProductVariablePool({ ...options, useKroneckerProduct: kind === "kronecker" });
+}
+
+/** The sum of a product pool and a hash pool, each with half of the numbers. */
+function halves({ poolSize, fraction, seed }: { poolSize: number; fraction: number; seed: number }): VariablePool {
+  const half = { poolSize, fraction: fraction / 2, stddev: 0.5, seed };
+  const parts = [new ProductVariablePool({ ...half, name: "part_0" }), new HashVariablePool({ ...half, name: "part_1" })];
+  return new MetaVariablePool({ parts, reduce: "sum" });
 }
 
 /** Steps over which the rate rises to its peak; fewer in a run so short that this would be over a tenth of it. */

@@ -1,5 +1,8 @@
 import type { Numbers } from "./memory.ts";
 
+/** A backend leaves products and convolutions with fewer multiplications to the plain kernel: a call would take longer. */
+export const SMALL_WORK = 4096;
+
 /**
  * One matrix product, all matrices row by row: `c [m, n] (+)= op(a) [m, k] · op(b) [k, n]`.
  * If `transA`, `a` is stored as `[k, m]`; if `transB`, `b` as `[n, k]`.

@@ -35,7 +35,7 @@ export {
   ValueError,
 } from "./errors.ts";
 export { hasFiles } from "./files.ts";
-export { fillRows, type Gemm } from "./gemm.ts";
+export { fillRows, type Gemm, SMALL_WORK } from "./gemm.ts";
 export {
   alloc,
   allocLasting,

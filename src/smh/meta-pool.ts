@@ -1,29 +1,41 @@
 import { add, mul } from "../ops/index.ts";
-import { checkLengths, type Parameter, readList, readName, type Shape, sizeOf, ValueError } from "../tensor/index.ts";
+import {
+  checkLengths,
+  type Parameter,
+  readList,
+  readName,
+  readObject,
+  readOptions,
+  type Shape,
+  sizeOf,
+  ValueError,
+} from "../tensor/index.ts";
 import type { Description } from "../variables/index.ts";
-import { HashVariablePool } from "./hash-pool.ts";
-import { PoolError } from "./index-store.ts";
-import { leastAdvice, type PoolOptions, type PoolSlice, readPoolOptions, storeKind, type VariablePool } from "./pool.ts";
-import { leastProductFraction, ProductVariablePool } from "./product-pool.ts";
+import { type PoolSlice, poolDescription, readPool, type VariablePool } from "./pool.ts";
 
-/** Options of `MetaVariablePool`, which include {@link PoolOptions}. */
-export type MetaPoolOptions = PoolOptions & {
-  /** The kinds of the parts. */
-  readonly parts: readonly ("product" | "kronecker" | "hash")[];
+/** Options of `MetaVariablePool`. */
+export type MetaPoolOptions = {
+  /** The pools that are combined. Each has its own fraction, standard deviation and `name`. */
+  readonly parts: readonly VariablePool[];
   /** Adds or multiplies the weights of the parts. */
   readonly reduce: "sum" | "product";
 };
 
 /**
- * A pool that adds or multiplies the weights of several pools. As in the reference, each of n parts gets fraction/n and
- * stddev/n. So virtual weights have the standard deviation stddev/√n for a sum and (stddev/n)ⁿ for a product; `stddev`
- * returns this value. `poolSize` and `status` are those of the first part.
+ * A pool that adds or multiplies the weights of several pools, which may be of any kind and have different shares. Its
+ * standard deviation follows from those of the parts: √(Σ stddev²) for a sum, their product for a product. In the
+ * reference code each of n parts has fraction/n and stddev/n.
  *
- * @throws ValueError if a part or the reducer is unknown; errors of the parts.
+ * @throws ValueError if there is no part, a part is no pool, the reducer is unknown, or two parts have arrays of one name.
+ * @example
+ * const product = new ProductVariablePool({ poolSize, fraction: 0.08, stddev: 0.5, name: "product" });
+ * const hash = new HashVariablePool({ poolSize, fraction: 0.02, stddev: 0.5, name: "hash" });
+ * const pool = new MetaVariablePool({ parts: [product, hash], reduce: "sum" });
  */
 export class MetaVariablePool implements VariablePool {
   readonly coreVariables: readonly Parameter[];
   readonly coreSize: number;
+  /** The number of virtual weights of the smallest part. */
   readonly poolSize: number;
   readonly stddev: number;
   readonly description: Description;
@@ -31,43 +43,30 @@ export class MetaVariablePool implements VariablePool {
   readonly #reduce: "sum" | "product";
 
   constructor(given: MetaPoolOptions) {
-    const { parts, reduce, ...options } = readPoolOptions("MetaVariablePool", given, ["parts", "reduce"]);
-    for (const [i, kind] of readList("MetaVariablePool", "parts", parts).entries())
-      readName("MetaVariablePool", `parts[${i}]`, kind, ["product", "kronecker", "hash"]);
+    const { parts, reduce } = readOptions("MetaVariablePool", readObject("MetaVariablePool", "options", given), [
+      "parts",
+      "reduce",
+    ]);
+    for (const [i, part] of readList("MetaVariablePool", "parts", parts).entries())
+      readPool("MetaVariablePool", `parts[${i}]`, part);
     if (parts.length === 0) throw new ValueError("MetaVariablePool", "needs at least one part");
     readName("MetaVariablePool", "reduce", reduce, ["sum", "product"]);
-    const { fraction, poolSize, stddev = 1, name } = options;
-    const leastOf = (kind: (typeof parts)[number]): number =>
-      kind === "hash" ? 1 / poolSize : leastProductFraction(poolSize, kind === "kronecker");
-    const least = parts.reduce((most, kind) => Math.max(most, leastOf(kind)), 0);
-    if (fraction < least * parts.length) {
-      throw new PoolError(
+    this.parts = [...parts];
+    this.#reduce = reduce;
+    this.coreVariables = parts.flatMap((part) => part.coreVariables);
+    const names = this.coreVariables.map(({ name }) => name);
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
+    if (twice !== undefined) {
+      throw new ValueError(
         "MetaVariablePool",
-        `fraction ${fraction} leaves nothing of a part, of which each gets 1/${parts.length}; ${leastAdvice(poolSize, least * parts.length)}`,
+        `two parts have an array "${twice}"; give each part a name: new ProductVariablePool({ …, name: "first" })`,
       );
     }
-    this.parts = parts.map((kind, i) => {
-      const own = `part_${i}`;
-      const share = {
-        ...options,
-        fraction: fraction / parts.length,
-        stddev: stddev / parts.length,
-        name: name === undefined ? own : `${name}/${own}`,
-      };
-      if (kind === "hash") return new HashVariablePool(share);
-      return new ProductVariablePool({ ...share, useKroneckerProduct: kind === "kronecker" });
-    });
-    this.#reduce = reduce;
-    const indexStore = storeKind(options.indexStore);
-    this.description = { kind: "meta", parts: [...parts], reduce, poolSize, fraction, stddev, indexStore };
-    this.coreVariables = this.parts.flatMap((part) => part.coreVariables);
-    this.coreSize = this.parts.reduce((sum, part) => sum + part.coreSize, 0);
-    this.poolSize = this.parts[0]!.poolSize;
-    const deviations = this.parts.map((part) => part.stddev);
-    this.stddev =
-      reduce === "sum"
-        ? Math.sqrt(deviations.reduce((total, deviation) => total + deviation ** 2, 0))
-        : deviations.reduce((a, b) => a * b);
+    this.coreSize = parts.reduce((sum, part) => sum + part.coreSize, 0);
+    this.poolSize = Math.min(...parts.map((part) => part.poolSize));
+    this.description = { kind: "meta", parts: parts.map(poolDescription), reduce };
+    const deviations = parts.map((part) => part.stddev);
+    this.stddev = reduce === "sum" ? Math.hypot(...deviations) : deviations.reduce((a, b) => a * b);
   }
 
   get status(): number {

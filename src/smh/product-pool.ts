@@ -1,4 +1,4 @@
-import { lifetimeNow } from "../kernels/index.ts";
+import { lifetimeNow, SMALL_WORK } from "../kernels/index.ts";
 import { matmul, reshape, slice, transpose } from "../ops/index.ts";
 import {
   isRecording,
@@ -9,10 +9,11 @@ import {
   type Shape,
   shareHistory,
   type Tensor,
+  tidy,
   traceNow,
 } from "../tensor/index.ts";
 import { type Description, type Distribution, type Initializer, ofDeviation } from "../variables/index.ts";
-import { type IndexStore, indexStore, PoolError } from "./index-store.ts";
+import { type IndexStore, indexStore, PoolError, type Range } from "./index-store.ts";
 import {
   checkDistribution,
   coreParameter,
@@ -38,6 +39,12 @@ export type ProductPoolOptions = PoolOptions & {
    * product (default false).
    */
   readonly useKroneckerProduct?: boolean;
+  /**
+   * Whether reads without gradients (`noGrad`, `predict`, `evaluate`) compute only the rows that a slice needs, at every
+   * read, and keep none (default false: they compute the whole product once and keep it). Saves the memory of all virtual
+   * weights, and costs the product at every call. Weights are the same bit for bit.
+   */
+  readonly streaming?: boolean;
 };
 
 /**
@@ -64,17 +71,20 @@ export class ProductVariablePool implements VariablePool {
   readonly #left: Tensor;
   readonly #right: Tensor;
   readonly #kronecker: boolean;
+  readonly #streaming: boolean;
   readonly #store: IndexStore;
   #used = 0;
   #product: { vector: Tensor; rows: number; versions: number } | null = null;
   #kept: { vector: Tensor; rows: number; versions: number; trace: number } | null = null;
 
   constructor(given: ProductPoolOptions) {
-    const options = readPoolOptions("ProductVariablePool", given, ["initializer", "useKroneckerProduct"]);
+    const options = readPoolOptions("ProductVariablePool", given, ["initializer", "useKroneckerProduct", "streaming"]);
     const { poolSize, fraction, stddev = 1, initializer = "normal", useKroneckerProduct = false } = options;
-    const { indexStore: kind = "basic" } = options;
+    const { indexStore: kind = "basic", streaming = false } = options;
     readBoolean("ProductVariablePool", "useKroneckerProduct", useKroneckerProduct);
+    readBoolean("ProductVariablePool", "streaming", streaming);
     this.#kronecker = useKroneckerProduct;
+    this.#streaming = streaming;
     this.dim = rootAbove(poolSize, useKroneckerProduct ? 4 : 2);
     const side = sideOf(poolSize, useKroneckerProduct);
     this.replicas = Math.floor((0.5 * fraction * poolSize) / side);
@@ -122,9 +132,40 @@ export class ProductVariablePool implements VariablePool {
   }
 
   getSlice(shape: Shape): PoolSlice {
-    const made = sliceOf(this.#store, this.poolSize, shape, ({ begin, length }) => slice(this.#virtual(), [begin], [length]));
+    const made = sliceOf(this.#store, this.poolSize, shape, (range) => this.#read(range));
     for (const { begin, length } of made.placement[0]!) if (begin >= 0) this.#used = Math.max(this.#used, begin + length);
     return made;
+  }
+
+  #read({ begin, length }: Range): Tensor {
+    if (this.#streaming && !this.#isRecorded()) return this.#stream(begin, length);
+    return slice(this.#virtual(), [begin], [length]);
+  }
+
+  #isRecorded(): boolean {
+    return isRecording() && this.#left.tracked;
+  }
+
+  /** The number of virtual weights from each row of `left`, or from each index of its axis i for a Kronecker product. */
+  get #rowSize(): number {
+    return this.#kronecker ? this.dim ** 3 : this.dim;
+  }
+
+  /** The rows of the product that layers use. */
+  get #rows(): number {
+    return Math.ceil(this.#used / this.#rowSize);
+  }
+
+  /**
+   * A range of virtual weights, from as few rows of the product as hold the range. Backends compute small products with
+   * another kernel, so a small range takes more rows: the bits are those of the whole product.
+   */
+  #stream(begin: number, length: number): Tensor {
+    const [rowSize, all] = [this.#rowSize, this.#rows];
+    const least = Math.ceil(SMALL_WORK / (rowSize * this.replicas));
+    const end = Math.min(all, Math.max(Math.ceil((begin + length) / rowSize), Math.floor(begin / rowSize) + least));
+    const first = Math.max(0, Math.min(Math.floor(begin / rowSize), end - least));
+    return tidy(() => slice(this.#multiply(first, end - first), [begin - first * rowSize], [length]));
   }
 
   /**
@@ -134,29 +175,28 @@ export class ProductVariablePool implements VariablePool {
    * gradient silently.
    */
   #virtual(): Tensor {
-    const side = this.#kronecker ? this.dim ** 2 : this.dim;
-    const rows = Math.ceil(this.#used / (this.#kronecker ? side * this.dim : side)); // of left's axis i, for Kronecker
+    const rows = this.#rows;
     const versions = this.#left.version + this.#right.version;
-    const recording = isRecording() && this.#left.tracked;
-    if (!recording) {
+    if (!this.#isRecorded()) {
       // Each trace computes the product once, because its graph contains the product's ops.
       const [kept, trace] = [this.#kept, traceNow()];
       if (kept === null || kept.rows !== rows || kept.versions !== versions || kept.trace !== trace)
-        this.#kept = { vector: keep(noGrad(() => this.#multiply(rows))), rows, versions, trace };
+        this.#kept = { vector: keep(noGrad(() => this.#multiply(0, rows))), rows, versions, trace };
       return this.#kept!.vector;
     }
     const last = this.#product;
     if (last === null || last.rows !== rows || last.versions !== versions || !isOfNow(last.vector)) {
-      this.#product = { vector: this.#multiply(rows), rows, versions };
+      this.#product = { vector: this.#multiply(0, rows), rows, versions };
       shareHistory(this.#product.vector);
     }
     return this.#product!.vector;
   }
 
-  #multiply(rows: number): Tensor {
+  /** The virtual weights of `rows` rows from row `first` on, as a vector. */
+  #multiply(first: number, rows: number): Tensor {
     const [d, r] = [this.dim, this.replicas];
-    if (!this.#kronecker) return reshape(matmul(slice(this.#left, [0, 0], [rows, r]), this.#right), [-1]);
-    const left = reshape(slice(this.#left, [0, 0, 0], [r, rows, d]), [r, rows * d]);
+    if (!this.#kronecker) return reshape(matmul(slice(this.#left, [first, 0], [rows, r]), this.#right), [-1]);
+    const left = reshape(slice(this.#left, [0, first, 0], [r, rows, d]), [r, rows * d]);
     const products = matmul(left, reshape(this.#right, [r, d * d]), { transposeA: true }); // [(i, j), (p, q)]
     return reshape(transpose(reshape(products, [rows, d, d, d]), [0, 2, 1, 3]), [-1]); // (i, p, j, q)
   }
@@ -181,6 +221,6 @@ function sideOf(poolSize: number, kronecker: boolean): number {
 }
 
 /** The smallest fraction that leaves one column. */
-export function leastProductFraction(poolSize: number, kronecker: boolean): number {
+function leastProductFraction(poolSize: number, kronecker: boolean): number {
   return (2 * sideOf(poolSize, kronecker)) / poolSize;
 }

@@ -20,7 +20,6 @@ import { adam, adamW, cosineDecay, type Optimizer, rmsprop, sgd, type Trained } 
 import {
   composeModifiers,
   initializerScaleModifier,
-  MetaVariablePool,
   type Modifier,
   ProductVariablePool,
   poolSizeFor,
@@ -29,6 +28,7 @@ import {
 import { Generator, randomUniform } from "../../src/tensor/index.ts";
 import { type History, train } from "../../src/train/index.ts";
 import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
+import { metaPool } from "../meta-pool.ts";
 import { thrown } from "../thrown.ts";
 import { withoutNode } from "../without-node.ts";
 
@@ -69,7 +69,7 @@ const makes: Readonly<Record<string, Make>> = {
     return { vars: new VariableFactory({ pool, seed }), optimizer: (p) => adamW(p, { schedule }) };
   },
   "in a product and a hash, by RMSprop": (seed) => {
-    const pool = new MetaVariablePool({ poolSize, fraction: 0.3, seed, parts: ["product", "hash"], reduce: "sum" });
+    const pool = metaPool(["product", "hash"], "sum", { poolSize, fraction: 0.3, seed });
     return { vars: new VariableFactory({ pool, seed }), optimizer: (p) => rmsprop(p, { momentum: 0.9 }) };
   },
 };

@@ -51,6 +51,7 @@ import {
   variableCreatorScope,
   weightsOf,
 } from "../../src/variables/index.ts";
+import { metaPool } from "../meta-pool.ts";
 import { thrown } from "../thrown.ts";
 
 let folder = "";
@@ -77,7 +78,7 @@ const kinds: Readonly<Record<string, (seed: number) => Built>> = {
   dense: (seed) => built(new DenseVariables({ seed })),
   compressed: (seed) => built(new VariableFactory({ pool: poolOf(seed), seed })),
   "compressed by two pools": (seed) => {
-    const pool = new MetaVariablePool({ poolSize: 42, fraction: 0.9, seed, parts: ["product", "hash"], reduce: "sum" });
+    const pool = metaPool(["product", "hash"], "sum", { poolSize: 42, fraction: 0.9, seed });
     return built(new VariableFactory({ pool, seed }));
   },
   "compressed by a factory inside a factory": (seed) => {
@@ -337,10 +338,10 @@ const pools = {
   "kronecker (poolSize 42, fraction 0.9, stddev 1, indexStore basic)": () =>
     new ProductVariablePool({ poolSize: 42, fraction: 0.9, useKroneckerProduct: true }),
   "hash (poolSize 42, fraction 0.6, stddev 1, indexStore basic)": () => new HashVariablePool({ poolSize: 42, fraction: 0.6 }),
-  'meta (parts ["product","hash"], reduce sum, poolSize 42, fraction 0.9, stddev 1, indexStore basic)': () =>
-    new MetaVariablePool({ poolSize: 42, fraction: 0.9, parts: ["product", "hash"], reduce: "sum" }),
-  'meta (parts ["product","hash"], reduce product, poolSize 42, fraction 0.9, stddev 1, indexStore basic)': () =>
-    new MetaVariablePool({ poolSize: 42, fraction: 0.9, parts: ["product", "hash"], reduce: "product" }),
+  'meta (parts [{"kind":"product","poolSize":42,"fraction":0.6,"stddev":1,"indexStore":"basic"}], reduce sum)': () =>
+    new MetaVariablePool({ parts: [new ProductVariablePool({ poolSize: 42, fraction: 0.6 })], reduce: "sum" }),
+  'meta (parts [{"kind":"product","poolSize":42,"fraction":0.6,"stddev":1,"indexStore":"basic"}], reduce product)': () =>
+    new MetaVariablePool({ parts: [new ProductVariablePool({ poolSize: 42, fraction: 0.6 })], reduce: "product" }),
 };
 
 test("every pair of pools that differ in kind or options is refused with both named; equal ones load", () => {

@@ -16,7 +16,6 @@ import {
 import { crossEntropy, gelu, mul, tanh } from "../../src/ops/index.ts";
 import {
   HashVariablePool,
-  MetaVariablePool,
   type PoolOptions,
   ProductVariablePool,
   poolSizeFor,
@@ -26,6 +25,7 @@ import {
 import { assign, customGradient, Generator, inference, randomNormal, type Tensor, training } from "../../src/tensor/index.ts";
 import { DenseVariables, normalInit, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 import "../fixed-seed.ts";
+import { metaPool } from "../meta-pool.ts";
 import { parameterGradientError } from "./network-law.ts";
 
 /** Every kind of layer with a smooth gradient: images [batch, 6, 6, 2] → logits [batch, 5]. */
@@ -48,9 +48,8 @@ const pools: Readonly<Record<string, (options: PoolOptions) => VariablePool>> = 
   "product, padding store": (options) => new ProductVariablePool({ ...options, poolSize: 200, indexStore: "padding" }),
   kronecker: (options) => new ProductVariablePool({ ...options, useKroneckerProduct: true }),
   hash: (options) => new HashVariablePool(options),
-  "sum of product and hash": (options) => new MetaVariablePool({ ...options, parts: ["product", "hash"], reduce: "sum" }),
-  "product of kronecker and hash": (options) =>
-    new MetaVariablePool({ ...options, parts: ["kronecker", "hash"], reduce: "product" }),
+  "sum of product and hash": (options) => metaPool(["product", "hash"], "sum", options),
+  "product of kronecker and hash": (options) => metaPool(["kronecker", "hash"], "product", options),
 };
 
 const varsOf = (kind: string, seed: number): VariableCreator => {

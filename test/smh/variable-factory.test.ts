@@ -27,7 +27,6 @@ import {
   fanoutScaleModifier,
   HashVariablePool,
   initializerScaleModifier,
-  MetaVariablePool,
   type Modifier,
   type PoolOptions,
   ProductVariablePool,
@@ -36,12 +35,14 @@ import {
   selector,
   signModifier,
   VariableFactory,
+  type VariablePool,
   variableFanoutScaleModifier,
   variableScaleModifier,
 } from "hashgrad/smh";
 import { compareLeafGradient } from "hashgrad/testing";
 import { describe, expect, test } from "vitest";
 import "../fixed-seed.ts";
+import { metaPool } from "../meta-pool.ts";
 import { thrown } from "../thrown.ts";
 
 const newPool = (options: Partial<PoolOptions> = {}): ProductVariablePool =>
@@ -256,11 +257,11 @@ describe("modifiers", () => {
     "composed of two scales": composeModifiers(variableScaleModifier, constantFanoutScaleModifier, variableScaleModifier),
     "a user's own, which shifts": (slice, { variable }) => mul(slice, variable("shift", [], onesInit)),
   };
-  const pools: Readonly<Record<string, (options: PoolOptions) => ProductVariablePool | HashVariablePool | MetaVariablePool>> = {
+  const pools: Readonly<Record<string, (options: PoolOptions) => VariablePool>> = {
     product: (options) => new ProductVariablePool(options),
     kronecker: (options) => new ProductVariablePool({ ...options, useKroneckerProduct: true }),
     hash: (options) => new HashVariablePool(options),
-    meta: (options) => new MetaVariablePool({ ...options, parts: ["product", "hash"], reduce: "product" }),
+    meta: (options) => metaPool(["product", "hash"], "product", options),
   };
 
   test.each(Object.keys(modifiers).flatMap((name) => Object.keys(pools).map((pool): [string, string] => [name, pool])))(

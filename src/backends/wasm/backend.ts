@@ -1,7 +1,15 @@
-import { type Convolution, type Gemm, type Kernels, reference, type SlabSource, type Windows } from "../../kernels/index.ts";
+import {
+  type Convolution,
+  type Gemm,
+  type Kernels,
+  reference,
+  type SlabSource,
+  SMALL_WORK,
+  type Windows,
+} from "../../kernels/index.ts";
 import { conv2d, conv2dInputGrad, conv2dKernelGrad } from "../plain/conv.ts";
 import { binary, fusedPatch } from "./binary.ts";
-import { type Exports as Bindable, bind, FEW_PRODUCTS } from "./bind.ts";
+import { type Exports as Bindable, bind } from "./bind.ts";
 import { createInstance, type InstanceOptions } from "./instance.ts";
 import { createOperands, type Operands } from "./operands.ts";
 import { takeOrTrim } from "./space.ts";
@@ -121,7 +129,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
   const plain: Kernels = { ...reference, conv2d, conv2dInputGrad, conv2dKernelGrad };
   const gemm = (g: Gemm): void => {
     const { m, n, k, a, b, c, transA = false, transB = false, accumulate = false, bias = null } = g;
-    if (m * n * k < FEW_PRODUCTS) return reference.gemm(g);
+    if (m * n * k < SMALL_WORK) return reference.gemm(g);
     const [pa, pb, pc] = [address(0, a, true), address(1, b, true), address(2, c, accumulate)];
     const pbias = bias === null ? 0 : address(3, bias, true);
     wasm.gemm(m, n, k, pa, transA ? 1 : k, transA ? m : 1, pb, transB ? 1 : n, transB ? k : 1, pc, n, accumulate, pbias);

@@ -4,6 +4,7 @@ import {
   type Kernels,
   type Numbers,
   type Reduced,
+  SMALL_WORK,
   signatures,
   type Windows,
 } from "../../kernels/index.ts";
@@ -11,8 +12,6 @@ import type { Arrays, Operands } from "./operands.ts";
 
 /** The plain kernel handles arrays with fewer numbers: a call into WebAssembly would take longer. */
 const FEW = 256;
-/** The plain kernel handles products and convolutions with fewer multiplications, for the same reason. */
-export const FEW_PRODUCTS: number = 4096;
 
 /** What assembly/index.ts exports, by name. */
 export type Exports = Readonly<Record<string, ((...values: (number | boolean)[]) => number) | undefined>>;
@@ -27,7 +26,7 @@ type Call = (...args: readonly unknown[]) => unknown;
 const onlyInPlace: readonly Name[] = ["axpy", "neg", "negGrad"];
 
 const isSmallConvolution = (s: Convolution): boolean =>
-  (s.batch * s.outHeight * s.outWidth * s.outChannels * s.kernelHeight * s.kernelWidth * s.channels) / s.groups < FEW_PRODUCTS;
+  (s.batch * s.outHeight * s.outWidth * s.outChannels * s.kernelHeight * s.kernelWidth * s.channels) / s.groups < SMALL_WORK;
 const isSmallDepthwise = (s: Depthwise): boolean => s.multiplier !== 1 || s.batch * s.outHeight * s.outWidth * s.channels < FEW;
 /** For each kernel that reads windows: true for the sizes that the plain kernel computes. */
 const leftToPlain: { readonly [name: string]: ((s: never) => boolean) | undefined } = {
