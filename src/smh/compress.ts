@@ -1,21 +1,32 @@
-import { readCount, readFunction, readName, readNumber, readObject, readOptions, ValueError } from "../tensor/index.ts";
+import { readCount, readFunction, readList, readName, readNumber, readObject, readOptions, ValueError } from "../tensor/index.ts";
 import type { CompressionReport, Model } from "../variables/index.ts";
+import type { ApplyTo } from "./apply-to.ts";
 import { HashVariablePool } from "./hash-pool.ts";
 import type { Modifier } from "./modifiers.ts";
-import { poolSizeFor } from "./pool-size.ts";
+import type { VariablePool } from "./pool.ts";
+import { poolSizes } from "./pool-size.ts";
 import { ProductVariablePool } from "./product-pool.ts";
-import { type ApplyTo, VariableFactory } from "./variable-factory.ts";
+import type { PoolRule } from "./rule.ts";
+import { VariableFactory } from "./variable-factory.ts";
 
-/** Options of `compress`. */
-export type CompressOptions = {
-  /** Trained numbers as a share of the compressed weights, above 0 and at most 1. */
-  readonly fraction: number;
-  /** The kind of the pool (default "product"). */
-  readonly pool?: "product" | "kronecker" | "hash";
+/** How a part of a model is compressed. */
+export type CompressRule = {
+  /** Trained numbers as a share of the compressed weights, above 0 and at most 1 (required, except with `pool: null`). */
+  readonly fraction?: number;
+  /** The kind of the pool (default "product"); null: the weights stay dense. */
+  readonly pool?: "product" | "kronecker" | "hash" | null;
   /** Selects the variables to compress. Default: kernels and matrices. */
   readonly applyTo?: ApplyTo | null;
   /** Changes each slice before a layer reads it. Default `initializerScaleModifier`; null for none. */
   readonly modifier?: Modifier | null;
+  /** Whether inference computes the weights of one layer at a time and keeps none (default false). */
+  readonly streaming?: boolean;
+};
+
+/** Options of `compress`: those of one {@link CompressRule}, or several `rules`. */
+export type CompressOptions = CompressRule & {
+  /** A pool for each part of the model. The first rule that selects a variable applies (default: one rule, from the options). */
+  readonly rules?: readonly CompressRule[];
   /** The seed of all starting values (default 0). */
   readonly seed?: number;
 };
@@ -23,35 +34,65 @@ export type CompressOptions = {
 /** A compressed model, its variables, and its sizes. */
 export type Compressed<T> = { readonly model: T; readonly vars: VariableFactory; readonly report: CompressionReport };
 
+const RULE = ["fraction", "pool", "applyTo", "modifier", "streaming"] as const;
+
 /**
- * Builds a model whose weights come from one pool. Counts the weights, makes a pool of that size, then builds the model
- * from slices of the pool.
+ * Builds a model whose weights come from pools. Counts the weights, makes pools of that size, then builds the model from
+ * slices of the pools. The pools of several rules are named `pool_0`, `pool_1`, … after the rule.
  *
- * @param build The model as a function of a variable creator. `compress` calls it twice: to count the weights and to
- * build.
+ * @param build The model as a function of a variable creator. `compress` calls it twice: to count the weights and to build.
  * @throws PoolError if the fraction is too small for one trained column; the message gives the smallest fraction.
- * @example const { model, vars, report } = compress((vars) => toyNetwork(vars), { fraction: 0.1 });
+ * @throws ValueError if a rule selects no variable.
+ * @example
+ * const { model, vars, report } = compress((vars) => toyNetwork(vars), { fraction: 0.1 });
+ * @example
+ * const rules = [{ applyTo: "head/", pool: null }, { applyTo: "stem/", fraction: 0.5, pool: "hash" }, { fraction: 0.1 }];
+ * const { model, vars } = compress(network, { rules });
  */
 export function compress<T>(build: Model<T>, options: CompressOptions): Compressed<T> {
   readFunction("compress", "the model", build);
-  readObject("compress", "options", options);
-  const known = ["fraction", "pool", "applyTo", "modifier", "seed"] as const;
-  const { fraction, pool: kind = "product", applyTo = null, modifier, seed = 0 } = readOptions("compress", options, known);
-  readName("compress", "pool", kind, ["product", "kronecker", "hash"]);
-  readNumber("compress", "fraction", fraction, { above: 0, most: 1 });
+  const {
+    rules,
+    seed = 0,
+    ...one
+  } = readOptions("compress", readObject("compress", "options", options), [...RULE, "rules", "seed"]);
   readCount("compress", "seed", seed, Number.MIN_SAFE_INTEGER);
-  const poolSize = poolSizeFor(build, { applyTo });
-  if (poolSize === 0)
-    throw new ValueError(
-      "compress",
-      'the model has no variable to compress; applyTo must match the start of a name, such as ".*kernel"',
-    );
-  const size = { poolSize, fraction, seed };
-  const pool =
-    kind === "hash"
-      ? new HashVariablePool(size)
-      : new ProductVariablePool({ ...size, useKroneckerProduct: kind === "kronecker" });
-  const vars = new VariableFactory({ pool, applyTo, seed, ...(modifier === undefined ? {} : { modifier }) });
+  if (rules !== undefined && Object.keys(one).length > 0)
+    throw new ValueError("compress", `takes either rules or ${Object.keys(one).join(", ")}; put these into a rule`);
+  const asked = rules === undefined ? [one] : readList("compress", "rules", rules);
+  for (const [i, rule] of asked.entries()) readRule(rules === undefined ? "compress" : `compress: rule ${i}`, rule);
+  const sizes = poolSizes(
+    "compress",
+    build,
+    asked.map(({ applyTo }) => applyTo),
+  );
+  const made = asked.map((rule, i): PoolRule => {
+    const { applyTo = null, modifier } = rule;
+    if (sizes[i] === 0) {
+      const which = rules === undefined ? "the model has no variable to compress" : `rule ${i} selects no variable`;
+      throw new ValueError("compress", `${which}; applyTo must match the start of a name, such as ".*kernel"`);
+    }
+    const name = asked.length === 1 ? {} : { name: `pool_${i}` };
+    const pool = poolOf(rule, { ...name, poolSize: sizes[i]!, seed });
+    return { pool, applyTo, ...(modifier === undefined ? {} : { modifier }) };
+  });
+  const vars = new VariableFactory({ rules: made, seed });
   const model = build(vars);
   return { model, vars, report: vars.report() };
+}
+
+/** Checks a rule; its `applyTo` and `modifier` are checked where they are used. */
+function readRule(who: string, given: CompressRule): void {
+  const { pool = "product", fraction } = readOptions(who, given, RULE);
+  if (pool === null && fraction !== undefined) throw new ValueError(who, "has a fraction but pool null; leave one of them out");
+  if (pool === null) return;
+  readName(who, "pool", pool, ["product", "kronecker", "hash"]);
+  readNumber(who, "fraction", fraction, { above: 0, most: 1 });
+}
+
+type Size = { readonly poolSize: number; readonly seed: number; readonly name?: string };
+function poolOf({ pool: kind = "product", fraction = 1, streaming = false }: CompressRule, size: Size): VariablePool | null {
+  if (kind === null) return null;
+  if (kind === "hash") return new HashVariablePool({ ...size, fraction });
+  return new ProductVariablePool({ ...size, fraction, streaming, useKroneckerProduct: kind === "kronecker" });
 }

@@ -2,7 +2,8 @@
  * Structured Multi-Hashing: pools of weights, and the factory that takes the variables of a model from a pool.
  * @module smh
  */
-export { type Compressed, type CompressOptions, compress } from "./compress.ts";
+export { type ApplyTo, selector } from "./apply-to.ts";
+export { type Compressed, type CompressOptions, type CompressRule, compress } from "./compress.ts";
 export { type HashPoolOptions, HashVariablePool } from "./hash-pool.ts";
 export {
   basicStore,
@@ -33,9 +34,5 @@ export {
 export type { PoolOptions, PoolSlice, VariablePool } from "./pool.ts";
 export { poolSizeFor } from "./pool-size.ts";
 export { type ProductPoolOptions, ProductVariablePool } from "./product-pool.ts";
-export {
-  type ApplyTo,
-  selector,
-  VariableFactory,
-  type VariableFactoryOptions,
-} from "./variable-factory.ts";
+export type { PooledVariable, PoolRule } from "./rule.ts";
+export { VariableFactory, type VariableFactoryOptions } from "./variable-factory.ts";

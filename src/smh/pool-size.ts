@@ -1,6 +1,6 @@
 import { readFunction, readOptions } from "../tensor/index.ts";
 import { type Model, survey } from "../variables/index.ts";
-import { type ApplyTo, selectorOf } from "./variable-factory.ts";
+import { type ApplyTo, selectorOf } from "./apply-to.ts";
 
 /**
  * The number of weights that a model takes from a pool: its `poolSize`. Builds the model once, without allocating
@@ -14,6 +14,16 @@ export function poolSizeFor(
   },
 ): number {
   readFunction("poolSizeFor", "model", model);
-  const takes = selectorOf("poolSizeFor", readOptions("poolSizeFor", options, ["applyTo"]).applyTo);
-  return survey(model).reduce((sum, { name, shape, size, trainable }) => sum + (trainable && takes(name, shape) ? size : 0), 0);
+  return poolSizes("poolSizeFor", model, [readOptions("poolSizeFor", options, ["applyTo"]).applyTo])[0]!;
+}
+
+/** The number of weights that each of several rules selects. The first rule that selects a variable takes it. */
+export function poolSizes(who: string, model: Model, rules: readonly (ApplyTo | null | undefined)[]): number[] {
+  const takes = rules.map((applyTo) => selectorOf(who, applyTo));
+  const sizes = rules.map(() => 0);
+  for (const { name, shape, size, trainable } of survey(model)) {
+    const rule = trainable ? takes.findIndex((selects) => selects(name, shape)) : -1;
+    if (rule >= 0) sizes[rule]! += size;
+  }
+  return sizes;
 }

@@ -1,11 +1,7 @@
 import {
-  checkLengths,
-  describe,
   noGrad,
   type Parameter,
-  readFunction,
   readOptions,
-  readText,
   type Shape,
   sameShape,
   show,
@@ -33,50 +29,13 @@ import {
   type VariableCreator,
   VariableError,
 } from "../variables/index.ts";
+import type { ApplyTo } from "./apply-to.ts";
 import { PoolError, type Range } from "./index-store.ts";
-import { initializerScaleModifier, type Modifier, type ModifierContext, modifierKind } from "./modifiers.ts";
-import { poolDescription, readPool, type VariablePool } from "./pool.ts";
+import { type Modifier, type ModifierContext, modifierKind } from "./modifiers.ts";
+import { poolDescription, type VariablePool } from "./pool.ts";
+import { type PooledVariable, type PoolRule, type Rule, readRule, readRules } from "./rule.ts";
 
-/**
- * Selects the variables that come from the pool. A string is a pattern that must match at the start of the name, as in
- * the reference code. A RegExp is searched in the name. A function returns a boolean. Default: kernels and matrices,
- * that is all variables with two axes or more.
- */
-export type ApplyTo = string | RegExp | ((name: string, shape: Shape) => boolean);
-
-/** The predicate that `applyTo` describes. */
-export function selector(applyTo?: ApplyTo | null): (name: string, shape: Shape) => boolean {
-  const takes = selectorOf("selector", applyTo);
-  return (name, shape) => {
-    readText("selector", "name", name);
-    checkLengths("selector", shape);
-    return takes(name, shape);
-  };
-}
-
-/** The same for checked names and shapes. `who` is the function that got `applyTo`. */
-export function selectorOf(who: string, applyTo: ApplyTo | null | undefined): (name: string, shape: Shape) => boolean {
-  if (applyTo === undefined || applyTo === null) return (_, shape) => shape.length >= 2;
-  if (typeof applyTo === "function") return applyTo;
-  if (typeof applyTo !== "string" && !(applyTo instanceof RegExp))
-    throw new ValueError(who, `applyTo must be a string, a RegExp or a function, got ${describe(applyTo)}`);
-  const pattern =
-    typeof applyTo === "string" ? anchored(who, applyTo) : new RegExp(applyTo.source, applyTo.flags.replace(/[gy]/g, ""));
-  return (name) => pattern.test(name);
-}
-
-function anchored(who: string, source: string): RegExp {
-  try {
-    return new RegExp(`^(?:${source})`);
-  } catch (error) {
-    throw new ValueError(
-      who,
-      `applyTo ${JSON.stringify(source)} is no regular expression: ${error instanceof Error ? error.message : error}`,
-    );
-  }
-}
-
-/** Options of `VariableFactory`. */
+/** Options of `VariableFactory`: either one pool, or `rules`. */
 export type VariableFactoryOptions = {
   /** The pool of the weights. Default: no pool; every variable is dense. */
   readonly pool?: VariablePool | null;
@@ -84,67 +43,71 @@ export type VariableFactoryOptions = {
   readonly applyTo?: ApplyTo | null;
   /** Changes each slice before the layer reads it. Default `initializerScaleModifier`; null leaves slices unchanged. */
   readonly modifier?: Modifier | null;
-  /** Creates variables outside the pool and the variables of modifiers (default: new DenseVariables with `seed`). */
+  /** Several pools, instead of `pool`, `applyTo` and `modifier`. The first rule that selects a variable applies (default none). */
+  readonly rules?: readonly PoolRule[];
+  /** Creates variables outside the pools and the variables of modifiers (default: new DenseVariables with `seed`). */
   readonly variables?: VariableCreator;
   /** The seed of dense variables (default 0). */
   readonly seed?: number;
 };
 
 /**
- * A variable creator whose variables are slices of a pool. Passing a factory to a model compresses the model.
+ * A variable creator whose variables are slices of pools. Passing a factory to a model compresses the model.
  * Slices are live: after a step of the optimizer, the next read returns the new weights. Variables that are not trained
- * never come from the pool.
+ * never come from a pool.
+ *
+ * @throws ValueError if two rules share a pool or a name, or if `rules` and `pool`, `applyTo` or `modifier` are given.
+ * @example
+ * const vars = new VariableFactory({
+ *   rules: [
+ *     { applyTo: "head/", pool: null }, // dense
+ *     { applyTo: "stem/", pool: new HashVariablePool({ poolSize: 864, fraction: 0.5, name: "stem" }) },
+ *     { pool: new ProductVariablePool({ poolSize: 90_000, fraction: 0.1 }) }, // all other kernels
+ *   ],
+ * });
  */
 export class VariableFactory implements VariableCreator {
-  readonly pool: VariablePool | null;
-  readonly #takes: (name: string, shape: Shape) => boolean;
-  readonly #modifier: Modifier | null;
+  /** The pools of the rules, in their order. */
+  readonly pools: readonly VariablePool[];
+  readonly #rules: readonly Rule[];
   readonly #own: VariableCreator;
-  /**
-   * The factors of the pool; empty if the pool is not trained. Factors that are frozen later stay listed, so that
-   * `unfreeze` finds them.
-   */
-  readonly #core: readonly Parameter[];
   readonly #made = new Map<string, Variable>();
   /** Names of the variables that modifiers created. */
   readonly #scales = new Set<string>();
-  readonly #placements = new Map<string, readonly (readonly Range[])[]>();
-  /**
-   * Mean and deviation that modifiers read from initializers, by variable. Files record them, since they change the
-   * weights.
-   */
-  readonly #initializers = new Map<string, readonly [mean: number | null, deviation: number | null]>();
 
   constructor(options?: VariableFactoryOptions) {
-    const known = ["pool", "applyTo", "modifier", "variables", "seed"] as const;
-    const { pool = null, applyTo = null, modifier, variables, seed } = readOptions("VariableFactory", options, known);
-    if (pool !== null) readPool("VariableFactory", "pool", pool);
-    if (modifier !== undefined && modifier !== null) readFunction("VariableFactory", "modifier", modifier);
+    const known = ["pool", "applyTo", "modifier", "rules", "variables", "seed"] as const;
+    const { pool = null, rules, variables, seed, ...one } = readOptions("VariableFactory", options, known);
+    if (rules !== undefined && (pool !== null || one.applyTo !== undefined || one.modifier !== undefined))
+      throw new ValueError("VariableFactory", "takes either rules or pool, applyTo and modifier; put these into a rule");
     if (variables !== undefined) readCreator("VariableFactory", "variables", variables);
     readSeed("VariableFactory", seed);
-    this.pool = pool;
-    this.#core = pool?.coreVariables.filter((core) => core.tensor.tracked) ?? [];
-    this.#takes = selectorOf("VariableFactory", applyTo);
-    this.#modifier = modifier === undefined ? initializerScaleModifier : modifier;
+    this.#rules = rules === undefined ? [readRule("VariableFactory", { pool, ...one })] : readRules("VariableFactory", rules);
+    this.pools = this.#rules.flatMap(({ pool }) => (pool === null ? [] : [pool]));
     this.#own = variables ?? new DenseVariables({ seed: seed ?? 0 });
+  }
+
+  /** The first pool, or null. */
+  get pool(): VariablePool | null {
+    return this.pools[0] ?? null;
   }
 
   create(name: string, shape: Shape, options: CreateOptions = {}): Variable {
     checkRequest(name, shape, options);
     const existing = this.#made.get(name);
     if (existing !== undefined) return sameVariable(existing, shape, options);
-    if (this.#scales.has(name) || this.pool?.coreVariables.some((core) => core.name === name)) {
+    if (this.#scales.has(name) || this.pools.some((pool) => pool.coreVariables.some((core) => core.name === name))) {
       throw new VariableError(name, "is the name of the pool's own numbers or of a modifier's; give the layer another scope()");
     }
-    const pooled = this.pool !== null && options.trainable !== false && this.#takes(name, shape);
-    const made = pooled ? this.#fromPool(this.pool, name, shape, options) : this.#own.create(name, shape, options);
+    const rule = options.trainable === false ? undefined : this.#rules.find(({ takes }) => takes(name, shape));
+    const made = rule?.pool ? this.#fromPool(rule, rule.pool, name, shape, options) : this.#own.create(name, shape, options);
     this.#made.set(name, made);
     return made;
   }
 
-  #fromPool(pool: VariablePool, name: string, shape: Shape, { init = defaultInit(shape) }: CreateOptions): Variable {
-    const modify = this.#modifier ?? ((slice: Tensor): Tensor => slice);
-    const asked = observed(init);
+  #fromPool(rule: Rule, pool: VariablePool, name: string, shape: Shape, options: CreateOptions): Variable {
+    const modifier = rule.modifier ?? ((slice: Tensor): Tensor => slice);
+    const asked = observed(options.init ?? defaultInit(shape));
     const context: ModifierContext = {
       name,
       shape,
@@ -158,8 +121,9 @@ export class VariableFactory implements VariableCreator {
         return this.#own.create(scaleName, ownShape, { init: ownInit, reuse: true }).read();
       },
     };
-    this.#checkFits(pool, name, shape); // a variable that the pool refuses leaves nothing behind
-    const tried = noGrad(() => modify(zeros(shape), context)); // creates what the modifier asks for
+    checkFits(rule, pool, name, shape); // a variable that the pool refuses leaves nothing behind
+    const modify = (slice: Tensor): Tensor => modifier(slice, context);
+    const tried = noGrad(() => modify(zeros(shape))); // creates what the modifier asks for
     if (!(tried instanceof Tensor && sameShape(tried.shape, shape))) {
       const made = tried instanceof Tensor ? show(tried.shape) : typeof tried;
       throw new VariableError(
@@ -168,15 +132,14 @@ export class VariableFactory implements VariableCreator {
       );
     }
     const slice = pool.getSlice(shape);
-    this.#placements.set(name, slice.placement);
-    if (asked.mean !== null || asked.deviation !== null) this.#initializers.set(name, [asked.mean, asked.deviation]);
+    rule.made.set(name, { shape: slice.shape, slice, modify, moments: [asked.mean, asked.deviation] });
     return {
       name,
       shape: slice.shape,
       trainable: true,
       storage: "pool",
       read: (): Tensor => {
-        const weights = modify(slice.read(), context);
+        const weights = modify(slice.read());
         weights.name ??= name; // for messages: a variable that the modifier returned as it is keeps its own
         return weights;
       },
@@ -186,22 +149,6 @@ export class VariableFactory implements VariableCreator {
     };
   }
 
-  /** Throws a PoolError if the pool is full. The error names the variable, the users of the pool, and the remedy. */
-  #checkFits(pool: VariablePool, name: string, shape: Shape): void {
-    try {
-      pool.check(sizeOf(shape));
-    } catch (error) {
-      if (!(error instanceof PoolError)) throw error;
-      const taken = [...this.#placements.keys()].map((other) => `${other} ${show(this.#made.get(other)!.shape)}`);
-      const shown = taken.length > 4 ? [...taken.slice(0, 3), `${taken.length - 3} more`] : taken;
-      const rest = taken.length === 0 ? "nothing is taken yet" : `taken by ${shown.join(", ")}`;
-      throw new PoolError(
-        `create "${name}" ${show(shape)}`,
-        `${error.message}; ${rest}. Make the pool as large as the model needs: poolSize: poolSizeFor(model), or leave variables out with applyTo`,
-      );
-    }
-  }
-
   /** The variables of layers, in this factory or in `variables`; without the variables of modifiers. */
   variables(): readonly Variable[] {
     const elsewhere = this.#own.variables().filter(({ name }) => !this.#made.has(name) && !this.#scales.has(name));
@@ -209,65 +156,95 @@ export class VariableFactory implements VariableCreator {
   }
 
   /**
-   * The factors of the pool first, then dense variables and learned scales.
-   * @throws ValueError if no variable comes from the pool: no variable exists yet, or `applyTo` selects none.
+   * The factors of the pools first, then dense variables and learned scales.
+   * @throws ValueError if no variable comes from a pool: no variable exists yet, or `applyTo` selects none.
    */
   parameters(): readonly Parameter[] {
-    if (this.pool !== null && this.#placements.size === 0) {
+    const empty = this.#rules.find(({ pool, made }) => pool !== null && made.size === 0);
+    if (empty !== undefined) {
       if (this.#made.size === 0)
         throw new ValueError(
           "VariableFactory",
           "there are no variables yet; build the model first, then ask for vars.parameters()",
         );
       const names = [...this.#made.keys()].slice(0, 4).join(", ");
+      const which = this.#rules.length === 1 ? "applyTo" : `applyTo of rule ${this.#rules.indexOf(empty)} (${empty.shown})`;
       throw new ValueError(
         "VariableFactory",
-        `applyTo matched none of the ${this.#made.size} variables (${names}, …), so nothing is compressed; a string must match from the start of a name, a RegExp anywhere`,
+        `${which} matched none of the ${this.#made.size} variables (${names}, …), so ${this.#rules.length === 1 ? "nothing is compressed" : "its pool is empty"}; a string must match from the start of a name, a RegExp anywhere`,
       );
     }
     return this.#trained();
   }
 
   #trained(): readonly Parameter[] {
-    return [...this.#core, ...this.#own.parameters()];
+    return [...this.#rules.flatMap(({ core }) => core), ...this.#own.parameters()];
   }
 
   /**
-   * The position of each variable in the pool. It follows from the order of creation. Files record it, and loading
+   * The position of each variable in its pool. It follows from the order of creation. Files record it, and loading
    * compares it.
    */
   placements(): ReadonlyMap<string, readonly (readonly Range[])[]> {
-    return this.#placements;
+    return new Map(this.#rules.flatMap((rule) => [...placementsOf(rule)]));
+  }
+
+  /** The variables of a pool by name: their slices, and what the modifier makes of them. Empty for other pools. */
+  pooled(pool: VariablePool): ReadonlyMap<string, PooledVariable> {
+    return this.#rules.find((rule) => rule.pool === pool)?.made ?? new Map();
   }
 
   /**
-   * All that a file must hold to restore the model: trained numbers, the factors of a pool that is not trained, kind
-   * and options of pool and modifier, and the position of each variable.
+   * All that a file must hold to restore the model: trained numbers, the factors of pools that are not trained, kind
+   * and options of pools and modifiers, and the position of each variable.
    */
   state(): ModelState {
     const own = stateOf(this.#own);
-    const { pool } = this;
-    if (pool === null) return own;
-    const core = pool.coreVariables.map(({ name }) => name);
-    const twice = core.find((name) => own.weights.has(name));
+    const pools = this.#rules.flatMap((rule) => (rule.pool === null ? [] : [pooledState(rule, rule.pool)]));
+    const cores = this.pools.flatMap((pool) => pool.coreVariables.map(({ name, tensor }): [string, Tensor] => [name, tensor]));
+    const twice = cores.find(([name]) => own.weights.has(name));
     if (twice !== undefined)
-      throw new VariableError(twice, "is in two pools; give each pool its own name: new ProductVariablePool({ …, name })");
-    const state: PooledState = {
-      core,
-      poolSize: pool.poolSize,
-      used: [...this.#placements.keys()].reduce((sum, name) => sum + sizeOf(this.#made.get(name)!.shape), 0),
-      description: poolDescription(pool),
-      modifier: modifierKind(this.#modifier),
-      placements: this.#placements,
-      initializers: this.#initializers,
-    };
-    const weights = new Map([...pool.coreVariables.map(({ name, tensor }): [string, Tensor] => [name, tensor]), ...own.weights]);
-    return { weights, pools: [state, ...own.pools] };
+      throw new VariableError(twice[0], "is in two pools; give each pool its own name: new ProductVariablePool({ …, name })");
+    return { weights: new Map([...cores, ...own.weights]), pools: [...pools, ...own.pools] };
   }
 
   /** Sizes and the achieved fraction (learned scales and dense variables included), each pool, and warnings. */
   report(): CompressionReport {
     return reportOf({ variables: () => this.variables(), parameters: () => this.#trained(), state: () => this.state() });
+  }
+}
+
+const placementsOf = ({ made }: Rule): Map<string, readonly (readonly Range[])[]> =>
+  new Map([...made].map(([name, { slice }]) => [name, slice.placement]));
+
+function pooledState(rule: Rule, pool: VariablePool): PooledState {
+  const { made, modifier } = rule;
+  return {
+    core: pool.coreVariables.map(({ name }) => name),
+    poolSize: pool.poolSize,
+    used: [...made.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    description: poolDescription(pool),
+    modifier: modifierKind(modifier),
+    placements: placementsOf(rule),
+    initializers: new Map(
+      [...made].flatMap(([name, { moments }]) => (moments.every((m) => m === null) ? [] : [[name, moments]])),
+    ),
+  };
+}
+
+/** Throws a PoolError if the pool is full. The error names the variable, the users of the pool, and the remedy. */
+function checkFits({ made }: Rule, pool: VariablePool, name: string, shape: Shape): void {
+  try {
+    pool.check(sizeOf(shape));
+  } catch (error) {
+    if (!(error instanceof PoolError)) throw error;
+    const taken = [...made].map(([other, { shape }]) => `${other} ${show(shape)}`);
+    const shown = taken.length > 4 ? [...taken.slice(0, 3), `${taken.length - 3} more`] : taken;
+    const rest = taken.length === 0 ? "nothing is taken yet" : `taken by ${shown.join(", ")}`;
+    throw new PoolError(
+      `create "${name}" ${show(shape)}`,
+      `${error.message}; ${rest}. Make the pool as large as the model needs: poolSize: poolSizeFor(model), or leave variables out with applyTo`,
+    );
   }
 }
 
