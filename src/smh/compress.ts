@@ -11,7 +11,7 @@ import { VariableFactory } from "./variable-factory.ts";
 
 /** How a part of a model is compressed. */
 export type CompressRule = {
-  /** Trained numbers as a share of the compressed weights, above 0 and at most 1 (required, except with `pool: null`). */
+  /** Trained numbers as a share of the compressed weights, above 0 and at most 1 (no default, except with `pool: null`). */
   readonly fraction?: number;
   /** The kind of the pool (default "product"); null: the weights stay dense. */
   readonly pool?: "product" | "kronecker" | "hash" | null;
