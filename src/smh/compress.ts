@@ -11,7 +11,7 @@ import { VariableFactory } from "./variable-factory.ts";
 
 /** How a part of a model is compressed. */
 export type CompressRule = {
-  /** Trained numbers as a share of the compressed weights, above 0 and at most 1 (no default, except with `pool: null`). */
+  /** Trained numbers as a share of the compressed weights, above 0 and at most 1. No default; omit it with `pool: null`. */
   readonly fraction?: number;
   /** The kind of the pool (default "product"); null: the weights stay dense. */
   readonly pool?: "product" | "kronecker" | "hash" | null;
@@ -25,7 +25,7 @@ export type CompressRule = {
 
 /** Options of `compress`: those of one {@link CompressRule}, or several `rules`. */
 export type CompressOptions = CompressRule & {
-  /** A pool for each part of the model. The first rule that selects a variable applies (default: one rule, from the options). */
+  /** A pool for each part of the model; the first rule that selects a variable applies (default: one rule). */
   readonly rules?: readonly CompressRule[];
   /** The seed of all starting values (default 0). */
   readonly seed?: number;
