@@ -59,7 +59,9 @@ function savedRun(who: string, state: TrainingState, epoch: number): SavedTensor
   const tensors = new Map(
     [...arrays].map(([name, numbers]): [string, Tensor] => [OPTIMIZER + name, tensor(numbers, [numbers.length])]),
   );
-  return withoutDrawing(generators, () => savedWeights(who, vars, { tensors, metadata: { training: JSON.stringify(reached) } }));
+  return withoutDrawing(generators, () =>
+    savedWeights(who, vars, "float32", { tensors, metadata: { training: JSON.stringify(reached) } }),
+  );
 }
 
 /**
@@ -127,8 +129,8 @@ function withoutDrawing<T>(generators: Generators, fn: () => T): T {
   }
 }
 
-/** The record of training in a checkpoint. @throws FormatError if the text is not such a record. */
-function reachedIn(text: string | undefined, file: string): Reached {
+/** The record of training in a checkpoint's metadata. @throws FormatError if the text is not such a record. */
+export function reachedIn(text: string | undefined, file: string): Reached {
   if (text === undefined)
     throw new FormatError(file, "is not a checkpoint: it has no record of training; loadWeights reads weights");
   try {

@@ -1,7 +1,14 @@
 import type { Numbers } from "../kernels/index.ts";
 
-/** An element type of the safetensors format: its size, and how one element becomes a number. */
-type Dtype = { readonly bytes: number; readonly read: (view: DataView, at: number) => number };
+/**
+ * An element type of the safetensors format: its size, how one element becomes a number, and for a type that is written
+ * the way back.
+ */
+type Dtype = {
+  readonly bytes: number;
+  readonly read: (view: DataView, at: number) => number;
+  readonly write?: (view: DataView, at: number, x: number) => void;
+};
 
 const word = (high: number, low: number): number => high * 2 ** 32 + low;
 
@@ -19,20 +26,61 @@ function half(bits: number): number {
   return bits & 0x8000 ? -size : size;
 }
 
+/** Rounds to the nearest whole number, ties to even, up to 2⁵⁰. Returns 0 and not −0. */
+export function nearestEven(x: number): number {
+  return x + 1.5 * 2 ** 52 - 1.5 * 2 ** 52; // beyond 2⁵² a float64 has no fraction bits
+}
+
 const scratch = new DataView(new ArrayBuffer(4));
+function bitsOf(x: number): number {
+  scratch.setFloat32(0, x);
+  return scratch.getUint32(0);
+}
+
+/** The half precision of a float32 number: nearest, ties to even. From 65520 on infinite; NaN without its payload. */
+function halfBits(x: number): number {
+  const bits = bitsOf(x);
+  const [sign, size] = [(bits >>> 16) & 0x8000, bits & 0x7fffffff];
+  if (size > 0x7f800000) return 0x7e00;
+  if (size >= 0x477ff000) return sign | 0x7c00;
+  if (size < 0x38800000) return sign | nearestEven(Math.abs(x) * 2 ** 24); // below 2⁻¹⁴: a multiple of 2⁻²⁴
+  return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13); // 112 less in the exponent; a carry raises it
+}
+
 /** The upper half of a float32. */
 function brain(bits: number): number {
-  scratch.setUint16(0, bits);
+  scratch.setUint32(0, bits * 2 ** 16);
   return scratch.getFloat32(0);
 }
 
-/** The element types that are read, all converted to float32. */
+/** The upper half of the nearest number whose lower half is zero, ties to even. NaN without its payload. */
+function brainBits(x: number): number {
+  if (Number.isNaN(x)) return 0x7fc0;
+  const bits = bitsOf(x);
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+/** The element types that are read, all converted to float32. F32, F16, BF16 and I8 are also written. */
 export const dtypes: ReadonlyMap<string, Dtype> = new Map<string, Dtype>([
   ["F32", { bytes: 4, read: (view, at) => view.getFloat32(at, true) }],
   ["F64", { bytes: 8, read: (view, at) => view.getFloat64(at, true) }],
-  ["F16", { bytes: 2, read: (view, at) => half(view.getUint16(at, true)) }],
-  ["BF16", { bytes: 2, read: (view, at) => brain(view.getUint16(at, true)) }],
-  ["I8", { bytes: 1, read: (view, at) => view.getInt8(at) }],
+  [
+    "F16",
+    {
+      bytes: 2,
+      read: (view, at) => half(view.getUint16(at, true)),
+      write: (view, at, x) => view.setUint16(at, halfBits(x), true),
+    },
+  ],
+  [
+    "BF16",
+    {
+      bytes: 2,
+      read: (view, at) => brain(view.getUint16(at, true)),
+      write: (view, at, x) => view.setUint16(at, brainBits(x), true),
+    },
+  ],
+  ["I8", { bytes: 1, read: (view, at) => view.getInt8(at), write: (view, at, x) => view.setInt8(at, x) }],
   ["U8", { bytes: 1, read: (view, at) => view.getUint8(at) }],
   ["I16", { bytes: 2, read: (view, at) => view.getInt16(at, true) }],
   ["U16", { bytes: 2, read: (view, at) => view.getUint16(at, true) }],
@@ -60,8 +108,26 @@ export function convert({ read, bytes: width }: Dtype, bytes: Uint8Array, number
   for (let i = 0; i < bytes.length / width; i++) numbers[first + i] = read(view, i * width);
 }
 
-/** Writes `count` numbers from `first` on as little-endian float32 to the start of `bytes`. Keeps every bit. */
-export function writeFloats(numbers: Numbers, first: number, count: number, bytes: Uint8Array): void {
+/** The number that a file in this element type gives back for x. */
+export function rounded({ read, write }: Dtype, x: number): number {
+  write!(roundTrip, 0, x);
+  return read(roundTrip, 0);
+}
+const roundTrip = new DataView(new ArrayBuffer(4));
+
+/** Writes `count` numbers from `first` on to the start of `bytes`, little-endian. F32 keeps every bit. */
+export function writeNumbers(
+  { bytes: width, write }: Dtype,
+  numbers: Numbers,
+  first: number,
+  count: number,
+  bytes: Uint8Array,
+): void {
+  if (write !== undefined) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    for (let i = 0; i < count; i++) write(view, i * width, numbers[first + i]!);
+    return;
+  }
   if (lowFirst) {
     bytes.set(new Uint8Array(numbers.buffer, numbers.byteOffset + 4 * first, 4 * count));
     return;

@@ -5,5 +5,8 @@
 export type { Source } from "./arguments.ts";
 export { encodeCheckpoint, loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.ts";
 export { FileError, FormatError } from "./errors.ts";
+export { type FileInfo, info, type PoolInfo, type TensorInfo } from "./info.ts";
+export type { WeightsDtype } from "./precision.ts";
 export { decodeSafetensors, encodeSafetensors, type SavedTensors } from "./safetensors.ts";
-export { encodeWeights, type LoadReport, loadWeights, saveWeights } from "./weights.ts";
+export { encodeTorchWeights, loadTorchWeights, saveTorchWeights, type TorchReport } from "./torch.ts";
+export { encodeWeights, type LoadReport, loadWeights, type SaveOptions, saveWeights } from "./weights.ts";

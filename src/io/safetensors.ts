@@ -13,13 +13,18 @@ import {
 } from "../tensor/index.ts";
 import { bytesIn, isMap } from "./arguments.ts";
 import { CHECKSUM, checksumOf } from "./checksum.ts";
-import { convert, dtypes, writeFloats } from "./dtypes.ts";
+import { convert, dtypes, writeNumbers } from "./dtypes.ts";
 import { FormatError } from "./errors.ts";
 import { type Bytes, inMemory } from "./files.ts";
 import { isRecord, parseJson } from "./json.ts";
 
 /** Named tensors and strings about them. */
 export type SavedTensors = { readonly tensors: ReadonlyMap<string, Tensor>; readonly metadata: Readonly<Record<string, string>> };
+
+/** The element types of tensors by name; F32 if a name is missing. */
+export type Types = ReadonlyMap<string, string>;
+const typeOf = (types: Types | undefined, name: string): NonNullable<ReturnType<typeof dtypes.get>> =>
+  dtypes.get(types?.get(name) ?? "F32")!;
 
 const METADATA = "__metadata__";
 /** Bytes that are read or written at once; every element size divides it. */
@@ -39,11 +44,12 @@ export function encodeSafetensors(saved: SavedTensors): Uint8Array<ArrayBuffer> 
   return encode("encodeSafetensors", saved);
 }
 
-export function encode(who: string, saved: SavedTensors): Uint8Array<ArrayBuffer> {
-  const { header, length } = headerOf(who, saved);
+/** The same in other element types, F16, BF16 or I8, for tensors whose numbers these types hold exactly. */
+export function encode(who: string, saved: SavedTensors, types?: Types): Uint8Array<ArrayBuffer> {
+  const { header, length } = headerOf(who, saved, types);
   const bytes = allocate(who, header.length + length);
   let at = 0;
-  for (const piece of pieces(header, saved)) {
+  for (const piece of pieces(header, saved, types)) {
     bytes.set(piece, at);
     at += piece.length;
   }
@@ -63,18 +69,19 @@ function allocate(who: string, length: number): Uint8Array<ArrayBuffer> {
  * The same bytes piece by piece, without a second copy of the numbers. A piece is valid until the next one is asked
  * for.
  */
-export function encodePieces(who: string, saved: SavedTensors): Iterable<Uint8Array> {
-  return pieces(headerOf(who, saved).header, saved);
+export function encodePieces(who: string, saved: SavedTensors, types?: Types): Iterable<Uint8Array> {
+  return pieces(headerOf(who, saved, types).header, saved, types);
 }
 
-function* pieces(header: Uint8Array, { tensors }: SavedTensors): Iterable<Uint8Array> {
+function* pieces(header: Uint8Array, { tensors }: SavedTensors, types?: Types): Iterable<Uint8Array> {
   yield header;
   const piece = new Uint8Array(PIECE);
-  for (const { data } of tensors.values()) {
-    for (let first = 0; first < data.length; first += PIECE / 4) {
-      const count = Math.min(PIECE / 4, data.length - first);
-      writeFloats(data, first, count, piece);
-      yield piece.subarray(0, 4 * count);
+  for (const [name, { data }] of tensors) {
+    const type = typeOf(types, name);
+    for (let first = 0; first < data.length; first += PIECE / type.bytes) {
+      const count = Math.min(PIECE / type.bytes, data.length - first);
+      writeNumbers(type, data, first, count, piece);
+      yield piece.subarray(0, type.bytes * count);
     }
   }
 }
@@ -83,13 +90,14 @@ function* pieces(header: Uint8Array, { tensors }: SavedTensors): Iterable<Uint8A
  * The length of the header and the header itself, padded with spaces to a multiple of 8 bytes; and how many bytes of
  * numbers follow.
  */
-function headerOf(who: string, saved: SavedTensors): { readonly header: Uint8Array; readonly length: number } {
+function headerOf(who: string, saved: SavedTensors, types?: Types): { readonly header: Uint8Array; readonly length: number } {
   const { tensors, metadata } = readSavedTensors(who, saved);
   const entries: [string, unknown][] = [[METADATA, metadata]];
   let end = 0;
   for (const [name, { shape, size }] of tensors) {
-    entries.push([name, { dtype: "F32", shape, data_offsets: [end, end + 4 * size] }]);
-    end += 4 * size;
+    const bytes = typeOf(types, name).bytes * size;
+    entries.push([name, { dtype: types?.get(name) ?? "F32", shape, data_offsets: [end, end + bytes] }]);
+    end += bytes;
   }
   const text = encodeText(JSON.stringify(Object.fromEntries(entries)));
   const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
@@ -126,7 +134,8 @@ export function decodeSafetensors(bytes: ArrayBufferView | ArrayBuffer, name = "
   readText("decodeSafetensors", "name", name);
   if (found === null)
     throw new ValueError("decodeSafetensors", `bytes must be a Uint8Array or an ArrayBuffer, got ${describe(bytes)}`);
-  return decode(inMemory(found, name));
+  const { tensors, metadata } = decode(inMemory(found, name));
+  return { tensors, metadata };
 }
 
 /** What a header says of a tensor. Its bytes count from the end of the header. */
@@ -138,7 +147,11 @@ type Entry = {
   readonly end: number;
 };
 
-export function decode(bytes: Bytes): SavedTensors {
+/** All that a file says before its numbers, which begin at byte `start`. */
+type Header = { readonly metadata: SavedTensors["metadata"]; readonly entries: readonly Entry[]; readonly start: number };
+
+/** Reads and checks the header alone. The checksum, which covers the numbers, is not compared. */
+export function readHeader(bytes: Bytes): Header {
   const { name, size } = bytes;
   const length = size < 8 ? Number.NaN : Number(viewOf(bytes.read(0, 8)).getBigUint64(0, true));
   if (!(length <= size - 8))
@@ -147,12 +160,20 @@ export function decode(bytes: Bytes): SavedTensors {
   const header = parseHeader(bytes.read(8, 8 + length), name);
   const metadata = metadataIn(header[METADATA], name);
   const entries = Object.entries(header).flatMap(([key, entry]) => (key === METADATA ? [] : [entryOf(key, entry, name)]));
-  const sorted = checkRanges(entries, size - 8 - length, name);
-  const read = new Map(sorted.map((entry) => [entry.key, readNumbers(bytes, 8 + length, entry)]));
+  checkRanges(entries, size - 8 - length, name);
+  return { metadata, entries, start: 8 + length };
+}
+
+/** Tensors, metadata, and the element types of the tensors. */
+export type Decoded = SavedTensors & { readonly types: Types };
+
+export function decode(bytes: Bytes): Decoded {
+  const { metadata, entries, start } = readHeader(bytes);
+  const read = new Map(byPosition(entries).map((entry) => [entry.key, readNumbers(bytes, start, entry)]));
   const tensors = new Map(entries.map(({ key }) => [key, read.get(key)!])); // as the header lists them
   if (isOwn(metadata) && metadata[CHECKSUM] !== undefined && metadata[CHECKSUM] !== checksumOf(tensors, metadata))
-    throw new FormatError(name, "its content does not fit its checksum; the file is damaged or was changed");
-  return { tensors, metadata };
+    throw new FormatError(bytes.name, "its content does not fit its checksum; the file is damaged or was changed");
+  return { tensors, metadata, types: new Map(entries.map(({ key, dtype }) => [key, dtype])) };
 }
 
 /** Whether this library wrote the file. Other programs may use the same keys for other purposes. */
@@ -215,14 +236,13 @@ function isCounts(value: unknown): value is Shape {
   return Array.isArray(value) && value.length <= 64 && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
-/**
- * The entries in the order of their bytes. @throws FormatError unless every byte of the file belongs to exactly one
- * tensor.
- */
-function checkRanges(entries: readonly Entry[], length: number, name: string): readonly Entry[] {
-  const sorted = entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end);
+/** The entries in the order of their bytes. */
+const byPosition = (entries: readonly Entry[]): Entry[] => entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end);
+
+/** @throws FormatError unless every byte of the file belongs to exactly one tensor. */
+function checkRanges(entries: readonly Entry[], length: number, name: string): void {
   let at = 0;
-  for (const { key, begin, end } of sorted) {
+  for (const { key, begin, end } of byPosition(entries)) {
     if (begin !== at) {
       const rule = "numbers may not overlap or leave holes";
       throw new FormatError(name, `${describe(key)} begins at byte ${begin}, not at ${at}: ${rule}; the file is damaged`);
@@ -232,7 +252,6 @@ function checkRanges(entries: readonly Entry[], length: number, name: string): r
     at = end;
   }
   if (at !== length) throw new FormatError(name, `${length - at} bytes at the end belong to no tensor; the file is damaged`);
-  return sorted;
 }
 
 function readNumbers(bytes: Bytes, start: number, { dtype, shape, begin, end }: Entry): Tensor {

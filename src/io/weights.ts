@@ -1,4 +1,4 @@
-import { assign, readBoolean, readOptions, sameShape, show, type Tensor } from "../tensor/index.ts";
+import { assign, readBoolean, readName, readOptions, sameShape, show, type Tensor } from "../tensor/index.ts";
 import type { VariableCreator } from "../variables/index.ts";
 import { modelOf, readCreator, type Source } from "./arguments.ts";
 import { CHECKSUM, checksumOf } from "./checksum.ts";
@@ -6,54 +6,83 @@ import { FormatError } from "./errors.ts";
 import { replaceFile, withBytes } from "./files.ts";
 import { isRecord, parseJson } from "./json.ts";
 import { differenceOf, type SavedPool } from "./pooled.ts";
-import { decode, encode, encodePieces, isOwn, type SavedTensors } from "./safetensors.ts";
+import { lowered, restored, WEIGHTS_DTYPES, type WeightsDtype } from "./precision.ts";
+import { type Decoded, decode, encode, encodePieces, isOwn, type SavedTensors } from "./safetensors.ts";
 
 /** The names of the optimizer's arrays in a checkpoint begin with this. */
 export const OPTIMIZER = "optimizer/";
 
 /** The name of a record of pool number i, from 0, in a file's metadata: `pool`, `pool_1`, … */
-const recordName = (name: string, i: number): string => (i === 0 ? name : `${name}_${i}`);
+export const recordName = (name: string, i: number): string => (i === 0 ? name : `${name}_${i}`);
+
+/** Options of `saveWeights` and `encodeWeights`. */
+export type SaveOptions = {
+  /**
+   * The element type of the weights in the file (default "float32"). "float16" and "bfloat16" round to the nearest
+   * number. "int8" stores whole numbers from −127 to 127 and a float32 scale for each row, with an error of at most
+   * half a scale. Vectors and scalars stay float32: biases, norms, running statistics, learned scales.
+   */
+  readonly dtype?: WeightsDtype;
+};
 
 /** The tensors and strings that make a model what it is. `more` are those of a checkpoint. */
-export function savedWeights(who: string, vars: VariableCreator, more?: SavedTensors): SavedTensors {
-  const { weights, pools } = modelOf(who, vars);
+export function savedWeights(who: string, vars: VariableCreator, dtype: WeightsDtype, more?: SavedTensors): Decoded {
+  const state = modelOf(who, vars);
+  const { tensors: weights, types } = lowered(who, state, dtype);
   const tensors = new Map([...weights, ...(more?.tensors ?? [])]);
   const metadata: Record<string, string> = { format: "hashgrad 1", ...more?.metadata };
-  for (const [i, pool] of pools.entries()) {
+  if (dtype !== "float32") metadata.dtype = dtype;
+  for (const [i, pool] of state.pools.entries()) {
     metadata[recordName("placements", i)] = JSON.stringify(Object.fromEntries(pool.placements));
     metadata[recordName("pool", i)] = JSON.stringify(pool.description);
+    metadata[recordName("core", i)] = JSON.stringify(pool.core);
     metadata[recordName("modifier", i)] = pool.modifier;
     metadata[recordName("initializers", i)] = JSON.stringify(Object.fromEntries(pool.initializers));
   }
   metadata[CHECKSUM] = checksumOf(tensors, metadata);
-  return { tensors, metadata };
+  return { tensors, metadata, types };
+}
+
+function readSaved(who: string, vars: VariableCreator, options: SaveOptions | undefined): Decoded {
+  readCreator(who, "vars", vars);
+  const { dtype = "float32" } = readOptions(who, options, ["dtype"]);
+  return savedWeights(who, vars, readName(who, "dtype", dtype, WEIGHTS_DTYPES));
 }
 
 /**
  * A model as the bytes of a safetensors file: parameters and running statistics by name. For a compressed model also
  * the pool's factors, the position of each variable in the pool, and the kinds and options of pool and modifier. A
- * checksum covers all of it. Weights that are not finite are saved as they are.
+ * checksum covers all of it. As float32, float16 and bfloat16, weights that are not finite are saved as they are.
  *
- * @throws ValueError if `vars` is not a creator of variables. MemoryError if the file does not fit into one array.
+ * With `dtype: "int8"`, a row is the numbers along the last axis: of a kernel [height, width, in, out] the `out`
+ * numbers of one pixel and input, of a factor [d, r] the r numbers of a row. A tensor "x" of shape [..., n] is followed
+ * by "x:scales" of shape [...]. A tensor whose last axis has a single number, as that of a depthwise kernel, stays
+ * float32.
+ *
+ * @throws ValueError if `vars` is not a creator of variables, or if a weight has no finite value in the element type;
+ * the message names the variable. MemoryError if the file does not fit into one array.
+ * @example const bytes = encodeWeights(vars, { dtype: "float16" });
  */
-export function encodeWeights(vars: VariableCreator): Uint8Array<ArrayBuffer> {
-  return encode("encodeWeights", savedWeights("encodeWeights", readCreator("encodeWeights", "vars", vars)));
+export function encodeWeights(vars: VariableCreator, options?: SaveOptions): Uint8Array<ArrayBuffer> {
+  const saved = readSaved("encodeWeights", vars, options);
+  return encode("encodeWeights", saved, saved.types);
 }
 
 /**
- * Writes `encodeWeights(vars)` to a file of any size, piece by piece. Writes a temporary file in the same folder, then
- * renames it: a reader, a crash or a concurrent writer never finds a partial file. Keeps the permissions of an existing
- * file. If `path` is a link, replaces the file behind the link. Needs Node.js, Deno or Bun.
+ * Writes `encodeWeights(vars, options)` to a file of any size, piece by piece. Writes a temporary file in the same
+ * folder, then renames it: a reader, a crash or a concurrent writer never finds a partial file. Keeps the permissions
+ * of an existing file. If `path` is a link, replaces the file behind the link. Needs Node.js, Deno or Bun.
  *
  * Temporary files have random names like `.hashgrad-….tmp`. A process that is killed while it saves leaves one; the
  * next save into the folder removes it.
  *
  * @throws FileError if the file system refuses, or if `path` is a folder, a device, or a link to nothing. The file
- * stays as it was. ValueError if an argument is of the wrong kind.
+ * stays as it was. ValueError as `encodeWeights`.
+ * @example saveWeights("model.safetensors", vars, { dtype: "int8" });
  */
-export function saveWeights(path: string, vars: VariableCreator): void {
-  const saved = savedWeights("saveWeights", readCreator("saveWeights", "vars", vars));
-  replaceFile("saveWeights", path, encodePieces("saveWeights", saved));
+export function saveWeights(path: string, vars: VariableCreator, options?: SaveOptions): void {
+  const saved = readSaved("saveWeights", vars, options);
+  replaceFile("saveWeights", path, encodePieces("saveWeights", saved, saved.types));
 }
 
 /** What `loadWeights` did with each tensor, by name. */
@@ -68,9 +97,9 @@ export type LoadReport = {
 };
 
 /**
- * Loads a file of `saveWeights`, the model of a checkpoint, or any other safetensors file into a model. Compares names,
- * shapes, and for a compressed model pool, modifier and the position of each variable in the pool (it follows from the
- * order of creation). Weights that are not finite are loaded as they are.
+ * Loads a file of `saveWeights` in any element type, the model of a checkpoint, or any other safetensors file into a
+ * model. Compares names, shapes, and for a compressed model pool, modifier and the position of each variable in the
+ * pool (it follows from the order of creation). Weights that are not finite are loaded as they are.
  *
  * @param source A path (in Node.js, Deno and Bun) or bytes.
  * @returns The names that were loaded, missing, unexpected and mismatched.
@@ -121,9 +150,13 @@ export function refuseDifferences(file: string, { poolDifference, difference }: 
   if (difference !== null) throw new FormatError(file, `${difference}${remedy}`);
 }
 
-/** Compares a file with a model. Changes nothing. @throws FormatError if a record of the file is not readable. */
-export function compare(who: string, file: string, { tensors, metadata }: SavedTensors, vars: VariableCreator): Fit {
+/**
+ * Compares a file with a model, which it does not change. @throws FormatError if a record or the scales of the file are
+ * not readable.
+ */
+export function compare(who: string, file: string, saved: Decoded, vars: VariableCreator): Fit {
   const { weights, pools } = modelOf(who, vars);
+  const { tensors, metadata } = restored(saved, file);
   const core = new Set<string>();
   let poolDifference: string | null = null;
   for (let i = 0; i < Math.max(1, pools.length) || Object.hasOwn(metadata, recordName("pool", i)); i++) {
@@ -157,7 +190,8 @@ export function compare(who: string, file: string, { tensors, metadata }: SavedT
   return { pairs, report, poolDifference, difference };
 }
 
-function pooledIn(file: string, metadata: SavedTensors["metadata"], i: number): SavedPool {
+/** What a file records of pool number i. @throws FormatError if a record is not readable. */
+export function pooledIn(file: string, metadata: SavedTensors["metadata"], i: number): SavedPool {
   const record = (name: string): string | undefined => metadata[recordName(name, i)];
   const placements = recordIn(file, record("placements"), "where variables lie in the pool");
   if (!isOwn(metadata)) return { placements, description: undefined, modifier: undefined, initializers: undefined };

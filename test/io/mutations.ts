@@ -2,16 +2,21 @@ import {
   decodeSafetensors,
   encodeCheckpoint,
   encodeSafetensors,
+  encodeTorchWeights,
   encodeWeights,
+  info,
   loadCheckpoint,
+  loadTorchWeights,
   loadWeights,
   type TrainingState,
+  type WeightsDtype,
 } from "../../src/io/index.ts";
+import { cifarResNet } from "../../src/models/index.ts";
 import { dense } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
 import { Generator, HashgradError, tensor } from "../../src/tensor/index.ts";
-import { scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
+import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 
 /** A file format under test: a valid file, and what reads a damaged one. */
 export type Format = {
@@ -22,7 +27,7 @@ export type Format = {
 
 const deep = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
 const odd = [
-  "null", "true", '"F32"', '"F16"', '"I64"', '"BOOL"', '""', "-1", "-0", "1.5", "1e308", "1e999", "4294967296", "9007199254740993",
+  "null", "true", '"F32"', '"F16"', '"BF16"', '"I8"', '"I64"', '"BOOL"', '"int8"', '"float16"', '""', "-1", "-0", "1.5", "1e308", "1e999", "4294967296", "9007199254740993",
   "[]", "{}", "[null]", "[-1,4]", "[1e308,1e308]", "[1e308,0]", "[4294967296,4294967296,0]", "[0,0]", "[4,0]", "[0,4]", "[0,4,8]",
   '{"toString":1,"valueOf":1}', '{"__proto__":{"polluted":1}}', '{"length":4000000000}', deep(70), deep(3000), "NaN", '"\\ud800"',
   '{"a":1,"a":1}', '{"constructor":[[{"begin":0,"length":1}]]}', '[["toString"]]',
@@ -38,6 +43,10 @@ const names = [
   "format",
   "training",
   "placements",
+  "dtype",
+  "core",
+  "d/kernel:scales",
+  "variable_left",
 ];
 
 /** Text in which one value or one name of a JSON text became another, or one entry is there twice. */
@@ -142,7 +151,25 @@ function intoRun(state: TrainingState, read: () => unknown): string | null {
   return found;
 }
 
-export function formats(): Readonly<Record<"safetensors" | "weights" | "checkpoint", Format>> {
+/** A small network that has names in PyTorch. */
+function resNet(seed: number): VariableCreator {
+  const vars = new DenseVariables({ seed });
+  cifarResNet(vars, 8, { width: 1 / 16, classes: 2 });
+  return vars;
+}
+
+/** The same check for files without a run: a refused file must not have changed the weights. */
+function intoWeights(vars: VariableCreator, read: () => unknown): string | null {
+  const state = (): string => JSON.stringify([...weightsOf(vars)].map(([, x]) => [...x.toArray()]));
+  const before = state();
+  const found = outcome(read);
+  if (found !== null && state() !== before) throw new Error("a refused file changed the weights");
+  return found;
+}
+
+type Formats = "safetensors" | "weights" | "weights in float16" | "weights in int8" | "checkpoint" | "info" | "PyTorch";
+
+export function formats(): Readonly<Record<Formats, Format>> {
   const tensors = new Map([
     [
       "a",
@@ -154,17 +181,25 @@ export function formats(): Readonly<Record<"safetensors" | "weights" | "checkpoi
     ["b", tensor([5])],
     ["none", tensor([], [0, 2])],
   ]);
-  const target = run(2);
+  const [target, network] = [run(2), resNet(2)];
+  const weights = (dtype: WeightsDtype): Format => ({
+    file: encodeWeights(pooled(1), { dtype }),
+    read: (bytes) => intoRun(target, () => loadWeights(bytes, target.vars, { strict: bytes.length % 2 === 0 })),
+  });
   return {
     safetensors: {
       file: encodeSafetensors({ tensors, metadata: { note: "x" } }),
       read: (bytes) => outcome(() => decodeSafetensors(bytes, "file")),
     },
-    weights: {
-      file: encodeWeights(pooled(1)),
-      read: (bytes) => intoRun(target, () => loadWeights(bytes, target.vars, { strict: bytes.length % 2 === 0 })),
-    },
+    weights: weights("float32"),
+    "weights in float16": weights("float16"),
+    "weights in int8": weights("int8"),
     checkpoint: { file: encodeCheckpoint(run(1), 3), read: (bytes) => intoRun(target, () => loadCheckpoint(bytes, target)) },
+    info: { file: encodeCheckpoint(run(1), 3), read: (bytes) => outcome(() => info(bytes)) },
+    PyTorch: {
+      file: encodeTorchWeights(resNet(1)),
+      read: (bytes) => intoWeights(network, () => loadTorchWeights(bytes, network, { strict: bytes.length % 2 === 0 })),
+    },
   };
 }
 
