@@ -80,7 +80,11 @@ describe("info tells what a file holds", () => {
       pool: new HashVariablePool({ poolSize: 18, fraction: 0.5, name: "inner" }),
       applyTo: "out/kernel",
     });
-    const pool = new MetaVariablePool({ poolSize: 24, fraction: 0.9, parts: ["product", "hash"], reduce: "sum" });
+    const parts = [
+      new ProductVariablePool({ poolSize: 24, fraction: 0.5 }),
+      new HashVariablePool({ poolSize: 24, fraction: 0.25 }),
+    ];
+    const pool = new MetaVariablePool({ parts, reduce: "sum" });
     const vars = new VariableFactory({ pool, applyTo: "hidden/kernel", variables: inner });
     dense(scope(vars, "hidden"), 4, 6);
     dense(scope(vars, "out"), 6, 3);
