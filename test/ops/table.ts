@@ -77,7 +77,7 @@ export function opTable(): string {
     "calls. A test compares.",
     "",
     "- **Bold** kernels have a WebAssembly version with SIMD. Threads share large work.",
-    "- *Slanted* kernels have a blocked version in plain TypeScript. All other kernels, and all kernels without",
+    "- *Italic* kernels have a blocked version in plain TypeScript. All other kernels, and all kernels without",
     "  WebAssembly, are plain loops.",
     "- A dash means that the op calls no kernel of the table: it is a view, or it calls a loop of `comparisons.ts`,",
     "  `scans.ts` or `special.ts` in `src/kernels` directly. A program without such an op does not contain its loop.",
