@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const source = join(root, "src");
 
 /** What users import as `hashgrad/<name>`, beside "hashgrad" itself and the tests' helpers. */
-export const subpaths: readonly string[] = ["nn", "models", "optim", "smh", "data", "io", "train"];
+export const subpaths: readonly string[] = ["nn", "models", "optim", "smh", "data", "io", "train", "onnx"];
 /** Modules of `src` that only other modules import. */
 const inner = ["kernels", "backends", "tensor", "ops", "variables"];
 const binary = "backends/wasm/binary.ts";

@@ -9,6 +9,7 @@ export * from "./index.ts";
 export * as io from "./io/index.ts";
 export * as models from "./models/index.ts";
 export * as nn from "./nn/index.ts";
+export * as onnx from "./onnx/index.ts";
 export * as optim from "./optim/index.ts";
 export * as smh from "./smh/index.ts";
 export * as train from "./train/index.ts";

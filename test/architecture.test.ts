@@ -17,7 +17,7 @@ const layers = [
   ["nn", "smh"],
   ["models"],
   ["data", "io"],
-  ["train"],
+  ["train", "onnx"],
   ["cli", "testing"],
   [""], // src/index.ts
 ];

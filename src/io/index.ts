@@ -5,6 +5,7 @@
 export type { Source } from "./arguments.ts";
 export { encodeCheckpoint, loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.ts";
 export { FileError, FormatError } from "./errors.ts";
+export { replaceFile } from "./files.ts";
 export { type FileInfo, info, type PoolInfo, type TensorInfo } from "./info.ts";
 export type { WeightsDtype } from "./precision.ts";
 export { decodeSafetensors, encodeSafetensors, type SavedTensors } from "./safetensors.ts";

@@ -12,6 +12,9 @@ export type Case = { readonly f: Differentiable; readonly xs: readonly Tensor[];
 /** Checks a property. Throws if the property does not hold. */
 export type Law = () => void;
 
+/** Called with each case of a law, after its properties held. */
+export const observers: ((of: Case) => void)[] = [];
+
 const TOLERANCE = 2e-3;
 
 /**
@@ -36,6 +39,7 @@ export function gradientLaw(cases: fc.Arbitrary<Case>): Law {
           slopes.push(exact, numeric);
           if (!(error < TOLERANCE)) throw new Error(`relative error ${error} is not below ${TOLERANCE}`);
           checkReplay(f, xs);
+          for (const observe of observers) observe({ f, xs });
         },
       ),
     );
