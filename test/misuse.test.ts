@@ -5,6 +5,7 @@ import * as h from "../src/index.ts";
 import * as io from "../src/io/index.ts";
 import * as models from "../src/models/index.ts";
 import * as nn from "../src/nn/index.ts";
+import * as onnx from "../src/onnx/index.ts";
 import * as optim from "../src/optim/index.ts";
 import * as smh from "../src/smh/index.ts";
 import * as arbitraries from "../src/testing/arbitraries.ts";
@@ -455,6 +456,16 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   call("hashgrad.shared", h.shared, () => [new h.DenseVariables()]),
   call("smh.compress", smh.compress, () => [(vars: h.VariableCreator) => nn.dense(vars, 4, 4), { fraction: 0.5 }]),
   call("hashgrad.trace", h.trace, () => [(x: h.Tensor) => [x], [t(2)]]),
+  call(
+    "onnx.encodeOnnx",
+    onnx.encodeOnnx,
+    () => [
+      (x: h.Tensor) => [x],
+      [t(2)],
+      { pool: "graph", layout: "NHWC", batch: "dynamic", inputNames: ["x"], outputNames: ["y"] },
+    ],
+    /^(encodeOnnx|trace)/,
+  ),
   call("hashgrad.step", h.step, () => [() => t(2)]),
   call("hashgrad.assign", h.assign, () => [leaf(), [1, 2]]),
   call("hashgrad.zeroGrad", h.zeroGrad, () => [[leaf()]]),
@@ -642,12 +653,12 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
 const exempt = /Error$|^hashgrad\.(Tensor|backend|memory|resetPeak)$|Init$|^hashgrad\.(glorot|he)|^smh\.PADDING$/;
 
 /**
- * Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/data and test/train call them with
+ * Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/onnx, test/data and test/train call them with
  * hostile values.
  */
-const elsewhere = /^io\.|^train\.(train|evaluate|predict)$|^data\.(readIdx|readMnist|mnistFolder)$/;
+const elsewhere = /^io\.|^onnx\.saveOnnx$|^train\.(train|evaluate|predict)$|^data\.(readIdx|readMnist|mnistFolder)$/;
 
-const entryPoints = { hashgrad: h, nn, models, optim, smh, data, io, train, testing, arbitraries };
+const entryPoints = { hashgrad: h, nn, models, optim, smh, data, io, train, onnx, testing, arbitraries };
 
 test("every public function and class has a valid call in the table", () => {
   const functions = Object.entries(entryPoints).flatMap(([entry, exports]) =>

@@ -24,7 +24,10 @@ function modules(): string {
       ["cli", "npm run mnist", GRAY],
       ["testing", "checkGradient, arbitraries", GRAY],
     ],
-    [["train", "train, evaluate, predict, metrics", GREEN]],
+    [
+      ["train", "train, evaluate, predict, metrics", GREEN],
+      ["onnx", "models as ONNX files", GREEN],
+    ],
     [
       ["data", "datasets, batches, MNIST", GREEN],
       ["io", "safetensors, checkpoints", GREEN],

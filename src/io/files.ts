@@ -63,6 +63,7 @@ function withFile<T>(who: string, path: string, use: (bytes: Bytes) => T): T {
  * Keeps the permissions of the file. If anything fails, removes the temporary file and leaves the file at `path` as it
  * was.
  *
+ * @param who The name of the function that errors name.
  * @throws FileError if the file system refuses, if `path` is a folder or a device, or a link to nothing.
  */
 export function replaceFile(who: string, path: string, pieces: Iterable<Uint8Array>): void {

@@ -70,29 +70,34 @@ const files: Uint8Array[] = [];
 const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`;
 
 describe.each(Object.entries(nets))("onnxruntime computes the logits of %s", (name, net) => {
-  test.each(["dense", "compressed"] as const)("%s", async (kind) => {
-    const dense = new DenseVariables();
-    const { model, vars } = kind === "dense" ? { model: net.build(dense), vars: dense } : compress(net.build, { fraction: 0.1 });
-    disturb(vars);
-    const x = inputsOf(net, 3, 5);
-    const want = noGrad(() => model(x));
-    const sizes: number[] = [];
-    for (const [pool, layout] of [
-      ["graph", "NCHW"],
-      ["materialized", "NHWC"],
-    ] as const) {
-      const bytes = encodeOnnx(model, [inputsOf(net, 1, 6)], { pool, layout });
-      sizes.push(bytes.length);
-      files.push(bytes);
-      const [got] = await (await load(bytes, layout))(x);
-      expect(difference(got!, want)).toBeLessThan(TOLERANCE);
-    }
-    const [graph = 0, materialized = 0] = sizes;
-    if (kind === "compressed") {
-      expect(graph).toBeLessThan(0.75 * materialized);
-      console.log(`${name}: ${kilobytes(graph)} with the pool in the graph, ${kilobytes(materialized)} with the weights`);
-    }
-  });
+  test.each(["dense", "compressed"] as const)(
+    "%s",
+    async (kind) => {
+      const dense = new DenseVariables();
+      const { model, vars } =
+        kind === "dense" ? { model: net.build(dense), vars: dense } : compress(net.build, { fraction: 0.1 });
+      disturb(vars);
+      const x = inputsOf(net, 3, 5);
+      const want = noGrad(() => model(x));
+      const sizes: number[] = [];
+      for (const [pool, layout] of [
+        ["graph", "NCHW"],
+        ["materialized", "NHWC"],
+      ] as const) {
+        const bytes = encodeOnnx(model, [inputsOf(net, 1, 6)], { pool, layout });
+        sizes.push(bytes.length);
+        files.push(bytes);
+        const [got] = await (await load(bytes, layout))(x);
+        expect(difference(got!, want)).toBeLessThan(TOLERANCE);
+      }
+      const [graph = 0, materialized = 0] = sizes;
+      if (kind === "compressed") {
+        expect(graph).toBeLessThan(0.75 * materialized);
+        console.log(`${name}: ${kilobytes(graph)} with the pool in the graph, ${kilobytes(materialized)} with the weights`);
+      }
+    },
+    180_000,
+  );
 });
 
 test.skipIf(python === undefined)("the checker of ONNX accepts these files (skipped without the Python package onnx)", () => {

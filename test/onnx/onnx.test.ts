@@ -10,7 +10,6 @@ import * as ops from "../../src/ops/index.ts";
 import {
   composeModifiers,
   HashVariablePool,
-  MetaVariablePool,
   ProductVariablePool,
   reluModifier,
   signModifier,
@@ -20,6 +19,7 @@ import {
 } from "../../src/smh/index.ts";
 import { Generator, noGrad, ones, randomNormal, recordOp, type Tensor, tensor } from "../../src/tensor/index.ts";
 import { DenseVariables, scope } from "../../src/variables/index.ts";
+import { metaPool } from "../meta-pool.ts";
 import { thrown } from "../thrown.ts";
 import { readOnnx } from "./read.ts";
 import { difference, listOf, load } from "./run.ts";
@@ -113,7 +113,8 @@ describe("pools in the graph have the numbers of", () => {
     Kronecker: new ProductVariablePool({ ...size, fraction: 0.7, useKroneckerProduct: true }),
     "padding store": new ProductVariablePool({ ...size, poolSize: 100, fraction: 0.5, indexStore: "padding" }),
     hash: new HashVariablePool({ ...size, fraction: 0.1 }),
-    meta: new MetaVariablePool({ ...size, fraction: 0.6, parts: ["product", "hash"], reduce: "sum" }),
+    streaming: new ProductVariablePool({ ...size, fraction: 0.5, streaming: true }),
+    meta: metaPool(["product", "hash"], "sum", { ...size, fraction: 0.6 }),
   };
   test.each(Object.entries(pools))("%s", async (_, pool) => {
     const vars = new VariableFactory({ pool, modifier: composeModifiers(variableFanoutScaleModifier, reluModifier) });
