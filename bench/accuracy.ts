@@ -1,6 +1,6 @@
-// The table of docs/accuracy.md: test accuracy of the toy network on MNIST after 3 epochs, by the command line's own recipe,
-// for fractions and pools, three seeds each. Results go to bench/results/accuracy.jsonl, one line a run; what is there
-// already is not run again, so the command can be stopped and started at will: `npm run accuracy`, or
+// The table of docs/accuracy.md: test accuracy of the toy network on MNIST after 3 epochs, by the command line's own
+// recipe, for fractions and pools, three seeds each. Results go to bench/results/accuracy.jsonl, one line a run; what
+// is there already is not run again, so the command can be stopped and started at will: `npm run accuracy`, or
 // `npm run accuracy -- --seeds 4,5,6 --data <folder> --out <file>`.
 import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";

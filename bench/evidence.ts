@@ -1,10 +1,11 @@
-// Accuracy of compressed networks on Fashion-MNIST (docs/accuracy.md): ResNet-20, dense, compressed and hashed, and a small
-// confirmation with MobileNetV3. `npm run evidence` makes the runs of bench/evidence/runs.ts that
+// Accuracy of compressed networks on Fashion-MNIST (docs/accuracy.md): ResNet-20, dense, compressed and hashed, and a
+// small confirmation with MobileNetV3. `npm run evidence` makes the runs of bench/evidence/runs.ts that
 // bench/results/evidence.jsonl lacks, one line per epoch. It may be killed at any time: the next call continues from
 // the last epoch. Processes side by side train different runs, so on two cores start
 // `HASHGRAD_THREADS=1 HASHGRAD_FMA=on npm run evidence` twice.
 //
-// `-- --report` prints the table and writes it into docs/accuracy.md. `-- --steps` measures the time of a training step.
+// `-- --report` prints the table and writes it into docs/accuracy.md. `-- --steps` measures the time of a training
+// step.
 // `-- --rates` searches rates: short runs on the first 5,000 training images, measured on the last 6,000, never on test
 // images.
 import { execFileSync } from "node:child_process";

@@ -2,8 +2,10 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { fileURLToPath } from "node:url";
 import { format } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { docExamples } from "./docstrings.ts";
 
-// Every example, and every `ts` block of README and docs, runs; where it says //=> that is what it must print.
+// Every example, every `ts` block of README and docs, and every example of a docstring runs. It must print the text
+// behind each //=>.
 
 const root = new URL("../", import.meta.url);
 const generated = new URL("test/.snippets/", root);
@@ -53,11 +55,11 @@ const snippets = pages.flatMap((page) => {
   ]);
 });
 
-describe("snippets of README and docs", () => {
+describe("snippets of README, docs and docstrings", () => {
   beforeAll(() => mkdirSync(generated, { recursive: true }));
   afterAll(() => rmSync(generated, { recursive: true, force: true }));
 
-  test.each(snippets)("%s runs and prints what it says", async (name, source) => {
+  test.each([...snippets, ...docExamples()])("%s runs and prints what it says", async (name, source) => {
     const file = new URL(`${name.replace(/\W+/g, "-")}.ts`, generated);
     writeFileSync(file, source);
     expect(await printed(fileURLToPath(file))).toEqual(promised(source));

@@ -1,48 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { expect, test } from "vitest";
+import { sharedDescription } from "../docs/.vitepress/docstrings.ts";
+import { checker, docOf, exampleOf, exportsOf, placeOf, publicNames, root, summaryOf, typeOf } from "./docstrings.ts";
 
-// What the API reference is made of: the docstrings of all that the entry points export.
-
-const root = fileURLToPath(new URL("../", import.meta.url));
-const { exports } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { exports: Record<string, unknown> };
-
-/** The source file of each entry point, by its name in `exports`: "./nn" is src/nn/index.ts. */
-const sources = new Set(
-  readdirSync(`${root}src`, { recursive: true, encoding: "utf8" }).map((file) => file.replaceAll("\\", "/")),
-);
-const entries = Object.keys(exports)
-  .filter((name) => name !== "./package.json")
-  .map((name) => name.slice(2))
-  .map((name) => [`${name}.ts`, `${name}/index.ts`, "index.ts"].find((file) => sources.has(file.replace(/^\//, "")))!)
-  .map((file) => `${root}src/${file.replace(/^\//, "")}`);
-
-const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile);
-const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
-const program = ts.createProgram(entries, options);
-const checker = program.getTypeChecker();
-
-type Exported = { readonly name: string; readonly symbol: ts.Symbol };
-const resolved = (symbol: ts.Symbol): ts.Symbol =>
-  symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
-const exportsOf = (file: string): Exported[] =>
-  checker
-    .getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(file)!)!)
-    .map((symbol) => ({ name: symbol.name, symbol: resolved(symbol) }));
-
-const namespaces = ts.SymbolFlags.Module;
-const publicNames = new Map(
-  entries.flatMap(exportsOf).flatMap(({ name, symbol }) => (symbol.flags & namespaces ? [] : [[symbol, name] as const])),
-);
-
-/** The docstring of a symbol, tags included. */
-function docOf(symbol: ts.Symbol): string {
-  const tags = symbol.getJsDocTags(checker).map(({ text }) => ts.displayPartsToString(text));
-  return [ts.displayPartsToString(symbol.getDocumentationComment(checker)), ...tags].join("\n").trim();
-}
-const typeOf = (symbol: ts.Symbol): ts.Type =>
-  symbol.flags & ts.SymbolFlags.Type ? checker.getDeclaredTypeOfSymbol(symbol) : checker.getTypeOfSymbol(symbol);
+// The API reference is generated from docstrings, so these tests check the docstrings of all that the entry points
+// export.
 
 test("every public export has a summary", () => {
   expect(publicNames.size).toBeGreaterThan(300);
@@ -63,14 +25,6 @@ function optionsOf(symbol: ts.Symbol): ts.Symbol[] {
   return fields.filter((field) => (field.flags & optional) === optional && placeOf(field).startsWith("src/"));
 }
 
-/** Where a symbol is declared: file, line and name. */
-function placeOf(symbol: ts.Symbol): string {
-  const node = symbol.declarations![0]!;
-  const file = node.getSourceFile();
-  const { line } = file.getLineAndCharacterOfPosition(node.getStart());
-  return `${file.fileName.slice(root.length)}:${line + 1} ${symbol.name}`;
-}
-
 test("the docstring of every option states its default", () => {
   const found = new Map([...publicNames.keys()].flatMap(optionsOf).map((field) => [placeOf(field), docOf(field)]));
   expect(found.size).toBeGreaterThan(100);
@@ -82,4 +36,62 @@ test("the docstring of every op says which shapes it takes", () => {
   expect(ops.length).toBeGreaterThan(80);
   const shapes = /\[[^\]]*[a-z.][^\]]*\]|\[[0-9, ]+\]\s+→|elementwise|any shape|the same shape/i;
   expect(ops.filter(({ symbol }) => !shapes.test(docOf(symbol))).map(({ name }) => name)).toEqual([]);
+});
+
+/** The functions, constructors and methods that a public symbol declares itself. */
+function callablesOf(symbol: ts.Symbol): ts.SignatureDeclaration[] {
+  return (symbol.declarations ?? []).flatMap((node): ts.SignatureDeclaration[] => {
+    if (ts.isFunctionDeclaration(node)) return [node];
+    if (ts.isVariableDeclaration(node)) {
+      const value = node.initializer;
+      return value && (ts.isArrowFunction(value) || ts.isFunctionExpression(value)) ? [value] : [];
+    }
+    if (!ts.isClassDeclaration(node) && !ts.isInterfaceDeclaration(node)) return [];
+    return [...node.members].filter(
+      (member): member is ts.MethodDeclaration | ts.MethodSignature | ts.ConstructorDeclaration =>
+        (ts.isMethodDeclaration(member) || ts.isMethodSignature(member) || ts.isConstructorDeclaration(member)) &&
+        !(member.name && ts.isPrivateIdentifier(member.name)) &&
+        !ts.getJSDocTags(member).some(({ tagName }) => tagName.text === "internal"),
+    );
+  });
+}
+const hasText = (tag: ts.JSDocParameterTag): boolean => /\w/.test(ts.getTextOfJSDocComment(tag.comment) ?? "");
+
+test("the docstring of every function describes its parameters", () => {
+  const parameters = [...publicNames].flatMap(([symbol, name]) =>
+    callablesOf(symbol).flatMap((callable) =>
+      // An overload repeats the parameters of the first signature.
+      callable === callablesOf(symbol)[0] || !ts.isFunctionDeclaration(callable)
+        ? callable.parameters.map((parameter, i) => {
+            const own = ts.isIdentifier(parameter.name) ? parameter.name.text : "options";
+            const tags = ts.getJSDocTags(callable).filter(ts.isJSDocParameterTag);
+            const described = tags.some((tag) => tag.name.getText() === own && hasText(tag));
+            const shared = sharedDescription(own, parameter.type?.getText() ?? "", summaryOf(symbol));
+            return { name: `${name} ${i}: ${own}`, described: described || shared !== undefined };
+          })
+        : [],
+    ),
+  );
+  expect(parameters.length).toBeGreaterThan(350);
+  expect(parameters.filter(({ described }) => !described).map(({ name }) => name)).toEqual([]);
+});
+
+/** Functions whose use follows from their signature, or from the example of another function in the same line. */
+const obvious: readonly string[] = [
+  ...["full", "zeros", "ones", "randomNormal", "randomTruncatedNormal"], // randomUniform
+  ...["constantInit", "normalInit", "orthogonal", "truncatedNormalInit", "uniformInit"], // varianceScaling
+  ...["isTraining", "inference"], // training
+  ...["resetPeak", "zeroGrad", "mnistFolder", "recall", "seeds", "shapes"], // memory, backward, readMnist, f1, tensors
+  ...["readIdx", "saveCheckpoint", "saveWeights", "summary"], // docs/training.md and docs/smh.md show files and tables
+];
+
+test("the docstring of every function and class has an example, unless its use is obvious", () => {
+  const silent = [...publicNames].filter(([symbol, name]) => {
+    const isClass = (symbol.flags & ts.SymbolFlags.Class) !== 0;
+    if (!isClass && callablesOf(symbol).length === 0) return false;
+    if ((symbol.flags & ts.SymbolFlags.Value) === 0 || name.endsWith("Error") || /elementwise/.test(summaryOf(symbol)))
+      return false;
+    return exampleOf(symbol) === undefined;
+  });
+  expect(silent.map(([, name]) => name).filter((name) => !obvious.includes(name))).toEqual([]);
 });

@@ -49,8 +49,8 @@ function gap(own: Finished | null, base: Finished | null): string {
 }
 
 /**
- * The table of docs/accuracy.md: a row for each run that has begun, a column for each seed. Below it the names of the other
- * runs.
+ * The table of docs/accuracy.md: a row for each run that has begun, a column for each seed. Below it the names of the
+ * other runs.
  */
 export function accuracyTable(lines: readonly Line[]): string {
   const hasBegun = ({ name }: { readonly name: string }): boolean => lines.some((line) => line.run === name);

@@ -6,9 +6,18 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, posix, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Application, type TypeDocOptions } from "typedoc";
+import {
+  Application,
+  Comment,
+  Converter,
+  type ParameterReflection,
+  type Reflection,
+  ReflectionKind,
+  type TypeDocOptions,
+} from "typedoc";
 import type { PluginOptions } from "typedoc-plugin-markdown";
 import { build } from "vitepress";
+import { importsOf, sharedDescription } from "./docstrings.ts";
 import { makeRelative } from "./relative.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -99,6 +108,10 @@ async function writeReference(): Promise<void> {
     pageTitleTemplates: { member: "{name}", module: ({ name }) => (name === "hashgrad" ? name : `hashgrad/${name}`) },
   };
   const app = await Application.bootstrapWithPlugins(options);
+  app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => {
+    for (const one of project.getReflectionsByKind(ReflectionKind.Parameter)) describeParameter(one as ParameterReflection);
+    for (const one of project.getReflectionsByKind(ReflectionKind.Property)) describeAttribute(one);
+  });
   const project = await app.convert();
   if (project === undefined) throw new Error("typedoc found no API");
   await app.generateOutputs(project);
@@ -107,21 +120,55 @@ async function writeReference(): Promise<void> {
     "reference/index.md",
     `${index}\n\`hashgrad/plain\` exports all of this without WebAssembly; see [Runtimes](../docs/runtimes.md).\n`,
   );
-  for (const name of readdirSync(join(input, "reference"), { recursive: true, encoding: "utf8" }))
-    sayImport(name.replaceAll("\\", "/"));
+  const pages = readdirSync(join(input, "reference"), { recursive: true, encoding: "utf8" }).map((name) =>
+    name.replaceAll("\\", "/"),
+  );
+  const values = new Map<string, Set<string>>();
+  for (const page of pages) {
+    const [, module, name] = /^(.*)\/(?:functions|variables|classes)\/(\w+)\.md$/.exec(page) ?? [];
+    if (module === undefined || name === undefined) continue;
+    values.set(moduleName(module), (values.get(moduleName(module)) ?? new Set()).add(name));
+  }
+  for (const page of pages) sayImports(page, values);
 }
 
-/** Puts the import of a value or type below the title of its page. */
-function sayImport(name: string): void {
+const moduleName = (folder: string): string => (folder === "hashgrad" ? folder : `hashgrad/${folder}`);
+const describe = (reflection: Reflection, text: string): void => {
+  reflection.comment = new Comment([{ kind: "text", text }]);
+};
+
+/** Gives a parameter the description that its docstring leaves out. */
+function describeParameter(parameter: ParameterReflection): void {
+  if (parameter.hasComment()) return;
+  const summary = Comment.combineDisplayParts(parameter.parent?.comment?.summary);
+  const text = sharedDescription(parameter.name, parameter.type?.toString() ?? "", summary);
+  if (text !== undefined) describe(parameter, text);
+}
+
+/** Describes an entry of `OpAttributes`, whose names are those of the op's parameters. */
+function describeAttribute(property: Reflection): void {
+  if (property.hasComment()) return;
+  const path = property.getFullName().split(".");
+  const [op, attribute] = path.slice(path.indexOf("OpAttributes") + 1).filter((name) => name !== "__type");
+  if (!path.includes("OpAttributes") || op === undefined) return;
+  describe(property, attribute === undefined ? `The attributes of \`${op}\`.` : `The argument of \`${op}\`.`);
+}
+
+/** Puts the import of a value or type below the title of its page, and the imports of its example into the example. */
+function sayImports(name: string, values: ReadonlyMap<string, ReadonlySet<string>>): void {
   const [, module, kind, exported] = /^(.*)\/(functions|variables|classes|interfaces|type-aliases)\/(\w+)\.md$/.exec(name) ?? [];
   if (module === undefined) return;
   const keyword = kind === "interfaces" || kind === "type-aliases" ? "import type" : "import";
-  const from = module === "hashgrad" ? module : `hashgrad/${module}`;
+  const from = moduleName(module);
   const text = readFileSync(join(input, "reference", name), "utf8");
   const line = `\`\`\`ts\n${keyword} { ${exported} } from "${from}";\n\`\`\`\n`;
   write(
     `reference/${name}`,
-    text.replace(/^# .*\n/, (title) => `${title}\n${line}`),
+    text
+      .replace(/(^#+ Example\n\n```ts\n)([\s\S]*?)(?=\n```)/m, (_, head: string, code: string) =>
+        [head + importsOf(code, from, values), "", code].join("\n"),
+      )
+      .replace(/^# .*\n/, (title) => `${title}\n${line}`),
   );
 }
 

@@ -72,7 +72,10 @@ function modules(): string {
   ]);
 }
 
-/** A training step of two dense layers, compressed: tensors in boxes, ops in rounded boxes, gradients back along the same ways. */
+/**
+ * A training step of two dense layers, compressed: tensors in boxes, ops in rounded boxes, gradients back along the
+ * same ways.
+ */
 function trainingStep(): string {
   const height = 30;
   const node = (x: number, y: number, width: number, name: string, fill: string, rx: number): string =>

@@ -39,11 +39,15 @@ export function installAround(around: <F extends (...args: never[]) => unknown>(
   return install(Object.fromEntries(entries.map(([name, kernel]) => [name, around(name, kernel)])) as Partial<Kernels>);
 }
 
-/** The backend in use, its number of threads, and why it was chosen. `fused`: multiply-add rounds once. */
+/** The backend in use. */
 export type Backend = {
+  /** "wasm": WebAssembly; "plain": TypeScript. */
   readonly name: "wasm" | "plain";
+  /** Whether multiply-add rounds once. */
   readonly fused: boolean;
+  /** The number of threads that share large work. */
   readonly threads: number;
+  /** Why this backend was chosen. */
   readonly reason: string;
 };
 
@@ -58,6 +62,8 @@ let chosen: Choice | null = null;
  * see `configure`. HASHGRAD_FMA=off disables fused multiply-add, which rounds once instead of twice; =on requests it,
  * on Node.js 20 by a flag of V8.
  * @throws ValueError, at every call, while one of these variables has an invalid value.
+ * @example
+ * console.log(backend().threads >= 1); //=> true
  */
 export function backend(): Backend {
   chosen ??= choose();
@@ -75,8 +81,13 @@ export function backend(): Backend {
  * Sets the number of threads that share large work: 1 to 16, or "auto", the number of cores. The result has the same
  * bits for any number. Without WebAssembly, or if threads cannot be started, there is one thread. Returns the backend.
  * @throws ValueError for any other value.
+ * @example
+ * console.log(configure({ threads: 1 }).threads); //=> 1
  */
-export function configure(options: { readonly threads: number | "auto" }): Backend {
+export function configure(options: {
+  /** The number of threads, or "auto" for the number of cores. */
+  readonly threads: number | "auto";
+}): Backend {
   const { threads } = readOptions("configure", options, ["threads"]);
   if (threads !== "auto") readCount("configure", 'threads, if not "auto",', threads, 1, MOST_THREADS);
   chosen ??= choose();

@@ -24,8 +24,9 @@ export type ColumnBatch<C> = C extends Tensor | Float32Array | Float64Array
 
 /** Columns in memory. Several inputs or targets are a list of columns. All columns have one entry per example. */
 export type Arrays<Targets extends Column | readonly Column[] = Column | readonly Column[]> = {
+  /** A column, or a list of columns for a model with several inputs. */
   readonly inputs: Column | readonly Column[];
-  /** Optional for `predict`. */
+  /** A column, or a list of columns. Optional for `predict`. */
   readonly targets: Targets;
 };
 

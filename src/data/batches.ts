@@ -24,6 +24,7 @@ export type Batch<T extends Targets = Targets, Inputs extends Tensor | readonly 
 
 /** The options that divide a dataset into batches. */
 export type BatchOptions = {
+  /** The number of examples per batch. */
   readonly batchSize: number;
   /** A generator that shuffles all examples first. Default: the examples keep their order. */
   readonly random?: Random | undefined;
@@ -34,7 +35,14 @@ export type BatchOptions = {
 /** A dataset has fewer examples than this: their order is an Int32Array. */
 export const MOST_EXAMPLES: number = 2 ** 31 - 1;
 
-/** The number of batches that `length` examples make. */
+/**
+ * Returns the number of batches that `length` examples make.
+ * @param length - the number of examples
+ * @param batchSize - the number of examples per batch
+ * @param dropLast - omits the last batch if it is short (default false)
+ * @example
+ * console.log(batchCount(100, 32), batchCount(100, 32, true)); //=> 4 3
+ */
 export function batchCount(length: number, batchSize: number, dropLast = false): number {
   return countOf("batchCount", length, batchSize, dropLast);
 }
@@ -46,7 +54,13 @@ function countOf(who: string, length: number, batchSize: number, dropLast: boole
   return dropLast ? Math.floor(length / batchSize) : Math.ceil(length / batchSize);
 }
 
-/** The indices of the examples of each batch, for one epoch. */
+/**
+ * Returns the indices of the examples of each batch, for one epoch.
+ * @param length - the number of examples
+ * @example
+ * const order = batchOrder(5, { batchSize: 2, random: new Generator(1) });
+ * console.log(order.map((batch) => [...batch])); //=> [ [ 1, 4 ], [ 3, 2 ], [ 0 ] ]
+ */
 export function batchOrder(length: number, options: BatchOptions): Int32Array[] {
   return orderOf("batchOrder", length, options);
 }
@@ -60,8 +74,13 @@ function orderOf(who: string, length: number, options: BatchOptions): Int32Array
 }
 
 /**
- * The examples at `indices`, copied. Inside `step()` the inputs use memory of the step.
+ * Returns the examples at `indices`, copied. Inside `step()` the inputs use memory of the step.
+ * @param dataset - labeled examples
+ * @param indices - whole numbers from 0 to the number of examples − 1
  * @throws DataError if the fields of the dataset do not match, ValueError for an index outside the dataset.
+ * @example
+ * const { inputs, targets } = batchOf(syntheticDigits(10, new Generator(1)), [3, 7]);
+ * console.log(inputs.shape, targets); //=> [ 2, 28, 28, 1 ] Int32Array(2) [ 3, 7 ]
  */
 export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch<Int32Array, Tensor> {
   checkOnce(dataset, "batchOf");
@@ -100,7 +119,13 @@ function copierOf({ inputs, scale }: Dataset): (at: number, length: number, y: N
   };
 }
 
-/** The batches of one epoch, each example once. Makes each batch when it is requested. */
+/**
+ * Returns an iterator over the batches of one epoch, each example once. Makes each batch when it is requested.
+ * @param dataset - labeled examples
+ * @example
+ * const data = syntheticDigits(5, new Generator(1));
+ * console.log([...batches(data, { batchSize: 3 })].map(({ inputs }) => inputs.shape[0])); //=> [ 3, 2 ]
+ */
 export function batches(dataset: Dataset, options: BatchOptions): Generator<Batch<Int32Array, Tensor>> {
   checkOnce(dataset, "batches");
   return eachBatch(dataset, orderOf("batches", dataset.labels.length, options));

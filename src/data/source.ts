@@ -40,8 +40,14 @@ export type InputsOf<D> = D extends { readonly labels: unknown }
       : never;
 
 /**
- * Any data as a source, for your own training loop. Copies nothing before a batch is requested.
- * @throws DataError if the parts of the data do not match, ValueError for anything else. `who` begins the message.
+ * Returns any data as a source, for your own training loop. Copies nothing before a batch is requested.
+ * @param data - labeled examples, columns, or a source
+ * @param who - begins the messages (default "sourceOf")
+ * @throws DataError if the parts of the data do not match, ValueError for anything else.
+ * @example
+ * const source = sourceOf({ inputs: ones([4, 2]), targets: Int32Array.of(0, 1, 1, 0) });
+ * const { targets } = await source.batch(Int32Array.of(1, 3));
+ * console.log(targets); //=> Int32Array(2) [ 1, 0 ]
  */
 export function sourceOf<D extends Data>(data: D, who = "sourceOf"): Source<TargetsOf<D>, InputsOf<D>> {
   readText("sourceOf", "who", who);
@@ -73,9 +79,14 @@ function readSource(who: string, data: Data): Source {
 }
 
 /**
- * The examples of data at `indices`, in this order, as data: for a validation split. Copies nothing.
- * @example const order = new Generator(1).permutation(lengthOf(data)); const validation = subset(data,
- * order.subarray(0, 100));
+ * Returns the examples of data at `indices`, in this order, as data: for a validation split. Copies nothing.
+ * @param data - labeled examples, columns, or a source
+ * @param indices - whole numbers from 0 to the number of examples − 1
+ * @example
+ * const data = syntheticDigits(1000, new Generator(1));
+ * const order = new Generator(1).permutation(lengthOf(data));
+ * const [validation, training] = [subset(data, order.subarray(0, 100)), subset(data, order.subarray(100))];
+ * console.log(lengthOf(validation), lengthOf(training)); //=> 100 900
  */
 export function subset<D extends Data>(data: D, indices: ArrayLike<number>): Source<TargetsOf<D>, InputsOf<D>> {
   const { length, batch, isInMemory = false } = sourceOf(data, "subset");
@@ -85,7 +96,12 @@ export function subset<D extends Data>(data: D, indices: ArrayLike<number>): Sou
   return { length: own.length, batch: (positions) => batch(chosen(positions)), isInMemory };
 }
 
-/** The number of examples. */
+/**
+ * Returns the number of examples.
+ * @param data - labeled examples, columns, or a source
+ * @example
+ * console.log(lengthOf({ inputs: ones([4, 2]), targets: Int32Array.of(0, 1, 1, 0) })); //=> 4
+ */
 export function lengthOf(data: Data): number {
   return readSource("lengthOf", data).length;
 }

@@ -29,11 +29,15 @@ export type SyntheticOptions = {
 };
 
 /**
- * A dataset of seven-segment digits `[height, width, 1]` with numbers from 0 to 1, for examples and tests without
- * files. Each digit is shifted by up to 5 % of the image and has normal noise. Labels repeat in order: 0, 1, … classes
- * − 1, 0, 1, …
- *
+ * Returns a dataset of seven-segment digits `[height, width, 1]` with numbers from 0 to 1, for examples and tests
+ * without files. Each digit is shifted by up to 5 % of the image and has normal noise. Labels repeat in order: 0, 1, …
+ * classes − 1, 0, 1, …
+ * @param count - the number of images
+ * @param random - draws shifts and noise
  * @throws ValueError for arguments out of range, MemoryError if the images do not fit into memory.
+ * @example
+ * const data = syntheticDigits(20, new Generator(1));
+ * console.log(data.inputShape, data.labels.slice(8, 12)); //=> [ 28, 28, 1 ] Int32Array(4) [ 8, 9, 0, 1 ]
  */
 export function syntheticDigits(count: number, random: Random, options: SyntheticOptions = {}): Dataset {
   const who = "syntheticDigits";

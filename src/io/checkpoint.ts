@@ -10,7 +10,9 @@ import { compare, OPTIMIZER, refuseDifferences, savedWeights } from "./weights.t
 
 /** All that the next step of a training run depends on. */
 export type TrainingState = {
+  /** The creator of the model. */
   readonly vars: VariableCreator;
+  /** The optimizer. */
   readonly optimizer: Optimizer;
   /** Other generators that the run draws from, such as dropout's, by names that you choose. Default: none. */
   readonly generators?: Readonly<Record<string, Generator>>;
@@ -23,11 +25,18 @@ type States = Readonly<Record<string, readonly number[]>>;
 type Reached = { readonly epoch: number; readonly steps: number; readonly generators: States };
 
 /**
- * A training run after `epoch` epochs as the bytes of a safetensors file: the content of `encodeWeights`, the
- * optimizer's state as `optimizer/<name>`, and the states of the generators. `loadWeights` reads the model of the file.
- *
+ * Returns a training run after `epoch` epochs as the bytes of a safetensors file: the content of `encodeWeights`, the
+ * state of the optimizer as `optimizer/<name>`, and the states of the generators. `loadWeights` reads the model of the
+ * file.
+ * @param state - the variables, the optimizer and the generators of the run
+ * @param epoch - the number of completed epochs
  * @throws ValueError if an argument is of the wrong kind, `epoch` is not a whole number of at least 0, or the name of a
  * variable begins with "optimizer/".
+ * @example
+ * const vars = new DenseVariables();
+ * dense(vars, 3, 2);
+ * const bytes = encodeCheckpoint({ vars, optimizer: adam(vars.parameters()) }, 5);
+ * console.log(loadCheckpoint(bytes, { vars, optimizer: adam(vars.parameters()) })); //=> 5
  */
 export function encodeCheckpoint(state: TrainingState, epoch: number): Uint8Array<ArrayBuffer> {
   return encode("encodeCheckpoint", savedRun("encodeCheckpoint", state, epoch));
@@ -37,7 +46,9 @@ export function encodeCheckpoint(state: TrainingState, epoch: number): Uint8Arra
  * Writes `encodeCheckpoint(state, epoch)` to a file, as `saveWeights` does: a crash never leaves a partial file at
  * `path`.
  * Needs Node.js, Deno or Bun.
- *
+ * @param path - the path of the file
+ * @param state - the variables, the optimizer and the generators of the run
+ * @param epoch - the number of completed epochs
  * @throws FileError if the file system refuses; the previous file stays. ValueError as `encodeCheckpoint`.
  */
 export function saveCheckpoint(path: string, state: TrainingState, epoch: number): void {
@@ -65,15 +76,22 @@ function savedRun(who: string, state: TrainingState, epoch: number): SavedTensor
 }
 
 /**
- * Loads a file of `saveCheckpoint`, from a path (in Node.js, Deno and Bun) or bytes, into a run that was built the same
- * way. Returns the number of epochs that the run had completed. If `train` then continues with `firstEpoch` one above,
- * it ends with exactly the same weights as an uninterrupted run, provided that data, seed, batch size, schedule, and
- * kind and options of the optimizer are the same: the file does not hold these. If anything differs, nothing is
- * changed.
+ * Loads a file of `saveCheckpoint` into a run that was built the same way, and returns the number of completed epochs.
  *
+ * If `train` continues with `firstEpoch` one above, it ends with exactly the same weights as an uninterrupted run. This
+ * holds if data, seed, batch size, schedule, and kind and options of the optimizer are the same. The file does not hold
+ * these settings. If anything in the file differs from the run, nothing is changed.
+ * @param source - a path (in Node.js, Deno and Bun) or bytes
+ * @param state - the variables, the optimizer and the generators of the run
+ * @returns the number of epochs that the run had completed
  * @throws FormatError if the file is malformed or damaged, or if file and run differ (see `loadWeights`; also the names
  * of the generators). FileError if the file cannot be read. ValueError or ShapeError if the optimizer's state belongs
  * to another optimizer.
+ * @example
+ * const vars = new DenseVariables();
+ * dense(vars, 3, 2);
+ * const state = { vars, optimizer: adam(vars.parameters()) };
+ * console.log(loadCheckpoint(encodeCheckpoint(state, 5), state)); //=> 5
  */
 export function loadCheckpoint(source: Source, state: TrainingState): number {
   const { vars, optimizer, generators } = readState("loadCheckpoint", state);

@@ -11,8 +11,15 @@ export class FormatError extends HashgradError {}
  * `path` is the path that the caller gave; `cause` is the error of the file system, if there is one.
  */
 export class FileError extends HashgradError {
+  /** The path that the caller gave. */
   readonly path: string;
 
+  /**
+   * @param who - the function that throws
+   * @param path - the path that the caller gave
+   * @param what - the reason
+   * @param cause - the error of the file system
+   */
   constructor(who: string, path: string, what: string, cause?: unknown) {
     super(who, `${path} ${what}`, { cause });
     this.path = path;

@@ -33,12 +33,15 @@ const PIECE = 1 << 22;
 const MOST_HEADER = 100_000_000;
 
 /**
- * Tensors as the bytes of a safetensors file: the length of the header (8 bytes, little-endian), the header as JSON,
- * then the numbers as little-endian float32, tensor by tensor (https://huggingface.co/docs/safetensors). Writes the
- * metadata as given.
- *
+ * Returns tensors as the bytes of a safetensors file (https://huggingface.co/docs/safetensors). The file has the length
+ * of the header (8 bytes, little-endian), the header as JSON, then the numbers of each tensor as little-endian float32.
+ * Writes the metadata as given.
+ * @param saved - the tensors and the metadata
  * @throws ValueError if `tensors` is not a Map of tensors, a name is "__metadata__", or a value of `metadata` is not a
  * string. MemoryError if the file does not fit into one array.
+ * @example
+ * const bytes = encodeSafetensors({ tensors: new Map([["w", ones([2, 3])]]), metadata: { author: "me" } });
+ * console.log(decodeSafetensors(bytes).tensors.get("w")); //=> Tensor [2, 3] 1 1 1 1 1 1
  */
 export function encodeSafetensors(saved: SavedTensors): Uint8Array<ArrayBuffer> {
   return encode("encodeSafetensors", saved);
@@ -120,14 +123,16 @@ function readSavedTensors(who: string, saved: SavedTensors): SavedTensors {
 }
 
 /**
- * The tensors of a safetensors file, converted to float32. Reads F32, F64, F16, BF16, I8, U8, I16, U16, I32, U32, I64,
- * U64 and BOOL. F64 is rounded to float32 (about 7 digits; beyond 3.4·10³⁸ infinite), and so are I32, U32, I64 and U64
- * numbers beyond 2²⁴. The other types keep their values. If the metadata has the checksum that `saveWeights` writes,
- * the content must fit.
- *
- * @param bytes A Uint8Array, another view or an ArrayBuffer.
- * @param name What messages call the file; default "safetensors".
+ * Returns the tensors of a safetensors file, converted to float32. Reads F32, F64, F16, BF16, I8, U8, I16, U16, I32,
+ * U32, I64, U64 and BOOL. F64 is rounded to float32 (about 7 digits; beyond 3.4·10³⁸ infinite), and so are I32, U32,
+ * I64 and U64 numbers beyond 2²⁴. The other types keep their values. If the metadata has the checksum that
+ * `saveWeights` writes, the content must match.
+ * @param bytes - a Uint8Array, another view or an ArrayBuffer
+ * @param name - the name of the file in messages (default "safetensors")
  * @throws FormatError if the bytes are anything else: malformed, cut off, damaged, or of another element type.
+ * @example
+ * const bytes = encodeSafetensors({ tensors: new Map([["w", ones([2])]]), metadata: {} });
+ * console.log([...decodeSafetensors(bytes).tensors.keys()]); //=> [ 'w' ]
  */
 export function decodeSafetensors(bytes: ArrayBufferView | ArrayBuffer, name = "safetensors"): SavedTensors {
   const found = bytesIn(bytes);

@@ -75,7 +75,8 @@ export function encodeWeights(vars: VariableCreator, options?: SaveOptions): Uin
  *
  * Temporary files have random names like `.hashgrad-….tmp`. A process that is killed while it saves leaves one; the
  * next save into the folder removes it.
- *
+ * @param path - the path of the file
+ * @param vars - the creator of the model
  * @throws FileError if the file system refuses, or if `path` is a folder, a device, or a link to nothing. The file
  * stays as it was. ValueError as `encodeWeights`.
  * @example saveWeights("model.safetensors", vars, { dtype: "int8" });
@@ -87,6 +88,7 @@ export function saveWeights(path: string, vars: VariableCreator, options?: SaveO
 
 /** What `loadWeights` did with each tensor, by name. */
 export type LoadReport = {
+  /** In both, with the same shape: loaded. */
   readonly loaded: readonly string[];
   /** In the model, but not in the file: unchanged. */
   readonly missing: readonly string[];
@@ -106,6 +108,11 @@ export type LoadReport = {
  * @throws FormatError if the file is malformed or damaged, if no tensor fits the model, or (strict) if the file differs
  * from the model in anything: the message says in what. FileError if the file cannot be read. ValueError if an argument
  * is of the wrong kind.
+ * @example
+ * const vars = new DenseVariables();
+ * dense(vars, 3, 2);
+ * const { loaded, missing } = loadWeights(encodeWeights(vars), vars, { strict: false });
+ * console.log(loaded, missing); //=> [ 'kernel', 'bias' ] []
  */
 export function loadWeights(
   source: Source,

@@ -3,10 +3,23 @@
  * remedy.
  */
 export class HashgradError extends Error {
+  /**
+   * @param who - the function that throws; the message starts with this name
+   * @param what - the rule and the remedy
+   * @param options - optional settings
+   */
   constructor(
     who: string,
     what: string,
-    { between = ": ", cause }: { readonly between?: string; readonly cause?: unknown } = {},
+    {
+      between = ": ",
+      cause,
+    }: {
+      /** Separates both parts of the message (default ": "). */
+      readonly between?: string;
+      /** The original error (default none). */
+      readonly cause?: unknown;
+    } = {},
   ) {
     super(`${who}${between}${what}`, cause === undefined ? undefined : { cause });
     this.name = new.target.name;

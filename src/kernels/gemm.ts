@@ -1,6 +1,8 @@
 import type { Numbers } from "./memory.ts";
 
-/** A backend leaves products and convolutions with fewer multiplications to the plain kernel: a call would take longer. */
+/**
+ * A backend leaves products and convolutions with fewer multiplications to the plain kernel: a call would take longer.
+ */
 export const SMALL_WORK = 4096;
 
 /**

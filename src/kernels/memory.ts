@@ -194,6 +194,8 @@ export function besideSteps<T>(fn: () => T): T {
  * or last step. `peak`: the most that was in use at the same time, since the start or `resetPeak`. `ordinary`: the
  * total of all arrays ever allocated outside the arena. It never falls, so a constant value means that nothing new is
  * allocated.
+ * @example
+ * console.log(Object.keys(memory())); //=> [ 'arenas', 'inUse', 'peak', 'ordinary' ]
  */
 export function memory(): { arenas: number; inUse: number; peak: number; ordinary: number } {
   const { held, inUse, peak } = arena;

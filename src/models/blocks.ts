@@ -61,13 +61,17 @@ function readBlock<Options extends BlockOptions>(
 /** Options of residual blocks, which include {@link BlockOptions}. */
 export type ResidualOptions = BlockOptions & {
   /**
-   * If the shape changes: where the shortcut gets channels of zeros (option A). Default: the shortcut is a 1×1
-   * projection.
+   * The position of the zero channels in the shortcut of a block that changes the shape (option A). Default: the
+   * shortcut is a 1×1 projection.
    */
   readonly shortcutZeros?: nn.ShortcutZeros;
 };
 
-/** Makes a residual block: x [batch, height, width, channels] → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters]. */
+/**
+ * Makes a residual block: x [batch, height, width, channels] → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters].
+ * @param channels - the channels of x
+ * @param filters - the channels of the result
+ */
 export type ResidualBlock = (vars: VariableCreator, channels: number, filters: number, options?: ResidualOptions) => nn.Layer;
 
 /**
@@ -98,6 +102,9 @@ function residualBlock(
  * A {@link ResidualBlock} of two 3×3 convolutions and a shortcut (He et al. 2015, figure 5 left): x [batch, height,
  * width, channels] → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters].
  * Variables: `conv1/`, `norm1/`, `conv2/`, `norm2/`; of a projection `shortcut/`, `shortcutNorm/`.
+ * @example
+ * const block = basicBlock(new DenseVariables(), 16, 32, { stride: 2 });
+ * console.log(block(ones([1, 8, 8, 16])).shape); //=> [ 1, 4, 4, 32 ]
  */
 export const basicBlock: ResidualBlock = /* @__PURE__ */ residualBlock("basicBlock", (filters, stride) => [
   [filters, 3, stride],
@@ -108,6 +115,9 @@ export const basicBlock: ResidualBlock = /* @__PURE__ */ residualBlock("basicBlo
  * A {@link ResidualBlock} of 1×1, 3×3 and 1×1 convolutions and a shortcut (He et al. 2015, figure 5 right), with the
  * shapes of `basicBlock`. Inside there are filters/4 channels. The 3×3 convolution has the stride (version 1.5).
  * Variables: `conv1/`, `norm1/` to `norm3/`; of a projection `shortcut/`, `shortcutNorm/`.
+ * @example
+ * const block = bottleneck(new DenseVariables(), 64, 256);
+ * console.log(block(ones([1, 8, 8, 64])).shape); //=> [ 1, 8, 8, 256 ]
  */
 export const bottleneck: ResidualBlock = /* @__PURE__ */ residualBlock("bottleneck", (filters, stride) => [
   [Math.ceil(filters / 4), 1, 1],
@@ -128,9 +138,14 @@ export type InvertedOptions = BlockOptions & {
 };
 
 /**
- * 1×1 expansion, depthwise convolution, 1×1 projection (Sandler et al. 2018, figure 4), shapes as `basicBlock`. x
- * joins, and `drop` acts, if the stride is 1 and the channels stay. Variables: `expand/`, `depthwise/`, `squeeze/`,
- * `excite/`, `project/`, and `expandNorm/` …
+ * Returns a block of a 1×1 expansion, a depthwise convolution and a 1×1 projection (Sandler et al. 2018, figure 4),
+ * with the shapes of `basicBlock`. If the stride is 1 and the channels stay, x is added after `drop`. Variables:
+ * `expand/`, `depthwise/`, `squeeze/`, `excite/`, `project/`, and `expandNorm/`, `depthwiseNorm/`, `projectNorm/`.
+ * @param channels - the channels of x
+ * @param filters - the channels of the result
+ * @example
+ * const block = invertedResidual(new DenseVariables(), 16, 24, { stride: 2 });
+ * console.log(block(ones([1, 8, 8, 16])).shape); //=> [ 1, 4, 4, 24 ]
  */
 export function invertedResidual(vars: VariableCreator, channels: number, filters: number, options?: InvertedOptions): nn.Layer {
   const known = ["expanded", "kernelSize", "activation", "squeezeExcite"] as const;

@@ -24,6 +24,10 @@ const DROPOUTS = [0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5] as const;
 /**
  * EfficientNet-B0 to B7 (Tan and Le 2019, table 1 and compound scaling), `member` 0 to 7: images [batch, height, width,
  * channels] → logits [batch, classes]. `width` multiplies the member's own width.
+ * @param member - the number of the model, from 0 (B0) to 7 (B7)
+ * @example
+ * const rows = survey((vars) => efficientNet(vars, 0));
+ * console.log(rows.reduce((total, { size, trainable }) => total + (trainable ? size : 0), 0)); //=> 5288548
  */
 export function efficientNet(vars: VariableCreator, member: number, options?: ModelOptions): Layer {
   const depth = DEPTHS[readCount("efficientNet", "member", member, 0, 7)]!;

@@ -87,8 +87,11 @@ export function classifier(vars: VariableCreator, channels: number, model: Requi
 }
 
 /**
- * The multiple of 8 nearest to v, at least 8 and at least 0.9·v: how the mobile families round channels (Sandler et al.
- * 2018).
+ * Returns the multiple of 8 nearest to v, at least 8 and at least 0.9·v: the mobile families round channels in this way
+ * (Sandler et al. 2018).
+ * @param v - a number of channels
+ * @example
+ * console.log(makeDivisible(37)); //=> 40
  */
 export function makeDivisible(v: number): number {
   const nearest = Math.max(8, 8 * Math.floor((readNumber("makeDivisible", "v", v, { least: 0 }) + 4) / 8));

@@ -19,6 +19,10 @@ const V2 = [
 /**
  * MobileNetV2 (Sandler et al. 2018, table 2): images [batch, height, width, channels] → logits [batch, classes]. The
  * last convolution grows with `width`, but does not shrink below 1280 channels.
+ * @example
+ * const vars = new DenseVariables();
+ * mobileNetV2(vars, { classes: 10, width: 0.25 });
+ * console.log(sizesOf(vars).denseSize); //=> 250922
  */
 export function mobileNetV2(vars: VariableCreator, options?: ModelOptions): Layer {
   const model = readModel("mobileNetV2", vars, options, { dropout: 0.2 });
@@ -58,6 +62,11 @@ const V3_SMALL: readonly Row[] = [
 
 /**
  * MobileNetV3 (Howard et al. 2019, tables 1 and 2): images [batch, height, width, channels] → logits [batch, classes].
+ * @param size - the variant
+ * @example
+ * const vars = new DenseVariables();
+ * mobileNetV3(vars, "small", { classes: 10, width: 0.5 });
+ * console.log(sizesOf(vars).denseSize); //=> 409394
  */
 export function mobileNetV3(vars: VariableCreator, size: "small" | "large", options?: ModelOptions): Layer {
   const model = readModel("mobileNetV3", vars, options, { dropout: 0.2, epsilon: 1e-3, momentum: 0.99 });

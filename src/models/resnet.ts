@@ -17,9 +17,11 @@ const scaled = (filters: number, width: number): number => Math.max(1, Math.roun
  * Residual network for small images (He et al. 2015, section 4.2) of 6n + 2 layers: images [batch, height, width,
  * channels] → logits [batch, classes]. A 3×3 convolution of 16 channels, then n blocks each of 16, 32 and 64 channels,
  * on maps of the image's size, a half and a quarter. Shortcuts have no parameters (option A).
- *
+ * @param depth - the number of layers, 6n + 2, such as 20 or 56
  * @throws ValueError if `depth` is not 6n + 2.
- * @example const model = cifarResNet(new DenseVariables(), 20);
+ * @example
+ * const model = cifarResNet(new DenseVariables(), 20);
+ * console.log(model(ones([1, 32, 32, 3])).shape); //=> [ 1, 10 ]
  */
 export function cifarResNet(vars: VariableCreator, depth: number, options?: CifarResNetOptions): Layer {
   const model = readModel("cifarResNet", vars, options, { classes: 10 }, ["shortcutZeros"]);
@@ -41,9 +43,13 @@ export function cifarResNet(vars: VariableCreator, depth: number, options?: Cifa
 const REPEATS = { 18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3] } as const;
 
 /**
- * Residual network (He et al. 2015, table 1) of 18, 34, 50, 101 or 152 layers: images [batch, height, width, channels]
- * → logits [batch, classes]. A 7×7 convolution and a max pooling, each of stride 2, then stages of 64, 128, 256 and 512
- * channels: basic blocks up to 34 layers, bottlenecks with four times as many output channels above.
+ * Residual network (He et al. 2015, table 1): images [batch, height, width, channels] → logits [batch, classes]. A 7×7
+ * convolution and a max pooling, each of stride 2, precede stages of 64, 128, 256 and 512 channels. The stages hold
+ * basic blocks up to 34 layers. Deeper networks hold bottlenecks, with four times as many output channels.
+ * @param depth - the number of layers
+ * @example
+ * const rows = survey((vars) => resNet(vars, 18));
+ * console.log(rows.reduce((total, { size, trainable }) => total + (trainable ? size : 0), 0)); //=> 11689512
  */
 export function resNet(vars: VariableCreator, depth: 18 | 34 | 50 | 101 | 152, options?: ModelOptions): Layer {
   const model = readModel("resNet", vars, options);

@@ -37,8 +37,12 @@ const MASKED = -3.4028234663852886e38;
  * that sees no key gets zeros from the heads.
  * Variables: `query/`, `key/`, `value/` and `out/`, each with `kernel` [size, size] (Glorot uniform) and `bias` [size]
  * (zeros; none with `bias: false`).
- *
+ * @param size - the features of the inputs and of the result
+ * @param heads - the number of heads, a divisor of `size`
  * @throws ShapeError if `heads` does not divide `size`, or an input has another shape.
+ * @example
+ * const attention = multiHeadAttention(new DenseVariables(), 16, 4, { causal: true });
+ * console.log(attention(ones([2, 10, 16])).shape); //=> [ 2, 10, 16 ]
  */
 export function multiHeadAttention(
   vars: VariableCreator,

@@ -25,6 +25,12 @@ export type Conv1dLayerOptions = {
 /**
  * A layer that convolves sequences: x [batch, length, channels] → [batch, outLength, filters].
  * Variables: `kernel` [kernelSize, channels/groups, filters] (Glorot uniform), `bias` [filters] (zeros).
+ * @param channels - the channels of x
+ * @param filters - the channels of the result
+ * @param kernelSize - the length of the window
+ * @example
+ * const layer = conv1d(new DenseVariables(), 4, 8, 3, { padding: "same" });
+ * console.log(layer(ones([1, 20, 4])).shape); //=> [ 1, 20, 8 ]
  */
 export function conv1d(
   vars: VariableCreator,

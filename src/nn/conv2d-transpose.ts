@@ -16,6 +16,12 @@ export type Conv2dTransposeLayerOptions = ConvLayerOptions & {
  * A layer of transposed convolution, which enlarges images: x [batch, height, width, channels] → [batch, outHeight,
  * outWidth, filters]. The op `conv2dTranspose` documents the sizes.
  * Variables: `kernel` [kernelHeight, kernelWidth, filters/groups, channels] (Glorot uniform), `bias` [filters] (zeros).
+ * @param channels - the channels of x
+ * @param filters - the channels of the result
+ * @param kernelSize - the side of the kernel, or [height, width]
+ * @example
+ * const layer = conv2dTranspose(new DenseVariables(), 8, 3, 2, { strides: 2 });
+ * console.log(layer(ones([1, 4, 4, 8])).shape); //=> [ 1, 8, 8, 3 ]
  */
 export function conv2dTranspose(
   vars: VariableCreator,

@@ -58,6 +58,12 @@ export type Conv2dLayerOptions = ConvLayerOptions & {
 /**
  * A convolution layer: x [batch, height, width, channels] → [batch, outHeight, outWidth, filters].
  * Variables: `kernel` [kernelHeight, kernelWidth, channels/groups, filters] (Glorot uniform), `bias` [filters] (zeros).
+ * @param channels - the channels of x
+ * @param filters - the channels of the result
+ * @param kernelSize - the side of the kernel, or [height, width]
+ * @example
+ * const layer = conv2d(new DenseVariables(), 3, 16, 3, { strides: 2, padding: "same" });
+ * console.log(layer(ones([1, 8, 8, 3])).shape); //=> [ 1, 4, 4, 16 ]
  */
 export function conv2d(
   vars: VariableCreator,
@@ -94,6 +100,11 @@ export type DepthwiseConv2dLayerOptions = ConvLayerOptions & {
  * channels·multiplier].
  * Variables: `kernel` [kernelHeight, kernelWidth, channels, multiplier], uniform with standard deviation
  * √(1/(kernelHeight·kernelWidth)), because an output reads one channel only; `bias` [channels·multiplier] (zeros).
+ * @param channels - the channels of x
+ * @param kernelSize - the side of the kernel, or [height, width]
+ * @example
+ * const layer = depthwiseConv2d(new DenseVariables(), 8, 3, { padding: "same" });
+ * console.log(layer(ones([1, 8, 8, 8])).shape); //=> [ 1, 8, 8, 8 ]
  */
 export function depthwiseConv2d(
   vars: VariableCreator,

@@ -23,6 +23,11 @@ export type DenseOptions = {
 /**
  * A fully connected layer: x [batch, inputs] → [batch, outputs], y = x·kernel + bias. x may have more axes in front.
  * Variables: `kernel` [inputs, outputs] (Glorot uniform), `bias` [outputs] (zeros; none with `bias: false`).
+ * @param inputs - the features of x
+ * @param outputs - the features of the result
+ * @example
+ * const layer = dense(new DenseVariables(), 3, 2);
+ * console.log(layer(ones([5, 3])).shape); //=> [ 5, 2 ]
  */
 export function dense(vars: VariableCreator, inputs: number, outputs: number, options?: DenseOptions): Layer {
   readCreator("dense", "vars", vars);

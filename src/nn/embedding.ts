@@ -7,8 +7,12 @@ import { type Initializer, normalInit, readCreator, readInitializer, type Variab
  * The ids are a tensor of whole numbers or an Int32Array. The gradients of a row that is used several times add up; ids
  * get no gradient.
  * Variables: `kernel` [count, size] (normal with standard deviation 1, as PyTorch).
- *
+ * @param count - the number of ids
+ * @param size - the numbers of a row
  * @throws ValueError if an id is not a whole number from 0 to count − 1.
+ * @example
+ * const layer = embedding(new DenseVariables(), 100, 16);
+ * console.log(layer(Int32Array.of(5, 7, 5)).shape); //=> [ 3, 16 ]
  */
 export function embedding(
   vars: VariableCreator,

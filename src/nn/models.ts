@@ -18,6 +18,9 @@ export type ToyNetworkOptions = {
  * The toy network of the original README: images [batch, height, width, channels] → logits [batch, classes].
  * Layers: conv 5×5×16 "same", max pool 2×2 with stride 2, relu, flatten, dense. The defaults fit MNIST.
  * Variables: conv/kernel, conv/bias, dense/kernel, dense/bias.
+ * @example
+ * const model = toyNetwork(new DenseVariables());
+ * console.log(model(ones([2, 28, 28, 1])).shape); //=> [ 2, 10 ]
  */
 export function toyNetwork(vars: VariableCreator, options?: ToyNetworkOptions): Layer {
   readCreator("toyNetwork", "vars", vars);

@@ -61,8 +61,10 @@ export type BatchNormLayerOptions = {
  * Defaults: momentum 0.9 (PyTorch calls this 0.1), epsilon 1e-3, no activation. With 0.9 the running statistics are
  * usable after about 30 steps. Variables: `gamma` (ones), `beta` (zeros), `moving_mean`, `moving_variance`, all
  * [channels].
- *
- * @example const norm = batchNorm(vars, 32, { activation: relu });
+ * @param channels - the length of the last axis
+ * @example
+ * const norm = batchNorm(new DenseVariables(), 32, { activation: relu });
+ * console.log(norm(ones([2, 8, 8, 32])).shape); //=> [ 2, 8, 8, 32 ]
  */
 export function batchNorm(vars: VariableCreator, channels: number, options?: BatchNormLayerOptions): Layer {
   readCreator("batchNorm", "vars", vars);
@@ -98,6 +100,10 @@ export function batchNorm(vars: VariableCreator, channels: number, options?: Bat
 /**
  * A layer of layer normalization over the last axis: x [..., features] → the same shape. Default epsilon 1e-5.
  * Variables: `gamma` (ones), `beta` (zeros), both [features].
+ * @param features - the length of the last axis
+ * @example
+ * const norm = layerNorm(new DenseVariables(), 3);
+ * console.log(norm(tensor([[1, 2, 3]]))); //=> Tensor [1, 3] -1.225 0 1.225
  */
 export function layerNorm(
   vars: VariableCreator,
@@ -121,8 +127,12 @@ export function layerNorm(
  * `groups` divides the channels into groups of neighbors. Each group of each example is normalized by its own mean and
  * biased variance over all positions, independently of the batch.
  * Variables: `gamma` (ones), `beta` (zeros), both [channels].
- *
+ * @param channels - the length of the last axis
+ * @param groups - the number of groups, a divisor of `channels`
  * @throws ShapeError if `groups` does not divide `channels`.
+ * @example
+ * const norm = groupNorm(new DenseVariables(), 32, 8);
+ * console.log(norm(ones([2, 8, 8, 32])).shape); //=> [ 2, 8, 8, 32 ]
  */
 export function groupNorm(
   vars: VariableCreator,
@@ -159,6 +169,10 @@ export function groupNorm(
  * A layer of root mean square normalization (Zhang and Sennrich 2019) over the last axis: x [..., features] → y =
  * gamma·x/√(mean(x²) + epsilon). Default epsilon 1e-6.
  * Variables: `gamma` [features] (ones).
+ * @param features - the length of the last axis
+ * @example
+ * const norm = rmsNorm(new DenseVariables(), 3);
+ * console.log(norm(tensor([[1, 2, 3]]))); //=> Tensor [1, 3] 0.4629 0.9258 1.389
  */
 export function rmsNorm(
   vars: VariableCreator,

@@ -48,6 +48,11 @@ export type RecurrentOptions<Returns extends RecurrentReturns = RecurrentReturns
  *
  * The second input is the initial h, [batch, units] (default zeros). The time must be at least 1.
  * Variables: `kernel` [inputs, 3·units], `recurrent_kernel` [units, 3·units], `bias` and `recurrent_bias` [3·units].
+ * @param inputs - the features of x
+ * @param units - the features of the state
+ * @example
+ * const layer = gru(new DenseVariables(), 4, 8, { returns: "last" });
+ * console.log(layer(ones([2, 10, 4])).shape); //=> [ 2, 8 ]
  */
 export function gru(
   vars: VariableCreator,
@@ -100,6 +105,12 @@ export function gru(
  *
  * The second and the third input are the initial h and c, both [batch, units] (default zeros). The time must be at
  * least 1. Variables: `kernel` [inputs, 4·units], `recurrent_kernel` [units, 4·units], `bias` [4·units].
+ * @param inputs - the features of x
+ * @param units - the features of the state
+ * @example
+ * const layer = lstm(new DenseVariables(), 4, 8, { returns: "all" });
+ * const [outputs, h, c] = layer(ones([2, 10, 4]));
+ * console.log(outputs!.shape, h!.shape, c!.shape); //=> [ 2, 10, 8 ] [ 2, 8 ] [ 2, 8 ]
  */
 export function lstm(
   vars: VariableCreator,

@@ -2,7 +2,15 @@ import { add } from "../ops/index.ts";
 import { readFunction, readTensor, ShapeError, sameShape, show, type Tensor, tidy } from "../tensor/index.ts";
 import { type Layer, refuseMore } from "./layer.ts";
 
-/** A layer that computes layer(x) + shortcut(x) (He et al. 2016). The default shortcut is the identity. */
+/**
+ * Returns a layer that computes layer(x) + shortcut(x) (He et al. 2016).
+ * @param layer - the branch
+ * @param shortcut - the other branch (default: the identity)
+ * @throws ShapeError if both results differ in shape.
+ * @example
+ * const block = residual(sequential(dense(new DenseVariables(), 4, 4), relu));
+ * console.log(block(ones([2, 4])).shape); //=> [ 2, 4 ]
+ */
 export function residual(layer: Layer, shortcut: Layer = (x) => x): Layer {
   readFunction("residual", "layer", layer);
   readFunction("residual", "shortcut", shortcut);

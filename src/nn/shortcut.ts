@@ -9,8 +9,14 @@ import type { Layer } from "./layer.ts";
 export type ShortcutZeros = "around" | "after";
 
 /**
- * Every `stride`-th pixel, then zero channels (He et al. 2015, section 3.3, option A): x [batch, height, width,
- * channels] → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters]. No variables.
+ * Returns a layer that takes every `stride`-th pixel and adds channels of zeros (He et al. 2015, section 3.3, option
+ * A): x [batch, height, width, channels] → [batch, ⌈height/stride⌉, ⌈width/stride⌉, filters]. No variables.
+ * @param channels - the channels of x
+ * @param filters - the channels of the result, at least `channels`
+ * @param stride - the distance between the pixels that stay
+ * @param zeros - the position of the new channels
+ * @example
+ * console.log(optionAShortcut(16, 32, 2, "around")(ones([1, 8, 8, 16])).shape); //=> [ 1, 4, 4, 32 ]
  */
 export function optionAShortcut(channels: number, filters: number, stride: number, zeros: ShortcutZeros): Layer {
   readCount("optionAShortcut", "channels", channels, 1);

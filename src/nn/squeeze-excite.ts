@@ -20,6 +20,10 @@ export type SqueezeExciteOptions = {
  * Scales each channel by a gate that sees all channels' means (Hu et al. 2018): x [batch, height, width, channels] →
  * the same shape, y = x·gate(excite(activation(squeeze(mean(x))))). Variables: `squeeze/` and `excite/`, each with
  * `kernel` and `bias` of a 1×1 convolution.
+ * @param channels - the channels of x
+ * @example
+ * const layer = squeezeExcite(new DenseVariables(), 32, { squeezed: 8 });
+ * console.log(layer(ones([1, 8, 8, 32])).shape); //=> [ 1, 8, 8, 32 ]
  */
 export function squeezeExcite(vars: VariableCreator, channels: number, options: SqueezeExciteOptions): Layer {
   const given = readOptions("squeezeExcite", options, ["squeezed", "activation", "gate", "init"]);

@@ -19,6 +19,7 @@ export const softplus = (x: Tensor): Tensor => unary("softplus", x);
 /**
  * x if x is positive, else alpha·x, elementwise. Default alpha 0.2, as in TensorFlow (PyTorch: 0.01). The slope at 0 is
  * alpha. With alpha 0, −∞ returns 0·∞ = NaN, as in PyTorch; `relu` returns 0.
+ * @param alpha - the slope for negative x (default 0.2)
  */
 export function leakyRelu(x: Tensor, alpha = 0.2): Tensor {
   readTensor("leakyRelu", "x", x);
@@ -51,7 +52,10 @@ export function gelu(x: Tensor, options?: GeluOptions): Tensor {
   });
 }
 
-/** x if x is positive, else alpha·(eˣ − 1), elementwise. Default alpha 1. The slope at 0 is alpha. */
+/**
+ * x if x is positive, else alpha·(eˣ − 1), elementwise. Default alpha 1. The slope at 0 is alpha.
+ * @param alpha - the factor for negative x (default 1)
+ */
 export function elu(x: Tensor, alpha = 1): Tensor {
   readTensor("elu", "x", x);
   readNumber("elu", "alpha", alpha);

@@ -32,6 +32,14 @@ export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; reado
  * Batch normalization in training (Ioffe and Szegedy 2015): x [..., channels], gamma and beta [channels];
  * y = activation(gamma·(x − mean)/√(variance + epsilon) + beta), with mean and biased variance of each channel over all
  * other axes. gamma and beta are optional. The gradients are computed from x, so that y need not be kept for them.
+ * @param x - [..., channels]
+ * @param gamma - [channels], the scale (default: none)
+ * @param beta - [channels], the shift (default: none)
+ * @param epsilon - added to the variance under the root (default 1e-3)
+ * @throws ShapeError if the shapes do not fit, or x is empty.
+ * @example
+ * const { y, mean } = batchNormTraining(tensor([[1], [3]]));
+ * console.log(y, mean); //=> Tensor [2, 1] -0.9995 0.9995 Tensor [1] 2
  */
 export function batchNormTraining(
   x: Tensor,
@@ -66,6 +74,16 @@ export function batchNormTraining(
 /**
  * Batch normalization with given statistics: y = activation(gamma·(x − mean)/√(variance + epsilon) + beta), with x
  * [..., channels] and all others [channels]. The statistics get no gradient. gamma and beta may be undefined.
+ * @param x - [..., channels]
+ * @param gamma - [channels], the scale, or undefined
+ * @param beta - [channels], the shift, or undefined
+ * @param mean - [channels]
+ * @param variance - [channels]
+ * @param epsilon - added to the variance under the root (default 1e-3)
+ * @example
+ * const [mean, variance] = [tensor([2]), tensor([1])];
+ * const y = batchNormInference(tensor([[1], [3]]), undefined, undefined, mean, variance, 0);
+ * console.log(y); //=> Tensor [2, 1] -1 1
  */
 export function batchNormInference(
   x: Tensor,

@@ -21,6 +21,11 @@ export type Conv1dOptions = {
 /**
  * Convolution of sequences: x [batch, length, channels], kernel [kernelLength, channels/groups, outputs] → [batch,
  * outLength, outputs]. Calls `conv2d` on images of one row.
+ * @param x - [batch, length, channels]
+ * @param kernel - [kernelLength, channels/groups, outputs]
+ * @throws ShapeError if the shapes do not fit.
+ * @example
+ * console.log(conv1d(ones([1, 5, 1]), ones([3, 1, 1]), { padding: "same" })); //=> Tensor [1, 5, 1] 2 3 3 3 2
  */
 export function conv1d(x: Tensor, kernel: Tensor, options?: Conv1dOptions): Tensor {
   readTensor("conv1d", "x", x);

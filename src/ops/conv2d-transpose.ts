@@ -42,6 +42,12 @@ export type Conv2dTransposeOptions = {
  * An axis of n pixels becomes (n − 1)·stride + dilation·(kernel − 1) + 1 − padding before − padding after +
  * outputPadding, as in PyTorch; with "same" n·stride.
  * `outputPadding` is smaller than the stride. It selects one of the image sizes that `conv2d` maps to the same n.
+ * @param x - [batch, height, width, channels]
+ * @param kernel - [kernelHeight, kernelWidth, outputs/groups, channels]
+ * @throws ShapeError if the shapes do not fit, or the output has no pixels.
+ * @example
+ * const y = conv2dTranspose(ones([1, 4, 4, 8]), ones([2, 2, 3, 8]), { strides: 2 });
+ * console.log(y.shape); //=> [ 1, 8, 8, 3 ]
  */
 export function conv2dTranspose(x: Tensor, kernel: Tensor, options?: Conv2dTransposeOptions): Tensor {
   const who = "conv2dTranspose";

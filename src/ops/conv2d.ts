@@ -43,6 +43,12 @@ export type Conv2dOptions = DepthwiseConv2dOptions & {
  * Convolution (cross-correlation): x [batch, height, width, channels], kernel [kernelHeight, kernelWidth,
  * channels/groups, outputs] → [batch, outHeight, outWidth, outputs]. Group g reads block g of the channels and computes
  * block g of the outputs.
+ * @param x - [batch, height, width, channels]
+ * @param kernel - [kernelHeight, kernelWidth, channels/groups, outputs]
+ * @throws ShapeError if the shapes do not fit, or a window does not fit into the image.
+ * @example
+ * const y = conv2d(ones([1, 8, 8, 3]), ones([3, 3, 3, 16]), { strides: 2, padding: "same" });
+ * console.log(y.shape); //=> [ 1, 4, 4, 16 ]
  */
 export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tensor {
   readTensor("conv2d", "x", x);
@@ -91,6 +97,11 @@ export function conv2d(x: Tensor, kernel: Tensor, options?: Conv2dOptions): Tens
 /**
  * Convolution of each channel separately: x [batch, height, width, channels], kernel [kernelHeight, kernelWidth,
  * channels, multiplier] → [batch, outHeight, outWidth, channels·multiplier]. Output c·multiplier + m reads channel c.
+ * @param x - [batch, height, width, channels]
+ * @param kernel - [kernelHeight, kernelWidth, channels, multiplier]
+ * @throws ShapeError if the shapes do not fit, or a window does not fit into the image.
+ * @example
+ * console.log(depthwiseConv2d(ones([1, 8, 8, 3]), ones([3, 3, 3, 2])).shape); //=> [ 1, 6, 6, 6 ]
  */
 export function depthwiseConv2d(x: Tensor, kernel: Tensor, options?: DepthwiseConv2dOptions): Tensor {
   readTensor("depthwiseConv2d", "x", x);

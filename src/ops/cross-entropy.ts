@@ -19,13 +19,20 @@ import {
   zeros,
 } from "../tensor/index.ts";
 import { add, mul, mulUnlessZero, neg } from "./elementwise.ts";
-import { concat, gather, reshape } from "./movement.ts";
+import { gather } from "./gather.ts";
+import { concat, reshape } from "./movement.ts";
 import { logSoftmax } from "./normalization.ts";
 import { record } from "./record.ts";
 import { mean, sum } from "./reduce.ts";
 import { type Reduction, readReduction, reduced } from "./reduction.ts";
 
-/** A tensor with a 1 at each label and zeros elsewhere: [labels] → [labels, classes]. */
+/**
+ * Returns a tensor with a 1 at each label and zeros elsewhere: [labels] → [labels, classes].
+ * @param labels - whole numbers from 0 to classes − 1
+ * @param classes - the number of classes
+ * @example
+ * console.log(oneHot([2, 0], 3)); //=> Tensor [2, 3] 0 0 1 1 0 0
+ */
 export function oneHot(labels: Int32Array | readonly number[], classes: number): Tensor {
   readCount("oneHot", "classes", classes, 0);
   const found = readIndices("oneHot", "labels", labels, classes);
@@ -65,6 +72,12 @@ export type CrossEntropyOptions = {
  * A class with target or weight 0 adds nothing, even if its logit is −∞. With labels, the mean divides by the sum of
  * the class weights of labels that are not ignored, as in PyTorch. If all labels are ignored, the mean is 0 (PyTorch:
  * NaN).
+ * @param logits - [..., classes]
+ * @param target - labels or probabilities
+ * @throws ShapeError if the shapes do not fit, ValueError if a label is not a class.
+ * @example
+ * const logits = tensor([[2, 0, 0], [0, 1, 0]]);
+ * console.log(crossEntropy(logits, [0, 1])); //=> Tensor [] 0.3955
  */
 export function crossEntropy(
   logits: Tensor,

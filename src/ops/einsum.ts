@@ -10,7 +10,13 @@ import { sum } from "./reduce.ts";
  * letter have one length.
  *
  * A letter may occur once in each operand and once in the result. The result must be given.
+ * @param equation - the letters of both operands and of the result, such as "ij,jk->ik"
+ * @param a - the first operand
+ * @param b - the second operand
  * @throws ValueError for an equation of another form, ShapeError if ranks or lengths do not fit it.
+ * @example
+ * const a = tensor([[1, 2], [3, 4]]);
+ * console.log(einsum("ij,ij->i", a, a)); //=> Tensor [2] 5 25
  */
 export function einsum(equation: string, a: Tensor, b: Tensor): Tensor {
   readText("einsum", "equation", equation);

@@ -32,7 +32,11 @@ export const abs = (x: Tensor): Tensor => unary("abs", x);
 export const reciprocal = (x: Tensor): Tensor => unary("reciprocal", x);
 const UNBOUNDED: Bounds = { infinite: true };
 
-/** x clipped to [low, high], elementwise. NaN stays NaN. The gradient passes between the bounds and at the bounds. */
+/**
+ * x clipped to [low, high], elementwise. NaN stays NaN. The gradient passes between the bounds and at the bounds.
+ * @param low - the lower bound
+ * @param high - the upper bound, at least `low`
+ */
 export function clip(x: Tensor, low: number, high: number): Tensor {
   readTensor("clip", "x", x);
   readNumber("clip", "low", low, UNBOUNDED);
@@ -101,6 +105,7 @@ export function mul(a: Tensor | number, b: Tensor | number): Tensor {
 /**
  * weight·x, elementwise with broadcasting; 0 if the weight is 0, even if x is infinite or NaN. So an outcome of
  * probability 0 adds nothing to a loss.
+ * @param weight - a tensor or a number
  */
 export function mulUnlessZero(weight: Tensor | number, x: Tensor | number): Tensor {
   const [w, z] = aligned("mulUnlessZero", weight, x);
@@ -153,7 +158,10 @@ export const maximum = (a: Tensor | number, b: Tensor | number): Tensor => chose
  */
 export const minimum = (a: Tensor | number, b: Tensor | number): Tensor => chosen("minimum", a, b);
 
-/** a if the condition is not 0, else b; elementwise with broadcasting of all three. The condition gets no gradient. */
+/**
+ * a if the condition is not 0, else b; elementwise with broadcasting of all three. The condition gets no gradient.
+ * @param condition - a tensor; 0 selects b, every other number selects a
+ */
 export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
   readTensor("where", "condition", condition);
   const [x, z] = aligned("where", a, b);
@@ -176,10 +184,14 @@ export function straightThroughSign(x: Tensor): Tensor {
 }
 
 /**
- * x of any shape with a random share `rate` of its elements set to 0 and the others divided by 1 − rate, so the
- * expected value stays.
- * Recorded as `mul` by the random mask. `draw` returns numbers of at least 0 and below 1; pass
- * `() => generator.uniform()`.
+ * Returns x with a random share `rate` of its elements set to 0 and the others divided by 1 − rate, so the expected
+ * value stays. Recorded as `mul` by the random mask.
+ * @param x - any shape
+ * @param rate - the share, at least 0 and below 1
+ * @param draw - returns numbers of at least 0 and below 1, such as `() => generator.uniform()`
+ * @example
+ * const random = new Generator(3);
+ * console.log(dropout(ones([6]), 0.5, () => random.uniform())); //=> Tensor [6] 0 0 0 0 2 2
  */
 export function dropout(x: Tensor, rate: number, draw: () => number): Tensor {
   readTensor("dropout", "x", x);

@@ -140,6 +140,7 @@ export type GraphNode =
 
 /** The graph of a function. A node comes after the nodes that it reads. */
 export type Graph = {
+  /** All nodes, in the order of computation. */
   readonly nodes: readonly GraphNode[];
   /** The nodes of the function's arguments, in their order. */
   readonly inputs: readonly number[];

@@ -27,6 +27,7 @@ export {
   sub,
   where,
 } from "./elementwise.ts";
+export { gather, take } from "./gather.ts";
 export type { Graph, GraphNode, OpAttributes } from "./graph.ts";
 export {
   binaryCrossEntropyWithLogits,
@@ -42,14 +43,12 @@ export {
   broadcastTo,
   concat,
   cyclicSlice,
-  gather,
   pad,
   reshape,
   type SliceOptions,
   slice,
   split,
   stack,
-  take,
   transpose,
 } from "./movement.ts";
 export { layerNorm, logSoftmax, softmax } from "./normalization.ts";

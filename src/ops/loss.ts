@@ -28,7 +28,13 @@ function readLoss<T extends LossOptions>(
   return readReduction(who, reduction);
 }
 
-/** The mean of (prediction − target)². Both tensors have the same shape. "none" returns one number per element. */
+/**
+ * The mean of (prediction − target)². Both tensors have the same shape. "none" returns one number per element.
+ * @param prediction - any shape
+ * @param target - a tensor with the shape of the prediction
+ * @example
+ * console.log(meanSquaredError(tensor([1, 2]), tensor([1, 4]))); //=> Tensor [] 2
+ */
 export function meanSquaredError(prediction: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("meanSquaredError", { prediction, target }, options, ["reduction"]);
   return reduced(square(sub(prediction, target)), reduction);
@@ -37,6 +43,10 @@ export function meanSquaredError(prediction: Tensor, target: Tensor, options?: L
 /**
  * The mean of |prediction − target|. Both tensors have the same shape. "none" returns one number per element. The slope
  * is 0 if both are equal.
+ * @param prediction - any shape
+ * @param target - a tensor with the shape of the prediction
+ * @example
+ * console.log(meanAbsoluteError(tensor([1, 2]), tensor([1, 4]))); //=> Tensor [] 1
  */
 export function meanAbsoluteError(prediction: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("meanAbsoluteError", { prediction, target }, options, ["reduction"]);
@@ -52,6 +62,10 @@ export type HuberOptions = LossOptions & {
 /**
  * The Huber loss (1964) of d = prediction − target, tensors of the same shape: d²/2 if |d| ≤ delta, else delta·(|d| −
  * delta/2). Outliers have a smaller effect than in `meanSquaredError`. "none" returns one number per element.
+ * @param prediction - any shape
+ * @param target - a tensor with the shape of the prediction
+ * @example
+ * console.log(huber(tensor([0, 5]), tensor([0.5, 0]), { reduction: "none" })); //=> Tensor [2] 0.125 4.5
  */
 export function huber(prediction: Tensor, target: Tensor, options?: HuberOptions): Tensor {
   const reduction = readLoss("huber", { prediction, target }, options, ["reduction", "delta"]);
@@ -67,6 +81,10 @@ export function huber(prediction: Tensor, target: Tensor, options?: HuberOptions
  * target 0 adds nothing.
  *
  * "mean" divides by the number of rows (PyTorch: "batchmean"). "none" returns the shape without the last axis.
+ * @param logProbabilities - [..., classes], such as `logSoftmax(logits)`
+ * @param target - [..., classes], probabilities
+ * @example
+ * console.log(klDivergence(log(tensor([[0.5, 0.5]])), tensor([[1, 0]]))); //=> Tensor [] 0.6931
  */
 export function klDivergence(logProbabilities: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("klDivergence", { logProbabilities, target }, options, ["reduction"]);
@@ -79,6 +97,11 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options?:
  * Binary cross entropy of sigmoid(logits) and targets from 0 to 1, tensors of the same shape: target·softplus(−logits)
  * + (1 − target)·softplus(logits). It never overflows and keeps all digits of small losses. A term of weight 0 is 0,
  * even if the logit is infinite. "none" returns one number per element.
+ * @param logits - any shape
+ * @param target - a tensor with the shape of the logits, with numbers from 0 to 1
+ * @example
+ * const losses = binaryCrossEntropyWithLogits(tensor([3, -3]), tensor([1, 1]), { reduction: "none" });
+ * console.log(losses); //=> Tensor [2] 0.04859 3.049
  */
 export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor, options?: LossOptions): Tensor {
   const reduction = readLoss("binaryCrossEntropyWithLogits", { logits, target }, options, ["reduction"]);

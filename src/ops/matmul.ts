@@ -34,6 +34,13 @@ export type MatmulOptions = {
  *
  * A vector a [k] is a row and a vector b [k] is a column. The result omits their axis of length 1, as in NumPy: a [k] ·
  * b [k, n] → [n], a [m, k] · b [k] → [m], a [k] · b [k] → a scalar.
+ * @param a - [..., m, k] or [k]
+ * @param b - [..., k, n] or [k]
+ * @throws ShapeError if k differs or the batch axes do not broadcast.
+ * @example
+ * const a = tensor([[1, 2], [3, 4]]);
+ * console.log(matmul(a, tensor([[1], [10]]))); //=> Tensor [2, 1] 21 43
+ * console.log(matmul(a, a, { transposeB: true })); //=> Tensor [2, 2] 5 11 11 25
  */
 export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   readTensor("matmul", "a", a);

@@ -9,7 +9,6 @@ import {
   MOST_AXES,
   MOST_NUMBERS,
   readCount,
-  readIndices,
   readList,
   readNumber,
   readOptions,
@@ -20,9 +19,8 @@ import {
   sameShape,
   show,
   sizeOf,
-  stopGradient,
   stridesOf,
-  Tensor,
+  type Tensor,
   ValueError,
 } from "../tensor/index.ts";
 import type { OpAttributes } from "./graph.ts";
@@ -41,7 +39,13 @@ export function viewed<Op extends "flip" | "slice" | "transpose">(
   return record(op, attributes, [x], view.shape, y, (dy, into) => into.partly(x, (dx) => kernels.writeView(view, dy, dx, true)));
 }
 
-/** x, of any shape, with another shape. One length may be −1; it follows from the others. No copy. */
+/**
+ * Returns x with another shape. One length may be −1; it follows from the other lengths. Copies nothing.
+ * @param x - any shape
+ * @param shape - lengths with the same product
+ * @example
+ * console.log(reshape(range(0, 6), [2, -1])); //=> Tensor [2, 3] 0 1 2 3 4 5
+ */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   readTensor("reshape", "x", x);
   const wanted = [...readList("reshape", "shape", shape)];
@@ -63,7 +67,13 @@ export function reshaped(x: Tensor, shape: Shape): Tensor {
   return record("reshape", { shape }, [x], shape, x.data, (dy, into) => into.same(x, dy), x.lifetime);
 }
 
-/** x with its axes in another order: axis i of the result is axis `order[i]` of x. Default: the axes reversed. */
+/**
+ * Returns x with its axes in another order: axis i of the result is axis `order[i]` of x.
+ * @param x - any shape
+ * @param order - each axis once (default: the axes reversed)
+ * @example
+ * console.log(transpose(tensor([[1, 2, 3], [4, 5, 6]]))); //=> Tensor [3, 2] 1 4 2 5 3 6
+ */
 export function transpose(x: Tensor, order?: readonly number[]): Tensor {
   readTensor("transpose", "x", x);
   if (order !== undefined) readList("transpose", "order", order);
@@ -80,8 +90,12 @@ export function transpose(x: Tensor, order?: readonly number[]): Tensor {
 }
 
 /**
- * x repeated along axes of length 1, and along new axes in front, until it has `shape`: [3, 1] → [2, 3, 4], as in
- * NumPy.
+ * Returns x repeated along axes of length 1, and along new axes in front, until it has `shape`: [3, 1] → [2, 3, 4], as
+ * in NumPy.
+ * @param x - any shape that broadcasts to `shape`
+ * @param shape - the shape of the result
+ * @example
+ * console.log(broadcastTo(tensor([[1], [2]]), [2, 3])); //=> Tensor [2, 3] 1 1 1 2 2 2
  */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   readTensor("broadcastTo", "x", x);
@@ -127,9 +141,15 @@ export type SliceOptions = {
  *   last index of the block.
  *
  * A block of whole rows without strides is a view: it copies nothing, and its gradient costs its own length.
- *
- * @example NumPy's x[1:-1], x[::2] and x[::-1] are slice(x, [1], [-2]), slice(x, [0], [-1], { strides: [2] }) and
- * slice(x, [0], [-1], { strides: [-1] }).
+ * @param x - any shape
+ * @param begin - the first index along each axis
+ * @param size - the lengths of the block (default: to the end)
+ * @example
+ * const x = range(0, 5);
+ * console.log(slice(x, [1], [3])); //=> Tensor [3] 1 2 3
+ * console.log(slice(x, [1], [-2])); // x[1:-1] of NumPy //=> Tensor [3] 1 2 3
+ * console.log(slice(x, [0], [-1], { strides: [2] })); // x[::2] //=> Tensor [3] 0 2 4
+ * console.log(slice(x, [0], [-1], { strides: [-1] })); // x[::-1] //=> Tensor [5] 4 3 2 1 0
  */
 export function slice(x: Tensor, begin: readonly number[], size?: readonly number[], options?: SliceOptions): Tensor {
   readTensor("slice", "x", x);
@@ -203,8 +223,13 @@ function steps(
 }
 
 /**
- * `length` elements of a vector from `begin` on, repeating the vector at its end: [n] → [length]. Gradients of elements
- * that are used twice add up.
+ * Returns `length` elements of a vector from `begin` on, repeating the vector at its end: [n] → [length]. Gradients of
+ * elements that are used twice add up.
+ * @param x - [n]
+ * @param begin - an index of x
+ * @param length - the length of the result, at least 0
+ * @example
+ * console.log(cyclicSlice(tensor([1, 2, 3]), 2, 5)); //=> Tensor [5] 3 1 2 3 1
  */
 export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
   readTensor("cyclicSlice", "x", x);
@@ -221,7 +246,11 @@ export function cyclicSlice(x: Tensor, begin: number, length: number): Tensor {
 }
 
 /**
- * The concatenation of tensors along an axis (default 0): [2, n] and [3, n] → [5, n]. All other lengths must be equal.
+ * Returns the concatenation of tensors along an axis: [2, n] and [3, n] → [5, n].
+ * @param tensors - tensors whose other lengths are equal
+ * @param axis - the axis; a negative axis counts from the end (default 0)
+ * @example
+ * console.log(concat([tensor([[1, 2]]), tensor([[3, 4], [5, 6]])])); //=> Tensor [3, 2] 1 2 3 4 5 6
  */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   const xs = readTensors("concat", "tensors", tensors).slice(); // the list may change before its gradient is asked for
@@ -253,7 +282,13 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   });
 }
 
-/** Tensors of the same shape, stacked along a new axis (default 0): k tensors [m, n] → [k, m, n]. */
+/**
+ * Returns tensors of the same shape, stacked along a new axis: k tensors [m, n] → [k, m, n].
+ * @param xs - tensors of the same shape
+ * @param axis - the position of the new axis (default 0)
+ * @example
+ * console.log(stack([tensor([1, 2]), tensor([3, 4])])); //=> Tensor [2, 2] 1 2 3 4
+ */
 export function stack(xs: readonly Tensor[], axis = 0): Tensor {
   const first = readTensors("stack", "xs", xs)[0];
   if (first === undefined) throw new ShapeError("stack", "need at least one tensor");
@@ -273,7 +308,12 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
 const MOST_EMPTY = 1024;
 
 /**
- * x of any shape, split along an axis (default 0). `parts` is the number of equal parts, or a list of their lengths.
+ * Returns the parts of x along an axis: [5, n] → [2, n] and [3, n].
+ * @param x - any shape
+ * @param parts - the number of equal parts, or a list of their lengths
+ * @param axis - the axis; a negative axis counts from the end (default 0)
+ * @example
+ * console.log(split(range(0, 5), [2, 3])); //=> [ Tensor [2] 0 1, Tensor [3] 2 3 4 ]
  */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
   readTensor("split", "x", x);
@@ -303,7 +343,14 @@ export function split(x: Tensor, parts: number | readonly number[], axis = 0): T
   });
 }
 
-/** x padded with `value` (default 0): `padding[axis] = [before, after]`, counts of at least 0. */
+/**
+ * Returns x with `value` before and after the elements of each axis: [2, 3] padded by [[1, 1], [0, 2]] → [4, 5].
+ * @param x - any shape
+ * @param padding - `[before, after]` for each axis, counts of at least 0
+ * @param value - the number of the new elements (default 0)
+ * @example
+ * console.log(pad(tensor([1, 2]), [[1, 2]])); //=> Tensor [5] 0 1 2 0 0
+ */
 export function pad(x: Tensor, padding: readonly (readonly [number, number])[], value = 0): Tensor {
   readTensor("pad", "x", x);
   readList("pad", "padding", padding);
@@ -326,69 +373,5 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
   const own = padding.map(([before, after]) => [before, after] as const);
   return record("pad", { padding: own, value }, [x], shape, y, (dy, into) =>
     into(x, (dx, accumulate) => added(dx, accumulate, (to) => kernels.readView(view, dy, to))),
-  );
-}
-
-/**
- * Returns the rows of x along an axis in the order of a list of indices. The axis gets the length of the list:
- * [5, 3] → [4, 3] for 4 indices. Gradients of a row that is used several times add up. `take` reads a tensor of
- * indices.
- */
-export function gather(x: Tensor, indices: Int32Array | readonly number[], axis = 0): Tensor {
-  readTensor("gather", "x", x);
-  if (indices instanceof Tensor)
-    throw new ValueError("gather", "indices must be a list or an Int32Array, got a tensor; take(x, indices, axis) reads tensors");
-  const along = axisOf("gather", axis, x.shape);
-  const read = readIndices("gather", "indices", indices, x.shape[along]!);
-  return rowsAt("gather", x, read, [read.length], along, null);
-}
-
-/**
- * The elements of x along an axis (default 0) at a tensor of indices (float32, exact up to 2²⁴). The axes of the
- * indices replace the axis, as in NumPy: x [5, 3], indices [2, 4] → [2, 4, 3]. Indices get no gradient. An `embedding`
- * is recorded as this op.
- */
-export function take(x: Tensor, indices: Tensor, axis = 0): Tensor {
-  readTensor("take", "x", x);
-  readTensor("take", "indices", indices);
-  const along = axisOf("take", axis, x.shape);
-  return rowsAt(
-    "take",
-    x,
-    readIndices("take", "indices", indices.data, x.shape[along]!),
-    indices.shape,
-    along,
-    stopGradient(indices),
-  );
-}
-
-/**
- * Elements of x along an axis, which gets the axes of `shape`. ids: the tensor that the indices come from, for the
- * graph.
- */
-function rowsAt(
-  op: "gather" | "take",
-  x: Tensor,
-  indices: Int32Array | ArrayLike<number>,
-  shape: Shape,
-  along: number,
-  ids: Tensor | null,
-): Tensor {
-  if (along > 0) {
-    const axes = x.shape.map((_, i) => i);
-    const front = transpose(x, [along, ...axes.filter((i) => i !== along)]);
-    const own = shape.map((_, i) => i);
-    const rest = axes.slice(1).map((i) => shape.length + i - 1);
-    return transpose(rowsAt(op, front, indices, shape, 0, ids), [...rest.slice(0, along), ...own, ...rest.slice(along)]);
-  }
-  const found = Int32Array.from(indices);
-  const width = sizeOf(x.shape.slice(1));
-  const result = [...shape, ...x.shape.slice(1)];
-  checkShape(op, result);
-  const y = alloc(found.length * width);
-  kernels.readRows(found, width, x.data, y);
-  const inputs = ids === null ? [x] : [x, ids];
-  return record(op, ids === null ? { axis: 0, indices: found } : { axis: 0 }, inputs, result, y, (dy, into) =>
-    into.partly(x, (dx) => kernels.addRows(found, width, dy, dx)),
   );
 }

@@ -5,7 +5,13 @@ import { add, mul } from "./elementwise.ts";
 import { record } from "./record.ts";
 import { alongLast } from "./reduce.ts";
 
-/** Softmax, eˣ/Σeˣ, along an axis (default: the last) of x of any shape. Large x do not overflow. */
+/**
+ * Returns softmax, eˣ/Σeˣ, along an axis. The shape stays. Large x do not overflow.
+ * @param x - any shape
+ * @param axis - the axis (default −1, the last)
+ * @example
+ * console.log(softmax(tensor([0, 1, 2]))); //=> Tensor [3] 0.09003 0.2447 0.6652
+ */
 export function softmax(x: Tensor, axis = -1): Tensor {
   return alongLast("softmax", x, axis, (rows) => {
     const classes = rows.shape.at(-1)!;
@@ -18,8 +24,11 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * The logarithm of softmax, x − ln Σeˣ, along an axis (default: the last) of x of any shape. Exact even if softmax
- * rounds to 0.
+ * Returns the logarithm of softmax, x − ln Σeˣ, along an axis. The shape stays. Exact even if softmax rounds to 0.
+ * @param x - any shape
+ * @param axis - the axis (default −1, the last)
+ * @example
+ * console.log(logSoftmax(tensor([0, 1000]))); //=> Tensor [2] -1000 0
  */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   return alongLast("logSoftmax", x, axis, (rows) => {
@@ -33,9 +42,14 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * Layer normalization (Ba et al. 2016) over the last axis: x [..., features], gamma and beta [features];
- * y = gamma·(x − mean)/√(variance + epsilon) + beta, with mean and biased variance of each row. gamma and beta are
- * optional.
+ * Returns layer normalization (Ba et al. 2016) over the last axis, gamma·(x − mean)/√(variance + epsilon) + beta, with
+ * mean and biased variance of each row.
+ * @param x - [..., features]
+ * @param gamma - [features], the scale (default: none)
+ * @param beta - [features], the shift (default: none)
+ * @param epsilon - added to the variance under the root (default 1e-5)
+ * @example
+ * console.log(layerNorm(tensor([[1, 2, 3]]))); //=> Tensor [1, 3] -1.225 0 1.225
  */
 export function layerNorm(x: Tensor, gamma?: Tensor, beta?: Tensor, epsilon = 1e-5): Tensor {
   const features = checkChannels("layerNorm", x, { gamma, beta }, epsilon);

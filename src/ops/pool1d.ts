@@ -35,15 +35,23 @@ function pooled(
 }
 
 /**
- * The maximum of each window per channel: x [batch, length, channels] → [batch, outLength, channels].
- * Padding is never the maximum. A window with NaN returns NaN. At a tie the first position gets the gradient.
+ * Returns the maximum of each window per channel: x [batch, length, channels] → [batch, outLength, channels]. Padding
+ * is never the maximum. A window with NaN returns NaN. At a tie the first position gets the gradient.
+ * @param x - [batch, length, channels]
+ * @param size - the length of the window
+ * @example
+ * console.log(maxPool1d(tensor([1, 3, 2, 4], [1, 4, 1]), 2)); //=> Tensor [1, 2, 1] 3 4
  */
 export const maxPool1d = (x: Tensor, size: number, options?: Pool1dOptions): Tensor =>
   pooled("maxPool1d", maxPool2d, x, size, options);
 
 /**
- * The mean of each window per channel; padding is not counted: x [batch, length, channels] → [batch, outLength,
+ * Returns the mean of each window per channel; padding is not counted: x [batch, length, channels] → [batch, outLength,
  * channels].
+ * @param x - [batch, length, channels]
+ * @param size - the length of the window
+ * @example
+ * console.log(avgPool1d(tensor([1, 3, 2, 4], [1, 4, 1]), 2)); //=> Tensor [1, 2, 1] 2 3
  */
 export const avgPool1d = (x: Tensor, size: number, options?: Pool1dOptions): Tensor =>
   pooled("avgPool1d", avgPool2d, x, size, options);

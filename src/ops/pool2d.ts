@@ -35,9 +35,13 @@ function poolWindows(
 const outShape = (w: Windows): number[] => [w.batch, w.outHeight, w.outWidth, w.channels];
 
 /**
- * The maximum of each window per channel: x [batch, height, width, channels] → [batch, outHeight, outWidth, channels].
- * Padding is never the maximum. A window with NaN returns NaN. At a tie the first pixel in row-major order gets the
- * gradient.
+ * Returns the maximum of each window per channel: x [batch, height, width, channels] → [batch, outHeight, outWidth,
+ * channels]. Padding is never the maximum. A window with NaN returns NaN. At a tie the first pixel in row-major order
+ * gets the gradient.
+ * @param x - [batch, height, width, channels]
+ * @param size - the side of the window, or [height, width]
+ * @example
+ * console.log(maxPool2d(reshape(range(0, 16), [1, 4, 4, 1]), 2)); //=> Tensor [1, 2, 2, 1] 5 7 13 15
  */
 export function maxPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
   const { w, attributes } = poolWindows("maxPool2d", x, size, options);
@@ -50,8 +54,12 @@ export function maxPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tenso
 }
 
 /**
- * The mean of each window per channel; padding is not counted: x [batch, height, width, channels] → [batch, outHeight,
- * outWidth, channels].
+ * Returns the mean of each window per channel; padding is not counted: x [batch, height, width, channels] → [batch,
+ * outHeight, outWidth, channels].
+ * @param x - [batch, height, width, channels]
+ * @param size - the side of the window, or [height, width]
+ * @example
+ * console.log(avgPool2d(reshape(range(0, 16), [1, 4, 4, 1]), 2)); //=> Tensor [1, 2, 2, 1] 2.5 4.5 10.5 12.5
  */
 export function avgPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tensor {
   const { w, attributes } = poolWindows("avgPool2d", x, size, options);
@@ -63,7 +71,12 @@ export function avgPool2d(x: Tensor, size: Pair, options?: Pool2dOptions): Tenso
   );
 }
 
-/** The mean of each channel over the whole image: x [batch, height, width, channels] → [batch, channels]. */
+/**
+ * Returns the mean of each channel over the whole image: x [batch, height, width, channels] → [batch, channels].
+ * @param x - [batch, height, width, channels]
+ * @example
+ * console.log(globalAvgPool2d(ones([2, 4, 4, 3])).shape); //=> [ 2, 3 ]
+ */
 export function globalAvgPool2d(x: Tensor): Tensor {
   readTensor("globalAvgPool2d", "x", x);
   if (x.shape.length !== 4)

@@ -60,9 +60,22 @@ function reduceApart(op: (x: Tensor, axis: Axis) => Tensor, x: Tensor, { attribu
   return keepDims ? reshape(y, shape) : y;
 }
 
-/** The sum over axes of x of any shape; 0 for no elements. */
+/**
+ * Returns the sum over axes; 0 for no elements: [2, 3] over axis 1 → [2].
+ * @param x - any shape
+ * @param axis - an axis or a list of axes; negative axes count from the end (default: all axes)
+ * @example
+ * const x = tensor([[1, 2], [3, 4]]);
+ * console.log(sum(x), sum(x, 0), sum(x, 1, { keepDims: true })); //=> Tensor [] 10 Tensor [2] 4 6 Tensor [2, 1] 3 7
+ */
 export const sum = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => scaledSum("sum", x, axis, options);
-/** The mean over axes of x of any shape; NaN for no elements, as in NumPy. */
+/**
+ * Returns the mean over axes; NaN for no elements, as in NumPy: [2, 3] over axis 1 → [2].
+ * @param x - any shape
+ * @param axis - an axis or a list of axes; negative axes count from the end (default: all axes)
+ * @example
+ * console.log(mean(tensor([[1, 2], [3, 4]]), 0)); //=> Tensor [2] 2 3
+ */
 export const mean = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => scaledSum("mean", x, axis, options);
 
 function scaledSum(op: "sum" | "mean", x: Tensor, axis: Axis | undefined, options: ReduceOptions | undefined): Tensor {
@@ -78,13 +91,21 @@ function scaledSum(op: "sum" | "mean", x: Tensor, axis: Axis | undefined, option
 }
 
 /**
- * The maximum over axes of x of any shape; NaN if an element is NaN. At a tie the first in row-major order gets the
- * gradient.
+ * Returns the maximum over axes; NaN if an element is NaN. At a tie the first in row-major order gets the gradient.
+ * @param x - any shape
+ * @param axis - an axis or a list of axes; negative axes count from the end (default: all axes)
+ * @throws ShapeError if there is no element along the axes.
+ * @example
+ * console.log(max(tensor([[1, 2], [4, 3]]), 1)); //=> Tensor [2] 2 4
  */
 export const max = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("max", x, axis, options);
 /**
- * The minimum over axes of x of any shape; NaN if an element is NaN. At a tie the first in row-major order gets the
- * gradient.
+ * Returns the minimum over axes; NaN if an element is NaN. At a tie the first in row-major order gets the gradient.
+ * @param x - any shape
+ * @param axis - an axis or a list of axes; negative axes count from the end (default: all axes)
+ * @throws ShapeError if there is no element along the axes.
+ * @example
+ * console.log(min(tensor([[1, 2], [4, 3]]), 1)); //=> Tensor [2] 1 3
  */
 export const min = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor => extreme("min", x, axis, options);
 
@@ -116,13 +137,21 @@ function argExtreme(op: "argMax" | "argMin", x: Tensor, axis: number): Int32Arra
 }
 
 /**
- * The index of the maximum along an axis (default: the last) of x of any shape, in row-major order without that axis:
- * [2, 3] → 2 indices. The first index at a tie; the index of NaN if there is one.
+ * Returns the index of the maximum along an axis, in row-major order without that axis: [2, 3] → 2 indices. The first
+ * index at a tie; the index of NaN if there is one.
+ * @param x - any shape
+ * @param axis - the axis (default −1, the last)
+ * @example
+ * console.log(argMax(tensor([[1, 5, 2], [7, 0, 3]]))); //=> Int32Array(2) [ 1, 0 ]
  */
 export const argMax = (x: Tensor, axis = -1): Int32Array => argExtreme("argMax", x, axis);
 /**
- * The index of the minimum along an axis (default: the last) of x of any shape, in row-major order without that axis:
- * [2, 3] → 2 indices. The first index at a tie; the index of NaN if there is one.
+ * Returns the index of the minimum along an axis, in row-major order without that axis: [2, 3] → 2 indices. The first
+ * index at a tie; the index of NaN if there is one.
+ * @param x - any shape
+ * @param axis - the axis (default −1, the last)
+ * @example
+ * console.log(argMin(tensor([[1, 5, 2], [7, 0, 3]]))); //=> Int32Array(2) [ 0, 1 ]
  */
 export const argMin = (x: Tensor, axis = -1): Int32Array => argExtreme("argMin", x, axis);
 
@@ -136,7 +165,12 @@ export function alongLast(who: string, x: Tensor, axis: number, rows: (x: Tensor
   return transpose(rows(transpose(x, order)), order);
 }
 
-/** x reshaped to one row per example: [batch, …] → [batch, rest]. */
+/**
+ * Returns x with one row per example: [batch, …] → [batch, rest]. Copies nothing.
+ * @param x - [batch, ...]
+ * @example
+ * console.log(flatten(ones([2, 3, 4])).shape); //=> [ 2, 12 ]
+ */
 export function flatten(x: Tensor): Tensor {
   readTensor("flatten", "x", x);
   if (x.shape.length === 0) throw new ShapeError("flatten", "a scalar has no batch axis");

@@ -13,7 +13,8 @@ import {
   ValueError,
 } from "../tensor/index.ts";
 import { add, mul } from "./elementwise.ts";
-import { gather, reshape } from "./movement.ts";
+import { gather } from "./gather.ts";
+import { reshape } from "./movement.ts";
 
 /** Options of `resize`. */
 export type ResizeOptions = {
@@ -24,11 +25,16 @@ export type ResizeOptions = {
 };
 
 /**
- * Images of another size: x [batch, height, width, channels] → [batch, size[0], size[1], channels], as PyTorch's
- * `interpolate`.
+ * Returns images of another size: x [batch, height, width, channels] → [batch, size[0], size[1], channels], as
+ * PyTorch's `interpolate`.
  * - "nearest": output pixel i of an axis is pixel ⌊i·n/size⌋.
  * - "bilinear": on each axis, interpolates between the two pixels beside position (i + ½)·n/size − ½. With
- *   `alignCorners` the position is i·(n − 1)/(size − 1). There is no antialiasing.
+ * `alignCorners` the position is i·(n − 1)/(size − 1). There is no antialiasing.
+ * @param x - [batch, height, width, channels]
+ * @param size - [height, width] of the result
+ * @example
+ * const y = resize(tensor([1, 2], [1, 1, 2, 1]), [1, 4], { method: "bilinear" });
+ * console.log(y); //=> Tensor [1, 1, 4, 1] 1 1.25 1.75 2
  */
 export function resize(x: Tensor, size: readonly [number, number], options?: ResizeOptions): Tensor {
   readTensor("resize", "x", x);

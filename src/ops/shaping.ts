@@ -15,7 +15,13 @@ import { where } from "./elementwise.ts";
 import { broadcastTo, reshape, viewed } from "./movement.ts";
 import type { Axis } from "./reduce.ts";
 
-/** x with a new axis of length 1 before axis `axis`; −1 appends the new axis: [2, 3] → [2, 3, 1]. No copy. */
+/**
+ * Returns x with a new axis of length 1 before axis `axis`: [2, 3] → [2, 3, 1] for −1. Copies nothing.
+ * @param x - any shape
+ * @param axis - the position of the new axis; −1 appends it
+ * @example
+ * console.log(expandDims(tensor([1, 2]), 0)); //=> Tensor [1, 2] 1 2
+ */
 export function expandDims(x: Tensor, axis: number): Tensor {
   readTensor("expandDims", "x", x);
   checkShape("expandDims", [...x.shape, 1]);
@@ -26,8 +32,12 @@ export function expandDims(x: Tensor, axis: number): Tensor {
 }
 
 /**
- * x without the axes of `axis`, which must have length 1: [2, 1, 3] → [2, 3]. Default: all axes of length 1. No copy.
+ * Returns x without the given axes, which must have length 1: [2, 1, 3] → [2, 3]. Copies nothing.
+ * @param x - any shape
+ * @param axis - an axis or a list of axes (default: all axes of length 1)
  * @throws ShapeError if one of these axes has another length.
+ * @example
+ * console.log(squeeze(ones([2, 1, 3])).shape); //=> [ 2, 3 ]
  */
 export function squeeze(x: Tensor, axis?: Axis): Tensor {
   readTensor("squeeze", "x", x);
@@ -42,8 +52,12 @@ export function squeeze(x: Tensor, axis?: Axis): Tensor {
 }
 
 /**
- * x repeated as a whole, `repeats[axis]` times along each axis. If the lists differ in length, ones are added in front
- * of the shorter list, as in NumPy: tile of x [2, 3] by [4] is [2, 12].
+ * Returns x repeated as a whole, `repeats[axis]` times along each axis. If the lists differ in length, ones are added
+ * in front of the shorter list, as in NumPy: [2, 3] tiled by [4] → [2, 12].
+ * @param x - any shape
+ * @param repeats - counts of at least 0
+ * @example
+ * console.log(tile(tensor([[1, 2]]), [2, 2])); //=> Tensor [2, 4] 1 2 1 2 1 2 …
  */
 export function tile(x: Tensor, repeats: readonly number[]): Tensor {
   readTensor("tile", "x", x);
@@ -80,7 +94,13 @@ export function tile(x: Tensor, repeats: readonly number[]): Tensor {
   );
 }
 
-/** x of any shape in reverse order along one axis or several. Default: all axes. */
+/**
+ * Returns x in reverse order along one axis or several axes. The shape stays.
+ * @param x - any shape
+ * @param axis - an axis or a list of axes (default: all axes)
+ * @example
+ * console.log(flip(tensor([[1, 2], [3, 4]]), 1)); //=> Tensor [2, 2] 2 1 4 3
+ */
 export function flip(x: Tensor, axis?: Axis): Tensor {
   readTensor("flip", "x", x);
   const flipped = axesOf("flip", axis, x.shape);
@@ -90,7 +110,13 @@ export function flip(x: Tensor, axis?: Axis): Tensor {
   return viewed("flip", { axis: flipped }, x, view);
 }
 
-/** A matrix with ones on the diagonal and zeros elsewhere: [rows, columns]. Default: square. */
+/**
+ * Returns a matrix with ones on the diagonal and zeros elsewhere: [rows, columns].
+ * @param rows - the number of rows
+ * @param columns - the number of columns (default: `rows`)
+ * @example
+ * console.log(eye(2)); //=> Tensor [2, 2] 1 0 0 1
+ */
 export function eye(rows: number, columns: number = rows): Tensor {
   readCount("eye", "rows", rows, 0);
   readCount("eye", "columns", columns, 0);
@@ -112,12 +138,18 @@ function triangle(who: string, x: Tensor, diagonal: number, keeps: (distance: nu
 }
 
 /**
- * The lower triangle of each matrix of x [..., rows, columns], including `diagonal` (default 0) diagonals above the
- * main one. Zeros elsewhere.
+ * Returns the lower triangle of each matrix, including `diagonal` diagonals above the main one. Zeros elsewhere.
+ * @param x - [..., rows, columns]
+ * @param diagonal - the number of diagonals (default 0)
+ * @example
+ * console.log(tril(ones([2, 2]))); //=> Tensor [2, 2] 1 0 1 1
  */
 export const tril = (x: Tensor, diagonal = 0): Tensor => triangle("tril", x, diagonal, (distance) => distance <= diagonal);
 /**
- * The upper triangle of each matrix of x [..., rows, columns], from `diagonal` (default 0) above the main diagonal on.
- * Zeros elsewhere.
+ * Returns the upper triangle of each matrix, from `diagonal` above the main diagonal on. Zeros elsewhere.
+ * @param x - [..., rows, columns]
+ * @param diagonal - the first diagonal (default 0)
+ * @example
+ * console.log(triu(ones([2, 2]), 1)); //=> Tensor [2, 2] 0 1 0 0
  */
 export const triu = (x: Tensor, diagonal = 0): Tensor => triangle("triu", x, diagonal, (distance) => distance >= diagonal);

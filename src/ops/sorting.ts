@@ -7,9 +7,15 @@ import { record } from "./record.ts";
 export type TopK = { readonly values: Tensor; readonly indices: Int32Array };
 
 /**
- * The k largest numbers along an axis (default: the last), in descending order: x [..., n] → values [..., k]. NaN
- * counts as the largest number. Equal numbers keep their order. The gradient of each value goes to its place in x.
+ * Returns the k largest numbers along an axis, in descending order: x [..., n] → values [..., k]. NaN counts as the
+ * largest number. Equal numbers keep their order. The gradient of each value goes to its place in x.
+ * @param x - any shape
+ * @param k - a whole number from 0 to the length of the axis
+ * @param axis - the axis (default −1, the last)
  * @throws ValueError if k is not a whole number from 0 to the length of the axis.
+ * @example
+ * const { values, indices } = topK(tensor([3, 9, 5]), 2);
+ * console.log(values, indices); //=> Tensor [2] 9 5 Int32Array(2) [ 1, 2 ]
  */
 export function topK(x: Tensor, k: number, axis = -1): TopK {
   readTensor("topK", "x", x);

@@ -52,7 +52,13 @@ function reduced(
   );
 }
 
-/** The product over axes of x of any shape; 1 for no elements. The gradient is right at zeros, too. */
+/**
+ * Returns the product over axes; 1 for no elements. The gradient is exact at zeros.
+ * @param x - any shape
+ * @param axis - an axis or a list of axes; negative axes count from the end (default: all axes)
+ * @example
+ * console.log(prod(tensor([2, 3, 4]))); //=> Tensor [] 24
+ */
 export const prod = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("prod", x, axis, options, {
     forward: prodKernel,
@@ -60,14 +66,21 @@ export const prod = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   });
 
 /**
- * The Euclidean norm over axes of x of any shape, √Σx²; 0 for no elements. Squares do not overflow. The gradient at 0
- * is 0.
+ * Returns the Euclidean norm over axes, √Σx²; 0 for no elements. Squares do not overflow. The gradient at 0 is 0.
+ * @param x - any shape
+ * @param axis - an axis or a list of axes; negative axes count from the end (default: all axes)
+ * @example
+ * console.log(norm(tensor([[3, 4], [6, 8]]), 1)); //=> Tensor [2] 5 10
  */
 export const norm = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("norm", x, axis, options, { forward: normKernel, gradient: normGrad });
 
 /**
- * ln Σeˣ over axes of x of any shape, without overflow. −∞ for no elements, or if all are −∞ (then the gradient is 0).
+ * Returns ln Σeˣ over axes, without overflow. −∞ for no elements, or if all are −∞ (then the gradient is 0).
+ * @param x - any shape
+ * @param axis - an axis or a list of axes; negative axes count from the end (default: all axes)
+ * @example
+ * console.log(logSumExp(tensor([1000, 1000]))); //=> Tensor [] 1001
  */
 export const logSumExp = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tensor =>
   reduced("logSumExp", x, axis, options, {
@@ -75,7 +88,13 @@ export const logSumExp = (x: Tensor, axis?: Axis, options?: ReduceOptions): Tens
     gradient: (sizes, v, _, dy, dx, accumulate) => logSumExpGrad(sizes, v, dy, dx, accumulate),
   });
 
-/** The cumulative sum along an axis (default: the last) of x of any shape. The shape stays. */
+/**
+ * Returns the cumulative sum along an axis. The shape stays.
+ * @param x - any shape
+ * @param axis - the axis (default −1, the last)
+ * @example
+ * console.log(cumsum(tensor([1, 2, 3]))); //=> Tensor [3] 1 3 6
+ */
 export function cumsum(x: Tensor, axis = -1): Tensor {
   readTensor("cumsum", "x", x);
   const along = axisOf("cumsum", axis, x.shape);
@@ -105,8 +124,13 @@ function deviations(who: string, x: Tensor, axis: Axis | undefined, options: Var
 }
 
 /**
- * The variance over axes of x of any shape, the mean of (x − mean)²: biased by default, as in NumPy;
- * `{ correction: 1 }` is unbiased. NaN for no elements, or if the elements are equal and the divisor is 0.
+ * Returns the variance over axes, the mean of (x − mean)²: biased by default, as in NumPy; `{ correction: 1 }` is
+ * unbiased. NaN for no elements, or if the elements are equal and the divisor is 0.
+ * @param x - any shape
+ * @param axis - an axis or a list of axes; negative axes count from the end (default: all axes)
+ * @example
+ * const x = tensor([1, 2, 3, 4]);
+ * console.log(variance(x), variance(x, 0, { correction: 1 })); //=> Tensor [] 1.25 Tensor [] 1.667
  */
 export function variance(x: Tensor, axis?: Axis, options?: VarianceOptions): Tensor {
   const { centered, axes, keepDims, scale } = deviations("variance", x, axis, options);
@@ -114,8 +138,12 @@ export function variance(x: Tensor, axis?: Axis, options?: VarianceOptions): Ten
 }
 
 /**
- * The standard deviation over axes of x of any shape: the square root of `variance`, with the same options. The
- * gradient is 0 if all elements are equal.
+ * Returns the standard deviation over axes: the square root of `variance`, with the same options. The gradient is 0 if
+ * all elements are equal.
+ * @param x - any shape
+ * @param axis - an axis or a list of axes; negative axes count from the end (default: all axes)
+ * @example
+ * console.log(standardDeviation(tensor([1, 3]))); //=> Tensor [] 1
  */
 export function standardDeviation(x: Tensor, axis?: Axis, options?: VarianceOptions): Tensor {
   const { centered, axes, keepDims, scale } = deviations("standardDeviation", x, axis, options);

@@ -33,9 +33,13 @@ export type Traced = {
  * The graph is valid for inputs of these shapes. Numbers that `fn` reads from a tensor (`item()`, `toArray()`,
  * `argMax`) are constants. Tensors from outside `fn` are constants, too. `stopGradient`, `keep` and `customGradient`
  * leave no node. The graph holds only nodes that the results depend on.
- *
- * @example const { graph, outputs } = trace(model, [images]);
+ * @param fn - a synchronous function of tensors, such as a model
+ * @param inputs - the arguments of `fn`, of any shape
  * @throws ValueError if `fn` is async, returns anything but tensors, calls `trace`, or assigns to a variable.
+ * @example
+ * const { graph } = trace((x) => relu(mul(x, 2)), [ones([3])]);
+ * const names = graph.nodes.map((node) => (node.kind === "op" ? node.op : node.kind));
+ * console.log(names); //=> [ 'input', 'constant', 'mul', 'relu' ]
  */
 export function trace(fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[], inputs: readonly Tensor[]): Traced {
   readFunction("trace", "fn", fn);

@@ -12,14 +12,32 @@ export type AdamOptions = OptimizerOptions & {
   readonly epsilon?: number;
 };
 
-/** An Adam optimizer (Kingma and Ba 2015). Default rate 0.001. Weight decay is added to the gradient; see `adamW`. */
+/**
+ * Returns an Adam optimizer (Kingma and Ba 2015) with default rate 0.001. Weight decay is added to the gradient; see
+ * `adamW`.
+ * @param parameters - `vars.parameters()`, or variables
+ * @example
+ * const w = variable(tensor([1]));
+ * const optimizer = adam([w], { learningRate: 0.1 });
+ * backward(sum(square(w)));
+ * optimizer.step();
+ * console.log(w); //=> Tensor [1] 0.9
+ */
 export function adam(parameters: Trained, options?: AdamOptions): Optimizer {
   return adamOf("adam", parameters, readOptimizerOptions("adam", options, OWN), false);
 }
 
 /**
- * An AdamW optimizer (Loshchilov and Hutter 2019): weight decay (default 0.01) shrinks the weights by rate·λ,
+ * Returns an AdamW optimizer (Loshchilov and Hutter 2019): weight decay (default 0.01) shrinks the weights by rate·λ,
  * separately from the gradient.
+ * @param parameters - `vars.parameters()`, or variables
+ * @example
+ * const vars = new DenseVariables();
+ * const model = dense(vars, 3, 2);
+ * const optimizer = adamW(vars.parameters(), { learningRate: 0.01, weightDecay: 0.05 });
+ * backward(mean(square(model(ones([4, 3])))));
+ * optimizer.step();
+ * console.log(optimizer.steps); //=> 1
  */
 export function adamW(parameters: Trained, options?: AdamOptions): Optimizer {
   const given = readOptimizerOptions("adamW", options, OWN);

@@ -9,7 +9,16 @@ const LIMIT: Bounds = { above: 0 };
 const gradientsOf = (who: string, trained: Trained): Numbers[] =>
   parametersOf(who, trained).flatMap(({ tensor }) => gradientOf(tensor) ?? []);
 
-/** Clips every number of every gradient to [−limit, limit]. NaN stays NaN. */
+/**
+ * Clips every number of every gradient to [−limit, limit]. NaN stays NaN.
+ * @param parameters - `vars.parameters()`, or variables
+ * @param limit - a number of at least 0
+ * @example
+ * const w = variable(tensor([3]));
+ * backward(sum(square(w)));
+ * clipByValue([w], 1);
+ * console.log(w.grad); //=> Tensor [1] 1
+ */
 export function clipByValue(parameters: Trained, limit: number): void {
   readNumber("clipByValue", "the limit", limit, LIMIT);
   for (const gradient of gradientsOf("clipByValue", parameters)) kernels.clipInPlace(gradient, -limit, limit);
@@ -17,6 +26,12 @@ export function clipByValue(parameters: Trained, limit: number): void {
 
 /**
  * Scales all gradients by one factor so that their global norm is at most `limit`. Returns the norm before clipping.
+ * @param parameters - `vars.parameters()`, or variables
+ * @param limit - the largest norm, above 0
+ * @example
+ * const w = variable(tensor([3, 4]));
+ * backward(sum(w));
+ * console.log(clipByGlobalNorm([w], 1), w.grad); //=> 1.4142135623730951 Tensor [2] 0.7071 0.7071
  */
 export function clipByGlobalNorm(parameters: Trained, limit: number): number {
   readNumber("clipByGlobalNorm", "the limit", limit, LIMIT);

@@ -24,6 +24,7 @@ import { constant, type Schedule } from "./schedules.ts";
 
 /** Changes parameters by their gradients. */
 export type Optimizer = {
+  /** The parameters, each variable once. */
   readonly parameters: readonly Parameter[];
   /**
    * Updates the parameters from the gradients that `backward` added up, then clears these gradients. Parameters without
@@ -39,6 +40,9 @@ export type Optimizer = {
    * saved state.
    */
   readonly state: () => { steps: number; arrays: Map<string, Numbers> };
+  /**
+   * Continues from a saved state. Throws before anything changes if the state belongs to another model or optimizer.
+   */
   readonly restore: (saved: { steps: number; arrays: ReadonlyMap<string, ArrayLike<number>> }) => void;
 };
 

@@ -13,8 +13,15 @@ export type RmspropOptions = OptimizerOptions & {
 };
 
 /**
- * An RMSprop optimizer (Hinton): s = ρ·s + (1 − ρ)·g², v = momentum·v + g/(√s + ε), p −= rate·v. Defaults: rate 0.001,
- * `rho` 0.9, `momentum` 0, `epsilon` 1e-8.
+ * Returns an RMSprop optimizer (Hinton): s = ρ·s + (1 − ρ)·g², v = momentum·v + g/(√s + ε), p −= rate·v. Default rate
+ * 0.001.
+ * @param parameters - `vars.parameters()`, or variables
+ * @example
+ * const w = variable(tensor([1]));
+ * const optimizer = rmsprop([w], { learningRate: 0.1 });
+ * backward(sum(square(w)));
+ * optimizer.step();
+ * console.log(w); //=> Tensor [1] 0.6838
  */
 export function rmsprop(parameters: Trained, given?: RmspropOptions): Optimizer {
   const own = readOptimizerOptions("rmsprop", given, ["rho", "momentum", "epsilon"]);

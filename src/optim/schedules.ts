@@ -14,8 +14,14 @@ function scheduleOf(who: string, factor: Schedule): Schedule {
 /** The factor 1 at every step. */
 export const constant: Schedule = scheduleOf("constant", () => 1);
 
-/** Multiplies the rate by `factor` (default 0.1) after every `every` steps. */
+/**
+ * Returns a schedule that multiplies the rate by `factor` after every `every` steps.
+ * @example
+ * const schedule = stepDecay({ every: 10, factor: 0.5 });
+ * console.log(schedule(9), schedule(10), schedule(20)); //=> 1 0.5 0.25
+ */
 export function stepDecay(options: {
+  /** The number of steps between decays, above 0. */
   readonly every: number;
   /** The factor of each decay (default 0.1). */
   readonly factor?: number;
@@ -26,8 +32,14 @@ export function stepDecay(options: {
   return scheduleOf("stepDecay", (step) => factor ** Math.floor(step / every));
 }
 
-/** Multiplies the rate by `factor` every `every` steps (default 1), continuously. */
+/**
+ * Returns a schedule that multiplies the rate by `factor` every `every` steps, continuously.
+ * @example
+ * const schedule = exponentialDecay({ factor: 0.25, every: 10 });
+ * console.log(schedule(5), schedule(10)); //=> 0.5 0.25
+ */
 export function exponentialDecay(options: {
+  /** The factor of the rate, at least 0. */
   readonly factor: number;
   /** The number of steps that apply the factor once (default 1). */
   readonly every?: number;
@@ -38,8 +50,15 @@ export function exponentialDecay(options: {
   return scheduleOf("exponentialDecay", (step) => factor ** (step / every));
 }
 
-/** Cosine decay from 1 to `end` (default 0) over `steps` (Loshchilov and Hutter 2017). After that, `end`. */
+/**
+ * Returns a schedule of cosine decay from 1 to `end` over `steps` steps (Loshchilov and Hutter 2017). After that,
+ * `end`.
+ * @example
+ * const schedule = cosineDecay({ steps: 100, end: 0.5 });
+ * console.log(schedule(0), schedule(50), schedule(100)); //=> 1 0.75 0.5
+ */
 export function cosineDecay(options: {
+  /** The number of steps of the decay, above 0. */
   readonly steps: number;
   /** The last factor (default 0). */
   readonly end?: number;
@@ -50,7 +69,14 @@ export function cosineDecay(options: {
   return scheduleOf("cosineDecay", (step) => end + (1 - end) * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, step / steps))));
 }
 
-/** Linear warm-up over `steps`, then another schedule (default constant), which counts its steps from there. */
+/**
+ * Returns a schedule of linear warm-up over `steps` steps, then another schedule, which counts its steps from there.
+ * @param schedule - the schedule after the warm-up (default `constant`)
+ * @param steps - the number of steps, at least 0
+ * @example
+ * const schedule = warmUp(4, cosineDecay({ steps: 100 }));
+ * console.log(schedule(0), schedule(1), schedule(4), schedule(54)); //=> 0.2 0.4 1 0.5
+ */
 export function warmUp(steps: number, schedule: Schedule = constant): Schedule {
   readNumber("warmUp", "steps", steps, LEAST_0);
   readFunction("warmUp", "schedule", schedule);

@@ -11,9 +11,16 @@ export type SgdOptions = OptimizerOptions & {
 };
 
 /**
- * A stochastic gradient descent optimizer: p −= rate·g.
+ * Returns a stochastic gradient descent optimizer: p −= rate·g.
  * With `momentum` (default 0): v = momentum·v + g, p −= rate·v. With `nesterov` (default false): p −= rate·(g +
  * momentum·v). Default rate 0.1·(1 − momentum): 0.1, or 0.01 with momentum 0.9.
+ * @param parameters - `vars.parameters()`, or variables
+ * @example
+ * const w = variable(tensor([1]));
+ * const optimizer = sgd([w], { learningRate: 0.1, momentum: 0.9 });
+ * backward(sum(square(w)));
+ * optimizer.step();
+ * console.log(w); //=> Tensor [1] 0.8
  */
 export function sgd(parameters: Trained, given?: SgdOptions): Optimizer {
   const { momentum = 0, nesterov = false, ...options } = readOptimizerOptions("sgd", given, ["momentum", "nesterov"]);

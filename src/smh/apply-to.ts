@@ -7,7 +7,13 @@ import { checkLengths, describe, readText, type Shape, ValueError } from "../ten
  */
 export type ApplyTo = string | RegExp | ((name: string, shape: Shape) => boolean);
 
-/** The predicate that `applyTo` describes. */
+/**
+ * Returns the predicate that `applyTo` describes.
+ * @param applyTo - a pattern, a RegExp or a function (default: kernels and matrices)
+ * @example
+ * const isPooled = selector(".*kernel");
+ * console.log(isPooled("conv/kernel", [3, 3, 1, 8]), isPooled("conv/bias", [8])); //=> true false
+ */
 export function selector(applyTo?: ApplyTo | null): (name: string, shape: Shape) => boolean {
   const takes = selectorOf("selector", applyTo);
   return (name, shape) => {

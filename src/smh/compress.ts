@@ -11,7 +11,9 @@ import { VariableFactory } from "./variable-factory.ts";
 
 /** How a part of a model is compressed. */
 export type CompressRule = {
-  /** Trained numbers as a share of the compressed weights, above 0 and at most 1. No default; omit it with `pool: null`. */
+  /**
+   * Trained numbers as a share of the compressed weights, above 0 and at most 1. No default; omit it with `pool: null`.
+   */
   readonly fraction?: number;
   /** The kind of the pool (default "product"); null: the weights stay dense. */
   readonly pool?: "product" | "kronecker" | "hash" | null;
@@ -37,17 +39,18 @@ export type Compressed<T> = { readonly model: T; readonly vars: VariableFactory;
 const RULE = ["fraction", "pool", "applyTo", "modifier", "streaming"] as const;
 
 /**
- * Builds a model whose weights come from pools. Counts the weights, makes pools of that size, then builds the model from
- * slices of the pools. The pools of several rules are named `pool_0`, `pool_1`, … after the rule.
- *
- * @param build The model as a function of a variable creator. `compress` calls it twice: to count the weights and to build.
+ * Builds a model whose weights come from pools. Counts the weights, makes pools of that size, then builds the model
+ * from slices of the pools. The pools of several rules are named `pool_0`, `pool_1`, … after the rule.
+ * @param build - the model as a function of a variable creator. `compress` calls it twice: to count the weights and to
+ * build.
  * @throws PoolError if the fraction is too small for one trained column; the message gives the smallest fraction.
- * @throws ValueError if a rule selects no variable.
+ * ValueError if a rule selects no variable.
  * @example
- * const { model, vars, report } = compress((vars) => toyNetwork(vars), { fraction: 0.1 });
- * @example
- * const rules = [{ applyTo: "head/", pool: null }, { applyTo: "stem/", fraction: 0.5, pool: "hash" }, { fraction: 0.1 }];
- * const { model, vars } = compress(network, { rules });
+ * const { report } = compress((vars) => toyNetwork(vars), { fraction: 0.1 });
+ * console.log(report.denseSize, report.trainedSize); //=> 31786 2892
+ *
+ * const rules = [{ applyTo: "conv/", pool: null }, { fraction: 0.1 }]; // the convolution stays dense
+ * console.log(compress((vars) => toyNetwork(vars), { rules }).report.trainedSize); //=> 3275
  */
 export function compress<T>(build: Model<T>, options: CompressOptions): Compressed<T> {
   readFunction("compress", "the model", build);

@@ -26,8 +26,10 @@ export type HashPoolOptions = PoolOptions & {
 /**
  * A pool with plain weight sharing, for comparison: H = ⌊fraction·poolSize⌋ trained numbers; virtual weight i is number
  * i mod H.
- *
  * @throws ValueError if the fraction is outside (0, 1]. PoolError if H is 0, or for a padding store.
+ * @example
+ * const pool = new HashVariablePool({ poolSize: 1000, fraction: 0.1 });
+ * console.log(pool.coreSize, pool.getSlice([10, 20]).read().shape); //=> 100 [ 10, 20 ]
  */
 export class HashVariablePool implements VariablePool {
   readonly coreVariables: readonly Parameter[];
@@ -69,10 +71,19 @@ export class HashVariablePool implements VariablePool {
     return this.#store.current;
   }
 
+  /**
+   * Throws a PoolError if `getSlice` would refuse this number of weights.
+   * @param length - the number of weights
+   */
   check(length: number): void {
     this.#store.check(length);
   }
 
+  /**
+   * Returns the next weights of the pool in this shape.
+   * @param shape - the shape of the slice
+   * @throws PoolError if too few weights are left.
+   */
   getSlice(shape: Shape): PoolSlice {
     return sliceOf(this.#store, this.poolSize, shape, ({ begin, length }) =>
       cyclicSlice(this.#hash.tensor, begin % this.coreSize, length),

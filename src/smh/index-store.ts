@@ -8,6 +8,7 @@ export type Range = { readonly begin: number; readonly length: number };
 
 /** Assigns positions of a pool of `size` elements to requests. */
 export type IndexStore = {
+  /** The number of elements of the pool. */
   readonly size: number;
   /** The number of assigned elements. For a cyclic store: the position of the next element. */
   readonly current: number;
@@ -34,7 +35,13 @@ export function indexStore(who: string, kind: IndexStoreKind, size: number): Ind
   throw new ValueError(who, `indexStore must be "basic", "cyclic", "padding" or a function of the size, got ${describe(kind)}`);
 }
 
-/** A store that assigns each element once. It refuses a request that does not fit. */
+/**
+ * Returns a store that assigns each element once and refuses a request that does not fit.
+ * @param size - the number of elements of the pool
+ * @example
+ * const store = basicStore(10);
+ * console.log(store.allocate(4), store.allocate(6)); //=> [ { begin: 0, length: 4 } ] [ { begin: 4, length: 6 } ]
+ */
 export function basicStore(size: number): IndexStore {
   readCount("basicStore", "size", size, 0);
   let current = 0;
@@ -58,7 +65,12 @@ export function basicStore(size: number): IndexStore {
   };
 }
 
-/** A store that starts over at the end of the pool. A request longer than the pool repeats the pool. */
+/**
+ * Returns a store that starts over at the end of the pool. A request longer than the pool repeats the pool.
+ * @param size - the number of elements of the pool
+ * @example
+ * console.log(cyclicStore(3).allocate(4)); //=> [ { begin: 0, length: 3 }, { begin: 0, length: 1 } ]
+ */
 export function cyclicStore(size: number): IndexStore {
   readCount("cyclicStore", "size", size, 1);
   let current = 0;
@@ -84,7 +96,12 @@ export function cyclicStore(size: number): IndexStore {
   };
 }
 
-/** A store that returns a constant (`PADDING`) past the end of the pool. */
+/**
+ * Returns a store that returns a constant (`PADDING`) past the end of the pool.
+ * @param size - the number of elements of the pool
+ * @example
+ * console.log(paddingStore(3).allocate(4)); //=> [ { begin: 0, length: 3 }, { begin: -1, length: 1 } ]
+ */
 export function paddingStore(size: number): IndexStore {
   readCount("paddingStore", "size", size, 0);
   let current = 0;

@@ -25,12 +25,13 @@ export type MetaPoolOptions = {
  * A pool that adds or multiplies the weights of several pools, which may be of any kind and have different shares. Its
  * standard deviation follows from those of the parts: √(Σ stddev²) for a sum, their product for a product. In the
  * reference code each of n parts has fraction/n and stddev/n.
- *
- * @throws ValueError if there is no part, a part is no pool, the reducer is unknown, or two parts have arrays of one name.
+ * @throws ValueError if there is no part, a part is no pool, the reducer is unknown, or two parts have arrays of one
+ * name.
  * @example
- * const product = new ProductVariablePool({ poolSize, fraction: 0.08, stddev: 0.5, name: "product" });
- * const hash = new HashVariablePool({ poolSize, fraction: 0.02, stddev: 0.5, name: "hash" });
+ * const product = new ProductVariablePool({ poolSize: 1000, fraction: 0.2, stddev: 0.5, name: "product" });
+ * const hash = new HashVariablePool({ poolSize: 1000, fraction: 0.05, stddev: 0.5, name: "hash" });
  * const pool = new MetaVariablePool({ parts: [product, hash], reduce: "sum" });
+ * console.log(pool.coreSize, pool.stddev, pool.getSlice([10, 20]).read().shape); //=> 242 0.7071067811865476 [ 10, 20 ]
  */
 export class MetaVariablePool implements VariablePool {
   readonly coreVariables: readonly Parameter[];
@@ -39,6 +40,7 @@ export class MetaVariablePool implements VariablePool {
   readonly poolSize: number;
   readonly stddev: number;
   readonly description: Description;
+  /** The pools whose weights are added or multiplied. */
   readonly parts: readonly VariablePool[];
   readonly #reduce: "sum" | "product";
 
@@ -73,10 +75,19 @@ export class MetaVariablePool implements VariablePool {
     return this.parts[0]!.status;
   }
 
+  /**
+   * Throws a PoolError if `getSlice` would refuse this number of weights.
+   * @param length - the number of weights
+   */
   check(length: number): void {
     for (const part of this.parts) part.check(length);
   }
 
+  /**
+   * Returns the next weights of the pool in this shape.
+   * @param shape - the shape of the slice
+   * @throws PoolError if too few weights are left.
+   */
   getSlice(shape: Shape): PoolSlice {
     checkLengths("getSlice", shape);
     this.check(sizeOf(shape)); // all or none: a part that refuses must not leave the others one slice ahead

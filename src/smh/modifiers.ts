@@ -13,7 +13,9 @@ import { fansOf, type Initializer, onesInit, readInitializer } from "../variable
 
 /** What a modifier knows of the variable whose slice it changes. */
 export type ModifierContext = {
+  /** The name of the variable. */
   readonly name: string;
+  /** The shape of the variable. */
   readonly shape: Shape;
   /** The initializer that the layer gave for the variable. */
   readonly init: Initializer;
@@ -40,7 +42,14 @@ export type Modifier = {
   readonly kind?: string;
 };
 
-/** The same modifier with a kind that files record. The kind should name all options that change the weights. */
+/**
+ * Returns the same modifier with a kind that files record. The kind should name all options that change the weights.
+ * @param kind - the kind
+ * @param modifier - the modifier
+ * @example
+ * const half = namedModifier("half", (slice) => mul(slice, 0.5));
+ * console.log(half.kind); //=> half
+ */
 export function namedModifier(kind: string, modifier: Modifier): Modifier {
   readText("namedModifier", "kind", kind);
   readFunction("namedModifier", "modifier", modifier);
@@ -69,12 +78,15 @@ function builtIn(name: string, kind: string, modify: Modifier): Modifier {
   });
 }
 
-/** Replaces negative weights by 0. */
+/** Modifier: replaces negative weights by 0. */
 export const reluModifier: Modifier = /* @__PURE__ */ builtIn("reluModifier", "relu", (slice) => relu(slice));
 
 /**
- * √(2/(kh·kw·out)) for kernels [kh, kw, in, out], 1/√out for matrices [in, out], 1 for anything else (EfficientNet's
- * scale).
+ * Returns the scale of EfficientNet: √(2/(kh·kw·out)) for kernels [kh, kw, in, out], 1/√out for matrices [in, out],
+ * else 1.
+ * @param shape - the shape of a variable
+ * @example
+ * console.log(fanoutScale([3, 3, 8, 2]), fanoutScale([8, 4])); //=> 0.3333333333333333 0.5
  */
 export function fanoutScale(shape: Shape): number {
   checkLengths("fanoutScale", shape);
@@ -82,7 +94,7 @@ export function fanoutScale(shape: Shape): number {
   return shape.length === 2 ? 1 / Math.sqrt(shape[1]!) : 1;
 }
 
-/** Multiplies by `fanoutScale(shape)`. */
+/** Modifier: multiplies by `fanoutScale(shape)`. */
 export const constantFanoutScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   "constantFanoutScaleModifier",
   "constant fan-out scale",
@@ -93,8 +105,8 @@ export const constantFanoutScaleModifier: Modifier = /* @__PURE__ */ builtIn(
 export const fanoutScaleModifier: Modifier = constantFanoutScaleModifier;
 
 /**
- * Multiplies by √(1/fanIn). fanIn is the count of numbers that one output reads. The factor is 1 for shapes with fewer
- * than two axes.
+ * Modifier: multiplies by √(1/fanIn). fanIn is the number of values that one output reads. The factor is 1 for shapes
+ * with fewer than two axes.
  */
 export const constantFaninScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   "constantFaninScaleModifier",
@@ -102,24 +114,34 @@ export const constantFaninScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   (slice, { shape }) => mul(slice, shape.length < 2 ? 1 : Math.sqrt(1 / fansOf(shape).fanIn)),
 );
 
-/** Multiplies by a learned number, `<name>/scale`, which starts at 1. */
+/** Modifier: multiplies by a learned number, `<name>/scale`, which starts at 1. */
 export const variableScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   "variableScaleModifier",
   "learned scale",
   (slice, { variable }) => mul(slice, variable("scale")),
 );
 
-/** Multiplies by `fanoutScale(shape)` and a learned number. */
+/** Modifier: multiplies by `fanoutScale(shape)` and a learned number. */
 export const variableFanoutScaleModifier: Modifier = /* @__PURE__ */ builtIn(
   "variableFanoutScaleModifier",
   "learned fan-out scale",
   (slice, { shape, variable }) => mul(slice, mul(variable("scale"), fanoutScale(shape))),
 );
 
-/** Replaces weights by their signs: −1, 0 or 1. The gradient passes unchanged (straight-through estimator). */
+/**
+ * Modifier: replaces weights by their signs, −1, 0 or 1. The gradient passes unchanged (straight-through estimator).
+ */
 export const signModifier: Modifier = /* @__PURE__ */ builtIn("signModifier", "sign", (slice) => straightThroughSign(slice));
 
-/** Applies modifiers from left to right. Variables of later modifiers have numbered names: `scale`, `scale_1`. */
+/**
+ * Returns a modifier that applies modifiers from left to right. Variables of later modifiers have numbered names:
+ * `scale`, `scale_1`.
+ * @param modifiers - the modifiers
+ * @example
+ * const modifier = composeModifiers(reluModifier, variableScaleModifier);
+ * const { vars } = compress((vars) => dense(vars, 20, 20), { fraction: 0.5, modifier });
+ * console.log(vars.parameters().map(({ name }) => name).slice(2)); //=> [ 'kernel/scale_1', 'bias' ]
+ */
 export function composeModifiers(...modifiers: readonly Modifier[]): Modifier {
   for (const [i, modifier] of modifiers.entries()) readFunction("composeModifiers", `modifier ${i}`, modifier);
   return builtIn("composeModifiers", `compose(${modifiers.map(modifierKind).join(", ")})`, (slice, context) =>

@@ -3,8 +3,11 @@ import { type Model, survey } from "../variables/index.ts";
 import { type ApplyTo, selectorOf } from "./apply-to.ts";
 
 /**
- * The number of weights that a model takes from a pool: its `poolSize`. Builds the model once, without allocating
- * weights.
+ * Returns the number of weights that a model takes from a pool: its `poolSize`. Builds the model once, without
+ * allocating weights.
+ * @param model - the model as a function of a variable creator
+ * @example
+ * console.log(poolSizeFor((vars) => toyNetwork(vars))); //=> 31760
  */
 export function poolSizeFor(
   model: Model,

@@ -28,9 +28,11 @@ import { type IndexStore, type IndexStoreKind, PADDING, type Range, readRanges }
 
 /** A slice of a pool. `read()` returns its current numbers with history, so gradients reach the factors of the pool. */
 export type PoolSlice = {
+  /** The shape of the slice. */
   readonly shape: Shape;
   /** The position in the pool; for a pool of pools, the position in each part. */
   readonly placement: readonly (readonly Range[])[];
+  /** Returns the current numbers. */
   readonly read: () => Tensor;
 };
 
@@ -89,8 +91,8 @@ export type PoolOptions = {
 };
 
 /**
- * The rate factor of a pool's numbers, measured on the toy network (docs/accuracy.md). A number of a pool is around 0.4 or
- * 1, a dense weight of the last layer around 0.02, so a pool needs larger steps.
+ * The rate factor of a pool's numbers, measured on the toy network (docs/accuracy.md). A number of a pool is around 0.4
+ * or 1, a dense weight of the last layer around 0.02, so a pool needs larger steps.
  */
 export const CORE_RATE_FACTOR = 15;
 

@@ -40,9 +40,9 @@ export type ProductPoolOptions = PoolOptions & {
    */
   readonly useKroneckerProduct?: boolean;
   /**
-   * Whether reads without gradients (`noGrad`, `predict`, `evaluate`) compute only the rows that a slice needs, at every
-   * read, and keep none (default false: they compute the whole product once and keep it). Saves the memory of all virtual
-   * weights, and costs the product at every call. Weights are the same bit for bit.
+   * Whether reads without gradients (`noGrad`, `predict`, `evaluate`) compute only the rows that a slice needs, at
+   * every read, and keep none (default false: they compute the whole product once and keep it). Saves the memory of all
+   * virtual weights, and costs the product at every call. Weights are the same bit for bit.
    */
   readonly streaming?: boolean;
 };
@@ -55,8 +55,10 @@ export type ProductPoolOptions = PoolOptions & {
  *
  * Each factor starts with standard deviation √(stddev/√r), so virtual weights have standard deviation `stddev`.
  * Eban et al., "Structured Multi-Hashing for Model Compression", CVPR 2020 (arXiv:1911.11177).
- *
  * @throws ValueError if the fraction is outside (0, 1]. PoolError if the fraction is so small that r is 0.
+ * @example
+ * const pool = new ProductVariablePool({ poolSize: 1000, fraction: 0.2 });
+ * console.log(pool.coreSize, pool.getSlice([10, 20]).read().shape); //=> 192 [ 10, 20 ]
  */
 export class ProductVariablePool implements VariablePool {
   readonly coreVariables: readonly Parameter[];
@@ -127,10 +129,19 @@ export class ProductVariablePool implements VariablePool {
     return this.#store.current;
   }
 
+  /**
+   * Throws a PoolError if `getSlice` would refuse this number of weights.
+   * @param length - the number of weights
+   */
   check(length: number): void {
     this.#store.check(length);
   }
 
+  /**
+   * Returns the next weights of the pool in this shape.
+   * @param shape - the shape of the slice
+   * @throws PoolError if too few weights are left.
+   */
   getSlice(shape: Shape): PoolSlice {
     const made = sliceOf(this.#store, this.poolSize, shape, (range) => this.#read(range));
     for (const { begin, length } of made.placement[0]!) if (begin >= 0) this.#used = Math.max(this.#used, begin + length);
@@ -146,7 +157,9 @@ export class ProductVariablePool implements VariablePool {
     return isRecording() && this.#left.tracked;
   }
 
-  /** The number of virtual weights from each row of `left`, or from each index of its axis i for a Kronecker product. */
+  /**
+   * The number of virtual weights from each row of `left`, or from each index of its axis i for a Kronecker product.
+   */
   get #rowSize(): number {
     return this.#kronecker ? this.dim ** 3 : this.dim;
   }

@@ -28,7 +28,9 @@ export type PooledVariable = {
   readonly slice: PoolSlice;
   /** What the layer reads if the pool's numbers are `slice`. */
   readonly modify: (slice: Tensor) => Tensor;
-  /** Mean and deviation that the modifier read from the initializer, or null. Files record them: they change weights. */
+  /**
+   * Mean and deviation that the modifier read from the initializer, or null. Files record them: they change weights.
+   */
   readonly moments: readonly [mean: number | null, deviation: number | null];
 };
 

@@ -43,7 +43,10 @@ export type VariableFactoryOptions = {
   readonly applyTo?: ApplyTo | null;
   /** Changes each slice before the layer reads it. Default `initializerScaleModifier`; null leaves slices unchanged. */
   readonly modifier?: Modifier | null;
-  /** Several pools, instead of `pool`, `applyTo` and `modifier`. The first rule that selects a variable applies (default none). */
+  /**
+   * Several pools, instead of `pool`, `applyTo` and `modifier`. The first rule that selects a variable applies (default
+   * none).
+   */
   readonly rules?: readonly PoolRule[];
   /** Creates variables outside the pools and the variables of modifiers (default: new DenseVariables with `seed`). */
   readonly variables?: VariableCreator;
@@ -55,16 +58,13 @@ export type VariableFactoryOptions = {
  * A variable creator whose variables are slices of pools. Passing a factory to a model compresses the model.
  * Slices are live: after a step of the optimizer, the next read returns the new weights. Variables that are not trained
  * never come from a pool.
- *
  * @throws ValueError if two rules share a pool or a name, or if `rules` and `pool`, `applyTo` or `modifier` are given.
  * @example
- * const vars = new VariableFactory({
- *   rules: [
- *     { applyTo: "head/", pool: null }, // dense
- *     { applyTo: "stem/", pool: new HashVariablePool({ poolSize: 864, fraction: 0.5, name: "stem" }) },
- *     { pool: new ProductVariablePool({ poolSize: 90_000, fraction: 0.1 }) }, // all other kernels
- *   ],
- * });
+ * const model = (vars: VariableCreator) => toyNetwork(vars);
+ * const pool = new ProductVariablePool({ poolSize: poolSizeFor(model), fraction: 0.1 });
+ * const vars = new VariableFactory({ pool });
+ * model(vars);
+ * console.log(vars.report().trainedSize); //=> 2892
  */
 export class VariableFactory implements VariableCreator {
   /** The pools of the rules, in their order. */
@@ -92,6 +92,11 @@ export class VariableFactory implements VariableCreator {
     return this.pools[0] ?? null;
   }
 
+  /**
+   * Returns a slice of a pool, a dense variable, or the existing variable if `reuse` is set.
+   * @param name - the full name, such as "conv1/kernel"
+   * @param shape - the shape of the variable
+   */
   create(name: string, shape: Shape, options: CreateOptions = {}): Variable {
     checkRequest(name, shape, options);
     const existing = this.#made.get(name);
@@ -189,7 +194,11 @@ export class VariableFactory implements VariableCreator {
     return new Map(this.#rules.flatMap((rule) => [...placementsOf(rule)]));
   }
 
-  /** The variables of a pool by name: their slices, and what the modifier makes of them. Empty for other pools. */
+  /**
+   * Returns the variables of a pool by name: their slices, and the numbers that the modifier makes of them. Empty for
+   * other pools.
+   * @param pool - a pool of this factory
+   */
   pooled(pool: VariablePool): ReadonlyMap<string, PooledVariable> {
     return this.#rules.find((rule) => rule.pool === pool)?.made ?? new Map();
   }

@@ -51,9 +51,22 @@ export function record(
 }
 
 /**
- * Returns the result of a custom op as a tensor. `numbers`: the computed values. `pullback`: writes the gradients of
- * the inputs, see `Pullback` and `Into`. Pass `lifetime`, that of the input, if the numbers are a view of an input.
+ * Returns the result of a custom op as a tensor that is tracked if an input is tracked.
+ * @param op - the name of the op, for messages and graphs
+ * @param attributes - the attributes of the op, for graphs
+ * @param inputs - the tensors that the op read
+ * @param shape - the shape of the result
+ * @param numbers - the computed values in row-major order
+ * @param pullback - writes the gradients of the inputs, see `Pullback` and `Into`
+ * @param lifetime - the `lifetime` of the input, if `numbers` is a view of this input (default: numbers of their own)
  * @throws ValueError for arguments of the wrong kind, ShapeError if the shape does not hold the numbers.
+ * @example
+ * const x = variable(tensor([1, 2]));
+ * const y = record("double", {}, [x], [2], x.data.map((v) => 2 * v), (dy, into) => {
+ *   into(x, (dx, accumulate) => dy.forEach((v, i) => (dx[i] = 2 * v + (accumulate ? dx[i]! : 0))));
+ * });
+ * backward(sum(y));
+ * console.log(y, x.grad); //=> Tensor [2] 2 4 Tensor [2] 2 2
  */
 export function recordOp(
   op: string,
@@ -97,7 +110,14 @@ function versionsOf(inputs: readonly Tensor[]): number {
   return sum;
 }
 
-/** x without its history: gradients stop here. Shares the numbers of x. */
+/**
+ * Returns x without its history, so no gradient flows to x. Shares the numbers of x.
+ * @param x - any shape
+ * @example
+ * const x = variable(tensor([3]));
+ * backward(sum(mul(x, stopGradient(x))));
+ * console.log(x.grad); //=> Tensor [1] 3
+ */
 export function stopGradient(x: Tensor): Tensor {
   readTensor("stopGradient", "x", x);
   const y = new Tensor(x.shape, x.data, x.lifetime);
@@ -105,7 +125,16 @@ export function stopGradient(x: Tensor): Tensor {
   return y;
 }
 
-/** A copy of x without history that stays readable after its step. */
+/**
+ * Returns a copy of x without history that stays readable after its step.
+ * @param x - any shape
+ * @example
+ * let y = zeros([1]);
+ * step(() => {
+ *   y = keep(square(tensor([3])));
+ * });
+ * console.log(y); //=> Tensor [1] 9
+ */
 export function keep(x: Tensor): Tensor {
   readTensor("keep", "x", x);
   const y = new Tensor(x.shape, new Float32Array(x.data), lasting());
@@ -116,6 +145,12 @@ export function keep(x: Tensor): Tensor {
 /**
  * Runs `fn` without recording history, for evaluation. `fn` must not be async: code that runs while `fn` waits would
  * not be recorded.
+ * @param fn - a synchronous function
+ * @returns what `fn` returns
+ * @throws ValueError if `fn` is async.
+ * @example
+ * const x = variable(tensor([3]));
+ * console.log(noGrad(() => square(x)).tracked); //=> false
  */
 export function noGrad<T>(fn: () => T): T {
   readFunction("noGrad", "fn", fn);
@@ -146,8 +181,13 @@ export function refusePromise<T>(who: string, result: T): T {
  * Computes the gradient of y for every leaf x and adds it to `x.grad`. Gradients of several calls add up until the
  * optimizer's step or `zeroGrad` clears them.
  * Frees the history of y, so a second call is an error, unless `retain` is set.
- *
- * @param upstream ∂loss/∂y. May be omitted if y is a single number.
+ * @param y - the loss, or any tensor that was computed from a variable
+ * @param upstream - ∂loss/∂y, with the shape of y. May be left out if y is a single number.
+ * @throws GradientError if y has no history, its history was freed, or an input was changed after an op read it.
+ * @example
+ * const x = variable(tensor([1, 2]));
+ * backward(sum(square(x)));
+ * console.log(x.grad); //=> Tensor [2] 2 4
  */
 export function backward(
   y: Tensor,
@@ -164,6 +204,14 @@ export function backward(
 /**
  * Returns ∂y/∂x for each x of `xs`; zeros if y does not depend on x. Does not change `grad`. Frees the history of y
  * unless `retain` is set. Gradients are of first order only: they have no history.
+ * @param y - the loss, or any tensor that was computed from a variable
+ * @param xs - tracked tensors
+ * @param upstream - ∂loss/∂y, with the shape of y. May be left out if y is a single number.
+ * @throws GradientError as `backward`, or if a tensor of `xs` is not tracked.
+ * @example
+ * const x = variable(tensor([1, 2]));
+ * const [dx] = gradients(sum(square(x)), [x]);
+ * console.log(dx); //=> Tensor [2] 2 4
  */
 export function gradients(
   y: Tensor,

@@ -7,11 +7,19 @@ import { Tensor } from "./tensor.ts";
 import { watching } from "./watch.ts";
 
 /**
- * A custom op with a custom gradient. `forward` computes y from the inputs with any ops. `pullback` returns ∂loss/∂x
- * for each input (null for none) from dy = ∂loss/∂y. Neither is recorded. Inside a step, dy is readable during the
- * pullback only, as later gradients reuse its memory.
- *
- * @example const clipped = customGradient("clipGradient", [x], (x) => x, (dy) => [clip(dy, -1, 1)]);
+ * Returns y = forward(...given) with a gradient of your own. The ops of `forward` and of `pullback` are not recorded.
+ * @param name - the name of the op, for messages and graphs
+ * @param given - the inputs
+ * @param forward - computes y from the inputs, with any ops
+ * @param pullback - returns ∂loss/∂x for each input, or null, from dy = ∂loss/∂y. Inside a step, dy is readable during
+ * the pullback only.
+ * @throws GradientError if `pullback` returns another number of gradients, ShapeError if a gradient has another shape
+ * than its input.
+ * @example
+ * const x = variable(tensor([1, 2]));
+ * const clipped = customGradient("clipGradient", [x], (x) => x, (dy) => [clip(dy, -1, 1)]);
+ * backward(sum(mul(clipped, 10)));
+ * console.log(x.grad); //=> Tensor [2] 1 1
  */
 export function customGradient(
   name: string,

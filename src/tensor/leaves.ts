@@ -18,8 +18,13 @@ import { watching } from "./watch.ts";
 // Variables, the leaves of the graph: their numbers and gradients are read and written here.
 
 /**
- * A variable with the numbers of x. `backward` adds its gradient to `x.grad`; `assign` and optimizers change its
+ * Returns a variable with the numbers of x. `backward` adds its gradient to `grad`; `assign` and optimizers change its
  * numbers.
+ * @param x - any shape
+ * @example
+ * const w = variable(zeros([2]));
+ * backward(sum(add(w, 1)));
+ * console.log(w.grad); //=> Tensor [2] 1 1
  */
 export function variable(x: Tensor): Tensor {
   readTensor("variable", "x", x);
@@ -30,7 +35,10 @@ export function variable(x: Tensor): Tensor {
   return copy;
 }
 
-/** Clears the gradients of variables. The step of an optimizer does this for its parameters. */
+/**
+ * Clears the gradients of variables. The step of an optimizer does this for its parameters.
+ * @param leaves - variables
+ */
 export function zeroGrad(leaves: Iterable<Tensor>): void {
   const isIterable = typeof leaves === "object" && leaves !== null && Symbol.iterator in leaves;
   if (!isIterable) throw new ValueError("zeroGrad", `leaves must be a list of variables, got ${describe(leaves)}`);
@@ -49,7 +57,14 @@ export function gradientOf(x: Tensor): Numbers | null {
  * Overwrites the gradient of a variable: for clipping, accumulation, or gradients from another process. `x.grad` reads
  * the gradient.
  * `values: null` removes the gradient, so optimizers do not change x.
+ * @param x - a variable
+ * @param values - as many numbers as x has, or null
  * @throws ShapeError if the number of values differs, ValueError if x is not a variable.
+ * @example
+ * const w = variable(tensor([1, 2]));
+ * assignGradient(w, [0.5, 0.5]);
+ * sgd([w], { learningRate: 1 }).step();
+ * console.log(w); //=> Tensor [2] 0.5 1.5
  */
 export function assignGradient(x: Tensor, values: Tensor | ArrayLike<number> | null): void {
   const { leaf } = readLeaf("assignGradient", x);
@@ -67,6 +82,11 @@ export function assignGradient(x: Tensor, values: Tensor | ArrayLike<number> | n
  * Stops the training of variables: ops record nothing for them, they get no gradient, and optimizers do not change
  * them.
  * Accepts parameters (`vars.parameters()`) or variables. Files still contain them. See `unfreeze`.
+ * @param variables - parameters (`vars.parameters()`) or variables
+ * @example
+ * const w = variable(tensor([1, 2]));
+ * freeze([w]);
+ * console.log(square(w).tracked); //=> false
  */
 export function freeze(variables: readonly (Tensor | Parameter)[]): void {
   for (const x of leavesOf("freeze", variables)) {
@@ -75,7 +95,15 @@ export function freeze(variables: readonly (Tensor | Parameter)[]): void {
   }
 }
 
-/** Trains frozen variables again. */
+/**
+ * Trains frozen variables again.
+ * @param variables - parameters (`vars.parameters()`) or variables
+ * @example
+ * const w = variable(tensor([1, 2]));
+ * freeze([w]);
+ * unfreeze([w]);
+ * console.log(square(w).tracked); //=> true
+ */
 export function unfreeze(variables: readonly (Tensor | Parameter)[]): void {
   for (const x of leavesOf("unfreeze", variables)) x.history ??= historyOf("variable", {}, [], null);
 }
@@ -121,7 +149,13 @@ export function applyGradient(x: Tensor, change: (numbers: Numbers, gradient: Nu
 
 /**
  * Overwrites the numbers of a variable in place.
+ * @param x - a variable
+ * @param values - as many numbers as x has
  * @throws ShapeError if the number of values differs, ValueError if x is not a variable.
+ * @example
+ * const w = variable(tensor([1, 2]));
+ * assign(w, [5, 6]);
+ * console.log(w); //=> Tensor [2] 5 6
  */
 export function assign(x: Tensor, values: Tensor | ArrayLike<number>): void {
   readTensor("assign", "x", x);

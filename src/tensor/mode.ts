@@ -3,7 +3,7 @@ import { refusePromise } from "./autograd.ts";
 
 let isTrainingNow = false;
 
-/** Whether the current code runs inside `training`. Dropout and batch normalization ask at each call. */
+/** Returns whether the current code runs inside `training`. Dropout and batch normalization ask at each call. */
 export function isTraining(): boolean {
   return isTrainingNow;
 }
@@ -11,17 +11,23 @@ export function isTraining(): boolean {
 /**
  * Runs `fn` in training mode: dropout drops, batch normalization uses and updates batch statistics. Outside `training`
  * every layer runs in inference mode. `train` does this for its model.
- *
- * @example step(() => { const loss = crossEntropy(training(() => model(x)), labels); backward(loss); optimizer.step();
- * });
+ * @param fn - a synchronous function
+ * @returns what `fn` returns
  * @throws ValueError if `fn` is async: the mode would hold for other code while `fn` waits.
+ * @example
+ * const norm = batchNorm(new DenseVariables(), 1);
+ * const x = tensor([[1], [3]]);
+ * console.log(training(() => norm(x)), norm(x)); //=> Tensor [2, 1] -0.9995 0.9995 Tensor [2, 1] 0.7996 2.799
  */
 export function training<T>(fn: () => T): T {
   return inMode("training", true, fn);
 }
 
 /**
- * Runs `fn` in inference mode, the default: for an evaluation inside `training`. @throws ValueError if `fn` is async.
+ * Runs `fn` in inference mode, the default: for an evaluation inside `training`.
+ * @param fn - a synchronous function
+ * @returns what `fn` returns
+ * @throws ValueError if `fn` is async.
  */
 export function inference<T>(fn: () => T): T {
   return inMode("inference", false, fn);

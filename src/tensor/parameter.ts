@@ -2,7 +2,9 @@ import type { Tensor } from "./tensor.ts";
 
 /** A named leaf that optimizers train and files hold. */
 export type Parameter = {
+  /** The full name, such as "conv1/kernel". */
   readonly name: string;
+  /** The variable. */
   readonly tensor: Tensor;
   /** Whether weight decay applies: to weights, not to biases, norms and scales. */
   readonly decay: boolean;

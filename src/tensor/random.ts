@@ -5,10 +5,14 @@ import { fresh, type Tensor } from "./tensor.ts";
 /**
  * A random number generator: xoshiro128** (Blackman and Vigna 2018). splitmix32 fills the state from the seed, so that
  * similar seeds give unrelated numbers. The same seed gives the same numbers.
+ * @example
+ * const random = new Generator(1);
+ * console.log(random.below(6), random.below(6)); //=> 0 3
  */
 export class Generator {
   #state: Uint32Array;
 
+  /** @param seed - a whole number */
   constructor(seed: number) {
     readCount("Generator", "the seed", seed, Number.MIN_SAFE_INTEGER);
     const high = Math.floor(seed / 2 ** 32); // not 0 for negative seeds and those of more than 32 bits
@@ -20,7 +24,7 @@ export class Generator {
     });
   }
 
-  /** The next 32 random bits. */
+  /** Returns the next 32 random bits as a whole number. */
   bits(): number {
     const s = this.#state;
     const product = Math.imul(s[1]!, 5);
@@ -35,23 +39,29 @@ export class Generator {
     return result;
   }
 
-  /** A number of at least 0 and below 1, with 32 random bits. */
+  /** Returns a number of at least 0 and below 1, with 32 random bits. */
   uniform(): number {
     return this.bits() / 2 ** 32;
   }
 
-  /** A whole number of at least 0 and below `end`, which is at most 2³². */
+  /**
+   * Returns a whole number of at least 0 and below `end`.
+   * @param end - a whole number from 1 to 2³²
+   */
   below(end: number): number {
     if (!(Number.isInteger(end) && end >= 1 && end <= 2 ** 32)) readCount("Generator.below", "end", end, 1, 2 ** 32);
     return Math.floor(this.uniform() * end);
   }
 
-  /** A draw from the normal distribution with mean 0 and deviation 1 (Box and Muller). */
+  /** Returns a draw from the normal distribution with mean 0 and standard deviation 1 (Box and Muller). */
   normal(): number {
     return Math.sqrt(-2 * Math.log((this.bits() + 1) / 2 ** 32)) * Math.cos(2 * Math.PI * this.uniform());
   }
 
-  /** The whole numbers below n in random order (Fisher and Yates). */
+  /**
+   * Returns the whole numbers below n in random order (Fisher and Yates).
+   * @param n - a whole number
+   */
   permutation(n: number): Int32Array {
     readCount("Generator.permutation", "n", n, 0, 2 ** 31 - 1);
     const order = Int32Array.from({ length: n }, (_, i) => i);
@@ -110,7 +120,15 @@ function drawn(who: string, shape: Shape, random: Generator, draw: () => number)
   return fresh([...shape], numbers);
 }
 
-/** A tensor of uniform numbers of at least `low` (default 0) and below `high` (default 1). */
+/**
+ * Returns a tensor of uniform numbers of at least `low` and below `high`.
+ * @param shape - the shape of the result
+ * @param random - the generator
+ * @param low - the lower bound (default 0)
+ * @param high - the upper bound (default 1)
+ * @example
+ * console.log(randomUniform([3], new Generator(1))); //=> Tensor [3] 0.09157 0.5062 0.8882
+ */
 export function randomUniform(shape: Shape, random: Generator, low = 0, high = 1): Tensor {
   readNumber("randomUniform", "low", low, FLOAT32);
   readNumber("randomUniform", "high", high, FLOAT32);
@@ -121,15 +139,24 @@ export function randomUniform(shape: Shape, random: Generator, low = 0, high = 1
   });
 }
 
-/** A tensor of normal numbers with a mean (default 0) and a standard deviation (default 1). */
+/**
+ * Returns a tensor of normal numbers.
+ * @param shape - the shape of the result
+ * @param random - the generator
+ * @param mean - the mean (default 0)
+ * @param deviation - the standard deviation (default 1)
+ */
 export function randomNormal(shape: Shape, random: Generator, mean = 0, deviation = 1): Tensor {
   readSpread("randomNormal", mean, deviation);
   return drawn("randomNormal", shape, random, () => mean + deviation * random.normal());
 }
 
 /**
- * A tensor of normal numbers, truncated at two standard deviations. `deviation` (default 1) is the standard deviation
- * before truncation.
+ * Returns a tensor of normal numbers, truncated at two standard deviations.
+ * @param shape - the shape of the result
+ * @param random - the generator
+ * @param mean - the mean (default 0)
+ * @param deviation - the standard deviation before truncation (default 1)
  */
 export function randomTruncatedNormal(shape: Shape, random: Generator, mean = 0, deviation = 1): Tensor {
   readSpread("randomTruncatedNormal", mean, deviation);

@@ -8,6 +8,19 @@ import { Tensor } from "./tensor.ts";
  * the next step reuses, so a long run allocates nothing. They are readable until the next step begins.
  * Tensors that `fn` returns are copied and stay readable, also in lists and plain objects at any depth. A nested step
  * belongs to the outer step. `fn` must not be async.
+ * @param fn - a synchronous function
+ * @returns what `fn` returns, with copies of its tensors
+ * @throws ValueError if `fn` is async.
+ * @example
+ * const x = variable(tensor([3]));
+ * const optimizer = sgd([x], { learningRate: 0.1 });
+ * const loss = step(() => {
+ *   const y = sum(square(x));
+ *   backward(y);
+ *   optimizer.step();
+ *   return y;
+ * });
+ * console.log(loss.item(), x); //=> 9 Tensor [1] 2.4
  */
 export function step<T>(fn: () => T): T {
   readFunction("step", "fn", fn);

@@ -18,12 +18,22 @@ import { checkShape, MOST_AXES, MOST_NUMBERS, type Shape, sameShape, show, sizeO
 
 /** Gives a pullback the buffer of the gradient of an input x, if x needs a gradient. */
 export interface Into {
-  /** `write(dx, accumulate)` writes every element of dx, or adds to every element when `accumulate`. */
+  /**
+   * Calls `write(dx, accumulate)`, which overwrites every element of dx, or adds to every element if `accumulate`.
+   * @param x - an input of the op
+   * @param write - writes dx
+   */
   (x: Tensor, write: (dx: Numbers, accumulate: boolean) => void): void;
-  /** `write(dx)` adds to some elements only; the rest of dx holds what was there before, or zeros. */
+  /**
+   * Calls `write(dx)`, which adds to some elements of dx. The other elements hold earlier contributions or zeros.
+   * @param x - an input of the op
+   * @param write - adds to dx
+   */
   partly(x: Tensor, write: (dx: Numbers) => void): void;
   /**
-   * Adds dy to dx element by element. `dy` must be the argument of the pullback. The first gradient of x is not copied.
+   * Adds dy to dx element by element. The first gradient of x is not copied.
+   * @param x - an input of the op
+   * @param dy - the argument of the pullback
    */
   same(x: Tensor, dy: Numbers): void;
 }
@@ -59,6 +69,9 @@ export type LeafGradient = { buffer: Numbers | null; filled: boolean };
 /**
  * A shape, float32 numbers in row-major order, and the history of their computation. `tensor`, `zeros`, … and ops make
  * tensors. The numbers of a tensor never change, except those of a variable by `assign` and optimizers.
+ * @example
+ * const x = tensor([[1, 2], [3, 4]]);
+ * console.log(x.shape, x.size, x.toNested()); //=> [ 2, 2 ] 4 [ [ 1, 2 ], [ 3, 4 ] ]
  */
 export class Tensor {
   readonly shape: Shape;
@@ -106,19 +119,22 @@ export class Tensor {
     return new Tensor(this.shape, this.leaf.buffer!.slice(), lasting());
   }
 
-  /** A copy of the numbers in row-major order. */
+  /** Returns a copy of the numbers in row-major order. */
   toArray(): Float32Array {
     return new Float32Array(this.data);
   }
 
-  /** The number of a tensor of size 1. */
+  /**
+   * Returns the number of a tensor of size 1.
+   * @throws ShapeError if the tensor has another size.
+   */
   item(): number {
     if (this.size !== 1)
       throw new ShapeError("item", `x ${show(this.shape)} has ${this.size} elements, need exactly 1; use toArray()`);
     return this.data[0]!;
   }
 
-  /** The numbers as nested lists, as `tensor()` accepts them. */
+  /** Returns the numbers as nested lists, which `tensor()` accepts. */
   toNested(): Nested {
     const build = (axis: number, at: number): Nested => {
       if (axis === this.shape.length) return this.data[at]!;
@@ -157,9 +173,13 @@ export function fresh(shape: Shape, numbers: Numbers): Tensor {
 }
 
 /**
- * A tensor from nested lists, `tensor([[1, 2], [3, 4]])`, or from a flat array and a shape. The numbers are copied to
- * float32.
+ * Returns a tensor from nested lists, or from a flat array and a shape. The numbers are copied to float32.
+ * @param values - a number, nested lists, or a typed array in row-major order
+ * @param shape - the shape of a flat array (default: the shape of the lists)
  * @throws ShapeError if lists differ in length, are nested too deep, or the shape does not hold the numbers.
+ * @example
+ * console.log(tensor([[1, 2], [3, 4]])); //=> Tensor [2, 2] 1 2 3 4
+ * console.log(tensor(new Float32Array([1, 2, 3, 4]), [2, 2])); //=> Tensor [2, 2] 1 2 3 4
  */
 export function tensor(values: TensorLike, shape?: Shape): Tensor {
   const flat: number[] = [];
@@ -202,11 +222,21 @@ function flatten(values: Nested, flat: number[], depth: number): number[] {
   return [values.length, ...(inner ?? [])];
 }
 
-/** A tensor with all elements equal to `value`. */
+/**
+ * Returns a tensor with all elements equal to `value`.
+ * @param shape - the shape of the result
+ * @param value - the number
+ */
 export const full = (shape: Shape, value: number): Tensor => filled("full", shape, readNumber("full", "value", value, ANY));
-/** A tensor of zeros. */
+/**
+ * Returns a tensor of zeros.
+ * @param shape - the shape of the result
+ */
 export const zeros = (shape: Shape): Tensor => filled("zeros", shape, 0);
-/** A tensor of ones. */
+/**
+ * Returns a tensor of ones.
+ * @param shape - the shape of the result
+ */
 export const ones = (shape: Shape): Tensor => filled("ones", shape, 1);
 
 const ANY: Bounds = { nan: true };
@@ -217,8 +247,13 @@ function filled(who: string, shape: Shape, value: number): Tensor {
 }
 
 /**
- * A tensor of the numbers begin, begin + step, … before `end`. Omits numbers that float32 rounds to `end` or beyond, so
- * `range(1, 1.3, 0.1)` has 3 numbers. A negative step counts down.
+ * Returns the vector of the numbers begin, begin + step, … before `end`. Omits numbers that float32 rounds to `end` or
+ * beyond. A negative step counts down.
+ * @param begin - the first number
+ * @param end - the exclusive end
+ * @param step - the difference of neighbors (default 1)
+ * @example
+ * console.log(range(0, 1, 0.25)); //=> Tensor [4] 0 0.25 0.5 0.75
  */
 export function range(begin: number, end: number, step = 1): Tensor {
   readNumber("range", "begin", begin, FLOAT32);

@@ -32,7 +32,7 @@ export type ShapeOptions = {
   readonly maxLength?: number;
 };
 
-/** An arbitrary of shapes. They shrink to fewer and shorter axes. */
+/** Returns an arbitrary of shapes. They shrink to fewer and shorter axes. */
 export function shapes(options: ShapeOptions = {}): fc.Arbitrary<number[]> {
   return drawnShapes("shapes", options);
 }
@@ -47,7 +47,7 @@ function drawnShapes(who: string, options: ShapeOptions): fc.Arbitrary<number[]>
   return fc.array(fc.integer({ min: minLength, max: maxLength }), { minLength: minAxes, maxLength: maxAxes });
 }
 
-/** An arbitrary of seeds for a Generator. */
+/** Returns an arbitrary of seeds for a Generator. */
 export function seeds(): fc.Arbitrary<number> {
   return fc.integer({ min: 0, max: 2 ** 31 - 1 });
 }
@@ -67,8 +67,14 @@ export type ValueOptions = {
 };
 
 /**
- * An arbitrary of tensors of one shape. The seed of their numbers shrinks. To shrink the shape, use
+ * Returns an arbitrary of tensors of one shape. The seed of their numbers shrinks. To shrink the shape, use
  * `shapes().chain((shape) => tensors(shape))`.
+ * @param shape - the shape of the tensors
+ * @example
+ * import fc from "fast-check";
+ *
+ * const anyTensor = shapes({ maxAxes: 2 }).chain((shape) => tensors(shape, { awayFrom: [0] }));
+ * fc.assert(fc.property(anyTensor, (x) => checkGradient(relu, [x])));
  */
 export function tensors(shape: Shape, options: ValueOptions = {}): fc.Arbitrary<Tensor> {
   checkShape("tensors", shape);
@@ -104,8 +110,12 @@ function valuesOf(count: number, { min, max, awayFrom, gap, distinct }: Required
 }
 
 /**
- * An arbitrary of two shapes that broadcast with each other. Leading axes may be missing, and lengths may be 1 on
- * either side.
+ * Returns an arbitrary of two shapes that broadcast with each other. Leading axes may be missing, and lengths may be 1
+ * on either side.
+ * @example
+ * import fc from "fast-check";
+ *
+ * fc.assert(fc.property(broadcastablePairs(), ([a, b]) => add(zeros(a), zeros(b)).shape.length >= a.length));
  */
 export function broadcastablePairs(options: ShapeOptions = {}): fc.Arbitrary<[number[], number[]]> {
   return drawnShapes("broadcastablePairs", options).chain((whole) => {

@@ -40,8 +40,13 @@ export type GradientComparison = { readonly exact: number; readonly numeric: num
  * difference divides this error by the step.
  * So the error is relative to the larger derivative, but at least to `FLOOR` times this noise and to `CANCELLED` times
  * the terms of the derivative. A derivative that is zero or cancels is not compared with rounding errors.
- *
- * @param random numbers of at least 0 and below 1, such as a Generator's `uniform`.
+ * @param f - the function
+ * @param xs - the inputs of f
+ * @param random - returns numbers of at least 0 and below 1, such as a Generator's `uniform`
+ * @example
+ * const random = new Generator(1);
+ * const { error } = compareGradient(tanh, [tensor([0.5, -1])], () => random.uniform());
+ * console.log(error < 1e-3); //=> true
  */
 export function compareGradient(
   f: Differentiable,
@@ -65,9 +70,18 @@ function compared(
 }
 
 /**
- * The same for a function that reads variables by itself, such as a model. Moves the variables, then restores them.
- *
- * @example compareLeafGradient(() => model(images), vars.parameters().map((p) => p.tensor), () => random.uniform());
+ * Compares the derivative of a function that reads variables by itself, such as a model, as `compareGradient` does.
+ * Moves the variables, then restores them.
+ * @param f - the function, without arguments
+ * @param leaves - variables
+ * @param random - returns numbers of at least 0 and below 1, such as a Generator's `uniform`
+ * @example
+ * const vars = new DenseVariables();
+ * const model = dense(vars, 3, 2);
+ * const leaves = vars.parameters().map((p) => p.tensor);
+ * const random = new Generator(1);
+ * const { error } = compareLeafGradient(() => model(ones([4, 3])), leaves, () => random.uniform());
+ * console.log(error < 1e-3); //=> true
  */
 export function compareLeafGradient(
   f: () => Tensor | readonly Tensor[],
@@ -140,8 +154,14 @@ const FLOOR = 3000;
 const CANCELLED = 0.03;
 
 /**
- * The relative error of the gradient of f along one random direction; see `compareGradient`. NaN if either derivative
- * is NaN.
+ * Returns the relative error of the gradient of f along one random direction; see `compareGradient`. NaN if either
+ * derivative is NaN.
+ * @param f - the function
+ * @param xs - the inputs of f
+ * @param random - returns numbers of at least 0 and below 1, such as a Generator's `uniform`
+ * @example
+ * const random = new Generator(1);
+ * console.log(gradientError(tanh, [tensor([0.5, -1])], () => random.uniform()) < 1e-3); //=> true
  */
 export function gradientError(
   f: Differentiable,
@@ -161,10 +181,14 @@ export type CheckOptions = GradientOptions & {
 };
 
 /**
- * Throws unless f's gradient agrees with central differences along one random direction.
- *
+ * Throws unless the gradient of f agrees with central differences along one random direction.
+ * @param f - the function
+ * @param xs - the inputs of f
  * @throws GradientError with both derivatives, their relative error and the seed.
- * @example checkGradient((x, kernel) => conv2d(x, kernel, { padding: "same" }), [x, kernel]);
+ * @example
+ * const random = new Generator(1);
+ * const [x, kernel] = [randomNormal([1, 4, 4, 2], random), randomNormal([3, 3, 2, 1], random)];
+ * checkGradient((x, kernel) => conv2d(x, kernel, { padding: "same" }), [x, kernel]);
  */
 export function checkGradient(f: Differentiable, xs: readonly Tensor[], options: CheckOptions = {}): void {
   const {

@@ -15,15 +15,19 @@ import { areClassified, tallyOf } from "./tally.ts";
 export type Evaluation<M extends string = string> = Scores<M> & {
   /** The number of examples. */
   readonly count: number;
+  /** The number of examples of each pair, confusion[label][prediction]. */
   readonly confusion: readonly (readonly number[])[];
 };
 
 /**
  * Returns loss and metrics of a model in inference mode. Records no history; computes the product of a pool once for
  * all batches. For empty data, count is 0 and the means are NaN.
- *
  * @throws TrainingError if a loss is NaN; it names the first op whose result is not finite. DataError if the parts of
  * the data do not match. ValueError for options of the wrong kind.
+ * @example
+ * const model = toyNetwork(new DenseVariables());
+ * const { accuracy, count } = await evaluate({ model, data: syntheticDigits(20, new Generator(1)) });
+ * console.log(accuracy <= 1, count); //=> true 20
  */
 export async function evaluate<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string>(
   options: EvaluateOptions<D, R, M>,

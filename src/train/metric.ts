@@ -17,6 +17,7 @@ export type Metric<R extends Outputs = Outputs, T extends Targets = Targets> =
 
 /** Means over the examples so far. M: the names of the metrics. */
 export type Scores<M extends string = string> = {
+  /** The mean loss. */
   readonly loss: number;
   /**
    * The share of examples whose largest output is at their label. NaN unless targets are labels and outputs [batch,

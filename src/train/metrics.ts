@@ -34,14 +34,25 @@ export function readLabeled(
   return { batch, classes, own };
 }
 
-/** The number of rows of logits [..., classes] whose maximum is at the label. A row with NaN never counts. */
+/**
+ * Returns the number of rows whose maximum is at the label. A row with NaN never counts.
+ * @param logits - [..., classes]
+ * @param labels - one per row
+ * @example
+ * console.log(correctCount(tensor([[3, 1], [0, 2]]), [0, 0])); //=> 1
+ */
 export function correctCount(logits: Tensor, labels: Labels): number {
   return countWithin("correctCount", logits, labels, 1);
 }
 
 /**
- * The number of rows whose label is among their k largest numbers. At a tie lower classes come first. A row with NaN
- * never counts.
+ * Returns the number of rows whose label is among their k largest numbers. At a tie lower classes come first. A row
+ * with NaN never counts.
+ * @param logits - [..., classes]
+ * @param labels - one per row
+ * @param k - a whole number of at least 1
+ * @example
+ * console.log(topKCount(tensor([[3, 1, 2], [0, 2, 1]]), [2, 0], 2)); //=> 1
  */
 export function topKCount(logits: Tensor, labels: Labels, k: number): number {
   return countWithin("topKCount", logits, labels, k);
@@ -72,16 +83,25 @@ function shareWithin(who: string, logits: Tensor, labels: Labels, k: number): nu
 }
 
 /**
- * The share of rows of logits [..., classes] whose maximum is at the label, 0…1; NaN for no rows. Use it as a metric of
- * `train` for labels of any rank: a class per word or per pixel.
+ * Returns the share of rows whose maximum is at the label, from 0 to 1; NaN for no rows. Use it as a metric of `train`
+ * for labels of any rank: a class per word or per pixel.
+ * @param logits - [..., classes]
+ * @param labels - one per row
+ * @example
+ * console.log(accuracy(tensor([[3, 1], [0, 2]]), [0, 0])); //=> 0.5
  */
 export function accuracy(logits: Tensor, labels: Labels): number {
   return shareWithin("accuracy", logits, labels, 1);
 }
 
 /**
- * The share of correct outputs: output above `threshold` (default 0, for logits) if and only if the target is above
- * 0.5. NaN for no outputs.
+ * Returns the share of correct outputs; NaN for no outputs. An output is correct if it is above `threshold` exactly
+ * when the target is above 0.5.
+ * @param outputs - any shape
+ * @param targets - a tensor with the shape of the outputs
+ * @param threshold - the threshold of the outputs (default 0, for logits)
+ * @example
+ * console.log(binaryAccuracy(tensor([2, -1, 3]), tensor([1, 0, 0]))); //=> 0.6666666666666666
  */
 export function binaryAccuracy(outputs: Tensor, targets: Tensor, threshold = 0): number {
   const [y, t] = [readTensor("binaryAccuracy", "outputs", outputs), readTensor("binaryAccuracy", "targets", targets)];
@@ -93,14 +113,25 @@ export function binaryAccuracy(outputs: Tensor, targets: Tensor, threshold = 0):
   return right / y.size;
 }
 
-/** The share of rows whose label is among their k largest numbers, 0…1; NaN for no rows. */
+/**
+ * Returns the share of rows whose label is among their k largest numbers, from 0 to 1; NaN for no rows.
+ * @param logits - [..., classes]
+ * @param labels - one per row
+ * @param k - a whole number of at least 1
+ * @example
+ * console.log(topKAccuracy(tensor([[3, 1, 2], [0, 2, 1]]), [2, 0], 2)); //=> 0.5
+ */
 export function topKAccuracy(logits: Tensor, labels: Labels, k: number): number {
   return shareWithin("topKAccuracy", logits, labels, k);
 }
 
 /**
- * The confusion matrix counts[label][prediction] of rows of logits [batch, classes], for at most 4096 classes. If
- * `counts` is given, adds to it.
+ * Returns the confusion matrix, counts[label][prediction], for at most 4096 classes.
+ * @param logits - [batch, classes]
+ * @param labels - one per row
+ * @param counts - earlier counts, to which the new counts are added (default: zeros)
+ * @example
+ * console.log(confusionMatrix(tensor([[3, 1], [0, 2]]), [0, 0])); //=> [ [ 1, 1 ], [ 0, 0 ] ]
  */
 export function confusionMatrix(logits: Tensor, labels: Labels, counts?: number[][]): number[][] {
   const who = "confusionMatrix";

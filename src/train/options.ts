@@ -39,9 +39,11 @@ export type AnyModel<R extends Outputs> = Layer<never[], R>;
 export type Progress<M extends string = string> = Scores<M> & {
   /** The number of the epoch, from 1. */
   readonly epoch: number;
+  /** The number of epochs of the run. */
   readonly epochs: number;
   /** From 1, within the epoch. */
   readonly batch: number;
+  /** The number of batches of the epoch. */
   readonly batches: number;
   /** The number of examples of the epoch so far. */
   readonly examples: number;
@@ -72,21 +74,32 @@ export type EarlyStopping = {
   readonly minDelta?: number;
 };
 
-/** The batch of a model with these targets and inputs. */
+/**
+ * The batch of a model with these targets and inputs.
+ * @typeParam T - the type of the targets
+ * @typeParam Inputs - the type of the inputs
+ */
 export type BatchOf<T extends Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
   readonly inputs: Inputs;
   readonly targets: T;
 };
 
-/** Changes a batch, such as by flipping images. `random` is a seeded generator. */
+/**
+ * Changes a batch, such as by flipping images. `random` is a seeded generator.
+ * @typeParam T - the type of the targets
+ * @typeParam Inputs - the type of the inputs
+ */
 export type Transform<T extends Targets, Inputs extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> = {
   call(batch: BatchOf<T, Inputs>, random: Generator): BatchOf<T, Inputs>;
 }["call"];
 
 /** Options of `train`, which include {@link RunState}. */
 export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string> = RunState & {
+  /** The model, which `train` calls with the inputs of a batch. */
   readonly model: AnyModel<R>;
+  /** The optimizer of the parameters of the model. */
   readonly optimizer: Optimizer;
+  /** The training data. */
   readonly data: D;
   /** Total number of epochs, including those completed before a resume (default 1). */
   readonly epochs?: number;
@@ -133,7 +146,9 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor, M
 
 /** Options of `evaluate`. */
 export type EvaluateOptions<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string> = {
+  /** The model, which `evaluate` calls with the inputs of a batch. */
   readonly model: AnyModel<R>;
+  /** The data with targets. */
   readonly data: D;
   /** Examples per batch (default 256). */
   readonly batchSize?: number;

@@ -18,6 +18,7 @@ import { type AnyModel, readSignal, type StopSignal } from "./options.ts";
 
 /** Options of `predict`. */
 export type PredictOptions<R extends Outputs = Tensor> = {
+  /** The model, which `predict` calls with the inputs of a batch. */
   readonly model: AnyModel<R>;
   /** Inputs alone, such as `{ inputs: tensor }`, or data with targets, which are ignored. */
   readonly data: Data | { readonly inputs: Column | readonly Column[] };
@@ -28,11 +29,13 @@ export type PredictOptions<R extends Outputs = Tensor> = {
 };
 
 /**
- * Returns the outputs of a model for all examples, in inference mode and in the order of the data: a tensor
- * `[examples, ...]`, or a list of tensors if the model returns several.
- *
+ * Returns the outputs of a model for all examples, in inference mode and in the order of the data. The result is a
+ * tensor `[examples, ...]`, or a list of tensors if the model returns several.
  * @throws DataError if the parts of the data do not match. ValueError for options of the wrong kind.
- * @example const logits = await predict({ model, data: { inputs: images } }); const classes = argMax(logits);
+ * @example
+ * const model = toyNetwork(new DenseVariables());
+ * const logits = await predict({ model, data: { inputs: ones([5, 28, 28, 1]) } });
+ * console.log(logits.shape); //=> [ 5, 10 ]
  */
 export async function predict<R extends Outputs = Tensor>(
   options: PredictOptions<R>,

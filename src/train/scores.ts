@@ -21,8 +21,13 @@ import { readLabeled } from "./metrics.ts";
 type Counted = Exclude<Metric, (...args: never[]) => unknown>;
 
 /**
- * A metric: the coefficient of determination, 1 − Σ(target − output)² / Σ(target − mean of the targets)², over all
- * numbers. 1 is perfect; 0 is as good as the mean. NaN if all targets are equal.
+ * Returns a metric: the coefficient of determination over all numbers, 1 − Σ(target − output)² / Σ(target − mean of the
+ * targets)². 1 is perfect; 0 is as good as the mean. NaN if all targets are equal.
+ * @example
+ * const model = (x: Tensor) => mul(x, 2);
+ * const data = { inputs: tensor([[1], [2]]), targets: tensor([[2], [4]]) };
+ * const { metrics } = await evaluate({ model, data, loss: meanSquaredError, metrics: { r2: rSquared() } });
+ * console.log(metrics.r2); //=> 1
  */
 export function rSquared(): Counted {
   return {
@@ -54,25 +59,35 @@ export type CountedOptions = {
 };
 
 /**
- * A metric: precision, the share of correct predictions of a class. Targets are labels with outputs [..., classes], or
- * a tensor of 0 and 1 with the shape of the outputs, whose last axis is the classes. A class that is never predicted
- * scores 0.
+ * Returns a metric: precision, the share of the predictions of a class that are correct. Targets are labels with
+ * outputs [..., classes], or a tensor of 0 and 1 with the shape of the outputs, whose last axis is the classes. A class
+ * that is never predicted scores 0.
+ * @example
+ * const model = (x: Tensor) => x;
+ * const data = { inputs: tensor([[3, 1], [0, 2], [1, 0]]), targets: Int32Array.of(0, 1, 1) };
+ * const { metrics } = await evaluate({ model, data, metrics: { precision: precision({ average: "micro" }) } });
+ * console.log(metrics.precision); //=> 0.6666666666666666
  */
 export function precision(options?: CountedOptions): Counted {
   return countedBy("precision", options, ({ hits, predicted }) => (predicted === 0 ? 0 : hits / predicted));
 }
 
 /**
- * A metric: recall, the share of examples of a class that are predicted. A class without examples scores 0. Targets as
- * for `precision`.
+ * Returns a metric: recall, the share of the examples of a class that are predicted. A class without examples scores 0.
+ * Targets as for `precision`.
  */
 export function recall(options?: CountedOptions): Counted {
   return countedBy("recall", options, ({ hits, actual }) => (actual === 0 ? 0 : hits / actual));
 }
 
 /**
- * A metric: the F1 score, the harmonic mean of precision and recall, 2·hits / (predicted + actual). Targets as for
- * `precision`.
+ * Returns a metric: the F1 score, the harmonic mean of precision and recall, 2·hits / (predicted + actual). Targets as
+ * for `precision`.
+ * @example
+ * const model = (x: Tensor) => x;
+ * const data = { inputs: tensor([[3, 1], [0, 2], [1, 0]]), targets: Int32Array.of(0, 1, 1) };
+ * const { metrics } = await evaluate({ model, data, metrics: { f1: f1(), recall: recall() } });
+ * console.log(metrics.f1, metrics.recall); //=> 0.6666666666666666 0.75
  */
 export function f1(options?: CountedOptions): Counted {
   return countedBy("f1", options, ({ hits, predicted, actual }) => {

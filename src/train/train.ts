@@ -44,10 +44,15 @@ export type History<M extends string = string> = {
  *
  * If a loss or a gradient is not finite, the step changes nothing: neither parameters nor running statistics. The error
  * names the first op whose result is not finite, its layer, the batch, and the example.
- *
  * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is not finite, if no gradient reaches
  * the optimizer, or if a variable gets a gradient and the optimizer lacks it. DataError if data are empty or their
  * parts do not match. ValueError for options of the wrong kind.
+ * @example
+ * const vars = new DenseVariables();
+ * const model = toyNetwork(vars);
+ * const data = syntheticDigits(200, new Generator(1));
+ * const { epochs } = await train({ model, optimizer: adam(vars.parameters()), data, epochs: 2, batchSize: 50 });
+ * console.log(epochs[1]!.loss < epochs[0]!.loss); //=> true
  */
 export async function train<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string>(
   options: TrainOptions<D, R, M>,
@@ -74,7 +79,8 @@ export async function train<D extends Data = Dataset, R extends Outputs = Tensor
       return history(true);
     }
     const scores = validation === null ? null : await evaluateOn("train", run, validation, "validation batch");
-    const isCut = scores !== null && scores.count < sourceOf(validation!, "train").length; // an abort ended the evaluation
+    // True if an abort ended the evaluation.
+    const isCut = scores !== null && scores.count < sourceOf(validation!, "train").length;
     const done: Progress = { ...progress, validation: scores === null || isCut ? null : scoresIn(scores) };
     finished.push(done);
     const isLast = stopper !== null && !isCut && isOver(stopper, run, done, assigned);

@@ -24,17 +24,29 @@ import { type CreateOptions, type ModelState, type Variable, type VariableCreato
 
 /**
  * A variable creator for an uncompressed model: every variable has its own numbers. Starting values depend on the seed
- * (default 0) and the name of the variable, not on the order of creation.
+ * and the name of the variable, not on the order of creation.
+ * @example
+ * const vars = new DenseVariables({ seed: 1 });
+ * const model = dense(scope(vars, "out"), 3, 2);
+ * console.log(vars.parameters().map(({ name }) => name)); //=> [ 'out/kernel', 'out/bias' ]
  */
 export class DenseVariables implements VariableCreator {
   readonly #seed: number;
   readonly #variables = new Map<string, Variable>();
   readonly #parameters: Parameter[] = [];
 
-  constructor(options?: { readonly seed?: number }) {
+  constructor(options?: {
+    /** The seed of the starting values (default 0). */
+    readonly seed?: number;
+  }) {
     this.#seed = readSeed("DenseVariables", readOptions("DenseVariables", options, ["seed"]).seed);
   }
 
+  /**
+   * Returns a new variable, or the existing one if `reuse` is set.
+   * @param name - the full name, such as "conv1/kernel"
+   * @param shape - the shape of the variable
+   */
   create(name: string, shape: Shape, options?: CreateOptions): Variable {
     checkRequest(name, shape, options);
     const existing = this.#variables.get(name);

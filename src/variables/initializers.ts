@@ -22,10 +22,13 @@ import {
 
 /** The distribution of the starting values of a variable. */
 export type Initializer = {
+  /** The name, for messages. */
   readonly name: string;
   /** Mean and standard deviation for a shape; pools scale their slices to them. */
   readonly mean: number;
+  /** The standard deviation for a shape; pools scale their slices to it. */
   readonly deviation: (shape: Shape) => number;
+  /** Returns the starting values of a variable. */
   readonly draw: (shape: Shape, random: Generator) => Tensor;
 };
 
@@ -43,18 +46,25 @@ export function readInitializer(who: string, name: string, init: Initializer): I
 /** The deviation of a normal distribution with deviation 1 that is cut at ±2. */
 const CUT_DEVIATION = 0.8796256610342398;
 
-/** Every number is `value`. */
+/**
+ * Returns an initializer that sets every number to `value`.
+ * @param value - the number
+ */
 export function constantInit(value: number): Initializer {
   readNumber("constantInit", "value", value, FLOAT32);
   return { name: `constant ${value}`, mean: value, deviation: () => 0, draw: (shape) => full(shape, value) };
 }
 
-/** Zeros. */
+/** Initializer: zeros. */
 export const zerosInit: Initializer = constantInit(0);
-/** Ones. */
+/** Initializer: ones. */
 export const onesInit: Initializer = constantInit(1);
 
-/** A uniform distribution between `low` and `high` (default ±0.05). */
+/**
+ * Returns an initializer that draws from the uniform distribution between `low` and `high`.
+ * @param low - the lower bound (default −0.05)
+ * @param high - the upper bound (default 0.05)
+ */
 export function uniformInit(low = -0.05, high = 0.05): Initializer {
   readNumber("uniformInit", "low", low, FLOAT32);
   readNumber("uniformInit", "high", high, { ...FLOAT32, least: low });
@@ -66,7 +76,11 @@ export function uniformInit(low = -0.05, high = 0.05): Initializer {
   };
 }
 
-/** A normal distribution with a standard deviation (default 0.05) and a mean (default 0). */
+/**
+ * Returns an initializer that draws from a normal distribution.
+ * @param deviation - the standard deviation (default 0.05)
+ * @param mean - the mean (default 0)
+ */
 export function normalInit(deviation = 0.05, mean = 0): Initializer {
   readNumber("normalInit", "deviation", deviation, LEAST_0);
   readNumber("normalInit", "mean", mean, FLOAT32);
@@ -78,7 +92,12 @@ export function normalInit(deviation = 0.05, mean = 0): Initializer {
   };
 }
 
-/** A normal distribution, truncated at 2·deviation from the mean. Its standard deviation is 0.88·deviation. */
+/**
+ * Returns an initializer that draws from a normal distribution, truncated at 2·deviation from the mean. The standard
+ * deviation of the draws is 0.88·deviation.
+ * @param deviation - the standard deviation before truncation (default 0.05)
+ * @param mean - the mean (default 0)
+ */
 export function truncatedNormalInit(deviation = 0.05, mean = 0): Initializer {
   readNumber("truncatedNormalInit", "deviation", deviation, LEAST_0);
   readNumber("truncatedNormalInit", "mean", mean, FLOAT32);
@@ -102,7 +121,16 @@ export type Distribution = "uniform" | "normal" | "truncated normal";
 
 const DISTRIBUTIONS: readonly Distribution[] = ["uniform", "normal", "truncated normal"];
 
-/** A distribution with standard deviation √(scale/fan). `fan` is derived from the shape, or is a number. */
+/**
+ * Returns an initializer with standard deviation √(scale/fan).
+ * @param scale - a number above 0
+ * @param fan - "in": the numbers that one output reads; "out": the outputs that one input feeds; "average" of both; or
+ * a number
+ * @param distribution - the kind of the distribution
+ * @example
+ * const init = varianceScaling(2, "in", "normal"); // the same as heNormal
+ * console.log(init.deviation([8, 16]), heNormal.deviation([8, 16])); //=> 0.5 0.5
+ */
 export function varianceScaling(scale: number, fan: "in" | "out" | "average" | number, distribution: Distribution): Initializer {
   readNumber("varianceScaling", "scale", scale, { above: 0 });
   if (typeof fan === "number") readNumber("varianceScaling", "fan", fan, { above: 0 });
@@ -134,16 +162,20 @@ export function ofDeviation(distribution: Distribution, deviation: number): Init
   return uniformInit(-bound, bound);
 }
 
-/** A uniform distribution with deviation √(2/(fanIn + fanOut)) (Glorot and Bengio 2010). */
+/** Initializer: uniform with standard deviation √(2/(fanIn + fanOut)) (Glorot and Bengio 2010). */
 export const glorotUniform: Initializer = varianceScaling(1, "average", "uniform");
-/** A normal distribution with deviation √(2/(fanIn + fanOut)) (Glorot and Bengio 2010). */
+/** Initializer: normal with standard deviation √(2/(fanIn + fanOut)) (Glorot and Bengio 2010). */
 export const glorotNormal: Initializer = varianceScaling(1, "average", "normal");
-/** A uniform distribution with deviation √(2/fanIn), for layers before a relu (He et al. 2015). */
+/** Initializer: uniform with standard deviation √(2/fanIn), for layers before a relu (He et al. 2015). */
 export const heUniform: Initializer = varianceScaling(2, "in", "uniform");
-/** A normal distribution with deviation √(2/fanIn), for layers before a relu (He et al. 2015). */
+/** Initializer: normal with standard deviation √(2/fanIn), for layers before a relu (He et al. 2015). */
 export const heNormal: Initializer = varianceScaling(2, "in", "normal");
 
-/** A random orthogonal matrix (Saxe et al. 2014), times `gain`. All axes but the last form the rows. */
+/**
+ * Returns an initializer that draws a random orthogonal matrix (Saxe et al. 2014), times `gain`. All axes but the last
+ * form the rows.
+ * @param gain - the factor (default 1)
+ */
 export function orthogonal(gain = 1): Initializer {
   readNumber("orthogonal", "gain", gain, FLOAT32);
   const sides = (shape: Shape): [number, number] => {

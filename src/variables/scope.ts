@@ -11,9 +11,15 @@ type Origin = { readonly vars: VariableCreator; readonly path: string };
 const origins = new WeakMap<VariableCreator, Origin>();
 
 /**
- * A view of a creator for a named part of the model: scope "conv" names the variable "kernel" "conv/kernel".
- * `variables()` and `parameters()` list only that part.
- * If a variable of the part lies in a pool, its parameters include the factors of the pool, which all parts share.
+ * Returns a view of a creator for a named part of the model: scope "conv" names the variable "kernel" "conv/kernel".
+ * `variables()` and `parameters()` list only that part. If a variable of the part lies in a pool, its parameters
+ * include the factors of the pool, which all parts share.
+ * @param vars - the creator, or a scope of the creator
+ * @param prefix - the name of the part
+ * @example
+ * const vars = new DenseVariables();
+ * dense(scope(scope(vars, "head"), "out"), 3, 2);
+ * console.log(vars.variables().map(({ name }) => name)); //=> [ 'head/out/kernel', 'head/out/bias' ]
  */
 export function scope(vars: VariableCreator, prefix: string): VariableCreator {
   readCreator("scope", "vars", vars);
@@ -86,12 +92,15 @@ export function uniqueNames(vars: VariableCreator): VariableCreator {
 }
 
 /**
- * A view of a creator that returns the existing variable for a name that exists. Two layers built with it share their
- * weights.
- *
- * @example A decoder with the encoder's weights: const encoder = dense(scope(vars, "code"), 64, 8); const again =
- * dense(shared(scope(vars, "code")), 64, 8);
+ * Returns a view of a creator that returns the existing variable for a name that exists. Two layers built with the view
+ * share their weights.
+ * @param vars - the creator, or a scope of the creator
  * @throws VariableError from `create` if the variable has another shape.
+ * @example
+ * const vars = new DenseVariables();
+ * const encoder = dense(scope(vars, "code"), 64, 8);
+ * const again = dense(shared(scope(vars, "code")), 64, 8); // the same kernel and bias
+ * console.log(vars.variables().length); //=> 2
  */
 export function shared(vars: VariableCreator): VariableCreator {
   readCreator("shared", "vars", vars);
@@ -104,6 +113,13 @@ export function shared(vars: VariableCreator): VariableCreator {
 /**
  * Builds a part of a model with variables of `creator`. Each call of `create` makes a new variable. Layers without
  * their own scope get `kernel`, `bias`, `kernel_1`, … (TensorFlow 2's variable_creator_scope).
+ * @param creator - the variable creator
+ * @param build - builds the part with the variable creator that it gets
+ * @returns what `build` returns
+ * @example
+ * const creator = new DenseVariables();
+ * variableCreatorScope(creator, (vars) => sequential(dense(vars, 3, 4), dense(vars, 4, 2)));
+ * console.log(creator.variables().map(({ name }) => name)); //=> [ 'kernel', 'bias', 'kernel_1', 'bias_1' ]
  */
 export function variableCreatorScope<T>(creator: VariableCreator, build: (vars: VariableCreator) => T): T {
   readCreator("variableCreatorScope", "creator", creator);
@@ -114,10 +130,22 @@ export function variableCreatorScope<T>(creator: VariableCreator, build: (vars: 
 /**
  * Builds a part of a model under a name, with variables of `creator`. A name that exists returns the existing variable,
  * as in TensorFlow 1's variable_scope with a custom getter.
+ * @param name - the name of the part
+ * @param build - builds the part with the variable creator that it gets
+ * @returns what `build` returns
+ * @example
+ * const creator = new DenseVariables();
+ * const build = (vars: VariableCreator) => dense(vars, 3, 2);
+ * variableScope("head", { creator }, build);
+ * variableScope("head", { creator }, build); // the same kernel and bias
+ * console.log(creator.variables().map(({ name }) => name)); //=> [ 'head/kernel', 'head/bias' ]
  */
 export function variableScope<T>(
   name: string,
-  options: { readonly creator: VariableCreator },
+  options: {
+    /** The creator of the variables. */
+    readonly creator: VariableCreator;
+  },
   build: (vars: VariableCreator) => T,
 ): T {
   readText("variableScope", "name", name);

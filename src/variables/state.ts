@@ -11,7 +11,14 @@ export function stateOf(vars: VariableCreator): ModelState {
   return { weights, pools: [] };
 }
 
-/** All numbers of a model by name: trained, frozen, and never trained. Live tensors, not copies. */
+/**
+ * Returns all numbers of a model by name: trained, frozen, and never trained. The tensors are live, not copies.
+ * @param vars - the creator of the model
+ * @example
+ * const vars = new DenseVariables();
+ * dense(vars, 3, 2);
+ * console.log(weightsOf(vars).get("bias")); //=> Tensor [2] 0 0
+ */
 export function weightsOf(vars: VariableCreator): Map<string, Tensor> {
   return new Map(stateOf(readCreator("weightsOf", "vars", vars)).weights);
 }

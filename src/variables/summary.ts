@@ -6,7 +6,13 @@ import { type Model, readCreator, type Variable, type VariableCreator } from "./
 /** A variable as a table lists it. */
 export type VariableRow = Pick<Variable, "name" | "shape" | "trainable" | "storage"> & { readonly size: number };
 
-/** The variables of a model. Builds the model once, without allocating variables. */
+/**
+ * Returns the variables of a model. Builds the model once, without allocating variables.
+ * @param model - the model as a function of a variable creator
+ * @example
+ * const rows = survey((vars) => dense(vars, 3, 2));
+ * console.log(rows.map(({ name, size }) => `${name} ${size}`)); //=> [ 'kernel 6', 'bias 2' ]
+ */
 export function survey(model: Model): VariableRow[] {
   readFunction("survey", "model", model);
   const found = new Map<string, Variable>();
@@ -40,7 +46,14 @@ export function rowsOf(variables: readonly Variable[]): VariableRow[] {
 /** The count of dense weights, the count of trained numbers, and their quotient. */
 export type Sizes = { readonly denseSize: number; readonly trainedSize: number; readonly achievedFraction: number };
 
-/** The sizes of a model. `trainedSize` includes learned scales and variables outside the pool. */
+/**
+ * Returns the sizes of a model. `trainedSize` includes learned scales and variables outside the pool.
+ * @param vars - the creator of the model
+ * @example
+ * const vars = new DenseVariables();
+ * dense(vars, 3, 2);
+ * console.log(sizesOf(vars)); //=> { denseSize: 8, trainedSize: 8, achievedFraction: 1 }
+ */
 export function sizesOf(vars: Pick<VariableCreator, "variables" | "parameters">): Sizes {
   const creator =
     typeof vars === "object" && vars !== null && [vars.variables, vars.parameters].every((f) => typeof f === "function");
@@ -97,8 +110,9 @@ function warningsOf({ achievedFraction, trainedSize, denseSize }: Sizes, pools: 
 const count = (n: number): string => n.toLocaleString("en");
 
 /**
- * A table of the variables: layer, name, shape, weights, and storage (dense or pool). Below it: how many weights a
- * dense model has, how many numbers are trained, the achieved fraction, each pool, and warnings.
+ * Returns a table of the variables: layer, name, shape, weights, and storage (dense or pool). Below the table: the
+ * number of dense weights, the number of trained numbers, the achieved fraction, each pool, and warnings.
+ * @param vars - the creator of a model, or the model as a function of a creator
  */
 export function summary(vars: VariableCreator | Model): string {
   const rows = typeof vars === "function" ? survey(vars) : rowsOf(readCreator("summary", "vars", vars).variables());

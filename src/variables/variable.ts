@@ -3,6 +3,10 @@ import type { Initializer } from "./initializers.ts";
 
 /** A name exists already, a shape differs, or a variable cannot be written. */
 export class VariableError extends HashgradError {
+  /**
+   * @param name - the name of the variable
+   * @param what - the rule and the remedy
+   */
   constructor(name: string, what: string) {
     super(`variable "${name}"`, what, { between: " " }); // a sentence: the variable is its subject
   }
@@ -10,11 +14,15 @@ export class VariableError extends HashgradError {
 
 /** A named array of a model. The creator decides how it is stored; `read()` returns its current numbers. */
 export type Variable = {
+  /** The full name, such as "conv1/kernel". */
   readonly name: string;
+  /** The shape. */
   readonly shape: Shape;
+  /** Whether the variable gets gradients. */
   readonly trainable: boolean;
   /** "dense": the variable has its own numbers. "pool": it is a slice of a pool. */
   readonly storage: "dense" | "pool";
+  /** Returns the current numbers. */
   readonly read: () => Tensor;
   /** Overwrites the numbers. Throws for a slice of a pool, whose numbers all slices share. */
   readonly assign: (values: Tensor | ArrayLike<number>) => void;
@@ -38,6 +46,11 @@ export type CreateOptions = {
  * accident. A reused variable must have the same shape.
  */
 export interface VariableCreator {
+  /**
+   * Returns a new variable, or the existing one if `reuse` is set.
+   * @param name - the full name, such as "conv1/kernel"
+   * @param shape - the shape of the variable
+   */
   create(name: string, shape: Shape, options?: CreateOptions): Variable;
   /** All variables of layers, each once, in the order of creation. */
   variables(): readonly Variable[];
@@ -72,7 +85,9 @@ export type PooledState = {
   readonly core: readonly string[];
   /** The number of virtual weights, and the number of assigned virtual weights. */
   readonly poolSize: number;
+  /** The number of assigned virtual weights. */
   readonly used: number;
+  /** The kind and the options of the pool. */
   readonly description: Description;
   /** The kind of the modifier: a declared kind, or the name of its function. */
   readonly modifier: string;
