@@ -653,8 +653,8 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
 const exempt = /Error$|^hashgrad\.(Tensor|backend|memory|resetPeak)$|Init$|^hashgrad\.(glorot|he)|^smh\.PADDING$/;
 
 /**
- * Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/onnx, test/data and test/train call them with
- * hostile values.
+ * Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/onnx, test/data and test/train call
+ * them with hostile values.
  */
 const elsewhere = /^io\.|^onnx\.saveOnnx$|^train\.(train|evaluate|predict)$|^data\.(readIdx|readMnist|mnistFolder)$/;
 

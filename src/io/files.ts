@@ -62,8 +62,9 @@ function withFile<T>(who: string, path: string, use: (bytes: Bytes) => T): T {
  * renames it, so a reader, a crash or a concurrent writer never finds a partial file. Replaces the file behind a link.
  * Keeps the permissions of the file. If anything fails, removes the temporary file and leaves the file at `path` as it
  * was.
- *
- * @param who The name of the function that errors name.
+ * @param who - the name of the function that errors name
+ * @param path - the path of the file
+ * @param pieces - the content
  * @throws FileError if the file system refuses, if `path` is a folder or a device, or a link to nothing.
  */
 export function replaceFile(who: string, path: string, pieces: Iterable<Uint8Array>): void {

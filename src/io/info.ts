@@ -51,11 +51,13 @@ export type FileInfo = {
 /**
  * Tells what a safetensors file holds, without its numbers: of a path it reads the header only, so the size of the file
  * does not matter. Checks the header and the size of the file, but not the checksum, which covers the numbers.
- *
  * @param source A path (in Node.js, Deno and Bun) or bytes.
  * @throws FormatError if the file is cut off, malformed, or has a record that is not readable. FileError if the file
  * cannot be read. ValueError if `source` is neither a path nor bytes.
- * @example info("model.safetensors").tensors.map(({ name, shape }) => `${name} [${shape}]`);
+ * @example
+ * const vars = new DenseVariables();
+ * dense(vars, 3, 2);
+ * console.log(info(encodeWeights(vars)).tensors.map(({ name, shape }) => `${name} ${shape}`)); //=> [ 'kernel 3,2', 'bias 2' ]
  */
 export function info(source: Source): FileInfo {
   return withBytes("info", source, "file", (bytes) => {

@@ -1,6 +1,7 @@
 import type { Shape } from "../tensor/index.ts";
 
-// The names of the families of `hashgrad/models` in PyTorch: those of torchvision, and for CIFAR ResNets those of torchvision's ResNet.
+// The names of the families of `hashgrad/models` in PyTorch: those of torchvision, and for CIFAR ResNets those of
+// torchvision's ResNet.
 
 /**
  * A layer of a block: the stage and the number of the block in the stage, the number of the block in the model, and the

@@ -59,14 +59,16 @@ function named(who: string, vars: VariableCreator): readonly Named[] {
  * `safetensors.torch.save_file`. Recognizes the family by the names of the variables. Turns kernels [out, in, height,
  * width] into [height, width, in, out] and matrices [out, in] into [in, out]. Ignores `num_batches_tracked`. Reads
  * float32, float16 and bfloat16.
- *
  * @param source A path (in Node.js, Deno and Bun) or bytes.
  * @param vars The variables of a dense model, or a `scope` that holds one.
  * @returns The variables that were loaded, missing and mismatched, and the tensors of the file that are unused.
  * @throws FormatError if the file is malformed, if nothing fits, or (strict) if anything differs; the message says
  * what. Nothing is changed then. FileError if the file cannot be read. ValueError if the model is of no known family,
  * or has its weights in a pool.
- * @example loadTorchWeights("resnet18.safetensors", vars);
+ * @example
+ * const vars = new DenseVariables();
+ * cifarResNet(vars, 8);
+ * console.log(loadTorchWeights(encodeTorchWeights(vars), vars).loaded[0]); //=> conv1/kernel
  */
 export function loadTorchWeights(
   source: Source,
@@ -161,9 +163,11 @@ function torchState(who: string, vars: VariableCreator): SavedTensors {
  * The weights of a model of `hashgrad/models` as the bytes of a safetensors file with the names and layouts of PyTorch,
  * float32. Writes the weights themselves, so a compressed model becomes a dense one. `load_state_dict` accepts the file
  * without `num_batches_tracked`.
- *
  * @throws ValueError if the model is of no known family. MemoryError if the file does not fit into one array.
- * @example const bytes = encodeTorchWeights(vars);
+ * @example
+ * const vars = new DenseVariables();
+ * cifarResNet(vars, 8);
+ * console.log(loadTorchWeights(encodeTorchWeights(vars), vars).missing); //=> []
  */
 export function encodeTorchWeights(vars: VariableCreator): Uint8Array<ArrayBuffer> {
   return encode("encodeTorchWeights", torchState("encodeTorchWeights", vars));
@@ -171,9 +175,8 @@ export function encodeTorchWeights(vars: VariableCreator): Uint8Array<ArrayBuffe
 
 /**
  * Writes `encodeTorchWeights(vars)` to a file, as `saveWeights` does. Needs Node.js, Deno or Bun.
- *
+ * @param path - the path of the file
  * @throws FileError if the file system refuses. ValueError if the model is of no known family.
- * @example saveTorchWeights("resnet20.safetensors", vars);
  */
 export function saveTorchWeights(path: string, vars: VariableCreator): void {
   replaceFile("saveTorchWeights", path, encodePieces("saveTorchWeights", torchState("saveTorchWeights", vars)));

@@ -58,10 +58,13 @@ function readSaved(who: string, vars: VariableCreator, options: SaveOptions | un
  * numbers of one pixel and input, of a factor [d, r] the r numbers of a row. A tensor "x" of shape [..., n] is followed
  * by "x:scales" of shape [...]. A tensor whose last axis has a single number, as that of a depthwise kernel, stays
  * float32.
- *
  * @throws ValueError if `vars` is not a creator of variables, or if a weight has no finite value in the element type;
  * the message names the variable. MemoryError if the file does not fit into one array.
- * @example const bytes = encodeWeights(vars, { dtype: "float16" });
+ * @example
+ * const vars = new DenseVariables();
+ * dense(vars, 3, 2);
+ * const bytes = encodeWeights(vars, { dtype: "float16" });
+ * console.log(loadWeights(bytes, vars).loaded); //=> [ 'kernel', 'bias' ]
  */
 export function encodeWeights(vars: VariableCreator, options?: SaveOptions): Uint8Array<ArrayBuffer> {
   const saved = readSaved("encodeWeights", vars, options);
@@ -79,7 +82,6 @@ export function encodeWeights(vars: VariableCreator, options?: SaveOptions): Uin
  * @param vars - the creator of the model
  * @throws FileError if the file system refuses, or if `path` is a folder, a device, or a link to nothing. The file
  * stays as it was. ValueError as `encodeWeights`.
- * @example saveWeights("model.safetensors", vars, { dtype: "int8" });
  */
 export function saveWeights(path: string, vars: VariableCreator, options?: SaveOptions): void {
   const saved = readSaved("saveWeights", vars, options);

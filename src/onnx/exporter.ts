@@ -4,12 +4,15 @@ import { type OnnxAttributes, OnnxGraph } from "./graph.ts";
 import { type Dim, dimOf, FIXED, OnnxError, type Pair, type Traces, titleOf } from "./traces.ts";
 
 /**
- * The name of a value. `first`: whether its axes are in the order of ONNX, with the channels after the batch (0, last, 1, 2, …), instead
- * of the order of the library.
+ * The name of a value. `first`: whether its axes are in the order of ONNX, with the channels after the batch (0, last,
+ * 1, 2, …), instead of the order of the library.
  */
 export type Value = { readonly name: string; readonly first: boolean };
 
-/** The order of axes that moves channels to the front, and the order that moves them back. Up to two axes stay as they are. */
+/**
+ * The order of axes that moves channels to the front, and the order that moves them back. Up to two axes stay as they
+ * are.
+ */
 export const toFirst = (rank: number): number[] => Array.from({ length: rank }, (_, i) => (i < 1 ? 0 : i < 2 ? rank - 1 : i - 1));
 const toLast = (rank: number): number[] => Array.from({ length: rank }, (_, i) => (i < 1 ? 0 : i < rank - 1 ? i + 1 : 1));
 
@@ -134,7 +137,10 @@ export class Exporter {
     return rank < 3 ? this.last(i) : this.arranged(i, this.shape(i), toFirst(rank));
   }
 
-  /** Node i as an operand of `rank` axes with its channels in front: NumPy adds axes of length 1 in front of its own axes. */
+  /**
+   * Node i as an operand of `rank` axes with its channels in front: NumPy adds axes of length 1 in front of its own
+   * axes.
+   */
   firstOperand(i: number, rank: number): string {
     const shape = this.shape(i);
     if (shape.length === rank) return this.first(i);
@@ -143,7 +149,10 @@ export class Exporter {
       : this.arranged(i, [...new Array<number>(rank - shape.length).fill(1), ...shape], toFirst(rank));
   }
 
-  /** Node i, read with the lengths `from`, its axes in another order, and then read with the lengths `to`. Stored numbers are moved here. */
+  /**
+   * Node i, read with the lengths `from`, its axes in another order, and then read with the lengths `to`. Stored
+   * numbers are moved here.
+   */
   arranged(i: number, from: Shape, order: readonly number[], to?: Shape): string {
     return this.#once(`${i} [${from}] [${order}] [${to}]`, () => {
       const stored = this.stored(i);

@@ -30,7 +30,9 @@ type OnnxNode = {
 };
 type Initializer = { readonly type: number; readonly shape: Shape; readonly bytes: () => Uint8Array };
 
-/** Collects nodes and initializers. Names are unique. Equal lists of whole numbers and equal scalars are stored once. */
+/**
+ * Collects nodes and initializers. Names are unique. Equal lists of whole numbers and equal scalars are stored once.
+ */
 export class OnnxGraph {
   readonly #nodes: OnnxNode[] = [];
   readonly #initializers = new Map<string, Initializer>();

@@ -25,17 +25,18 @@ export { OnnxError };
 /** Options of `encodeOnnx` and `saveOnnx`. */
 export type OnnxOptions = {
   /**
-   * How the file holds the weights of a pool. "graph" (default): the numbers of the pool, and the ops that compute the weights.
-   * "materialized": the weights. Both are the same for a dense model.
+   * How the file holds the weights of a pool. "graph" (default): the numbers of the pool, and the ops that compute the
+   * weights. "materialized": the weights. Both are the same for a dense model.
    */
   readonly pool?: "graph" | "materialized";
   /**
-   * The axes of inputs and outputs with four axes in the file. "NHWC" (default): [batch, height, width, channels], as in the
-   * library. "NCHW": [batch, channels, height, width], as in PyTorch.
+   * The axes of inputs and outputs with four axes in the file. "NHWC" (default): [batch, height, width, channels], as
+   * in the library. "NCHW": [batch, channels, height, width], as in PyTorch.
    */
   readonly layout?: "NHWC" | "NCHW";
   /**
-   * "dynamic" (default): the file takes a batch of any size. "fixed": the file takes inputs of the shapes of `inputs` only.
+   * "dynamic" (default): the file takes a batch of any size. "fixed": the file takes inputs of the shapes of `inputs`
+   * only.
    */
   readonly batch?: "dynamic" | "fixed";
   /** The names of the inputs in the file. Default "input"; "input_1", "input_2", … if there are several. */
@@ -47,14 +48,18 @@ export type OnnxOptions = {
 /**
  * A model as the bytes of an ONNX file (opset 17, float32).
  *
- * Runs the model on the given inputs to record its graph, in inference mode and with the layout of the library: images are [batch,
- * height, width, channels]. The batch is the first axis of the first input, and of each other input that has the same length there;
- * the model runs on batches of 2 and 3 examples that repeat those of `inputs`.
+ * Runs the model on the given inputs to record its graph, in inference mode and with the layout of the library: images
+ * are [batch, height, width, channels]. The batch is the first axis of the first input, and of each other input that
+ * has the same length there; the model runs on batches of 2 and 3 examples that repeat those of `inputs`.
  * An input that is used only as indices, such as the ids of an `embedding`, is int64 in the file.
- *
- * @example const bytes = encodeOnnx(model, [ones([1, 28, 28, 1])], { layout: "NCHW" });
- * @throws OnnxError if an op has no counterpart in ONNX, if the model depends on the batch in a way that a graph cannot hold, or if
- * the file would be larger than 2 GiB. The message names the op and its layer. ValueError if an argument is of the wrong kind.
+ * @param model - a function of tensors, such as a layer
+ * @param inputs - example inputs, which give the shapes
+ * @throws OnnxError if an op has no counterpart in ONNX, if the model depends on the batch in a way that a graph cannot
+ * hold, or if the file would be larger than 2 GiB. The message names the op and its layer. ValueError if an argument is
+ * of the wrong kind.
+ * @example
+ * const model = dense(new DenseVariables(), 3, 2);
+ * console.log(encodeOnnx(model, [ones([1, 3])]).length > 0); //=> true
  */
 export function encodeOnnx(model: Traceable, inputs: readonly Tensor[], options?: OnnxOptions): Uint8Array<ArrayBuffer> {
   const { pieces, length } = exported("encodeOnnx", model, inputs, options);
@@ -68,10 +73,11 @@ export function encodeOnnx(model: Traceable, inputs: readonly Tensor[], options?
 }
 
 /**
- * Writes `encodeOnnx(model, inputs, options)` to a file. Writes a temporary file in the same folder, then renames it, so a crash
- * never leaves a partial file. Needs Node.js, Deno or Bun.
- *
- * @example saveOnnx("model.onnx", model, [ones([1, 28, 28, 1])]);
+ * Writes `encodeOnnx(model, inputs, options)` to a file. Writes a temporary file in the same folder, then renames it,
+ * so a crash never leaves a partial file. Needs Node.js, Deno or Bun.
+ * @param path - the path of the file
+ * @param model - a function of tensors, such as a layer
+ * @param inputs - example inputs, which give the shapes
  * @throws FileError if the file system refuses; the file stays as it was. OnnxError and ValueError as `encodeOnnx`.
  */
 export function saveOnnx(path: string, model: Traceable, inputs: readonly Tensor[], options?: OnnxOptions): void {

@@ -57,7 +57,9 @@ export function int64Bytes(numbers: ArrayLike<number>): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** The length of a file. `refuse` is called with the length if readers of protocol buffers cannot read that many bytes. */
+/**
+ * The length of a file. `refuse` is called with the length if readers of protocol buffers cannot read that many bytes.
+ */
 export function fileLength(file: Message, refuse: (length: number) => never): number {
   const length = lengthOf(file);
   return length > MOST_BYTES ? refuse(length) : length;

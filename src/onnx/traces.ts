@@ -95,7 +95,10 @@ const isSame = (a: GraphNode, b: GraphNode): boolean =>
 
 const hasSameNumbers = (x: Tensor, y: Tensor): boolean => x === y || x.data.every((v, i) => Object.is(v, y.data[i]));
 
-/** The layer of a node: that of a variable it has the numbers of or reads, else that of the first input that has a layer. */
+/**
+ * The layer of a node: that of a variable it has the numbers of or reads, else that of the first input that has a
+ * layer.
+ */
 function layerOf(
   node: GraphNode,
   sources: readonly number[],
@@ -113,7 +116,9 @@ export function titleOf(node: GraphNode, layer: string | null): string {
   return layer === null ? what : `${what} in layer "${layer}"`;
 }
 
-/** A length that is n for the first size of the batch and m for the second; null if it follows the batch in another way. */
+/**
+ * A length that is n for the first size of the batch and m for the second; null if it follows the batch in another way.
+ */
 export function dimOf(n: number, m: number, [first, second]: readonly [number, number]): Dim | null {
   if (n === m) return n;
   return n * second === m * first && n % first === 0 ? { perExample: n / first } : null;

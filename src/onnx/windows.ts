@@ -4,7 +4,8 @@ import type { Exporter, Value } from "./exporter.ts";
 import type { OnnxAttributes } from "./graph.ts";
 import type { Writer, Writers } from "./writer.ts";
 
-// Convolutions and pools. ONNX has images [batch, channels, height, width] and kernels [outputs, channels/groups, height, width].
+// Convolutions and pools. ONNX has images [batch, channels, height, width] and kernels [outputs, channels/groups,
+// height, width].
 
 /** The order of axes that turns a kernel [height, width, channels, outputs] into [outputs, channels, height, width]. */
 const KERNEL = [3, 2, 0, 1];
@@ -19,8 +20,8 @@ type Windows = {
 const spanOf = ({ size, dilations }: Windows, axis: number): number => (size[axis]! - 1) * dilations[axis]! + 1;
 
 /**
- * The padding [top, left, bottom, right] that windows from images x to images y read. Padding that no window reads is left out: ONNX
- * refuses pools whose padding is not smaller than the window.
+ * The padding [top, left, bottom, right] that windows from images x to images y read. Padding that no window reads is
+ * left out: ONNX refuses pools whose padding is not smaller than the window.
  */
 function padsOf(windows: Windows, x: Shape, y: Shape): number[] {
   const sides = [0, 1].map((axis) => {

@@ -10,8 +10,8 @@ export type Recorded<Attributes> = {
 };
 
 /**
- * Writes node i from its records for both sizes of the batch. Returns the name of its value, with the axes of the library, or the value
- * with the order of its axes.
+ * Writes node i from its records for both sizes of the batch. Returns the name of its value, with the axes of the
+ * library, or the value with the order of its axes.
  */
 export type Writer<Attributes> = (
   to: Exporter,

@@ -29,7 +29,10 @@ const normal = (...shape: number[]): Tensor => randomNormal(shape, random(shape.
 const refusal = (model: Traceable, inputs: readonly Tensor[], options?: OnnxOptions): string =>
   thrown(() => encodeOnnx(model, inputs, options));
 
-/** Throws unless onnxruntime computes the numbers of a model for these inputs, from a file that was made with one example. */
+/**
+ * Throws unless onnxruntime computes the numbers of a model for these inputs, from a file that was made with one
+ * example.
+ */
 async function compare(model: Traceable, inputs: readonly Tensor[], options: OnnxOptions = {}): Promise<void> {
   const batch = inputs[0]!.shape[0];
   const one = inputs.map((x) => (x.shape[0] === batch ? ops.slice(x, [0], [1]) : x));
