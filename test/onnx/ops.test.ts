@@ -51,8 +51,8 @@ function ofBatch(xs: readonly Tensor[], size: number): Tensor[] {
 const isRefused = (error: unknown): boolean =>
   error instanceof OnnxError && /^encodeOnnx: (batchNormTraining|crossEntropy): /.test(error.message);
 
-/** Masks of matrices whose rows are the batch: two sizes of the batch do not show how the mask goes on. */
-const withoutBatch = ["tril", "triu"];
+/** Masks along the batch: two sizes of the batch do not show how a mask goes on. */
+const withoutBatch = ["dropout", "tril", "triu"];
 let [checked, refused] = [0, 0];
 
 /** Checks a case as it is, and for a batch of another size unless the export refuses that. */
