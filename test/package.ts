@@ -80,13 +80,24 @@ function checkFiles({ files }: Packed): void {
   const code = [...mapped, ...plain, "plain/plain.js"];
   const built = [...declared, ...code, ...code.map((file) => `${file}.map`), "backends/wasm/binary.js"];
   mustBeSame("tarball", files, [
-    ...["CHANGELOG.md", "LICENSE", "README.md", "package.json", "dist/cjs/package.json"],
+    ...["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "package.json", "dist/cjs/package.json"],
     ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
       .map((file) => `docs/${file.replaceAll("\\", "/")}`)
       .filter((file) => /\.\w+$/.test(file) && !/^docs\/(pictures\/\w+\.ts$|(\.vitepress|guides)\b)/.test(file)),
     ...built.flatMap((file) => [`dist/${file}`, `dist/cjs/${file}`]),
     ...sources.filter((file) => file !== "backends/wasm/binary.ts").map((file) => `src/${file}`),
   ]);
+}
+
+/** The README's links and pictures lead to files of the tarball, so that they work on npm's page and without a network. */
+function checkReadme({ files }: Packed): void {
+  const text = readFileSync(join(root, "README.md"), "utf8").replace(/^```[\s\S]*?^```$/gm, "");
+  const links = [...text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)].map(([, link = ""]) => link).filter((link) => !/^https:/.test(link));
+  must(links.length > 20, `the README has ${links.length} links to files`);
+  const lost = links.filter((link) => !files.some((file) => file === link || file.startsWith(`${link}/`)));
+  must(lost.length === 0, `the README links to files that are not packed: ${lost.join(" ")}`);
+  const { repository } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { repository?: { url?: string } };
+  must(/^git\+https:.*\.git$/.test(repository?.url ?? ""), "npm's page resolves relative links by the repository");
 }
 
 /** The program's types, without those of Node, of the DOM and of fast-check, wherever TypeScript looks for them. */
@@ -183,7 +194,7 @@ function lint({ tarball }: Packed): void {
 
 const packed = installPacked();
 try {
-  for (const check of [checkFiles, checkTypes, checkModules, checkErrors, checkBundles, lint]) {
+  for (const check of [checkFiles, checkReadme, checkTypes, checkModules, checkErrors, checkBundles, lint]) {
     await check(packed);
     console.log(`${check.name}: ok`);
   }
