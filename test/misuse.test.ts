@@ -455,6 +455,12 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
   call("hashgrad.assignGradient", h.assignGradient, () => [leaf(), [1, 2]]),
   call("hashgrad.shared", h.shared, () => [new h.DenseVariables()]),
   call("smh.compress", smh.compress, () => [(vars: h.VariableCreator) => nn.dense(vars, 4, 4), { fraction: 0.5 }]),
+  call("smh.fitPool", smh.fitPool, () => {
+    const build = (vars: h.VariableCreator) => nn.dense(vars, 4, 4);
+    const dense = new h.DenseVariables();
+    build(dense);
+    return [smh.compress(build, { fraction: 0.5 }).vars, dense];
+  }),
   call("hashgrad.trace", h.trace, () => [(x: h.Tensor) => [x], [t(2)]]),
   call(
     "onnx.encodeOnnx",

@@ -4,6 +4,7 @@
  */
 export { type ApplyTo, selector } from "./apply-to.ts";
 export { type Compressed, type CompressOptions, type CompressRule, compress } from "./compress.ts";
+export { type FitReport, fitPool } from "./fit.ts";
 export { type HashPoolOptions, HashVariablePool } from "./hash-pool.ts";
 export {
   basicStore,

@@ -1,0 +1,280 @@
+import { add, mul, sub } from "../ops/index.ts";
+import {
+  assign,
+  describe,
+  noGrad,
+  ones,
+  type Parameter,
+  sameShape,
+  show,
+  Tensor,
+  tensor,
+  ValueError,
+  zeros,
+} from "../tensor/index.ts";
+import { readCreator, type VariableCreator } from "../variables/index.ts";
+import { HashVariablePool } from "./hash-pool.ts";
+import { bestFactors } from "./low-rank.ts";
+import { ProductVariablePool } from "./product-pool.ts";
+import type { PooledVariable } from "./rule.ts";
+import { VariableFactory } from "./variable-factory.ts";
+
+/** How well a pool reproduces given weights: ‖fitted − given‖ / ‖given‖ of each variable of a pool, and of all together. */
+export type FitReport = {
+  readonly layers: readonly { readonly name: string; readonly error: number }[];
+  readonly error: number;
+};
+
+/**
+ * Makes the weights of a compressed model as equal as possible to those of a trained dense model, and copies all variables
+ * outside the pools. Fine-tune the model afterwards.
+ *
+ * First the learned scale of each variable is set so that all slices have the pool's standard deviation: no layer drowns.
+ * Then a product pool gets the best factors in the sense of least squares (truncated SVD), a hash pool the means of the
+ * weights that share a number, with the scales fitted in turns.
+ *
+ * @param vars The factory of the compressed model, after the model was built.
+ * @param weights The variables of the dense model, or its weights by name. Names and shapes must be those of `vars`.
+ * @throws ValueError if a weight is missing or has another shape, if a pool is neither a product nor a hash pool, or if a
+ *   modifier is not linear in the slice, such as `signModifier`.
+ * @example
+ * const { model, vars } = compress(build, { fraction: 0.4 });
+ * const { error } = fitPool(vars, denseVars); // then train({ model, … })
+ */
+export function fitPool(vars: VariableFactory, weights: VariableCreator | ReadonlyMap<string, Tensor>): FitReport {
+  if (!(vars instanceof VariableFactory))
+    throw new ValueError("fitPool", `vars must be a VariableFactory, got ${describe(vars)}; compress() returns one`);
+  const given = readWeights(vars, weights);
+  return noGrad(() => {
+    const scales = new Map(vars.parameters().map((parameter) => [parameter.name, parameter]));
+    const targets = vars.pools.map((pool) =>
+      [...vars.pooled(pool)].map(([name, variable]) => targetOf(name, variable, given.get(name)!, scales.get(`${name}/scale`))),
+    );
+    for (const variable of vars.variables()) if (variable.storage === "dense") variable.assign(given.get(variable.name)!);
+    for (const [i, pool] of vars.pools.entries()) {
+      for (const target of targets[i]!) normalize(target, pool.stddev);
+      if (pool instanceof HashVariablePool) fitHash(pool, targets[i]!);
+      else fitProduct(pool as ProductVariablePool, targets[i]!);
+    }
+    return reportOf(vars, given);
+  });
+}
+
+/** The weights for all variables, checked before anything changes. */
+function readWeights(vars: VariableFactory, weights: VariableCreator | ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+  const isMap = weights instanceof Map;
+  const source = isMap
+    ? (weights as ReadonlyMap<string, Tensor>)
+    : new Map(
+        readCreator("fitPool", "weights", weights as VariableCreator)
+          .variables()
+          .map((v) => [v.name, v.read()]),
+      );
+  for (const pool of vars.pools) {
+    if (!(pool instanceof HashVariablePool || pool instanceof ProductVariablePool))
+      throw new ValueError(
+        "fitPool",
+        `fits product and hash pools, got a pool of the kind ${pool.description?.kind ?? "custom"}`,
+      );
+  }
+  const found = new Map<string, Tensor>();
+  for (const { name, shape } of vars.variables()) {
+    const weight = source.get(name);
+    if (!(weight instanceof Tensor))
+      throw new ValueError("fitPool", `weights lack "${name}" ${show(shape)}; build both models alike`);
+    if (!sameShape(weight.shape, shape))
+      throw new ValueError("fitPool", `"${name}" has shape ${show(shape)}, the given weight ${show(weight.shape)}`);
+    const bad = weight.toArray().findIndex((x) => !Number.isFinite(x));
+    if (bad >= 0) throw new ValueError("fitPool", `the given weight "${name}" holds ${weight.toArray()[bad]}`);
+    found.set(name, weight);
+  }
+  return found;
+}
+
+/** What a slice should be: `wanted` = gain · slice. `scale` multiplies the gain, or is null if nothing does. */
+type Target = {
+  readonly variable: PooledVariable;
+  readonly wanted: Float32Array;
+  readonly gain: Float32Array;
+  readonly scale: Parameter | null;
+  /** The slice that gives the wanted weights exactly, after `normalize`. */
+  readonly slice: Float64Array;
+};
+
+/** Finds how the modifier maps a slice to weights: gain · slice + shift. */
+function targetOf(name: string, variable: PooledVariable, weight: Tensor, scale: Parameter | undefined): Target {
+  const { shape, modify } = variable;
+  const shift = modify(zeros(shape));
+  const gain = sub(modify(ones(shape)), shift);
+  const twice = sub(modify(add(ones(shape), 1)), shift);
+  if (!isMultiple(twice, gain, 2)) {
+    throw new ValueError(
+      "fitPool",
+      `the modifier of "${name}" is not linear in the slice; use initializerScaleModifier, variableScaleModifier, a fan-in or fan-out scale, or null`,
+    );
+  }
+  const [wanted, gains] = [sub(weight, shift).toArray(), gain.toArray()];
+  return { variable, wanted, gain: gains, scale: scalesGain(variable, gain, scale), slice: new Float64Array(wanted.length) };
+}
+
+/** The parameter, if it is one number that multiplies the gain. */
+function scalesGain({ shape, modify }: PooledVariable, gain: Tensor, scale: Parameter | undefined): Parameter | null {
+  if (scale === undefined || scale.tensor.size !== 1 || scale.tensor.item() === 0) return null;
+  const before = scale.tensor.toArray();
+  assign(scale.tensor, mul(scale.tensor, 2));
+  const doubled = sub(modify(ones(shape)), modify(zeros(shape)));
+  assign(scale.tensor, before);
+  return isMultiple(doubled, gain, 2) ? scale : null;
+}
+
+function isMultiple(x: Tensor, y: Tensor, factor: number): boolean {
+  const [a, b] = [x.toArray(), y.toArray()];
+  return a.every((value, i) => Math.abs(value - factor * b[i]!) <= 1e-4 * Math.abs(value) + 1e-30);
+}
+
+const rootMeanSquare = (x: ArrayLike<number>): number => {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i]! ** 2;
+  return Math.sqrt(sum / Math.max(1, x.length));
+};
+
+/** Computes the wanted slice. If a scale can be chosen, the slice gets the standard deviation `stddev`. */
+function normalize(target: Target, stddev: number): void {
+  const { wanted, gain, slice, scale } = target;
+  for (let i = 0; i < slice.length; i++) slice[i] = gain[i] === 0 ? 0 : wanted[i]! / gain[i]!;
+  const factor = rootMeanSquare(slice) / stddev;
+  if (scale === null || factor === 0) return;
+  assign(scale.tensor, mul(scale.tensor, factor));
+  for (let i = 0; i < slice.length; i++) slice[i]! /= factor;
+}
+
+/** Calls `visit` for each number of a slice: its place in the pool and its index in the slice. Constants are left out. */
+function eachPlace({ variable }: Target, visit: (place: number, index: number) => void): void {
+  let index = 0;
+  for (const { begin, length } of variable.slice.placement[0]!) {
+    if (begin >= 0) for (let i = 0; i < length; i++) visit(begin + i, index + i);
+    index += length;
+  }
+}
+
+/** The wanted numbers of a pool by place: their mean where slices overlap, 0 where no slice lies. */
+function wantedPool(targets: readonly Target[], size: number): Float64Array {
+  const [sum, count] = [new Float64Array(size), new Uint32Array(size)];
+  for (const target of targets) {
+    eachPlace(target, (place, index) => {
+      sum[place]! += target.slice[index]!;
+      count[place]!++;
+    });
+  }
+  return sum.map((value, place) => value / Math.max(1, count[place]!));
+}
+
+/** Rounds of a fit that alternates. */
+const MOST_ROUNDS = 50;
+
+function fitProduct(pool: ProductVariablePool, targets: readonly Target[]): void {
+  const [{ tensor: left }, { tensor: right }] = pool.coreVariables as [Parameter, Parameter];
+  const [d, r, isKronecker] = [pool.dim, pool.replicas, left.shape.length === 3];
+  let used = 0;
+  for (const target of targets) {
+    eachPlace(target, (place) => {
+      used = Math.max(used, place + 1);
+    });
+  }
+  const rowSize = isKronecker ? d ** 3 : d;
+  const rows = Math.ceil(used / rowSize);
+  const wanted = wantedPool(targets, rows * rowSize);
+  // The matrix of the product: [rows, d], or [(i, j), (p, q)] for a Kronecker product, whose weight lies at (i, p, j, q).
+  const [height, width] = isKronecker ? [rows * d, d * d] : [rows, d];
+  const placeOf = (at: number): number => {
+    if (!isKronecker) return at;
+    const [row, column] = [Math.floor(at / width), at % width];
+    const [i, j, p, q] = [Math.floor(row / d), row % d, Math.floor(column / d), column % d];
+    return ((i * d + p) * d + j) * d + q;
+  };
+  const matrix = Float32Array.from({ length: height * width }, (_, at) => wanted[placeOf(at)]!);
+  let made = bestFactors(tensor(matrix, [height, width]), r);
+  // Places that no slice reads may hold anything: they get what the factors make of them, and the factors are fitted again.
+  const free = Array.from(matrix.keys()).filter((at) => placeOf(at) >= used);
+  for (let round = 0; round < (free.length === 0 ? 0 : MOST_ROUNDS); round++) {
+    let change = 0;
+    for (const at of free) {
+      const [row, column] = [Math.floor(at / width), at % width];
+      let value = 0;
+      for (let k = 0; k < r; k++) value += made.left[row * r + k]! * made.right[k * width + column]!;
+      change += (value - matrix[at]!) ** 2;
+      matrix[at] = value;
+    }
+    made = bestFactors(tensor(matrix, [height, width]), r, made);
+    if (change < 1e-8 * matrix.length) break;
+  }
+  const [newLeft, newRight] = [left.toArray(), right.toArray()];
+  for (let k = 0; k < r; k++) {
+    const at = (row: number): number => (isKronecker ? k * d * d + row : row * r + k);
+    for (let row = 0; row < height; row++) newLeft[at(row)] = made.left[row * r + k]!;
+    // A column beyond the rank of the matrix stays 0 in `left`; its random row in `right` lets it learn.
+    const row = made.right.subarray(k * width, (k + 1) * width);
+    if (row.some((value) => value !== 0)) newRight.set(row, k * width);
+  }
+  assign(left, newLeft);
+  assign(right, newRight);
+}
+
+/**
+ * Numbers and scales in turns, each the best for the others: a number is the weighted mean of what its weights want, and the
+ * share of a slice multiplies its scale.
+ */
+function fitHash(pool: HashVariablePool, targets: readonly Target[]): void {
+  const { tensor: hash } = pool.coreVariables[0]!;
+  const size = hash.size;
+  const shares = targets.map(() => 1);
+  let numbers = Float64Array.from(hash.data);
+  let last = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const [sum, weight] = [new Float64Array(size), new Float64Array(size)];
+    for (const [i, target] of targets.entries()) {
+      eachPlace(target, (place, index) => {
+        sum[place % size]! += shares[i]! * target.slice[index]!;
+        weight[place % size]! += shares[i]! ** 2;
+      });
+    }
+    numbers = numbers.map((before, i) => (weight[i] === 0 ? before : sum[i]! / weight[i]!));
+    let error = 0;
+    for (const [i, target] of targets.entries()) {
+      let [product, square] = [0, 0];
+      eachPlace(target, (place, index) => {
+        const number = numbers[place % size]!;
+        product += number * target.slice[index]!;
+        square += number * number;
+      });
+      if (target.scale !== null && product > 0) shares[i] = product / square;
+      eachPlace(target, (place, index) => {
+        error += (shares[i]! * numbers[place % size]! - target.slice[index]!) ** 2;
+      });
+    }
+    if (!(error < last * (1 - 1e-7))) break;
+    last = error;
+  }
+  assign(hash, Float32Array.from(numbers));
+  for (const [i, { scale }] of targets.entries()) if (scale !== null) assign(scale.tensor, mul(scale.tensor, shares[i]!));
+}
+
+function reportOf(vars: VariableFactory, given: ReadonlyMap<string, Tensor>): FitReport {
+  let [missed, all] = [0, 0];
+  const layers = vars.variables().flatMap((variable) => {
+    if (variable.storage === "dense") return [];
+    const [wanted, got] = [given.get(variable.name)!.toArray(), variable.read().toArray()];
+    let [difference, size] = [0, 0];
+    for (const [i, value] of wanted.entries()) {
+      difference += (got[i]! - value) ** 2;
+      size += value ** 2;
+    }
+    missed += difference;
+    all += size;
+    return [{ name: variable.name, error: relative(difference, size) }];
+  });
+  return { layers, error: relative(missed, all) };
+}
+
+/** The root of a quotient of sums of squares; 0 if both are 0. */
+const relative = (difference: number, size: number): number => (difference === 0 ? 0 : Math.sqrt(difference / size));
