@@ -17,7 +17,7 @@ const steps = [...page.matchAll(/^## \d\. [^\n]*: (\S+)\n[\s\S]*?^```typescript\
 );
 const renamed = (code: string): string => code.replaceAll("ardSigmoid", "ardSigmoidAgain");
 
-test("adding an op takes five files, and the page quotes them as they are", () => {
+test("the page about adding an op quotes the five files exactly", () => {
   expect(new Set(steps.map(({ file }) => file)).size).toBe(5);
   expect(steps.length).toBe(5);
   for (const { file, code } of steps) expect(readFileSync(join(root, file), "utf8")).toContain(code);
@@ -41,7 +41,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-test("the page's steps add an op that compiles, runs in WebAssembly and keeps its law", () => {
+test("the page's steps add an op that compiles, runs in WebAssembly and has a correct gradient", () => {
   for (const { file, code } of steps) {
     const path = join(copy, file);
     writeFileSync(

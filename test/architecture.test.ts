@@ -64,7 +64,7 @@ const targetOf = (file: string, target: string): string => {
 };
 const pairs = [...imports].flatMap(([file, targets]) => targets.map((target): [string, string] => [file, target]));
 
-test("every module has its layer, and every import within src is of a file that is there", () => {
+test("every module belongs to a layer, and every import within src names an existing file", () => {
   expect(files.map(moduleOf).filter((module) => layerOf(module) < 0)).toEqual([]);
   const missing = pairs.filter(([file, target]) => inside(target) && !files.includes(targetOf(file, target)));
   expect(missing.map(([file, target]) => `${file} imports ${target}: there is no such file`)).toEqual([]);
@@ -80,7 +80,7 @@ test("a file imports from its own module and from lower layers only", () => {
   expect(wrong).toEqual([]);
 });
 
-test("other modules are entered through their index.ts only", () => {
+test("a file imports from another module only through its index.ts", () => {
   const wrong = pairs.filter(([file, target]) => {
     if (!inside(target)) return false;
     const to = targetOf(file, target);
@@ -89,7 +89,7 @@ test("other modules are entered through their index.ts only", () => {
   expect(wrong.map(([file, target]) => `${file} imports ${target}: enter through index.ts`)).toEqual([]);
 });
 
-test("only cli imports Node's modules, and no one uses packages, but for fast-check in testing", () => {
+test("only cli imports Node's modules, and only testing imports a package, fast-check", () => {
   const wrong = pairs.filter(([file, target]) => {
     if (inside(target)) return false;
     if (target.startsWith("node:")) return !onNode.includes(moduleOf(file));
@@ -98,7 +98,7 @@ test("only cli imports Node's modules, and no one uses packages, but for fast-ch
   expect(wrong.map(([file, target]) => `${file} imports ${target}`)).toEqual([]);
 });
 
-test("imports make no circle", () => {
+test("imports form no cycle", () => {
   const done = new Set<string>();
   const circleFrom = (file: string, path: readonly string[]): string | null => {
     if (path.includes(file)) return [...path.slice(path.indexOf(file)), file].join(" → ");

@@ -8,7 +8,7 @@ import { gemmBenches } from "../bench/gemm.ts";
 import { ROWS, SMALL_ROWS } from "../bench/peers/tasks.ts";
 import { stepBenches } from "../bench/step.ts";
 
-test("every bench runs, once", () => {
+test("every benchmark runs once without an error", () => {
   const once = { seconds: 0, least: 1 };
   const found = [...gemmBenches(once), ...convBenches(once), ...elementwiseBenches(once), ...stepBenches(once)];
   expect(found.length).toBeGreaterThan(50);
@@ -16,14 +16,14 @@ test("every bench runs, once", () => {
   for (const { median } of found) expect(median).toBeGreaterThan(0);
 });
 
-test("every promise of --check is measured; whether it holds is for quiet machines to say", async () => {
+test("--check measures a finite figure for every promise", async () => {
   const lines = await check(0.001);
   expect(lines.length).toBeGreaterThan(14);
   expect(new Set(lines.map(({ what }) => what)).size).toBe(lines.length);
   for (const { what, figure } of lines) expect(Number.isFinite(figure), what).toBe(true);
 });
 
-test("this library's side of bench:peers runs every task, of real networks the short ones", () => {
+test("the hashgrad side of bench:peers runs every task, and the short tasks of real networks", () => {
   const cwd = fileURLToPath(new URL("..", import.meta.url));
   const only = "^(?!(ResNet|Efficient).*training|.*Net.*batch (64|128)$)";
   const args = ["--import", "tsx", "bench/peers/ours.ts", "--seconds", "0", "--least", "1", "--only", only];

@@ -115,7 +115,7 @@ async function reportFrom({ path: program, args }: Browser, path: string, search
 const cases = Object.entries(browsers).map(([name, browser]) => ({ name, browser }));
 describe.each(cases)("$name", ({ browser }) => {
   test.skipIf(browser.path === undefined)(
-    "a page and a worker train by WebAssembly, with threads if the page is isolated, and reach the same bits",
+    "a page and a worker train in WebAssembly to the same bits, with threads if the page is isolated",
     async () => {
       const alone = await reportFrom(browser, "/page", "?alone");
       const isolated = await reportFrom(browser, "/page", "?isolated");

@@ -22,7 +22,7 @@ const IMAGES = 16;
 const data = syntheticDigits(IMAGES, new Generator(1), { height: 8, width: 8 });
 const weightsOf = ({ vars }: Network): number[][] => [...vars.state!().weights.values()].map((w) => [...w.toArray()]);
 
-test("a run that diverges is reported, and not run again", async () => {
+test("a run that diverges is reported and does not run again", async () => {
   const run = { ...runOf("dense"), rate: 1e30 };
   const task: Task = { run, seed: 1, epochs: 3, images: IMAGES };
   const lines: Line[] = [];
@@ -51,7 +51,7 @@ describe.each(["product 0.1", "random hashing 4× 0.1", "MobileNetV3 product 0.2
   const numbersIn = (file: string) =>
     linesIn(join(folder, `${file}.jsonl`)).map(({ epoch, trainLoss, loss, accuracy }) => [epoch, trainLoss, loss, accuracy]);
 
-  test("continues with the same bits after it was stopped or killed", async () => {
+  test("continues with the same bits after a stop or a crash", async () => {
     const slug = name.replaceAll(/\W+/g, "-");
     const whole = weightsOf(await trained(`${slug}-whole`));
     await trained(`${slug}-stopped`, "signal");
@@ -64,7 +64,7 @@ describe.each(["product 0.1", "random hashing 4× 0.1", "MobileNetV3 product 0.2
   });
 });
 
-test("the runs have names of their own, and networks of the sizes that they are compared at", () => {
+test("run names are unique, and compared runs have networks of about the same size", () => {
   expect(new Set(RUNS.map(({ name }) => name)).size).toBe(RUNS.length);
   const size = (name: string): number =>
     runOf(name)
@@ -95,7 +95,7 @@ describe("random hashing", () => {
     seed: fc.nat(),
   });
 
-  test("adds as many numbers as it has hashes, each with a sign", () => {
+  test("adds one signed number per hash", () => {
     fc.assert(
       fc.property(options, (given) => {
         const pool = new RandomHashPool(given);
@@ -110,7 +110,7 @@ describe("random hashing", () => {
     );
   });
 
-  test("has the gradient of what it computes", () => {
+  test("has the correct gradient", () => {
     fc.assert(
       fc.property(options, ({ poolSize, ...given }) => {
         const pool = new RandomHashPool({ poolSize, ...given });
@@ -163,14 +163,14 @@ test("halved averages 2×2 pixels, and takeLast takes the last images", () => {
   expect(takeLast(whole, 1)).toEqual({ ...whole, labels: Int32Array.from([5]), inputs: inputs.subarray(16) });
 });
 
-test("step times are measured for each network, in turns", () => {
+test("the measurement of step times alternates between the networks", () => {
   const out = join(folder, "steps.jsonl");
   const lines = measureSteps(out, "none", { rounds: 1, batch: 2, side: 8, runs: ["dense", "random hashing 1× 0.1"] });
   expect(lines.map(({ milliseconds }) => milliseconds > 0 && Number.isFinite(milliseconds))).toEqual([true, true]);
   expect(linesIn(out)).toEqual(lines);
 });
 
-test("the table shows each seed, compares means over common seeds, and says what is not yet run", () => {
+test("the table shows each seed, compares means over common seeds and lists the missing runs", () => {
   const line = (run: string, seed: number, epoch: number, accuracy: number): Line => ({
     ...{ run, seed, epoch, accuracy, epochs: 8, images: 60_000, rate: 0.1, rateFactor: null, trainLoss: 0, loss: 0 },
     ...{ trainedSize: 27_306, denseSize: 0, seconds: 0, cpuSeconds: 0, fused: true, commit: "" },
@@ -187,6 +187,6 @@ test("the table shows each seed, compares means over common seeds, and says what
   expect(rows.slice(4, 9)).toEqual(["", "Not yet run:", "", "- width 0.3125", "- MobileNetV3 dense"]);
 });
 
-test("docs/accuracy.md holds the tables of the present results; otherwise run npm run evidence -- --report", () => {
+test("docs/accuracy.md holds the tables of the current results (if not, run npm run evidence -- --report)", () => {
   expect(readFileSync(new URL("../docs/accuracy.md", import.meta.url), "utf8")).toBe(pageWithReport());
 });

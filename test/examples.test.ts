@@ -30,7 +30,7 @@ async function printed(path: string): Promise<string[]> {
 const examples = readdirSync(new URL("docs/examples/", root)).filter((name) => name.endsWith(".ts") && name !== "toy-mnist.ts");
 
 describe("examples", () => {
-  test.each(examples)("%s prints what it says", async (name) => {
+  test.each(examples)("%s prints the output in its comments", async (name) => {
     const path = fileURLToPath(new URL(`docs/examples/${name}`, root));
     vi.resetModules();
     const lines = await printed(path);
@@ -59,11 +59,11 @@ describe("snippets of README, docs and docstrings", () => {
   beforeAll(() => mkdirSync(generated, { recursive: true }));
   afterAll(() => rmSync(generated, { recursive: true, force: true }));
 
-  test.each([...snippets, ...docExamples()])("%s runs and prints what it says", async (name, source) => {
+  test.each([...snippets, ...docExamples()])("%s runs and prints the output in its comments", async (name, source) => {
     const file = new URL(`${name.replace(/\W+/g, "-")}.ts`, generated);
     writeFileSync(file, source);
     expect(await printed(fileURLToPath(file))).toEqual(promised(source));
   });
 
-  test("there are snippets", () => expect(snippets.length).toBeGreaterThan(5));
+  test("the pages contain snippets", () => expect(snippets.length).toBeGreaterThan(5));
 });

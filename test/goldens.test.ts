@@ -8,7 +8,7 @@ describe("golden cases, computed in float64 by NumPy and PyTorch", () => {
     else expect(differences(one, run(one))).toEqual([]);
   });
 
-  test("a wrong answer is told from a right one", () => {
+  test("the comparison fails for a wrong answer", () => {
     const one = goldenCases.find(({ id }) => id === "matmul.0")!;
     const right = run(one);
     const { shape, data } = right.outputs!.y!;

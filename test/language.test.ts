@@ -96,12 +96,12 @@ describe("pages", () => {
     expect(long).toEqual([]);
   });
 
-  test("no forbidden words", () => {
+  test("pages contain no forbidden words", () => {
     const found = pages.flatMap((page) => forbidden(proseOf(read(page)).join("\n")).map((word) => `${page}: ${word}`));
     expect(found).toEqual([]);
   });
 
-  test("an exempt page breaks its rule; otherwise take it off the list", () => {
+  test("every page on the list of exemptions breaks its rule", () => {
     const kept = exempt.lines.filter((page) => !proseOf(read(page)).some(tooLong));
     const short = exempt.sentences.filter((page) => !sentencesOf(read(page)).some((sentence) => wordsOf(sentence) > MOST_WORDS));
     expect([...kept, ...short]).toEqual([]);
@@ -123,7 +123,7 @@ function wordsIn(name: string): string[] {
   return found;
 }
 
-test("no forbidden words in comments, docstrings and texts of the code", () => {
+test("comments, docstrings and texts of the code contain no forbidden words", () => {
   expect(sources.length).toBeGreaterThan(300);
   expect(
     sources.flatMap((name) =>
@@ -134,7 +134,7 @@ test("no forbidden words in comments, docstrings and texts of the code", () => {
   ).toEqual([]);
 });
 
-test("the rules find what they forbid", () => {
+test("the rules find forbidden words, long sentences and long lines", () => {
   expect(forbidden("the house of a normalised colour; nobody, `nobody`, Math.fround")).toEqual([
     "house",
     "nobody",

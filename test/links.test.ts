@@ -24,7 +24,7 @@ const anchorsOf = (page: string): string[] =>
       .replaceAll(" ", "-"),
   );
 
-test("every relative link of a Markdown page leads to a file, and every anchor to a heading", () => {
+test("every relative link of a Markdown page names an existing file, and every anchor an existing heading", () => {
   const links = pages.flatMap((page) => [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = ""]) => ({ page, link })));
   expect(links.length).toBeGreaterThan(50);
   const broken = links.filter(({ page, link }) => {

@@ -720,7 +720,7 @@ function complaint(name: string, { run, says }: Call, args: unknown[]): string |
   return wrong === undefined ? null : `returned a tensor of shape [${wrong.shape}] and ${wrong.size} numbers`;
 }
 
-describe("a hostile value in place of an argument gives a right result or an error that names the function", () => {
+describe("a hostile argument gives a correct result or an error that names the function", () => {
   test.each([...good])("%s", (name, made) => {
     expect(complaint(name, made, made.args())).toBeNull(); // the valid call
     const found: string[] = [];
@@ -736,14 +736,14 @@ describe("a hostile value in place of an argument gives a right result or an err
   });
 });
 
-describe("lists that are deep, long or inside themselves", () => {
+describe("deep, long and cyclic lists", () => {
   test("tensor() refuses lists that are nested deeper than the most axes of a tensor", () => {
     let deep: unknown = [1];
     for (let i = 0; i < 20_000; i++) deep = [deep];
     for (const list of [deep, cyclic]) expect(() => h.tensor(list as h.Nested)).toThrow(h.ShapeError);
   });
 
-  test("step keeps the tensors of a cyclic and of a deep structure, and its identity", () => {
+  test("step keeps the tensors of a cyclic and of a deep structure, and the identity of the structure", () => {
     type Ring = { x: h.Tensor; self?: Ring };
     const ring = h.step(() => {
       const made: Ring = { x: h.add(t(2), 1) };
@@ -786,7 +786,7 @@ describe("lists that are deep, long or inside themselves", () => {
 });
 
 describe("parameters", () => {
-  test("a scope lists the variables and parameters of its part only", () => {
+  test("a scope lists only its own variables and parameters", () => {
     const all = vars();
     const [a, b] = [h.scope(all, "a"), h.scope(all, "b")];
     for (const part of [a, b]) nn.dense(part, 2, 3);
@@ -794,7 +794,7 @@ describe("parameters", () => {
     expect(b.variables().map(({ name }) => name)).toEqual(["b/kernel", "b/bias"]);
   });
 
-  test("a scope of a factory lists its own scales and biases, and the pool's factors if it has a slice of the pool", () => {
+  test("a scope of a factory lists its scales and biases, and the pool's factors if the scope has a slice of the pool", () => {
     const factory = new smh.VariableFactory({ pool: pool() });
     const [a, b] = [h.scope(factory, "a"), h.scope(factory, "b")];
     nn.dense(a, 2, 3);
@@ -814,14 +814,14 @@ describe("parameters", () => {
   });
 });
 
-test("a range has only numbers before its end, also in float32", () => {
+test("range excludes its end, even after rounding to float32", () => {
   expect([h.range(1, 1.3, 0.1).size, h.range(1.3, 1, -0.1).size, h.range(0, 1, 0.1).size, h.range(0, 0).size]).toEqual([
     3, 3, 10, 0,
   ]);
   expect(() => h.range(0, 1e38, 1e-3)).toThrow(h.ValueError);
 });
 
-test("an index store that gives ranges outside the pool is refused", () => {
+test("a pool refuses an index store that returns ranges outside the pool", () => {
   for (const begin of [-2, 0.5, 19, Number.NaN]) {
     const store = (size: number): smh.IndexStore => ({
       size,

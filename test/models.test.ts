@@ -39,7 +39,7 @@ const counts = readModelFile<{ models: readonly Counted[]; variants: readonly Co
   "counts",
 );
 
-test("the tensors of the golden files are filled as their test vectors say", () => {
+test("the tensors of the golden files match their test vectors", () => {
   const vectors = readModelFile<{ fill: { name: string; count: number; scale: number; offset: number; sha256: string }[] }>(
     "vectors",
   );
@@ -75,19 +75,19 @@ const names =
 const files = names.split(" ").map((name): [string, ModelFile] => [name, readModelFile(name)]);
 const runs = files.flatMap(([, file]) => file.runs.map((run) => [run.id, file, run] as const));
 
-describe("inference, training, statistics and gradients are those of PyTorch", () => {
+describe("inference, training, statistics and gradients match PyTorch", () => {
   test.each(runs)("%s", (_, file, run) => {
     expect(runDifferences(file, run)).toEqual([]);
   });
 
-  test("a wrong place of the zero channels is told from the right one", () => {
+  test("the comparison fails if the zero channels are in the wrong place", () => {
     const [, file] = files[0]!;
     const wrong = { ...file.runs[0]!, options: file.runs[1]!.options! };
     expect(runDifferences(file, wrong).length).toBeGreaterThan(20);
   });
 });
 
-describe("kernels are the golden slices of a product pool at fraction 0.25", () => {
+describe("kernels equal the golden slices of a product pool at fraction 0.25", () => {
   test.each(files.filter(([, file]) => file.pool !== undefined))("%s", (_, file) => {
     expect(sliceDifferences(file)).toEqual([]);
   });
@@ -96,7 +96,7 @@ describe("kernels are the golden slices of a product pool at fraction 0.25", () 
 describe("dropout and stochastic depth", () => {
   const image = randomNormal([4, 32, 32, 3], new Generator(1));
 
-  test("a model in training mode draws both from its generator, and inference mode draws nothing", () => {
+  test("a model draws both masks from its generator in training mode and draws nothing in inference mode", () => {
     const logits = (seed: number, run: (fn: () => Tensor) => Tensor, options: ModelOptions = {}): Float32Array => {
       const model = mobileNetV2(new DenseVariables(), { width: 0.25, random: new Generator(seed), ...options });
       return run(() => model(image)).toArray();
@@ -126,7 +126,7 @@ describe("dropout and stochastic depth", () => {
   });
 });
 
-describe("other sizes", () => {
+describe("images of another size", () => {
   const models: [string, (vars: DenseVariables) => Layer][] = [
     ["resNet 50", (vars) => resNet(vars, 50, { width: 0.125, classes: 7, channels: 1 })],
     ["mobileNetV3 large", (vars) => mobileNetV3(vars, "large", { width: 0.25, classes: 7, channels: 1 })],
@@ -145,14 +145,14 @@ describe("other sizes", () => {
   });
 });
 
-describe("blocks are those of PyTorch", () => {
+describe("blocks match PyTorch", () => {
   const blocks = readModelFile<{ cases: GoldenCase[] }>("blocks").cases;
   test.each(blocks.map((one): [string, GoldenCase] => [one.id, one]))("%s", (_, one) => {
     expect(differences(one, runBlock(one))).toEqual([]);
   });
 
   test.each(blocks.filter(({ op }) => op === "optionAShortcut").map((one): [string, GoldenCase] => [one.id, one]))(
-    "%s with all zero channels behind",
+    "%s with all zero channels at the end",
     (_, one) => {
       expect(
         differences({ ...one, ...one.alternatives![0]! }, runBlock({ ...one, attrs: { ...one.attrs, zeros: "after" } })),

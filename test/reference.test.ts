@@ -31,7 +31,7 @@ test("the docstring of every option states its default", () => {
   expect([...found].filter(([, doc]) => !/default/i.test(doc)).map(([place]) => place)).toEqual([]);
 });
 
-test("the docstring of every op says which shapes it takes", () => {
+test("the docstring of every op states the shapes of its operands", () => {
   const ops = exportsOf(`${root}src/ops/index.ts`).filter(({ symbol }) => typeOf(symbol).getCallSignatures().length > 0);
   expect(ops.length).toBeGreaterThan(80);
   const shapes = /\[[^\]]*[a-z.][^\]]*\]|\[[0-9, ]+\]\s+→|elementwise|any shape|the same shape/i;

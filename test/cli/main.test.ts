@@ -44,11 +44,11 @@ const linesOf = (text: string): string[] => text.trimEnd().split("\n");
 const jsonOf = (text: string): Record<string, unknown>[] => linesOf(text).map((line) => JSON.parse(line));
 
 describe("help", () => {
-  test.each(["--help", "-h"])("%s prints the page and ends with 0", async (flag) => {
+  test.each(["--help", "-h"])("%s prints the help page and exits with 0", async (flag) => {
     expect(await run([flag])).toEqual({ code: 0, out: HELP, err: "", writes: [HELP] });
   });
 
-  test("fits on a screen and lists every option with the default it has", () => {
+  test("fits on a screen and lists every option with its default", () => {
     const lines = linesOf(HELP);
     expect(lines.length).toBeLessThan(30);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(130);
@@ -103,15 +103,15 @@ test.each([
   [["--json=yes"], "Option '--json' does not take an argument; --help lists the options"],
   [["0.4"], "Unexpected argument '0.4'; --help lists the options"],
   [["--help", "--epochs", "0"], '--epochs must be a whole number of at least 1, got "0"'],
-])("%j is refused in one line", async (argv, text) => {
+])("the command refuses %j with a message of one line", async (argv, text) => {
   expect(await refused(argv)).toBe(`mnist: ${text}`);
 });
 
-test("an unknown option with a line break in it is refused in one line", async () => {
+test("the command refuses an unknown option that contains a line break with a message of one line", async () => {
   expect(await refused(["--no\nsuch"])).toBe("mnist: Unknown option '--no such'; --help lists the options");
 });
 
-test("a fraction too low for the pool is refused, with the least that works", async () => {
+test("the command refuses a fraction too low for the pool and names the least fraction that works", async () => {
   expect(await refused(train("--fraction", "0.001"))).toMatch(
     /^ProductVariablePool: fraction 0.001 leaves no column: .* the least fraction for 31760 weights is 0\.\d+$/,
   );
@@ -133,35 +133,35 @@ test.each([
   ["labels that are too few", "t10k-labels-idx1-ubyte", zeros(19), "19 labels for the 20 images"],
   ["a label out of range", "train-labels-idx1-ubyte", encodeIdx([40], new Uint8Array(40).fill(10)), "label 10 at index 0"],
   ["an empty file", "t10k-images-idx3-ubyte", new Uint8Array(0), "too short for an IDX header"],
-] as const)("%s is refused by name", async (_, name, bytes, text) => {
+] as const)("the command refuses %s and names the file", async (_, name, bytes, text) => {
   const broken = writeMnist(mkdtempSync(join(root, "broken-")), { changes: { [name]: bytes } });
   expect(await refused(["--data", broken])).toMatch(`${join(broken, name)}: ${text}`);
 });
 
-test("training and test images of two sizes are refused", async () => {
+test("the command refuses training and test images of different sizes", async () => {
   const broken = writeMnist(mkdtempSync(join(root, "broken-")), { changes: { "t10k-images-idx3-ubyte": zeros(20, 14, 14) } });
   expect(await refused(["--data", broken])).toMatch("training images [28, 28, 1] and test images [14, 14, 1]");
 });
 
-test("images of a single pixel are refused by the network", async () => {
+test("the network refuses images of a single pixel", async () => {
   const changes = { "train-images-idx3-ubyte": zeros(40, 1, 1), "t10k-images-idx3-ubyte": zeros(20, 1, 1) };
   const tiny = writeMnist(mkdtempSync(join(root, "broken-")), { changes });
   expect(await refused(["--data", tiny])).toMatch("toyNetwork: inputShape [1, 1, 1]: images need at least 2×2 pixels");
 });
 
-test("a folder that does not exist is refused by name", async () => {
+test("the command refuses a folder that does not exist and names the folder", async () => {
   expect(await refused(["--data", join(root, "nowhere")])).toMatch(`readMnist: there is no folder "${join(root, "nowhere")}";`);
   expect(await refused(["--data", ""])).toMatch("readMnist: there is no folder");
 });
 
-test("training that diverges ends with 1 and one line on stderr", async () => {
+test("training that diverges exits with 1 and prints one line to stderr", async () => {
   const { code, err } = await run(train("--learning-rate", "1e30"));
   expect(code).toBe(1);
   expect(err).toMatch(/^train: the loss is (NaN|Infinity) in epoch 1, batch \d+: [^\n]*\n$/);
 });
 
 describe("--json", () => {
-  test("prints a line per epoch and the result as the last", async () => {
+  test("prints one line per epoch and the result in the last line", async () => {
     const { code, out, err } = await run(train("--epochs", "2", "--json", "--seed", "7"));
     expect([code, err]).toEqual([0, ""]);
     const [first, second, result, ...more] = jsonOf(out);
@@ -199,12 +199,12 @@ describe("--json", () => {
     });
   });
 
-  test("of a dense network has no core, and trains everything", async () => {
+  test("reports no core for a dense network and counts all weights as trained", async () => {
     const [, result] = jsonOf((await run(train("--dense", "--json"))).out);
     expect(result).toMatchObject({ denseSize: 31_786, trainedSize: 31_786, coreSize: 0, fraction: 1, achievedFraction: 1 });
   });
 
-  test.each(["product", "kronecker", "hash", "meta"])("with --pool %s keeps the core within the fraction", async (kind) => {
+  test.each(["product", "kronecker", "hash", "meta"])("with --pool %s reports a core within the fraction", async (kind) => {
     const { code, out } = await run(train("--pool", kind, "--fraction", "0.3", "--json"));
     expect(code).toBe(0);
     const { coreSize, trainedSize, testLoss } = jsonOf(out).at(-1) as Record<string, number>;
@@ -217,7 +217,7 @@ describe("--json", () => {
   test.each([
     ["resnet20", 269_434],
     ["mobilenetv3", 409_250],
-  ])("with --model %s trains that network, in a pool or dense", async (model, denseSize) => {
+  ])("with --model %s trains that network, dense or from a pool", async (model, denseSize) => {
     const few = ["--model", model, "--limit", "16", "--json"];
     const [, pooled] = jsonOf((await run(train(...few, "--fraction", "0.1"))).out);
     expect(pooled).toMatchObject({ model, denseSize, pool: "product", trainImages: 16, testLoss: expect.any(Number) });
@@ -226,7 +226,7 @@ describe("--json", () => {
     expect(dense).toMatchObject({ model, denseSize, trainedSize: denseSize, pool: null, trainImages: 16 });
   });
 
-  test("the same seed gives the same numbers, another seed others", async () => {
+  test("gives the same numbers for the same seed and different numbers for another seed", async () => {
     const lossOf = async (seed: string): Promise<unknown> =>
       jsonOf((await run(train("--json", "--seed", seed))).out)[1]!.testLoss;
     const first = await lossOf("3");
@@ -234,20 +234,20 @@ describe("--json", () => {
     expect(await lossOf("4")).not.toBe(first);
   });
 
-  test("--limit takes the first training images and all test images", async () => {
+  test("with --limit trains on the first training images and tests on all test images", async () => {
     const [epoch, result] = jsonOf((await run(train("--json", "--limit", "10"))).out);
     expect(epoch!.images).toBe(10);
     expect(result).toMatchObject({ trainImages: 10, testImages: TEST_IMAGES });
     expect(jsonOf((await run(train("--json", "--limit", "1000"))).out)[1]!.trainImages).toBe(TRAIN_IMAGES);
   });
 
-  test("compressed files are read as plain ones", async () => {
+  test("gives the same loss for compressed and uncompressed files", async () => {
     const packed = writeMnist(join(root, "packed"), { gzip: true });
     const [plain, gzipped] = [await run(train("--json")), await run(train("--json", "--data", packed))];
     expect(jsonOf(gzipped.out)[1]!.testLoss).toBe(jsonOf(plain.out)[1]!.testLoss);
   });
 
-  test("shows no progress line, on a terminal either", async () => {
+  test("shows no progress line, even on a terminal", async () => {
     const { writes } = await run(train("--json"), { terminal: { isTTY: true } });
     expect(writes.join("")).not.toContain("\r");
   });
@@ -256,7 +256,7 @@ describe("--json", () => {
 const epochLine =
   /^epoch 1\/1 {2}loss \d\.\d{4} {2}accuracy \d+\.\d\d % {2}test accuracy \d+\.\d\d % {2}\d+\.\d s, [\d,]+ images\/s$/;
 
-test("without --json it prints the table, a line per epoch, and what was reached", async () => {
+test("without --json the command prints the table, one line per epoch and the result", async () => {
   const { code, out, err } = await run(train());
   expect([code, err]).toEqual([0, ""]);
   expect(linesOf(out)).toEqual([
@@ -284,7 +284,7 @@ test("without --json it prints the table, a line per epoch, and what was reached
   ]);
 });
 
-test("of a dense network it prints no core size", async () => {
+test("the command prints no core size for a dense network", async () => {
   const { out } = await run(train("--dense"));
   expect(out).toContain("dense size     31,786 weights\ntrained size   31,786 numbers");
   expect(out).not.toContain("core size");
@@ -300,7 +300,7 @@ describe("on a terminal", () => {
     [20, 19],
     [200, 199],
     [undefined, 79],
-  ])("of %s columns the progress line is never wider than %s, and is cleared", async (columns, widest) => {
+  ])("of %s columns the progress line has at most %s characters and is cleared", async (columns, widest) => {
     const terminal = { isTTY: true, ...(columns === undefined ? {} : { columns }) };
     const { out, writes } = await run(train("--batch-size", "4"), { terminal });
     const live = writes.filter((text) => text.startsWith("\r") && visible(text) !== "");
@@ -314,7 +314,7 @@ describe("on a terminal", () => {
     expect(out).toContain(`\r${ERASE}epoch 1/1  loss`);
   });
 
-  test("the progress line tells loss, accuracy, speed and the time left", async () => {
+  test("the progress line shows loss, accuracy, speed and the time left", async () => {
     const { writes } = await run(train(), { terminal: { isTTY: true, columns: 200 } });
     expect(visible(writes.find((text) => text.startsWith("\r"))!)).toMatch(
       /^epoch 1\/1 [█░]{8} {2}loss \d\.\d{4} {2}accuracy \d+\.\d\d % {2}[\d,]+ images\/s {2}\d+:\d\d left$/,
@@ -323,7 +323,7 @@ describe("on a terminal", () => {
 });
 
 describe("Ctrl-C", () => {
-  test("in mid-epoch ends after the step in hand with 130, and reports what was reached", async () => {
+  test("during an epoch ends training after the current step, reports the result and exits with 130", async () => {
     const { code, out, err } = await run(train("--epochs", "3"), {
       terminal: { isTTY: true },
       onWrite: (text, stop) => text.startsWith("\r") && stop.abort(),
@@ -334,7 +334,7 @@ describe("Ctrl-C", () => {
     expect(out).toMatch(/\ntest accuracy {2}\d+\.\d\d % {2}\(loss \d\.\d{4}, 20 images\)\n/);
   });
 
-  test("between epochs is told by --json as interrupted", async () => {
+  test("between epochs is reported by --json as interrupted", async () => {
     const { code, out } = await run(train("--epochs", "3", "--json"), { onWrite: (_, stop) => stop.abort() });
     expect(code).toBe(130);
     const lines = jsonOf(out);
@@ -352,14 +352,14 @@ describe("Ctrl-C", () => {
     expect(result).toMatchObject({ interrupted: true, epochs: 0, testAccuracy: expect.any(Number) });
   });
 
-  test("after the last epoch has ended changes nothing: the run is complete, with exit code 0", async () => {
+  test("after the last epoch changes nothing, and the exit code is 0", async () => {
     const { code, out } = await run(train("--json"), { onWrite: (_, stop) => stop.abort() });
     expect(code).toBe(0);
     expect(jsonOf(out)[1]).toMatchObject({ interrupted: false, epochs: 1 });
   });
 });
 
-test("an error that is not the user's is thrown as it is", async () => {
+test("the command rethrows an error that the user did not cause", async () => {
   const broken = (): never => {
     throw new RangeError("a bug");
   };

@@ -30,7 +30,7 @@ const textOf = (stream: NodeJS.ReadableStream): { text: string } => {
 };
 const windows = process.platform === "win32"; // no signals there
 
-test.skipIf(windows)("the real script, interrupted while it trains, reports what was reached and exits with 130", async () => {
+test.skipIf(windows)("the script reports its result and exits with 130 if it is interrupted during training", async () => {
   const child = start();
   const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
   let sent = false; // a second one would end it at once
@@ -43,7 +43,7 @@ test.skipIf(windows)("the real script, interrupted while it trains, reports what
   expect(out.text).toMatch(/\ntime {11}\d+\.\d s\n$/);
 });
 
-test.skipIf(windows)("the real script ends quietly with 0 when its reader has seen enough", async () => {
+test.skipIf(windows)("the script exits with 0 and prints nothing to stderr if its reader closes stdout", async () => {
   const child = start();
   const err = textOf(child.stderr);
   child.stdout.once("data", () => child.stdout.destroy());

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { clock, count, liveLine, percent, progressLine } from "../../src/cli/progress.ts";
 
-test("numbers are shown as people read them", () => {
+test("the progress line formats numbers with units", () => {
   expect([percent(0.98765), percent(1, 0), count(31_786.4), clock(0), clock(59.6), clock(605)]).toEqual([
     ...["98.77 %", "100 %", "31,786", "0:00", "1:00", "10:05"],
   ]);
 });
 
-test("the time left covers this epoch and those to come", () => {
+test("the time left covers the current epoch and all later epochs", () => {
   const scores = { loss: 1.5, accuracy: 0.25, metrics: {}, validation: null };
   const progress = { epoch: 2, epochs: 3, batch: 1, batches: 4, examples: 100, seconds: 2, ...scores };
   expect(progressLine(progress, 400)).toBe("epoch 2/3 ██░░░░░░  loss 1.5000  accuracy 25.00 %  50 images/s  0:14 left");
@@ -17,14 +17,14 @@ test.each([
   [10, 9],
   [undefined, 79],
   [0, 79], // what a terminal that does not know its size reports
-])("on a terminal of %s columns %s of a long line are shown", (columns, shown) => {
+])("a terminal of %s columns shows %s characters of a long line", (columns, shown) => {
   const writes: string[] = [];
   const live = liveLine({ write: (text) => writes.push(text), isTTY: true, columns });
   live.show(() => "x".repeat(200));
   expect(writes).toEqual([`\r${"x".repeat(shown)}\x1b[K`]);
 });
 
-test("the line is written ten times a second at most, and erased once", () => {
+test("the line is written at most ten times a second and erased once", () => {
   const writes: string[] = [];
   const live = liveLine({ write: (text) => writes.push(text), isTTY: true });
   for (let i = 0; i < 100; i++) live.show(() => "line");
@@ -35,7 +35,7 @@ test("the line is written ten times a second at most, and erased once", () => {
   expect(writes.slice(before)).toEqual(["\r\x1b[K"]);
 });
 
-test("where there is no terminal nothing is shown, nor even put together", () => {
+test("without a terminal the line is neither shown nor formatted", () => {
   const writes: string[] = [];
   const live = liveLine({ write: (text) => writes.push(text) });
   live.show(() => {

@@ -13,7 +13,7 @@ function numbered(length: number): Dataset {
   return { inputs, inputShape: [2, 1], labels: Int32Array.from({ length }, (_, i) => i), classes: Math.max(1, length) };
 }
 
-test("an epoch shows every example exactly once, shuffled or not, inputs beside their labels", () => {
+test("an epoch yields every example exactly once with its label, shuffled or not", () => {
   fc.assert(
     fc.property(lengths, batchSizes, fc.option(fc.integer(), { nil: undefined }), (length, batchSize, seed) => {
       const random = seed === undefined ? undefined : new Generator(seed);
@@ -29,7 +29,7 @@ test("an epoch shows every example exactly once, shuffled or not, inputs beside 
   );
 });
 
-test("every batch is full but the last, and there are as many as batchCount says", () => {
+test("every batch except the last is full, and the number of batches equals batchCount", () => {
   fc.assert(
     fc.property(lengths, batchSizes, fc.boolean(), (length, batchSize, dropLast) => {
       const sizes = batchOrder(length, { batchSize, dropLast }).map((indices) => indices.length);
@@ -42,7 +42,7 @@ test("every batch is full but the last, and there are as many as batchCount says
   );
 });
 
-test("the same seed gives the same order, the next epoch another", () => {
+test("the same seed gives the same order, and the next epoch gives a different order", () => {
   fc.assert(
     fc.property(fc.integer(), batchSizes, (seed, batchSize) => {
       const [one, two] = [new Generator(seed), new Generator(seed)];
@@ -60,26 +60,26 @@ test("an empty dataset yields nothing", () => {
   expect(batchOrder(0, { batchSize: 4, random: new Generator(1) })).toEqual([]);
 });
 
-test("bytes stand for value / 255, all 256 of them", () => {
+test("each of the 256 bytes is scaled to value / 255", () => {
   const inputs = Uint8Array.from({ length: 256 }, (_, i) => i);
   const { inputs: x } = batchOf({ inputs, inputShape: [256], labels: Int32Array.of(0), classes: 1 }, [0]);
   expect(x.toArray()).toEqual(Float32Array.from(inputs, (byte) => byte / 255));
 });
 
-test("scalar inputs make a vector", () => {
+test("scalar inputs form a vector", () => {
   const dataset = { inputs: Float32Array.of(5, 6, 7), inputShape: [], labels: Int32Array.of(0, 1, 0), classes: 2 };
   const { inputs, targets: labels } = batchOf(dataset, [2, 1]);
   expect(inputs.toNested()).toEqual([7, 6]);
   expect(labels).toEqual(Int32Array.of(0, 1));
 });
 
-test("a batch made outside a step stays readable over later steps", () => {
+test("a batch made outside a step stays readable after later steps", () => {
   const { inputs } = batchOf(numbered(3), [1]);
   for (let i = 0; i < 4; i++) step(() => batchOf(numbered(3), [2]));
   expect(inputs.toNested()).toEqual([[[1], [1.5]]]);
 });
 
-test("batches made inside steps allocate nothing new", () => {
+test("batches made inside steps allocate no new memory", () => {
   const dataset = numbered(8);
   const run = (): void => {
     step(() => {
@@ -92,14 +92,14 @@ test("batches made inside steps allocate nothing new", () => {
   expect(memory()).toEqual(before);
 });
 
-test.each([0, -1, 2.5, Number.NaN])("batch size %s is refused", (batchSize) => {
+test.each([0, -1, 2.5, Number.NaN])("batches refuses batch size %s", (batchSize) => {
   const text = `batchSize must be a whole number of at least 1, got ${batchSize}`;
   expect(() => batchCount(3, batchSize)).toThrow(ValueError);
   expect(() => batchOrder(3, { batchSize })).toThrow(text);
   expect(() => [...batches(numbered(3), { batchSize })]).toThrow(text);
 });
 
-test.each([3, -1, 0.5])("index %s is not inside a dataset of three", (index) => {
+test.each([3, -1, 0.5])("a dataset of three examples refuses index %s", (index) => {
   expect(() => batchOf(takeFirst(numbered(9), 3), [0, index])).toThrow(ValueError);
   expect(() => batchOf(takeFirst(numbered(9), 3), [0, index])).toThrow(
     `batchOf: indices[1] must be a whole number from 0 to 2, got ${index}`,

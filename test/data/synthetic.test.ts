@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { checkDataset, type Dataset, lengthOf, syntheticDigits } from "../../src/data/index.ts";
 import { Generator, ValueError } from "../../src/tensor/index.ts";
 
-test("digits of any size are a sound dataset of numbers in 0…1, each with ink that stays off the edge", () => {
+test("digits of any size form a valid dataset of numbers in 0…1 with ink in each image and none on its edge", () => {
   const sides = fc.integer({ min: 8, max: 40 });
   fc.assert(
     fc.property(fc.integer(), sides, sides, fc.integer({ min: 1, max: 10 }), (seed, height, width, classes) => {
@@ -18,7 +18,7 @@ test("digits of any size are a sound dataset of numbers in 0…1, each with ink 
   );
 });
 
-test("the same generator state gives the same digits, the next state others", () => {
+test("the same generator state gives the same digits, and the next state gives different digits", () => {
   const random = new Generator(7);
   const state = random.state;
   const first = syntheticDigits(20, random);
@@ -27,13 +27,13 @@ test("the same generator state gives the same digits, the next state others", ()
   expect(syntheticDigits(20, random)).toEqual(first);
 });
 
-test("noise is there, and stays in 0…1", () => {
+test("noise changes the pixels and keeps them in 0…1", () => {
   const { inputs } = syntheticDigits(10, new Generator(1), { noise: 0.5 });
   expect(inputs.every((v) => v >= 0 && v <= 1)).toBe(true);
   expect(new Set(inputs).size).toBeGreaterThan(1000);
 });
 
-test("the labels go round the classes", () => {
+test("the labels cycle through the classes", () => {
   expect([...syntheticDigits(5, new Generator(1), { classes: 3 }).labels]).toEqual([0, 1, 2, 0, 1]);
   expect(lengthOf(syntheticDigits(0, new Generator(1)))).toBe(0);
 });
@@ -57,7 +57,7 @@ function nearestMeanAccuracy(train: Dataset, test: Dataset): number {
 test.each([
   [28, 28],
   [8, 8],
-])("digits of %s by %s pixels can be told apart by the means of their classes", (height, width) => {
+])("the nearest class mean classifies digits of %s by %s pixels", (height, width) => {
   const random = new Generator(3);
   const train = syntheticDigits(500, random, { height, width });
   const test = syntheticDigits(200, random, { height, width });
@@ -69,12 +69,12 @@ test.each([
   [{ width: 8.5 }, /^syntheticDigits: width must be a whole number of at least 8 and at most 4096, got 8.5$/],
   [{ classes: 11 }, /^syntheticDigits: classes must be a whole number of at least 1 and at most 10, got 11$/],
   [{ noise: -1 }, /^syntheticDigits: noise must be a finite number at least 0, got -1$/],
-])("%j is refused", (options, text) => {
+])("syntheticDigits refuses %j", (options, text) => {
   expect(() => syntheticDigits(1, new Generator(1), options)).toThrow(ValueError);
   expect(() => syntheticDigits(1, new Generator(1), options)).toThrow(text);
 });
 
-test("a count that is not whole is refused", () => {
+test("syntheticDigits refuses a count that is not an integer", () => {
   expect(() => syntheticDigits(1.5, new Generator(1))).toThrow(
     /^syntheticDigits: count must be a whole number of at least 0 and at most 2147483648, got 1.5$/,
   );
