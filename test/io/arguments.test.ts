@@ -4,7 +4,7 @@ import { type Optimizer, sgd } from "../../src/optim/index.ts";
 import { DenseVariables, type VariableCreator } from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
 
-test("creators and optimizers of a user's own that return something else are refused by the name of the function", () => {
+test("functions that save refuse custom creators and optimizers that return invalid values, and the error names the function", () => {
   const vars = new DenseVariables();
   vars.create("kernel", [2, 2]);
   const optimizer = sgd(vars.parameters());

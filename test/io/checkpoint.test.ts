@@ -93,7 +93,7 @@ const everything = ({ vars, optimizer, generators }: Run) => ({
 });
 
 test.each(Object.entries(makes))(
-  "a run that goes on from a checkpoint, %s, becomes the bits of one that was never interrupted",
+  "a run that resumes from a checkpoint, %s, ends with exactly the weights of an uninterrupted run",
   async (_, make) => {
     const whole = start(make, 1);
     const wanted = await go(whole, 1, 4);
@@ -113,14 +113,14 @@ test.each(Object.entries(makes))(
   },
 );
 
-test("a run that has done its epochs trains no more", async () => {
+test("a run whose epochs are complete does not train further", async () => {
   const run = start(makes["dense, by sgd"]!, 1);
   const before = everything(run);
   expect(await go(run, 5, 4)).toEqual({ epochs: [], aborted: false, bestEpoch: null });
   expect(everything(run)).toEqual(before);
 });
 
-test("saving draws nothing, where the modifier does", () => {
+test("saving draws no random numbers even if the modifier does", () => {
   const random = new Generator(3);
   const noise: Modifier = (slice) => mul(slice, randomUniform(slice.shape, random, 0.9, 1.1));
   const run = start((seed) => {
@@ -143,7 +143,7 @@ test("saving draws nothing, where the modifier does", () => {
   expect(random.state).toEqual(before);
 });
 
-test("loadWeights reads a checkpoint's model, loadCheckpoint no file of weights alone", () => {
+test("loadWeights reads the model of a checkpoint, and loadCheckpoint refuses a file with weights only", () => {
   const make = makes["in a product, by AdamW"]!;
   const [saved, other] = [start(make, 1), start(make, 2)];
   const path = newPath();
@@ -156,7 +156,7 @@ test("loadWeights reads a checkpoint's model, loadCheckpoint no file of weights 
   );
 });
 
-test("a checkpoint and a model travel as bytes, too", () => {
+test("encodeCheckpoint and encodeWeights return bytes that load", () => {
   const make = makes["in a product, by AdamW"]!;
   const [saved, model, run] = [start(make, 1), start(make, 2), start(make, 3)];
   loadWeights(encodeWeights(saved.vars), model.vars);
@@ -168,7 +168,7 @@ test("a checkpoint and a model travel as bytes, too", () => {
   expect(thrown(() => loadCheckpoint(cut.subarray(0, 4), run))).toMatch("FormatError: checkpoint: the header does not fit");
 });
 
-test("where there is no Node, saving and loading files say what does without", () => {
+test("the errors for saving and loading files outside Node name the functions that work on bytes", () => {
   const run = start(makes["dense, by sgd"]!, 1);
   withoutNode(() => {
     const calls = { saveWeights: () => saveWeights("file", run.vars), loadCheckpoint: () => loadCheckpoint("file", run) };
@@ -180,7 +180,7 @@ test("where there is no Node, saving and loading files say what does without", (
   });
 });
 
-test("a run of another model, optimizer or other generators is refused, and not changed", async () => {
+test("loadCheckpoint refuses a run with another model, optimizer or set of generators and does not change the run", async () => {
   const make = makes["in a product, by AdamW"]!;
   const path = newPath();
   const trained = start(make, 1);
@@ -242,7 +242,7 @@ test.each([
   '{"epoch":1,"steps":0,"generators":[]}',
   '{"epoch":1,"steps":0,"generators":null}',
   '{"epoch":1,"epoch":2,"steps":0,"generators":{}}',
-])("a record of training that reads %s is refused, and nothing is changed", (training) => {
+])("loadCheckpoint refuses the training record %s and changes nothing", (training) => {
   const run = start(makes["dense, by Adam"]!, 1);
   const path = newPath();
   saveCheckpoint(path, start(makes["dense, by Adam"]!, 2), 1);
@@ -255,7 +255,7 @@ test.each([
   expect(everything(run)).toEqual(before);
 });
 
-test("an epoch that is no count, and variables that are called like the optimizer's state, are refused before anything is written", () => {
+test("saveCheckpoint refuses invalid epochs and variables named like the optimizer's state before it writes anything", () => {
   const run = start(makes["dense, by Adam"]!, 1);
   const path = newPath();
   for (const epoch of [-1, 0.5, Number.NaN]) {

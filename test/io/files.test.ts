@@ -81,7 +81,7 @@ if (isMainThread) {
   parentPort.postMessage(faults);
 }`;
 
-test("two processes with three threads each save 40 times to one path: no save fails, no reader finds a partial file, nothing stays", async () => {
+test("two processes with three threads each save to one path without failures, partial files or leftover files", async () => {
   const inside = newFolder();
   const path = join(inside, "model.safetensors");
   const program = await programIn(folder, writers);
@@ -102,7 +102,7 @@ test("two processes with three threads each save 40 times to one path: no save f
   expect(readdirSync(inside)).toEqual(["model.safetensors"]);
 });
 
-test("a process that is killed while it saves leaves the previous or the next file, and the next save removes its temporary file", async () => {
+test("a process killed during a save leaves the previous or the next file, and the next save removes its temporary file", async () => {
   expect(await kills(8)).toBe(8);
 });
 
@@ -125,41 +125,38 @@ if (isMainThread) {
   for (;;) saveWeights(workerData, vars);
 }`;
 
-test.skipIf(!linux)("a thread that is terminated while it saves leaves no file after the next save of its process", async () => {
+test.skipIf(!linux)("the next save of a process removes the temporary file of a thread terminated during a save", async () => {
   const inside = newFolder();
   execFileSync(process.execPath, [await programIn(folder, terminated), join(inside, "model.safetensors")]);
   expect(readdirSync(inside)).toEqual(["model.safetensors"]);
 });
 
-test.skipIf(!linux)(
-  "a file-size limit stands for a full disk: the error names path and cause, the previous file stays",
-  async () => {
-    const inside = newFolder();
-    const path = join(inside, "model.safetensors");
-    saveWeights(path, model(7));
-    const program = await programIn(
-      folder,
-      `import { DenseVariables } from "hashgrad";
+test.skipIf(!linux)("a save beyond a file-size limit keeps the previous file and names the path and the cause", async () => {
+  const inside = newFolder();
+  const path = join(inside, "model.safetensors");
+  saveWeights(path, model(7));
+  const program = await programIn(
+    folder,
+    `import { DenseVariables } from "hashgrad";
     import { FileError, saveWeights } from "hashgrad/io";
     const vars = new DenseVariables();
     vars.create("kernel", [400, 400]);
     try { saveWeights(process.argv[2], vars); } catch (error) { console.log(error instanceof FileError, error.path, error.cause.code, error.message); }`,
-    );
-    const output = execFileSync("bash", ["-c", 'ulimit -f 100; exec "$@"', "bash", process.execPath, program, path], {
-      encoding: "utf8",
-    });
-    expect(output.trim()).toBe(
-      `true ${path} EFBIG saveWeights: ${path} cannot be written: the file is larger than the file system or \`ulimit -f\` allows (EFBIG)`,
-    );
-    expect(valueIn(path)).toBe(7);
-    expect(readdirSync(inside)).toEqual(["model.safetensors"]);
-  },
-);
+  );
+  const output = execFileSync("bash", ["-c", 'ulimit -f 100; exec "$@"', "bash", process.execPath, program, path], {
+    encoding: "utf8",
+  });
+  expect(output.trim()).toBe(
+    `true ${path} EFBIG saveWeights: ${path} cannot be written: the file is larger than the file system or \`ulimit -f\` allows (EFBIG)`,
+  );
+  expect(valueIn(path)).toBe(7);
+  expect(readdirSync(inside)).toEqual(["model.safetensors"]);
+});
 
 const isRoot = process.getuid?.() === 0;
 const canDropRoot = isRoot && spawnSync("setpriv", ["--version"]).status === 0;
 test.skipIf(windows || (isRoot && !canDropRoot))(
-  "a read-only folder: the error says that the permission is missing (skipped for root without setpriv)",
+  "a save to a read-only folder reports the missing permission (skipped for root without setpriv)",
   async () => {
     const inside = newFolder();
     const path = join(inside, "model.safetensors");
@@ -188,7 +185,7 @@ const permissionFlag = ["--permission", "--experimental-permission"].find(
   (flag) => spawnSync(process.execPath, [flag, "--allow-fs-read=*", "-e", "0"]).status === 0,
 );
 test.skipIf(permissionFlag === undefined)(
-  "under Node's permission model files are saved without fsync; what is not allowed is asked for by name",
+  "under Node's permission model a save works without fsync, and the error names a missing permission",
   async () => {
     const inside = newFolder();
     const path = join(inside, "model.safetensors");
@@ -216,7 +213,7 @@ test.skipIf(permissionFlag === undefined)(
 );
 
 test.skipIf(windows)(
-  "the permissions of the previous file are kept under any umask; a new file gets what the umask leaves",
+  "a save keeps the permissions of the previous file under any umask, and a new file follows the umask",
   () => {
     const path = join(newFolder(), "model.safetensors");
     const umask = process.umask(0o077);
@@ -234,7 +231,7 @@ test.skipIf(windows)(
   },
 );
 
-test("odd names: 250 letters, other scripts, spaces, a leading dash or dot, line breaks", () => {
+test("a file name may have 250 letters, other scripts, spaces, a leading dash or dot and line breaks", () => {
   const names = ["n".repeat(250), "Gewichte für 日本 🎉", "a b  c", "-rf", ".hidden", "line\nbreak", "%s $HOME ~", "'quoted'"];
   const inside = newFolder();
   for (const name of windows ? names.slice(1, 5) : names) {
@@ -247,7 +244,7 @@ test("odd names: 250 letters, other scripts, spaces, a leading dash or dot, line
   expect(readdirSync(inside).length).toBe(windows ? 4 : names.length);
 });
 
-test("relative paths are of the working directory", () => {
+test("relative paths start at the working directory", () => {
   const before = process.cwd();
   process.chdir(newFolder());
   try {
@@ -261,7 +258,7 @@ test("relative paths are of the working directory", () => {
   }
 });
 
-test.skipIf(windows)("every error of the file system is a FileError with function, path and cause, in both directions", () => {
+test.skipIf(windows)("every file system error in saving and loading is a FileError with function, path and cause", () => {
   const inside = newFolder();
   const file = join(inside, "file");
   writeFileSync(file, "text");
@@ -301,14 +298,14 @@ test.skipIf(windows)("every error of the file system is a FileError with functio
   expect(readFileSync(file, "utf8")).toBe("text");
 });
 
-test.skipIf(windows)("a named pipe at the path does not hang", () => {
+test.skipIf(windows)("a named pipe at the path does not block", () => {
   const pipe = join(newFolder(), "pipe");
   execFileSync("mkfifo", [pipe]);
   expect(thrown(() => loadWeights(pipe, model(1)))).toBe(`FileError: loadWeights: ${pipe} cannot be read: it is not a file`);
   expect(thrown(() => saveWeights(pipe, model(1)))).toBe(`FileError: saveWeights: ${pipe} cannot be written: it is not a file`);
 });
 
-test.skipIf(windows)("links: the file behind a chain of links is replaced, hard links keep the previous file", () => {
+test.skipIf(windows)("a save replaces the file at the end of a chain of links, and hard links keep the previous file", () => {
   const [inside, elsewhere] = [newFolder(), newFolder()];
   const target = join(elsewhere, "target");
   saveWeights(target, model(1));
@@ -323,7 +320,7 @@ test.skipIf(windows)("links: the file behind a chain of links is replaced, hard 
   expect(readdirSync(elsewhere)).toEqual(["target"]);
 });
 
-test.skipIf(windows)("stale temporary files are removed, and nothing else", () => {
+test.skipIf(windows)("a save removes stale temporary files and no other files", () => {
   const inside = newFolder();
   const path = join(inside, "model.safetensors");
   const zeros = "0".repeat(16);
@@ -344,7 +341,7 @@ test.skipIf(windows)("stale temporary files are removed, and nothing else", () =
   expect(readdirSync(inside).sort()).toEqual([...foreign, named("2"), named("4"), named("5"), "model.safetensors"].sort());
 });
 
-test("saving again and again leaves one file, also if each save fails at the end", () => {
+test("repeated saves leave one file, even if each save fails at the end", () => {
   const inside = newFolder();
   const path = join(inside, "model.safetensors");
   for (let i = 0; i < 5; i++) saveWeights(path, model(i));
@@ -355,7 +352,7 @@ test("saving again and again leaves one file, also if each save fails at the end
   expect(existsSync(join(path, "kernel"))).toBe(false);
 });
 
-test("a large file is written and read in pieces, bit for bit", () => {
+test("a large file is written and read in pieces without a changed bit", () => {
   const path = join(newFolder(), "large.safetensors");
   const vars = new DenseVariables({ seed: 1 });
   // Of these sizes, pieces of 4 MiB end inside a tensor.
@@ -368,7 +365,7 @@ test("a large file is written and read in pieces, bit for bit", () => {
     expect(Buffer.compare(Buffer.from(tensor.data.buffer), Buffer.from(vars.parameters()[i]!.tensor.data.buffer))).toBe(0);
 });
 
-test("arguments of the wrong kind are refused by the name of the function that was called", () => {
+test("the error for an argument of the wrong kind names the called function", () => {
   const vars = model(1);
   const optimizer = sgd(vars.parameters());
   const odd: unknown[] = [

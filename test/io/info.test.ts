@@ -32,7 +32,7 @@ function compressed(): VariableFactory {
   return vars;
 }
 
-describe("info tells what a file holds", () => {
+describe("info describes the file", () => {
   test("of a dense model", () => {
     const vars = new DenseVariables();
     dense(scope(vars, "hidden"), 4, 6);
@@ -75,7 +75,7 @@ describe("info tells what a file holds", () => {
     expect(metadata.dtype).toBe("int8");
   });
 
-  test("of several pools: the sizes are those of the model's report", () => {
+  test("of several pools with the sizes of the model's report", () => {
     const inner = new VariableFactory({
       pool: new HashVariablePool({ poolSize: 18, fraction: 0.5, name: "inner" }),
       applyTo: "out/kernel",
@@ -120,13 +120,13 @@ describe("info tells what a file holds", () => {
     });
   });
 
-  test("of a file that an older version saved: the trained size of the pool is not recorded", () => {
+  test("of an older version, which does not record the trained size of the pool", () => {
     const { tensors, metadata } = decodeSafetensors(encodeWeights(compressed()));
     const { core: _, checksum: __, ...old } = metadata;
     expect(info(encodeSafetensors({ tensors, metadata: old })).pools[0]).toMatchObject({ trainedSize: null, denseSize: 24 });
   });
 
-  test("of a path, without its numbers: a file with a hole of 40 GB", () => {
+  test("at a path without reading the numbers, even for a sparse file of 40 GB", () => {
     const header = JSON.stringify({ x: { dtype: "F32", shape: [10 ** 10], data_offsets: [0, 4e10] } });
     const path = newPath();
     writeFileSync(path, Buffer.concat([Buffer.from(BigUint64Array.of(BigInt(header.length)).buffer), Buffer.from(header)]));
@@ -139,7 +139,7 @@ describe("info tells what a file holds", () => {
   });
 });
 
-describe("hostile files are refused", () => {
+describe("info refuses hostile files:", () => {
   const saved = decodeSafetensors(encodeWeights(compressed()));
   const { checksum: _, ...metadata } = saved.metadata;
   const refusal = (more: Readonly<Record<string, string>>): string =>
@@ -159,14 +159,14 @@ describe("hostile files are refused", () => {
     expect(refusal({ [name]: text })).toBe(`FormatError: file: ${message}`);
   });
 
-  test("placements that list no ranges have no size", () => {
+  test("placements without valid ranges, for which it reports no size", () => {
     for (const text of ['{"a":1}', '{"a":[]}', '{"a":[[{"length":1e999}]]}', '{"a":[[null]]}', '{"a":[[{"length":0.5}]]}']) {
       const { pools } = info(encodeSafetensors({ tensors: saved.tensors, metadata: { ...metadata, placements: text } }));
       expect(pools[0]!.denseSize).toBeNull();
     }
   });
 
-  test("a file that is cut off anywhere", () => {
+  test("a file that is truncated at any byte", () => {
     const bytes = encodeWeights(compressed(), { dtype: "int8" });
     const path = newPath();
     for (let end = 0; end < bytes.length; end += 7) {
@@ -175,7 +175,7 @@ describe("hostile files are refused", () => {
     }
   });
 
-  test("what is no file", () => {
+  test("a missing file, and values that are neither a path nor bytes", () => {
     expect(thrown(() => info(newPath()))).toMatch(/^FileError: info: .* cannot be read: there is no such file \(ENOENT\)$/);
     for (const value of [null, undefined, 1, {}, [], ones([1])] as never[])
       expect(thrown(() => info(value))).toMatch(/^ValueError: info: source must be a path, a Uint8Array or an ArrayBuffer, got /);

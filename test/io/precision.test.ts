@@ -75,7 +75,7 @@ function nearestBrain(x: number): number {
 const MOST = { float16: 65504, bfloat16: (2 - 2 ** -7) * 2 ** 127 } as const;
 
 describe("float16 and bfloat16", () => {
-  test.each(["float16", "bfloat16"] as const)("%s has the bits of PyTorch", (dtype) => {
+  test.each(["float16", "bfloat16"] as const)("%s matches PyTorch bit for bit", (dtype) => {
     const rows = BY_PYTORCH.map(([x, half, brain]) => ({ x: floatOf(x), bits: dtype === "float16" ? half : brain }));
     const isInfinite = dtype === "float16" ? 0x7c00 : 0x7f80;
     const kept = rows.filter(({ x, bits }) => (bits & 0x7fff) !== isInfinite || !Number.isFinite(x));
@@ -101,7 +101,7 @@ describe("float16 and bfloat16", () => {
   test.each([
     ["float16", nearestHalf],
     ["bfloat16", nearestBrain],
-  ] as const)("%s gives the nearest number, ties to even, with the sign of zero", (dtype, nearest) => {
+  ] as const)("%s rounds to the nearest number with ties to even and keeps the sign of zero", (dtype, nearest) => {
     const word = fc.integer({ min: 0, max: 2 ** 32 - 1 }).map(floatOf);
     const usual = fc.float({ min: -4, max: 4, noNaN: true });
     const tie = fc.integer({ min: -66000, max: 66000 }).map((n) => n / 32);
@@ -137,7 +137,7 @@ const rows = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 2, max: 
 );
 
 describe("int8", () => {
-  test("an error is at most half the scale of the row, and a scale at most 1/127 of the largest number or 2⁻¹²⁶", () => {
+  test("the error is at most half the scale of the row, and the scale is at most 1/127 of the largest number or 2⁻¹²⁶", () => {
     fc.assert(
       fc.property(rows, ({ shape, values }) => {
         const file = encodeWeights(holding(values, shape), { dtype: "int8" });
@@ -157,7 +157,7 @@ describe("int8", () => {
     );
   });
 
-  test("the largest numbers of float32 and rows of zeros are finite after loading; the zero of −0 loses its sign", () => {
+  test("the largest float32 numbers and rows of zeros load as finite numbers, and −0 loads as 0", () => {
     const most = (2 - 2 ** -23) * 2 ** 127;
     const got = roundTrip([most, -most, 0, -0], [2, 2], "int8");
     expect([...got.subarray(2)]).toEqual([0, 0]);
@@ -165,14 +165,14 @@ describe("int8", () => {
     expect(got[1]).toBe(-got[0]!);
   });
 
-  test("numbers that are not finite are refused by the name of the variable", () => {
+  test("saving refuses numbers that are not finite and names the variable", () => {
     for (const x of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
       expect(thrown(() => encodeWeights(holding([1, x], [1, 2]), { dtype: "int8" }))).toBe(
         `ValueError: encodeWeights: "x" holds ${x}, which int8 cannot hold; save with dtype "float32", "float16" or "bfloat16"`,
       );
   });
 
-  test("a variable whose name ends as those of scales is refused", () => {
+  test("saving refuses a variable whose name has the suffix of scales", () => {
     const vars = new DenseVariables();
     vars.create("a:scales", [2]);
     expect(thrown(() => encodeWeights(vars, { dtype: "int8" }))).toBe(
@@ -206,7 +206,7 @@ function modelOf(make: () => VariablePool | null, seed: number): VariableCreator
 }
 
 describe.each(Object.entries(makes))("%s", (_, make) => {
-  test.each(DTYPES)("saved as %s, loaded and saved again, gives the same bytes", (dtype) => {
+  test.each(DTYPES)("a model saved as %s, loaded and saved again gives the same bytes", (dtype) => {
     const [saved, other] = [modelOf(make, 1), modelOf(make, 2)];
     const bytes = encodeWeights(saved, { dtype });
     const report = loadWeights(bytes, other);
@@ -217,7 +217,7 @@ describe.each(Object.entries(makes))("%s", (_, make) => {
     expect(encodeWeights(whole, { dtype })).toEqual(bytes);
   });
 
-  test.each(DTYPES)("vectors beside the pool are kept exactly as %s", (dtype) => {
+  test.each(DTYPES)("saving as %s keeps the vectors outside the pool exactly", (dtype) => {
     const [saved, other] = [modelOf(make, 1), modelOf(make, 2)];
     loadWeights(encodeWeights(saved, { dtype }), other);
     for (const name of ["norm/gamma", "norm/beta", "norm/moving_mean", "norm/moving_variance", "out/bias"])
@@ -256,13 +256,13 @@ test.each([
   ],
   ["a hash pool", "int8", { hash: "I8 [82]", "hash:scales": "F32 []" }],
   ["a hash pool", "bfloat16", { hash: "BF16 [82]" }],
-] as const)("%s as %s: the rows of a tensor are its last axis", (model, dtype, want) => {
+] as const)("%s as %s has one scale per row of the last axis", (model, dtype, want) => {
   const entries = entriesOf(encodeWeights(modelOf(makes[model]!, 1), { dtype }));
   const shown = Object.entries(entries).map(([name, entry]) => [name, `${entry.dtype} [${entry.shape.join(", ")}]`]);
   expect(Object.fromEntries(shown)).toMatchObject(want);
 });
 
-test("a file of float32 is the same as without a dtype, and its metadata name no other", () => {
+test("dtype float32 gives the same file as no dtype, and the metadata contain no dtype", () => {
   const vars = modelOf(makes["a product pool"]!, 1);
   expect(encodeWeights(vars, { dtype: "float32" })).toEqual(encodeWeights(vars));
   expect(decodeSafetensors(encodeWeights(vars)).metadata.dtype).toBeUndefined();
@@ -272,7 +272,7 @@ test("a file of float32 is the same as without a dtype, and its metadata name no
   });
 });
 
-test("a dtype that is unknown, and an option that is unknown, are refused", () => {
+test("encodeWeights refuses an unknown dtype and an unknown option", () => {
   const vars = modelOf(makes["a dense model"]!, 1);
   const wrong = { dtype: "float8" as WeightsDtype };
   const text = 'dtype must be "float32", "float16", "bfloat16" or "int8", got "float8"';
@@ -290,17 +290,20 @@ describe("files", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  test.each(DTYPES)("saveWeights writes the bytes of encodeWeights as %s, also beyond one piece of 4 MB", (dtype) => {
-    const values = Float32Array.from({ length: 4_200_000 }, (_, i) => (i % 997) / 100);
-    const vars = holding(values, [2100, 2000]);
-    const path = join(folder, `${dtype}.safetensors`);
-    saveWeights(path, vars, { dtype });
-    expect(Buffer.compare(readFileSync(path), encodeWeights(vars, { dtype }))).toBe(0);
-    const other = empty([2100, 2000]);
-    loadWeights(path, other);
-    const [got, most] = [numbersOf(other), { float32: 0, float16: 2 ** -8, bfloat16: 2 ** -5, int8: 9.96 / 254 }[dtype]];
-    expect(values.findIndex((x, i) => !(Math.abs(x - got[i]!) <= most))).toBe(-1);
-  });
+  test.each(DTYPES)(
+    "saveWeights writes the bytes of encodeWeights as %s, even if the file exceeds one piece of 4 MB",
+    (dtype) => {
+      const values = Float32Array.from({ length: 4_200_000 }, (_, i) => (i % 997) / 100);
+      const vars = holding(values, [2100, 2000]);
+      const path = join(folder, `${dtype}.safetensors`);
+      saveWeights(path, vars, { dtype });
+      expect(Buffer.compare(readFileSync(path), encodeWeights(vars, { dtype }))).toBe(0);
+      const other = empty([2100, 2000]);
+      loadWeights(path, other);
+      const [got, most] = [numbersOf(other), { float32: 0, float16: 2 ** -8, bfloat16: 2 ** -5, int8: 9.96 / 254 }[dtype]];
+      expect(values.findIndex((x, i) => !(Math.abs(x - got[i]!) <= most))).toBe(-1);
+    },
+  );
 });
 
 describe("hostile files", () => {
@@ -313,7 +316,7 @@ describe("hostile files", () => {
   const file = (tensors: Tensors, metadata: object = { format: "hashgrad 1", dtype: "int8" }): Uint8Array =>
     reframed(tensors, metadata);
 
-  test("the parts make a file that is read", () => {
+  test("the unchanged parts form a file that loads", () => {
     expect(refusal(file({ x, "x:scales": scales }))).toBe("nothing");
     expect(refusal(file({ "x:scales": { ...scales, bytes: Float32Array.of(0, 2e36) }, x }))).toBe("nothing");
   });
@@ -372,18 +375,18 @@ describe("hostile files", () => {
       file({ x, "x:scales": scales }, { format: "hashgrad 1", dtype: "int4" }),
       'its weights are "int4", known are float32, float16, bfloat16, int8',
     ],
-  ])("%s: refused", (_, changed, text) => {
+  ])("loadWeights refuses %s", (_, changed, text) => {
     expect(refusal(changed)).toBe(`FormatError: weights: ${text}`);
   });
 
-  test("swapped types of the same size do not fit the checksum", () => {
+  test("swapped types of the same size fail the checksum", () => {
     const half = encodeWeights(holding([1, 2, 3, 4], [2, 2]), { dtype: "float16" });
     const text = new TextDecoder("latin1").decode(half);
     const swapped = Uint8Array.from(text.replace('"F16"', '"I16"'), (letter) => letter.charCodeAt(0));
     expect(refusal(swapped)).toMatch(/its content does not fit its checksum; the file is damaged or was changed$/);
   });
 
-  test("a file that is cut off anywhere, and a changed byte, are refused", () => {
+  test("loadWeights refuses a file that is truncated anywhere and a file with a changed byte", () => {
     for (const dtype of DTYPES) {
       const whole = encodeWeights(holding([1, 2, 3, 4], [2, 2]), { dtype });
       for (let end = 0; end < whole.length; end += 3) expect(refusal(whole.subarray(0, end))).toMatch(/^FormatError: /);
@@ -393,7 +396,7 @@ describe("hostile files", () => {
     }
   });
 
-  test("int8 numbers of another program are numbers", () => {
+  test("int8 numbers of another program load as plain numbers", () => {
     const vars = empty([2, 2]);
     loadWeights(encodeSafetensors({ tensors: new Map([["x", tensor([[1, 2], [3, 4]])]]), metadata: {} }), vars); // biome-ignore format: a matrix
     loadWeights(reframed({ x }, { dtype: "int8" }), vars);
@@ -401,7 +404,7 @@ describe("hostile files", () => {
     expect([...saved.tensors.get("x")!.toArray()]).toEqual([64, 127, 95, 127]);
   });
 
-  test("a refused file of int8 changes nothing, and its text names the path", () => {
+  test("a refused int8 file changes nothing, and the error names the path", () => {
     const folder = mkdtempSync(join(tmpdir(), "hashgrad-hostile-"));
     const path = join(folder, "x.safetensors");
     writeFileSync(path, file({ x }));

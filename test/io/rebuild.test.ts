@@ -78,7 +78,7 @@ function rebuilt(path: string): Record<string, number[]> {
   return JSON.parse(runPython(python!, ["-B", "-c", program.join("\n"), path])) as Record<string, number[]>;
 }
 
-describe.skipIf(python === null)("rebuild.py computes the weights that the model has", () => {
+describe.skipIf(python === null)("rebuild.py computes the weights of the model", () => {
   const compare = (vars: VariableFactory, path: string): void => {
     const found = rebuilt(path);
     expect(Object.keys(found).sort()).toEqual(
@@ -107,7 +107,7 @@ describe.skipIf(python === null)("rebuild.py computes the weights that the model
     compare(vars, path);
   });
 
-  test("two pools, one inside the other", () => {
+  test("nested pools", () => {
     const inner = new VariableFactory({ pool: hash("basic", 20), applyTo: "out/kernel" });
     const vars = new VariableFactory({ pool: product("basic", 72), applyTo: "conv/kernel", variables: inner });
     conv2d(scope(vars, "conv"), 2, 4, 3);

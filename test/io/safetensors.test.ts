@@ -21,7 +21,7 @@ const saved = fc.record({
 
 const shown = (x: Tensor | undefined): unknown => ({ shape: x?.shape, numbers: x?.toArray() });
 
-test("what is encoded is decoded again: names, shapes, every bit pattern of numbers, metadata", () => {
+test("decodeSafetensors returns the encoded names, shapes, metadata and every bit pattern of numbers", () => {
   fc.assert(
     fc.property(saved, (model) => {
       const bytes = encodeSafetensors(model);
@@ -34,7 +34,7 @@ test("what is encoded is decoded again: names, shapes, every bit pattern of numb
   );
 });
 
-test("a view into other bytes, at an odd offset, is read as well", () => {
+test("decodeSafetensors reads a view at an odd offset of a buffer", () => {
   const bytes = encodeSafetensors({ tensors: new Map([["w", tensor([1.5, -2])]]), metadata: {} });
   const inside = new Uint8Array(bytes.length + 9).fill(0xff);
   inside.set(bytes, 3);
@@ -45,7 +45,7 @@ test("a view into other bytes, at an odd offset, is read as well", () => {
   ).toEqual([1.5, -2]);
 });
 
-test("the bytes are those of the format: length, header as JSON, numbers from the lowest byte on", () => {
+test("the bytes follow the format: length, JSON header, little-endian numbers", () => {
   const bytes = encodeSafetensors({ tensors: new Map([["w", full([2], 1)]]), metadata: { by: "me" } });
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
   expect(JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)))).toEqual({
@@ -55,7 +55,7 @@ test("the bytes are those of the format: length, header as JSON, numbers from th
   expect([...bytes.subarray(8 + length)]).toEqual([0, 0, 0x80, 0x3f, 0, 0, 0x80, 0x3f]);
 });
 
-test("a file that is cut off anywhere is a FormatError, never another exception", () => {
+test("a file that is truncated anywhere throws a FormatError", () => {
   const whole = saved.filter(({ tensors: map }) => [...map.values()].some((x) => x.size > 0));
   fc.assert(
     fc.property(whole, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (model, at) => {
@@ -66,7 +66,7 @@ test("a file that is cut off anywhere is a FormatError, never another exception"
   );
 });
 
-test("bytes that were damaged are read or a FormatError, never another exception", () => {
+test("damaged bytes decode or throw a FormatError", () => {
   const damage = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(saved, damage, (model, changes) => {
@@ -78,7 +78,7 @@ test("bytes that were damaged are read or a FormatError, never another exception
   );
 });
 
-test("any bytes at all are read or a FormatError", () => {
+test("arbitrary bytes decode or throw a FormatError", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat({ max: 40 }), (bytes, length) => {
       const framed = new Uint8Array(8 + bytes.length);
@@ -190,11 +190,11 @@ test.each([
     fileWith('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 9),
     "5 bytes at the end belong to no tensor; the file is damaged",
   ],
-])("%s: refused", (_, bytes, text) => {
+])("decodeSafetensors refuses %s", (_, bytes, text) => {
   expect(thrown(() => decodeSafetensors(bytes, "w.safetensors"))).toBe(`FormatError: w.safetensors: ${text}`);
 });
 
-test("tensors in any order, one without numbers among them, are read", () => {
+test("decodeSafetensors reads tensors in any order, empty tensors included", () => {
   const entry = (shape: number[], begin: number, end: number): string =>
     `{"dtype":"F32","shape":[${shape}],"data_offsets":[${begin},${end}]}`;
   const header = `{"b":${entry([1], 4, 8)},"a":${entry([1], 0, 4)},"none":${entry([0, 3], 4, 4)}}`;
@@ -206,13 +206,13 @@ test("tensors in any order, one without numbers among them, are read", () => {
   ]);
 });
 
-test("a tensor whose name is the metadata's is refused rather than lost", () => {
+test("encodeSafetensors refuses a tensor named __metadata__", () => {
   const model = { tensors: new Map([["__metadata__", full([1], 1)]]), metadata: {} };
   expect(() => encodeSafetensors(model)).toThrow(ValueError);
   expect(() => encodeSafetensors(model)).toThrow('encodeSafetensors: "__metadata__" cannot be the name of a tensor');
 });
 
-test("a tensor named __proto__ is not lost", () => {
+test("a tensor named __proto__ is encoded and decoded", () => {
   const bytes = encodeSafetensors({ tensors: new Map([["__proto__", full([], 7)]]), metadata: {} });
   expect(decodeSafetensors(bytes).tensors.get("__proto__")?.item()).toBe(7);
 });
@@ -251,7 +251,7 @@ test.each([
   expect(numbersIn(dtype, values, values.length)).toEqual(want);
 });
 
-test("16-bit floats are read exactly: all finite patterns agree with a conversion by formula", () => {
+test("every finite pattern of 16-bit floats matches a conversion by formula", () => {
   const all = Uint16Array.from({ length: 65536 }, (_, i) => i);
   const halves = numbersIn("F16", all, all.length);
   const brains = numbersIn("BF16", all, all.length);
@@ -265,7 +265,7 @@ test("16-bit floats are read exactly: all finite patterns agree with a conversio
   expect(different).toEqual([]);
 });
 
-test("buffers of another realm, shared memory, a DataView and other views are read", () => {
+test("decodeSafetensors reads buffers of another realm, shared memory, a DataView and other views", () => {
   const bytes = encodeSafetensors({ tensors: new Map([["w", tensor([1, 2])]]), metadata: {} });
   const foreign: ArrayBuffer = runInNewContext(`new ArrayBuffer(${bytes.length})`);
   new Uint8Array(foreign).set(bytes);
@@ -289,7 +289,7 @@ test("buffers of another realm, shared memory, a DataView and other views are re
   }
 });
 
-test("arguments of the wrong kind are refused by the name of the function", () => {
+test("the error for an argument of the wrong kind names the function", () => {
   const gone = new ArrayBuffer(8);
   structuredClone(gone, { transfer: [gone] });
   const odd: unknown[] = [

@@ -58,7 +58,7 @@ function randomized(vars: VariableCreator, seed: number): void {
   }
 }
 
-describe("names and shapes are those of torchvision 0.14.1", () => {
+describe("names and shapes match torchvision 0.14.1", () => {
   test.each(Object.entries(answers.names))("%s", (name, { count, sha256 }) => {
     const rows = survey((vars) => build(vars, name));
     const names = torchNames(rows.map((row) => row.name))!;
@@ -68,7 +68,7 @@ describe("names and shapes are those of torchvision 0.14.1", () => {
   });
 });
 
-test("a small MobileNetV3 that PyTorch saved as float16 gives its logits", () => {
+test("a small MobileNetV3 that PyTorch saved as float16 gives the logits of PyTorch", () => {
   const vars = new DenseVariables();
   const model = build(vars, "mobilenet_v3_small", { width: 0.03, classes: 3 });
   const report = loadTorchWeights(readFileSync(new URL("mobilenet_v3_small.safetensors", golden)), vars);
@@ -127,8 +127,8 @@ function randomModel(name: string, options: Small[1], seed: number, compressed =
   return { vars, model };
 }
 
-describe("what saveTorchWeights writes, loadTorchWeights reads", () => {
-  test.each(small.filter(([name]) => name !== "resnet18"))("%s, dense: the same bits", (name, options) => {
+describe("loadTorchWeights reads the file of saveTorchWeights", () => {
+  test.each(small.filter(([name]) => name !== "resnet18"))("%s, dense, with the same bits", (name, options) => {
     const [saved, other] = [randomModel(name, options, 1), randomModel(name, options, 2)];
     const bytes = encodeTorchWeights(saved.vars);
     loadTorchWeights(bytes, other.vars);
@@ -137,7 +137,7 @@ describe("what saveTorchWeights writes, loadTorchWeights reads", () => {
   });
 
   test.each(small.filter(([name]) => name !== "resnet18"))(
-    "%s, compressed: a dense model with the same logits",
+    "%s, compressed, into a dense model with the same logits",
     (name, options) => {
       const saved = randomModel(name, options, 1, true);
       const path = newPath();
@@ -199,7 +199,7 @@ describe("differences between file and model", () => {
     expect(report.loaded.length).toBe(vars.variables().length);
   });
 
-  test("a file of which nothing fits is refused, also with strict: false", () => {
+  test("loadTorchWeights refuses a file without any tensor that fits, even with strict: false", () => {
     const { vars } = randomModel("mobilenet_v2", { width: 0.1, classes: 3 }, 1);
     for (const strict of [true, false])
       expect(thrown(() => loadTorchWeights(without, vars, { strict }))).toBe(
@@ -207,7 +207,7 @@ describe("differences between file and model", () => {
       );
   });
 
-  test("a file that is cut off is refused", () => {
+  test("loadTorchWeights refuses a truncated file", () => {
     const { vars } = randomModel("resnet8", options, 2);
     for (const end of [0, 7, 100, without.length - 1])
       expect(thrown(() => loadTorchWeights(without.subarray(0, end), vars))).toMatch(
@@ -215,7 +215,7 @@ describe("differences between file and model", () => {
       );
   });
 
-  test("a variable beside those of the family is missing, and has no name to be saved by", () => {
+  test("a variable outside the family counts as missing in loading, and saving refuses the variable", () => {
     const { vars } = randomModel("resnet8", options, 2);
     dense(scope(vars, "head"), 3, 2);
     const whole = encodeSafetensors(state);
@@ -233,7 +233,7 @@ describe("models", () => {
   const options = { width: 0.125, classes: 3 };
   const bytes = encodeTorchWeights(randomModel("resnet8", options, 1).vars);
 
-  test("a scope that holds a model is loaded and saved without the scope's name", () => {
+  test("loading and saving a scope that holds a model omit the name of the scope", () => {
     const vars = new DenseVariables();
     const backbone = scope(vars, "backbone");
     build(backbone, "resnet8", options);
@@ -244,7 +244,7 @@ describe("models", () => {
     );
   });
 
-  test("a model of another family is refused", () => {
+  test("loadTorchWeights and saveTorchWeights refuse a model of another family", () => {
     const vars = new DenseVariables();
     const text = 'for other models see docs/guides/pytorch.md, "Copy trained weights"';
     const start = "ValueError: loadTorchWeights: vars must hold the variables of a model of hashgrad/models";
@@ -254,14 +254,14 @@ describe("models", () => {
     expect(thrown(() => saveTorchWeights(newPath(), vars))).toMatch(/^ValueError: saveTorchWeights: vars must hold/);
   });
 
-  test("weights of a pool cannot be loaded", () => {
+  test("loadTorchWeights refuses weights that come from a pool", () => {
     const { vars } = randomModel("resnet8", options, 1, true);
     expect(thrown(() => loadTorchWeights(bytes, vars))).toBe(
       'ValueError: loadTorchWeights: "conv1/kernel" is a slice of a pool, which cannot take given weights; load into a model with new DenseVariables()',
     );
   });
 
-  test("arguments of the wrong kind are refused by the name of the function", () => {
+  test("the error for an argument of the wrong kind names the function", () => {
     const { vars } = randomModel("resnet8", options, 1);
     for (const value of [null, undefined, Number.NaN, 1, {}, [], () => 1] as never[]) {
       expect(thrown(() => loadTorchWeights(value, vars))).toMatch(/^ValueError: loadTorchWeights: source must be/);

@@ -111,7 +111,7 @@ test.each(Object.entries(kinds))("a model, %s, with batch normalization is the s
   expect(bits(other.vars)).toEqual(bits(trained.vars));
 });
 
-test("the file names every weight once, and says where in the pool each variable lies", () => {
+test("the file names every weight once and records the place of each variable in the pool", () => {
   const path = newPath();
   saveWeights(path, kinds.compressed!(1).vars);
   const { tensors, metadata } = decodeSafetensors(readFileSync(path));
@@ -158,7 +158,7 @@ test.each([
     () => built(new VariableFactory({ pool: poolOf(1) }), reordered),
     'its variables lie elsewhere in the pool: create them in the order of the model that was saved (first difference: "hidden/kernel")',
   ],
-] as const)("a model with %s is refused, and not changed", (_, saved, other, text) => {
+] as const)("loadWeights refuses a model with %s and does not change the model", (_, saved, other, text) => {
   const path = newPath();
   saveWeights(path, saved().vars);
   const { vars } = other();
@@ -167,7 +167,7 @@ test.each([
   expect(bits(vars)).toEqual(before);
 });
 
-test("the order of creation does not matter where every variable has its own numbers", () => {
+test("the order of creation does not matter if every variable is dense", () => {
   const path = newPath();
   const saved = built(new DenseVariables({ seed: 1 }));
   saveWeights(path, saved.vars);
@@ -176,7 +176,7 @@ test("the order of creation does not matter where every variable has its own num
   expect(other.model(x).toArray()).toEqual(saved.model(x).toArray());
 });
 
-test("a file that some other program wrote is loaded where names and shapes are the model's", () => {
+test("loadWeights reads a file of another program if names and shapes match the model", () => {
   const [saved, other] = [kinds.dense!(1), kinds.dense!(2)];
   const path = newPath();
   writeFileSync(path, encodeSafetensors({ tensors: weightsOf(saved.vars), metadata: {} }));
@@ -184,7 +184,7 @@ test("a file that some other program wrote is loaded where names and shapes are 
   expect(bits(other.vars)).toEqual(bits(saved.vars));
 });
 
-test.each(["no JSON", "null", "3"])("metadata with placements of %j are a FormatError, not a syntax error", (placements) => {
+test.each(["no JSON", "null", "3"])("placements of %j in the metadata throw a FormatError, not a SyntaxError", (placements) => {
   const { vars } = kinds.dense!(1);
   const path = newPath();
   writeFileSync(path, encodeSafetensors({ tensors: weightsOf(vars), metadata: { placements } }));
@@ -199,7 +199,7 @@ test.each([
   ["pool", "[]", "the pool"],
   ["pool", "garbage", "the pool"],
   ["initializers", "null", "the initializers"],
-])("a record of %s that reads %j is refused, and nothing is changed", (key, text, what) => {
+])("loadWeights refuses a record of %s that reads %j and changes nothing", (key, text, what) => {
   const [saved, { vars }] = [kinds.compressed!(1), kinds.compressed!(2)];
   const path = newPath();
   const { tensors, metadata } = decodeSafetensors(encodeWeights(saved.vars));
@@ -212,7 +212,7 @@ test.each([
   expect(bits(vars)).toEqual(before);
 });
 
-test("any flipped bit in the numbers, the names or the metadata is refused, and nothing is changed", () => {
+test("loadWeights refuses any flipped bit in the numbers, the names or the metadata and changes nothing", () => {
   const saved = encodeWeights(kinds.compressed!(1).vars);
   const { vars } = kinds.compressed!(2);
   const before = bits(vars);
@@ -235,7 +235,7 @@ test("any flipped bit in the numbers, the names or the metadata is refused, and 
   }
 });
 
-test("two flipped signs are refused, and so are two arrays that change places", () => {
+test("loadWeights refuses two flipped signs and two swapped arrays", () => {
   const { vars } = kinds.dense!(1);
   const { tensors, metadata } = decodeSafetensors(encodeWeights(vars));
   const flipped = new Map([...tensors].map(([name, x]) => [name, name === "hidden/kernel" ? neg(x) : x] as const));
@@ -250,7 +250,7 @@ test("two flipped signs are refused, and so are two arrays that change places", 
   loadWeights(encodeSafetensors({ tensors: reversed, metadata }), vars);
 });
 
-test("a damaged file is refused by name, and nothing is changed", () => {
+test("loadWeights refuses a damaged file, names the path and changes nothing", () => {
   const { vars } = kinds.compressed!(1);
   const path = newPath();
   saveWeights(path, vars);
@@ -260,7 +260,7 @@ test("a damaged file is refused by name, and nothing is changed", () => {
   expect(bits(vars)).toEqual(before);
 });
 
-test("saving over a file replaces it, and leaves nothing beside it", () => {
+test("saving over a file replaces the file and leaves no other file", () => {
   const path = newPath();
   saveWeights(path, kinds.dense!(1).vars);
   const old = readFileSync(path);
@@ -273,7 +273,7 @@ test("saving over a file replaces it, and leaves nothing beside it", () => {
   expect(readdirSync(folder).filter((name) => !name.endsWith(".safetensors"))).toEqual([]);
 });
 
-test("saving into a folder that does not exist fails and leaves no half-written file", () => {
+test("saving into a folder that does not exist fails and leaves no partial file", () => {
   const missing = join(folder, "missing");
   expect(() => saveWeights(join(missing, "w.safetensors"), kinds.dense!(1).vars)).toThrow(
     /^saveWeights: .*missing\/w\.safetensors cannot be written: there is no such folder \(ENOENT\)$/,
@@ -281,14 +281,14 @@ test("saving into a folder that does not exist fails and leaves no half-written 
   expect(existsSync(missing)).toBe(false);
 });
 
-test("saving where a folder stands fails and leaves no half-written file beside it", () => {
+test("saving to the path of a folder fails and leaves no partial file", () => {
   const inside = mkdtempSync(join(folder, "taken-"));
   writeFileSync(join(inside, "w"), "");
   expect(() => saveWeights(inside, kinds.dense!(1).vars)).toThrow();
   expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 });
 
-test("a model whose pool or modifier is another is refused, and stays as it was", () => {
+test("loadWeights refuses a model with a different pool or modifier and does not change the model", () => {
   const build = (options: Partial<ConstructorParameters<typeof VariableFactory>[0]>, stddev = 1): VariableFactory => {
     const pool = new ProductVariablePool({ poolSize: poolSizeFor(network), fraction: 0.6, seed: 1, stddev });
     const vars = new VariableFactory({ pool, modifier: constantFaninScaleModifier, ...options });
@@ -344,7 +344,7 @@ const pools = {
     new MetaVariablePool({ parts: [new ProductVariablePool({ poolSize: 42, fraction: 0.6 })], reduce: "product" }),
 };
 
-test("every pair of pools that differ in kind or options is refused with both named; equal ones load", () => {
+test("loadWeights refuses pools that differ in kind or options, names both pools, and loads into equal pools", () => {
   const withPool = (pool: VariablePool): VariableFactory => {
     const vars = new VariableFactory({ pool });
     network(vars);
@@ -359,7 +359,7 @@ test("every pair of pools that differ in kind or options is refused with both na
   }
 });
 
-test("a file names the second of two pools, too: another one is refused", () => {
+test("loadWeights refuses a model whose second pool differs", () => {
   const nested = (inner: VariablePool): VariableFactory => {
     const variables = new VariableFactory({ pool: inner, applyTo: "out/kernel" });
     const outer = new HashVariablePool({ poolSize: 24, fraction: 0.5 });
@@ -381,7 +381,7 @@ test("a file names the second of two pools, too: another one is refused", () => 
   );
 });
 
-test("a pool of a user's own is known by its class, or by the description that it declares", () => {
+test("a custom pool is identified by its class or by its description", () => {
   class Mine extends HashVariablePool {}
   const withPool = (pool: VariablePool): VariableFactory => {
     const vars = new VariableFactory({ pool });
@@ -411,7 +411,7 @@ test("a pool of a user's own is known by its class, or by the description that i
   );
 });
 
-test("a modifier that scales to the initializers refuses a model with other initializers; others do not look at them", () => {
+test("only a modifier that scales to the initializers makes loadWeights refuse other initializers", () => {
   const build = (init: Initializer, modifier: Modifier | undefined): VariableFactory => {
     const vars = new VariableFactory({
       pool: new ProductVariablePool({ poolSize: 24, fraction: 0.6 }),
@@ -429,13 +429,13 @@ test("a modifier that scales to the initializers refuses a model with other init
   loadWeights(encodeWeights(build(normalInit(0.5), signModifier)), build(normalInit(0.25), signModifier));
 });
 
-test("a scope and uniqueNames save the whole model, with the pool's records", () => {
+test("a scope and uniqueNames save the whole model with the records of the pool", () => {
   const { vars } = kinds.compressed!(1);
   expect(encodeWeights(scope(vars, "hidden"))).toEqual(encodeWeights(vars));
   variableCreatorScope(vars, (unique) => expect(encodeWeights(unique)).toEqual(encodeWeights(vars)));
 });
 
-test("a modifier that draws anew each time, and weights that are not finite, are loaded as they were saved", () => {
+test("a model with a random modifier and a model with non-finite weights load exactly as saved", () => {
   const build = (modifier: Modifier | null): VariableFactory => {
     const vars = new VariableFactory({ pool: poolOf(1), modifier });
     network(vars);
@@ -457,36 +457,39 @@ test("a modifier that draws anew each time, and weights that are not finite, are
   }
 });
 
-test.skipIf(process.platform === "win32")("saving to a link replaces what it leads to; what is no file is left alone", () => {
-  const [path, link, folderLink] = [newPath(), `${newPath()}.safetensors`, newPath()];
-  writeFileSync(path, "");
-  symlinkSync(path, link);
-  symlinkSync(folder, folderLink);
-  saveWeights(link, kinds.dense!(1).vars);
-  expect(lstatSync(link).isSymbolicLink()).toBe(true);
-  const { vars } = kinds.dense!(2);
-  loadWeights(path, vars);
-  expect(bits(vars)).toEqual(bits(kinds.dense!(1).vars));
-  for (const [other, what] of [
-    [folder, "a folder"],
-    [folderLink, "a folder"],
-    ["/dev/null", "not a file"],
-  ] as const) {
-    expect(thrown(() => saveWeights(other, vars))).toBe(`FileError: saveWeights: ${other} cannot be written: it is ${what}`);
-  }
-  expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
-  chmodSync(path, 0o600);
-  saveWeights(path, vars);
-  expect(statSync(path).mode & 0o777).toBe(0o600);
-  const nowhere = newPath();
-  symlinkSync(`${nowhere}.gone`, nowhere);
-  expect(thrown(() => saveWeights(nowhere, vars))).toBe(
-    `FileError: saveWeights: ${nowhere} cannot be written: it is a link to a file that does not exist`,
-  );
-  expect(lstatSync(nowhere).isSymbolicLink()).toBe(true);
-});
+test.skipIf(process.platform === "win32")(
+  "saving to a link replaces the file behind the link, and saving refuses targets that are not files",
+  () => {
+    const [path, link, folderLink] = [newPath(), `${newPath()}.safetensors`, newPath()];
+    writeFileSync(path, "");
+    symlinkSync(path, link);
+    symlinkSync(folder, folderLink);
+    saveWeights(link, kinds.dense!(1).vars);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    const { vars } = kinds.dense!(2);
+    loadWeights(path, vars);
+    expect(bits(vars)).toEqual(bits(kinds.dense!(1).vars));
+    for (const [other, what] of [
+      [folder, "a folder"],
+      [folderLink, "a folder"],
+      ["/dev/null", "not a file"],
+    ] as const) {
+      expect(thrown(() => saveWeights(other, vars))).toBe(`FileError: saveWeights: ${other} cannot be written: it is ${what}`);
+    }
+    expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
+    chmodSync(path, 0o600);
+    saveWeights(path, vars);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const nowhere = newPath();
+    symlinkSync(`${nowhere}.gone`, nowhere);
+    expect(thrown(() => saveWeights(nowhere, vars))).toBe(
+      `FileError: saveWeights: ${nowhere} cannot be written: it is a link to a file that does not exist`,
+    );
+    expect(lstatSync(nowhere).isSymbolicLink()).toBe(true);
+  },
+);
 
-test("what lies in the variables beside the pool is saved too, running statistics included", () => {
+test("saving includes the variables outside the pool, running statistics among them", () => {
   const build = (): { own: DenseVariables; vars: VariableFactory } => {
     const own = new DenseVariables({ seed: 1 });
     batchNorm(scope(own, "norm"), 4);
@@ -500,7 +503,7 @@ test("what lies in the variables beside the pool is saved too, running statistic
   expect(vars.variables().map(({ name }) => name)).not.toContain("hidden/kernel/scale");
 });
 
-test("strict: false loads what fits by name and shape, and reports the rest; strict reports all as loaded", () => {
+test("strict: false loads variables with the same name and shape and reports the rest, and strict reports all as loaded", () => {
   const saved = kinds.dense!(1);
   const bytes = encodeWeights(saved.vars);
   const vars = new DenseVariables({ seed: 2 });
@@ -520,7 +523,7 @@ test("strict: false loads what fits by name and shape, and reports the rest; str
   expect(loadWeights(bytes, twin.vars)).toEqual({ loaded: names, missing: [], unexpected: [], mismatched: [] });
 });
 
-test("strict: false refuses a file of which nothing fits, and says why", () => {
+test("strict: false refuses a file without any variable that fits and gives the reason", () => {
   const other = new DenseVariables();
   dense(scope(other, "elsewhere"), 4, 6);
   const refused = (saved: VariableCreator, vars: VariableCreator): string =>
@@ -539,7 +542,7 @@ test("strict: false refuses a file of which nothing fits, and says why", () => {
   expect(loadWeights(encodeWeights(new DenseVariables()), new DenseVariables(), { strict: false }).loaded).toEqual([]);
 });
 
-test("strict: false refuses a damaged file, and takes the numbers of a pool only if they give the same weights", () => {
+test("strict: false refuses a damaged file and loads a pool only if the pool gives the same weights", () => {
   const bytes = encodeWeights(kinds.compressed!(1).vars);
   const flipped = bytes.slice();
   flipped[flipped.length - 1]! ^= 1;

@@ -93,7 +93,7 @@ test(
 
 if (!canFuse()) setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 has fused multiply-add behind a flag
 test.runIf(canFuse())(
-  "so do those with fused multiply-add",
+  "the kernels with fused multiply-add give the recorded bits with 1, 2 and 3 threads",
   () => {
     withThreads(wasmBackend({ fused: true }), "fused");
   },

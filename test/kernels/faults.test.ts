@@ -44,7 +44,7 @@ function failure(run: () => unknown): { error: unknown; ms: number } {
 }
 
 describe("a fault inside a job ends in an error within two seconds", () => {
-  test("a worker traps: the caller throws what it said, and the next job is right", () => {
+  test("if a worker traps, the caller throws the message of the worker, and the next job is correct", () => {
     const { wasm, relu, lostCount } = started();
     for (let again = 0; again < 3; again++) {
       wasm.injectFault(TRAP_IN_WORKER);
@@ -59,7 +59,7 @@ describe("a fault inside a job ends in an error within two seconds", () => {
     expect(lostCount()).toBe(0);
   });
 
-  test("the caller traps: it waits for the parts of workers, throws, and the next job is right", () => {
+  test("if the caller traps, it waits for the parts of workers and throws, and the next job is correct", () => {
     const { wasm, relu } = started();
     for (let again = 0; again < 3; again++) {
       wasm.injectFault(TRAP_IN_CALLER);
@@ -70,7 +70,7 @@ describe("a fault inside a job ends in an error within two seconds", () => {
     }
   });
 
-  test("a worker stops while it holds a part: the caller gives up", () => {
+  test("if a worker stops while it holds a part, the caller throws", () => {
     const { wasm, relu, lostCount } = started();
     wasm.injectFault(STOP_IN_WORKER);
     const { error, ms } = failure(relu);
@@ -93,13 +93,13 @@ function child(args: readonly string[], env: Record<string, string> = {}): strin
 // Without the trap handler an access is compared with a bound that each thread keeps, and that may be old after the
 // memory grew.
 test.each([["with the trap handler", []] as const, ["with explicit bounds", ["--wasm-enforce-bounds-checks"]] as const])(
-  "the memory grows while workers run, %s: every result is right",
+  "every result is correct if memory grows while workers run, %s",
   (_, flags) => {
     expect(child([...flags, "--import", "tsx", fileURLToPath(new URL("grow.ts", import.meta.url))])).toBe("0 wrong, grown");
   },
 );
 
-test("workers that are terminated while jobs run do not block: results are right, or one error is thrown and the next results are right", () => {
+test("workers terminated during jobs never block: results are correct, or one error is thrown and later results are correct", () => {
   const program = `
     const threads = process.getBuiltinModule("node:worker_threads");
     const workers = [];
@@ -127,7 +127,7 @@ test("workers that are terminated while jobs run do not block: results are right
   expect(child(["--import", "tsx", "--input-type=module", "-e", program])).toBe("fine right");
 });
 
-test("after a worker stopped, the library goes on in one thread and with new memory; what was kept can be read", () => {
+test("after a worker stops, the library continues in one thread with new memory, and kept tensors stay readable", () => {
   const program = `
     const { injectFault } = await import("./src/backends/index.ts");
     const { backend, BackendError, configure, full, relu, step } = await import("./src/index.ts");

@@ -14,7 +14,7 @@ const isPlain = (value: unknown): value is object => typeof value === "object" &
  * V8 reads a property by its object's hidden class, and remembers four at each place. Where every call brought a new
  * one (as `{ ...windows, groups }` does on Node 20), plain convolutions read their sizes at a quarter of the speed.
  */
-test("a training step hands its kernels objects of few hidden classes, and no new ones step after step", () => {
+test("a training step passes objects of few hidden classes to its kernels, and later steps add none", () => {
   const vars = new DenseVariables();
   const model = nn.sequential(
     nn.conv2d(scope(vars, "conv"), 2, 4, 3, { padding: "same" }),

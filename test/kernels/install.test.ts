@@ -8,7 +8,7 @@ import { tensor } from "../../src/tensor/index.ts";
 
 const plain = process.env.HASHGRAD_BACKEND === "plain";
 
-test("kernels installed before the first array is allocated stay on top of those of the backend", () => {
+test("kernels installed before the first allocation override the kernels of the backend", () => {
   const mine = (): void => {};
   const undo = install({ relu: mine });
   alloc(1);
@@ -17,7 +17,7 @@ test("kernels installed before the first array is allocated stay on top of those
   expect(kernels.relu).not.toBe(mine);
 });
 
-test("the table has every kernel of the reference, those of the backend on top", () => {
+test("the table holds every kernel of the reference, overridden by the kernels of the backend", () => {
   expect(Object.keys(kernels).sort()).toEqual(Object.keys(reference).sort());
   const wasm = {
     name: "wasm",
@@ -31,7 +31,7 @@ test("the table has every kernel of the reference, those of the backend on top",
   expect(slower).toEqual([]);
 });
 
-test("install lays kernels over the table, ops see them, and the function it returns puts back what was there", () => {
+test("install replaces kernels for all ops and returns a function that restores the previous kernels", () => {
   const before = { ...kernels };
   const undo = install({ relu: (_, y) => void y.fill(42) });
   try {
@@ -44,7 +44,7 @@ test("install lays kernels over the table, ops see them, and the function it ret
   expect(relu(tensor([1, -1])).toNested()).toEqual([1, 0]);
 });
 
-test("installed twice, undone in reverse order", () => {
+test("two installs are undone in reverse order", () => {
   const before = kernels.relu;
   const [first, second] = [() => {}, () => {}];
   const undoFirst = install({ relu: first });

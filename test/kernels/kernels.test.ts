@@ -158,7 +158,7 @@ const plain: Table = { fast: reference, place: (x) => x, roundings: (k) => k };
 const tested: readonly (readonly [string, Table])[] = [["plain", plain], ...tables];
 describe.each(tested)("%s", (_, table) => {
   test.each(Object.keys(table.fast) as Name[])(
-    "%s leaves its inputs alone, fills its outputs, adds, and computes what the plain kernel does",
+    "%s keeps its inputs, fills or adds to its outputs, and matches the plain kernel",
     (name) => {
       fc.assert(
         fc.property(runs, (run) => check(name, table, run)),

@@ -19,7 +19,7 @@ import "../fixed-seed.ts";
 
 const range = (x: Numbers): [number, number] => [x.byteOffset, x.byteOffset + x.byteLength];
 
-test("arrays of one step do not overlap, and lie on cache lines", () => {
+test("arrays of one step do not overlap and start on cache lines", () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 0, max: 1000 }), { maxLength: 30 }),
@@ -44,7 +44,7 @@ test("arrays of one step do not overlap, and lie on cache lines", () => {
   );
 });
 
-test("steps that ask for the same memory allocate nothing after they have warmed up", () => {
+test("steps that request the same memory allocate nothing after the warm-up", () => {
   const work = (): void =>
     inArena(() => {
       for (const length of [300_000, 10, 280_000, 5_000, 0, 1]) alloc(length).fill(1);
@@ -58,7 +58,7 @@ test("steps that ask for the same memory allocate nothing after they have warmed
   expect(before.inUse).toBeLessThan(2 * 4 * 585_011);
 });
 
-test("a step that was larger than ever before costs one slab, which is kept", () => {
+test("a step larger than all previous steps allocates one slab, which stays allocated", () => {
   const work = (length: number): void => inArena(() => void alloc(length));
   for (let i = 0; i < 4; i++) work(1000);
   const { arenas } = memory();
@@ -69,7 +69,7 @@ test("a step that was larger than ever before costs one slab, which is kept", ()
   expect(memory().arenas).toBe(grown.arenas);
 });
 
-test("outside steps, and where they are to last, arrays are ordinary and zero", () => {
+test("alloc outside steps and allocLasting return ordinary arrays of zeros", () => {
   const { ordinary } = memory();
   const [a, b] = [alloc(10), inArena(() => allocLasting(10))];
   expect([a, b]).toEqual([new Float32Array(10), new Float32Array(10)]);
@@ -121,7 +121,7 @@ test("live arrays keep their numbers while others are released, and equal steps 
   );
 });
 
-test("a step that releases each array before the next holds one array", () => {
+test("a step that releases each array before the next allocation holds one array", () => {
   inArena(() => undefined);
   resetPeak();
   inArena(() => {
@@ -131,7 +131,7 @@ test("a step that releases each array before the next holds one array", () => {
   expect(memory().peak).toBe(4_000_000);
 });
 
-test("only a whole result of alloc is released, once, and only in its step", () => {
+test("release frees only a whole result of alloc, once, and only in its step", () => {
   const old = inArena(() => alloc(10_000));
   inArena(() => {
     const x = alloc(10_000);
@@ -146,7 +146,7 @@ test("only a whole result of alloc is released, once, and only in its step", () 
   });
 });
 
-test("free neighbors merge, so that one large array fits where several small ones were", () => {
+test("adjacent free blocks merge, so that one large array fits in place of several small arrays", () => {
   inArena(() => {
     const small = Array.from({ length: 8 }, () => alloc(10_000));
     const behind = alloc(10_000);
@@ -175,7 +175,7 @@ test("poison fills memory with NaN before its first use and after its last", () 
   }
 });
 
-test("a step inside a step joins it", () => {
+test("a step inside a step shares the lifetime of the outer step", () => {
   inArena(() => {
     const outer = lifetimeNow();
     const a = alloc(4).fill(1);
@@ -189,7 +189,7 @@ test("a step inside a step joins it", () => {
   });
 });
 
-test("an exception inside a step closes it", () => {
+test("an exception inside a step ends the step", () => {
   const fail = (): never => {
     throw new Error("stop");
   };
@@ -200,7 +200,7 @@ test("an exception inside a step closes it", () => {
   expect(inArena(() => alloc(3).fill(7).length)).toBe(3);
 });
 
-test("steps of ever other sizes hold four times what the largest needs, at most", () => {
+test("steps of changing sizes hold at most four times the memory of the largest step", () => {
   const before = memory().arenas;
   const sizes = Array.from({ length: 120 }, (_, i) => 3_000_000 + ((i * 7919) % 120) * 40_000);
   for (const size of sizes) inArena(() => [size, size / 3, 1000, size / 2].map((n) => alloc(Math.floor(n))));
@@ -208,7 +208,7 @@ test("steps of ever other sizes hold four times what the largest needs, at most"
   expect(memory().arenas - before).toBeLessThanOrEqual(4 * largest + 2 ** 22);
 });
 
-test("after any step that fails for lack of memory, a step that fits works", () => {
+test("after a step fails for lack of memory, a step that fits works", () => {
   const limit = 1 << 26; // numbers
   const counts = fc.array(fc.integer({ min: 1, max: 1 << 25 }), { minLength: 1, maxLength: 6 });
   fc.assert(

@@ -6,7 +6,7 @@ import * as reference from "../../src/kernels/reference.ts";
 import "../fixed-seed.ts";
 import { abs, firstDifference, kernelOf, reals, type Table, tables, wholeNumbers } from "./exact.ts";
 
-test("every blocked kernel is compared here", () => {
+test("this file compares every blocked kernel", () => {
   expect(Object.keys(blocked).sort()).toEqual(["conv2d", "conv2dInputGrad", "conv2dKernelGrad", "gemm"]);
 });
 
@@ -72,7 +72,7 @@ describe.each(tables)("%s gemm", (_, table) => {
         }
   });
 
-  test("stays within its bound on reals: so many roundings to float32 as it makes, and one of the reference", () => {
+  test("stays within its error bound on reals: its own roundings to float32 and one rounding of the reference", () => {
     const sizes = { m: fc.integer({ min: 1, max: 9 }), n: fc.integer({ min: 1, max: 9 }), k: fc.integer({ min: 1, max: 700 }) };
     fc.assert(
       fc.property(fc.record({ ...sizes, ...flags }), fc.integer(), (product, seed) => {
@@ -193,14 +193,14 @@ describe.each(each)("%s %s", (_, name, { fast, place }) => {
     ],
     ["two groups of 150 channels", { ...size, ...image, channels: 300, outChannels: 6, groups: 2 }],
   ];
-  test.each(large)("equals the reference bit for bit where it is %s", (_, s) => {
+  test.each(large)("equals the reference bit for bit for %s", (_, s) => {
     for (const accumulate of [false, true]) {
       const { want, got } = both(s, accumulate, wholeNumbers(s.channels));
       expect(firstDifference(got, want)).toBe(-1);
     }
   });
 
-  test("stays within its bound on reals: the reference rounds to float32 at every term", () => {
+  test("stays within its error bound on reals: the reference rounds every term to float32", () => {
     fc.assert(
       fc.property(convolutions, fc.boolean(), fc.integer(), (s, accumulate, seed) => {
         const { a, b, before, want, got } = both(s, accumulate, reals(seed));

@@ -40,7 +40,7 @@ function taken(space: Space, bytes: number): number | null {
 }
 
 describe("a space of 4 GiB", () => {
-  test("hands out regions that do not overlap and lie within the memory, or throws a MemoryError", () => {
+  test("returns regions that do not overlap and lie within the memory, or throws a MemoryError", () => {
     fc.assert(
       fc.property(calls, (wanted) => {
         const memory = model();
@@ -65,7 +65,7 @@ describe("a space of 4 GiB", () => {
     );
   });
 
-  test("after everything is given back, one region of nearly 4 GiB fits, whatever failed before", () => {
+  test("fits one region of nearly 4 GiB after all regions are freed, even after failures", () => {
     fc.assert(
       fc.property(calls, fc.integer({ min: 2 ** 20, max: 2 ** 32 }), (wanted, most) => {
         const space = createSpace(model(most), PAGE);
@@ -78,7 +78,7 @@ describe("a space of 4 GiB", () => {
     );
   });
 
-  test("a request beyond 4 GiB says how much is asked and left, and what to do", () => {
+  test("reports requested and free bytes and the remedy for a request beyond 4 GiB", () => {
     const space = createSpace(model(), PAGE);
     space.take(3e9, "conv2d", "work memory");
     expect(() => space.take(2e9, "conv2d", "work memory")).toThrow(
@@ -86,7 +86,7 @@ describe("a space of 4 GiB", () => {
     );
   });
 
-  test("a request that the machine refuses says so", () => {
+  test("reports a request that the machine refuses", () => {
     expect(() => createSpace(model(2e8), PAGE).take(3e8, "alloc", "memory for arrays")).toThrow(
       "alloc: memory for arrays takes 300 MB, which this machine does not give",
     );

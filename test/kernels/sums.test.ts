@@ -46,7 +46,7 @@ function exact({ terms }: Sums, start: Numbers): { want: Float64Array; scale: Fl
 }
 
 describe.each(Object.keys(draws))("sums %s", (kind) => {
-  test.each(Object.entries({ ...cases, ...rowCases }))("%s are right to 10⁻⁶ on every backend", (_, make) => {
+  test.each(Object.entries({ ...cases, ...rowCases }))("%s have a relative error of at most 10⁻⁶ on every backend", (_, make) => {
     const draw = draws[kind]!(20260101);
     const sums = make(draw);
     const start = draw(sums.length).map((v) => v / 8);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { decodeText, encodeText } from "../../src/kernels/index.ts";
 import "../fixed-seed.ts";
 
-test("encodeText gives the bytes of TextEncoder, for lone surrogates too", () => {
+test("encodeText gives the bytes of TextEncoder, even for lone surrogates", () => {
   const code = fc.integer({ min: 0, max: 0xffff });
   fc.assert(
     fc.property(
@@ -18,7 +18,7 @@ test("encodeText gives the bytes of TextEncoder, for lone surrogates too", () =>
   );
 });
 
-test("decodeText reads what encodeText writes, without a global TextDecoder too, and refuses other bytes", () => {
+test("decodeText reads the bytes of encodeText with and without a global TextDecoder and refuses other bytes", () => {
   const text = "weights/größe/重み/🙂";
   expect(decodeText(encodeText(text))).toBe(text);
   const { TextDecoder } = globalThis;

@@ -122,13 +122,13 @@ const wasm = wasmBackend();
 const fast: Kernels = { ...reference, ...wasm.kernels };
 afterAll(() => wasm.setThreads(1));
 
-describe("kernels cut into parts", () => {
-  test.each(Object.entries(cases))("%s: whole numbers as the reference, bit for bit, by three threads", (_, run) => {
+describe("kernels split into parts", () => {
+  test.each(Object.entries(cases))("%s equals the reference bit for bit on whole numbers with three threads", (_, run) => {
     wasm.setThreads(3);
     expect(firstDifference(run(fast, wholeNumbers(5)), run({ ...reference }, wholeNumbers(5)))).toBe(-1);
   });
 
-  test.each(Object.entries(cases))("%s: the same bits for any number of threads", (_, run) => {
+  test.each(Object.entries(cases))("%s gives the same bits for any number of threads", (_, run) => {
     wasm.setThreads(1);
     const alone = run(fast, reals(6));
     for (const threads of [2, 3, 5]) {
@@ -137,7 +137,7 @@ describe("kernels cut into parts", () => {
     }
   });
 
-  test("thousands of jobs one after another, idle times between", async () => {
+  test("thousands of consecutive jobs with idle times between them are correct", async () => {
     wasm.setThreads(4);
     const [x, y] = [wasm.slabs.take(n), wasm.slabs.take(n)];
     x.set(reals(7)(n));
@@ -150,7 +150,7 @@ describe("kernels cut into parts", () => {
   });
 });
 
-test("the number of threads changes between jobs, while workers look for their last part", () => {
+test("results are correct if the number of threads changes between jobs", () => {
   const [m, n, k] = [131, 127, 133];
   const [a, b] = [wholeNumbers(8)(m * k), wholeNumbers(9)(k * n)];
   const want = into(m * n, (c) => reference.gemm({ m, n, k, a, b, c }));
@@ -168,14 +168,14 @@ test("the number of threads changes between jobs, while workers look for their l
 });
 
 describe("configure", () => {
-  test("refuses what is no number of threads", () => {
+  test("refuses an invalid number of threads", () => {
     for (const threads of [0, -1, 1.5, 17, Number.NaN]) {
       const message = `configure: threads, if not "auto", must be a whole number of at least 1 and at most 16, got ${threads}`;
       expect(() => configure({ threads })).toThrow(message);
     }
   });
 
-  test("backend() tells how many threads there are", () => {
+  test("backend() reports the number of threads", () => {
     const most = backend().name === "wasm" ? 3 : 1;
     expect(configure({ threads: 3 }).threads).toBe(most);
     expect(backend().threads).toBe(most);
@@ -201,7 +201,7 @@ test("threads do not keep a process alive, and HASHGRAD_THREADS sets their numbe
 test.each([
   ["on", fused !== null], // Node.js 20 has it by a flag of V8, which "on" sets; some processors round twice
   ["off", false],
-])("HASHGRAD_FMA=%s decides whether multiply-add is fused, and backend() says so", (value, want) => {
+])("HASHGRAD_FMA=%s selects fused or separate multiply-add, and backend() reports the choice", (value, want) => {
   const code = `console.log(backend().fused, backend().reason.endsWith("; fused multiply-add"));`;
   expect(printed(code, { HASHGRAD_FMA: value, HASHGRAD_BACKEND: "" })).toBe(`${want} ${want}`);
 });
@@ -215,7 +215,7 @@ test.each([
   expect(printed(code, { [name]: value })).toBe(message);
 });
 
-test("where Node's permissions forbid threads one computes, and backend() says so", async () => {
+test("the library computes in one thread if Node's permissions forbid workers, and backend() reports one thread", async () => {
   const folder = mkdtempSync(join(tmpdir(), "hashgrad-permission-"));
   const file = join(folder, "run.mjs");
   const contents = `

@@ -4,7 +4,7 @@ import * as reference from "../../src/kernels/reference.ts";
 const close = (x: ArrayLike<number>, want: number[]): void =>
   expect(Array.from(x)).toEqual(want.map((v) => expect.closeTo(v, 5)));
 
-test("momentum carries the gradients of earlier steps along, with Nesterov's look-ahead or without", () => {
+test("momentum accumulates the gradients of earlier steps, with and without Nesterov's look-ahead", () => {
   for (const nesterov of [false, true]) {
     const [p, v] = [Float32Array.of(1), Float32Array.of(0)];
     reference.sgdMomentum(p, Float32Array.of(2), v, 0.1, 0.5, nesterov);
@@ -16,7 +16,7 @@ test("momentum carries the gradients of earlier steps along, with Nesterov's loo
   }
 });
 
-test("Adam's first step is the rate in the gradient's direction, whatever its size", () => {
+test("Adam's first step has the size of the learning rate for a gradient of any size", () => {
   const [p, m, v] = [Float32Array.of(1, 1, 1), new Float32Array(3), new Float32Array(3)];
   reference.adam(p, Float32Array.of(1e-3, -500, 0), m, v, 0.1, 0.9, 0.999, 1e-8, 0.1, 0.001);
   close(p, [0.9, 1.1, 1]);
@@ -33,7 +33,7 @@ test("RMSprop divides by the root of the running mean of squares", () => {
   close(p, [1 - (0.15 * 2) / Math.sqrt(0.4)]);
 });
 
-test("clipping leaves NaN and what is within", () => {
+test("clipping keeps NaN and numbers within the limits", () => {
   const x = Float32Array.of(-5, -1, 0.5, 7, Number.NaN);
   reference.clipInPlace(x, -1, 2);
   expect(x).toEqual(Float32Array.of(-1, -1, 0.5, 2, Number.NaN));

@@ -127,7 +127,7 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
     );
   });
 
-  test("a sum of columns is kept in double precision", () => {
+  test("a sum of columns accumulates in double precision", () => {
     const x = new Float32Array(300_000).fill(0.1);
     const y = place(new Float32Array(3));
     kernelOf(fast, "sum")({ outer: 1, n: 100_000, inner: 3 }, place(x), y, 1, false);
@@ -192,29 +192,26 @@ describe.each(wasmTables)("%s", (_, { fast, place }) => {
   });
 });
 
-test.skipIf(process.env.HASHGRAD_BACKEND === "plain")(
-  "arrays of a step lie where the kernels read them: results in a step and outside are the same",
-  () => {
-    const draw = wholeNumbers(1);
-    const [a, b] = [draw(40 * 50), draw(50 * 30)];
-    const product = (): Numbers => {
-      const [x, y, c] = [alloc(a.length), alloc(b.length), alloc(40 * 30)];
-      x.set(a);
-      y.set(b);
-      kernels.gemm({ m: 40, n: 30, k: 50, a: x, b: y, c });
-      return c;
-    };
-    const outside = product();
-    expect(outside.buffer).not.toBeInstanceOf(SharedArrayBuffer);
-    inArena(() => {
-      const inside = product();
-      expect(inside.buffer).toBeInstanceOf(SharedArrayBuffer);
-      expect(firstDifference(inside, outside)).toBe(-1);
-    });
-  },
-);
+test.skipIf(process.env.HASHGRAD_BACKEND === "plain")("results inside a step equal results outside a step", () => {
+  const draw = wholeNumbers(1);
+  const [a, b] = [draw(40 * 50), draw(50 * 30)];
+  const product = (): Numbers => {
+    const [x, y, c] = [alloc(a.length), alloc(b.length), alloc(40 * 30)];
+    x.set(a);
+    y.set(b);
+    kernels.gemm({ m: 40, n: 30, k: 50, a: x, b: y, c });
+    return c;
+  };
+  const outside = product();
+  expect(outside.buffer).not.toBeInstanceOf(SharedArrayBuffer);
+  inArena(() => {
+    const inside = product();
+    expect(inside.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(firstDifference(inside, outside)).toBe(-1);
+  });
+});
 
-test("arrays made before the memory grew are still read and written in place", () => {
+test("kernels read and write arrays in place that were allocated before the memory grew", () => {
   const { kernels: wasm, slabs } = wasmBackend();
   const [x, y] = [slabs.take(1000), slabs.take(1000)];
   x.fill(-1);
@@ -223,7 +220,7 @@ test("arrays made before the memory grew are still read and written in place", (
   expect(y.every((v) => v === 0)).toBe(true);
 });
 
-test("work memory that cannot be had is a MemoryError, and what lies beside stays as it is", () => {
+test("work memory that cannot be allocated throws a MemoryError and leaves adjacent arrays unchanged", () => {
   const { kernels: wasm, slabs } = wasmBackend();
   const beside = slabs.take(1000).fill(7);
   // An array of 4 GiB that the backend would have to copy into WebAssembly's memory.

@@ -214,7 +214,7 @@ describe.each(each)("%s %s by tiles", (_, name, { fast, place }) => {
     expect(firstDifference(got, want)).toBe(-1);
   });
 
-  test("really goes by tiles: an infinite number in a window makes NaN, where the direct way has infinity", () => {
+  test("uses tiles: infinity in a window gives NaN, while direct convolution gives infinity", () => {
     const s = { ...same, ...square(8), channels: 16, outChannels: 16 };
     const { p, q, got } = both(s, false, (length) => new Float32Array(length).fill(1));
     const endless = p.slice();
@@ -223,7 +223,7 @@ describe.each(each)("%s %s by tiles", (_, name, { fast, place }) => {
     expect(got.some(Number.isNaN)).toBe(true);
   });
 
-  test("stays within its bound on reals: its roundings of what its own terms are, and the reference's", () => {
+  test("stays within its error bound on reals: its own roundings and the roundings of the reference", () => {
     fc.assert(
       fc.property(convolutions, fc.boolean(), fc.integer(), (s, accumulate, seed) => {
         const { p, q, before, want, got } = both(s, accumulate, reals(seed));

@@ -60,7 +60,7 @@ const size = fc.oneof(
   fc.nat({ max: 5000 }),
 );
 
-test("work memory of sums, rows and products is bounded for sizes of any magnitude", () => {
+test("work memory of sums, rows and products is bounded for all sizes", () => {
   fc.assert(
     fc.property(size, size, size, (a, b, c) => {
       const bounds: readonly (readonly [bytes: number, most: number])[] = [
@@ -93,7 +93,7 @@ const geometry = fc.record({
   stride: fc.constantFrom(1, 1, 2),
 });
 
-test("work memory of convolutions and pooling never wraps: at least what a model in big integers says that it must hold", () => {
+test("work memory of convolutions and pooling never overflows: it is at least the size that a model in BigInt computes", () => {
   fc.assert(
     fc.property(geometry, ({ batch, height, width, share, kernelHeight, kernelWidth, outShare, groups, stride }) => {
       const [channels, outputs] = [share * groups, outShare * groups];
@@ -142,7 +142,7 @@ test("work memory of convolutions and pooling never wraps: at least what a model
   );
 });
 
-test("a convolution over one row of 4,200,000 pixels needs one frame with 16 threads, since it is one part", () => {
+test("a convolution over one row of 4,200,000 pixels is one part and needs one frame with 16 threads", () => {
   write([1, 1, 4_200_000, 16, 1, 4_200_000, 1, 3, 1, 1, 1, 1, 0, 1, 16, 1]);
   const { slots } = askedBy(wasm.conv2d!, 0, 0, 0, 0, 0);
   expect(slots).toBeGreaterThanOrEqual(4 * 4_200_002 * 16);
