@@ -169,7 +169,7 @@ async function checkBundles({ folder }: Packed): Promise<void> {
     "one product": multiply("hashgrad"),
     "one product of hashgrad/plain": multiply("hashgrad/plain"),
   };
-  const most = { everything: 130, "one product": 59, "one product of hashgrad/plain": 15 };
+  const most = { everything: 132, "one product": 59, "one product of hashgrad/plain": 15 };
   for (const [name, contents] of Object.entries(bundles)) {
     const bytes = await oneFile(contents, { platform: "browser", minify: true, absWorkingDir: folder });
     const [text, size] = [Buffer.from(bytes).toString(), gzipSync(bytes, { level: 9 }).length / 1000];
