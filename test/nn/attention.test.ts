@@ -69,7 +69,7 @@ const close = (values: readonly number[]): number[] => values.map((v) => expect.
 const all = (): boolean => true;
 
 describe("multiHeadAttention", () => {
-  test("asks for the kernel and bias of four dense layers, and leaves the biases out where told", () => {
+  test("creates the kernel and bias of four dense layers, and no biases with bias: false", () => {
     const names = ["query", "key", "value", "out"];
     const asked = (options: { bias?: boolean }): unknown[] =>
       survey((vars) => multiHeadAttention(vars, 6, 2, options)).map(({ name, shape }) => [name, shape]);
@@ -82,7 +82,7 @@ describe("multiHeadAttention", () => {
     expect(asked({ bias: false })).toEqual(names.map((name) => [`${name}/kernel`, [6, 6]]));
   });
 
-  test("is what plain loops compute: self and cross attention, causal, with masks, without biases", () => {
+  test("equals plain loops for self and cross attention, causal, with masks and without biases", () => {
     const [x, memory, other] = [
       normal(2, 4, 6),
       randomNormal([2, 5, 6], new Generator(7)),
@@ -105,7 +105,7 @@ describe("multiHeadAttention", () => {
   });
 
   test.each([[[5]], [[4, 5]], [[2, 1, 1, 5]], [[1, 3, 4, 1]], [[2, 3, 4, 5]], [[1, 1]]])(
-    "takes a mask of shape %j, any number but 0 for what is seen, alone and with causal; masked rows give zeros",
+    "takes a mask of shape %j, attends where the mask is not 0, and gives zeros for masked rows",
     (shape) => {
       const random = new Generator(shape.length);
       const [x, memory] = [normal(2, 4, 6), randomNormal([2, 5, 6], new Generator(9))];
@@ -130,7 +130,7 @@ describe("multiHeadAttention", () => {
     },
   );
 
-  test("what is masked plays no part: neither numbers that are not finite as scores, nor gradients", () => {
+  test("ignores masked positions in scores and gradients, even if their numbers are not finite", () => {
     const vars = new DenseVariables();
     const layer = multiHeadAttention(vars, 4, 2, lively);
     const x = variable(normal(1, 3, 4));
@@ -162,7 +162,7 @@ describe("multiHeadAttention", () => {
     ).toBe(true);
   });
 
-  test("has the gradients that central differences say, of inputs and parameters, in a pool, too", () => {
+  test("has gradients of inputs and parameters that agree with central differences, dense and in a pool", () => {
     checkLayerLaw((vars, random) => {
       const heads = 1 + random.below(3);
       const size = heads * (1 + random.below(3));
@@ -180,7 +180,7 @@ describe("multiHeadAttention", () => {
     });
   });
 
-  test("works in `sequential`, and in a factory, where only its biases have their own numbers", () => {
+  test("works in `sequential` and in a factory, which stores only the biases outside the pool", () => {
     const model = (vars: VariableCreator) =>
       sequential(multiHeadAttention(scope(vars, "attention"), 8, 2, { causal: true }), dense(scope(vars, "out"), 8, 3));
     const vars = new VariableFactory({ pool: new ProductVariablePool({ poolSize: poolSizeFor(model), fraction: 0.5 }) });
@@ -207,7 +207,7 @@ describe("multiHeadAttention", () => {
       [2, 3, 4],
       [2, 0, 4],
     ],
-  ])("takes queries %j and keys %j", (query, key) => {
+  ])("accepts queries %j and keys %j", (query, key) => {
     for (const causal of [false, true]) {
       const layer = multiHeadAttention(new DenseVariables(), 4, 2, { causal });
       const y = layer(ones(query), ones(key));

@@ -8,7 +8,7 @@ import { thrown } from "../thrown.ts";
 import { checkLayerLaw } from "./layer-law.ts";
 
 describe("embedding", () => {
-  test("asks for one kernel, which starts with deviation 1", () => {
+  test("creates one kernel, which starts with standard deviation 1", () => {
     expect(survey((vars) => embedding(vars, 7, 3)).map(({ name, shape }) => [name, shape])).toEqual([["kernel", [7, 3]]]);
     const vars = new DenseVariables();
     embedding(vars, 100, 100);
@@ -16,7 +16,7 @@ describe("embedding", () => {
     expect(numbers.reduce((total, v) => total + v * v, 0) / numbers.length).toBeCloseTo(1, 1);
   });
 
-  test("gives the row of each id, for tensors of any shape and for an Int32Array", () => {
+  test("returns the row of each id, for tensors of any shape and for an Int32Array", () => {
     const vars = new DenseVariables();
     const layer = embedding(vars, 3, 2);
     vars.variables()[0]!.assign([0, 1, 10, 11, 20, 21]);
@@ -30,7 +30,7 @@ describe("embedding", () => {
     expect(layer(tensor(1)).toNested()).toEqual([10, 11]);
   });
 
-  test("adds the gradients of a row that is used several times; rows that are not used get 0", () => {
+  test("adds the gradients of a row that is used several times and gives unused rows gradient 0", () => {
     const vars = new DenseVariables();
     const layer = embedding(vars, 3, 2);
     const weights = tensor([
@@ -46,7 +46,7 @@ describe("embedding", () => {
     ]);
   });
 
-  test("has the gradient that central differences say, in a pool, too, with tensors and in `sequential`", () => {
+  test("has a gradient that agrees with central differences, dense and in a pool, with tensors and in `sequential`", () => {
     checkLayerLaw((vars, random) => {
       const [count, size, batch, time] = [1 + random.below(5), 1 + random.below(4), 1 + random.below(3), 1 + random.below(4)];
       const layer = sequential(embedding(vars, count, size, { init: normalInit(0.5) }));
@@ -55,7 +55,7 @@ describe("embedding", () => {
     });
   });
 
-  test("takes no ids at all", () => {
+  test("accepts an empty list of ids", () => {
     const layer = embedding(new DenseVariables(), 3, 2);
     expect([zeros([0]), zeros([0, 5]), zeros([4, 0])].map((ids) => layer(ids).shape)).toEqual([
       [0, 2],

@@ -43,7 +43,7 @@ const cases = fc.record({
 });
 
 describe("a batch normalization after a convolution", () => {
-  test("is folded under noGrad: the result agrees with that of the two layers, also after their variables changed", () => {
+  test("is folded under noGrad with the result of the two layers, even after their variables change", () => {
     fc.assert(
       fc.property(cases, ({ depthwise, groups, size, filters, kernelSize, strides, bias, activation, seed }) => {
         const [vars, random] = [new DenseVariables(), new Generator(seed)];
@@ -78,7 +78,7 @@ describe("a batch normalization after a convolution", () => {
     expect(noGrad(() => training(() => a(x))).toArray()).toEqual(training(() => b(x)).toArray());
   });
 
-  test("has a node of its own in a graph, with its variables as parameters", () => {
+  test("has a separate node in a graph, with its variables as parameters", () => {
     const vars = new DenseVariables();
     const layer = basicBlock(vars, 4, 4);
     randomize(vars, new Generator(1));
@@ -92,7 +92,7 @@ describe("a batch normalization after a convolution", () => {
     );
   });
 
-  test("is folded into the weights of a pool, which change with its factors", () => {
+  test("is folded into the weights of a pool, which follow the factors of the pool", () => {
     const model: Model<Layer> = (vars) =>
       sequential(conv2d(scope(vars, "conv"), 4, 16, 3), batchNorm(scope(vars, "norm"), 16, { activation: ops.relu }));
     const { model: layer, vars } = compress(model, { fraction: 0.5 });
@@ -107,7 +107,7 @@ describe("a batch normalization after a convolution", () => {
     }
   });
 
-  test("a wrong number of channels is an error of its own layer", () => {
+  test("names its own op in the error for a wrong number of channels", () => {
     const vars = new DenseVariables();
     const layer = sequential(conv2d(scope(vars, "conv"), 2, 4, 1), batchNorm(scope(vars, "norm"), 3));
     expect(() => noGrad(() => layer(tensor(new Float32Array(8), [1, 2, 2, 2])))).toThrow("batchNormInference: gamma [3]");

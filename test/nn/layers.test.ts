@@ -37,7 +37,7 @@ const reads = (vars: DenseVariables): Tensor[] => vars.variables().map((v) => v.
 const biased = { biasInit: normalInit(1) };
 
 describe("dense", () => {
-  test("asks for kernel, then bias, and leaves the bias out where told", () => {
+  test("creates kernel, then bias, and no bias with bias: false", () => {
     expect(asked((vars) => dense(vars, 3, 2))).toEqual([
       ["kernel", [3, 2]],
       ["bias", [2]],
@@ -45,7 +45,7 @@ describe("dense", () => {
     expect(asked((vars) => dense(vars, 3, 2, { bias: false }))).toEqual([["kernel", [3, 2]]]);
   });
 
-  test("is x·kernel + bias, also with more batch axes", () => {
+  test("computes x·kernel + bias, with any number of batch axes", () => {
     const vars = new DenseVariables();
     const layer = dense(vars, 3, 2, biased);
     const [kernel, bias] = reads(vars) as [Tensor, Tensor];
@@ -63,14 +63,14 @@ describe("dense", () => {
     [[4, 5], "x [4, 5]: need [batch, 3]"],
     [[3], "x [3]: need [batch, 3]"],
     [[2, 3, 1], "x [2, 3, 1]: need [batch, 3]"],
-  ])("refuses x of shape %j and says what it needs", (shape, start) => {
+  ])("refuses x of shape %j and states the shape that it needs", (shape, start) => {
     const layer = dense(new DenseVariables(), 3, 2);
     expect(thrown(() => layer(ones(shape)))).toBe(`ShapeError: dense: ${start} for kernel [3, 2]; flatten() images first`);
   });
 });
 
 describe("conv2d", () => {
-  test("asks for kernel, then bias; the kernel sees the channels of one group", () => {
+  test("creates kernel, then bias, and the kernel has the channels of one group", () => {
     expect(asked((vars) => conv2d(vars, 4, 6, [3, 5], { groups: 2 }))).toEqual([
       ["kernel", [3, 5, 2, 6]],
       ["bias", [6]],
@@ -84,7 +84,7 @@ describe("conv2d", () => {
     [{ strides: [2, 3], padding: "same" }, [2, 4, 3, 6]],
     [{ dilations: 2 }, [2, 3, 5, 6]],
     [{ groups: 2 }, [2, 5, 7, 6]],
-  ] as const)("with %j is the op of the same name", (options, shape) => {
+  ] as const)("with %j equals the op of the same name", (options, shape) => {
     const vars = new DenseVariables();
     const layer = conv2d(vars, 4, 6, 3, { ...biased, ...options });
     const [kernel, bias] = reads(vars) as [Tensor, Tensor];
@@ -94,7 +94,7 @@ describe("conv2d", () => {
     expect(y.toArray()).toEqual(ops.conv2d(x, kernel, { ...options, bias }).toArray());
   });
 
-  test("without a bias adds none", () => {
+  test("adds nothing without a bias", () => {
     const layer = conv2d(new DenseVariables(), 1, 2, 1, { bias: false });
     expect(
       layer(zeros([1, 2, 2, 1]))
@@ -103,7 +103,7 @@ describe("conv2d", () => {
     ).toBe(true);
   });
 
-  test("refuses channels that the groups do not divide, and images of other channels", () => {
+  test("refuses channels that the groups do not divide, and images with other channels", () => {
     expect(thrown(() => conv2d(new DenseVariables(), 3, 4, 3, { groups: 2 }))).toBe(
       "ShapeError: conv2d: 3 channels in 2 groups: need a multiple of groups",
     );
@@ -114,7 +114,7 @@ describe("conv2d", () => {
 });
 
 describe("depthwiseConv2d", () => {
-  test("asks for kernel, then bias", () => {
+  test("creates kernel, then bias", () => {
     expect(asked((vars) => depthwiseConv2d(vars, 3, [2, 4], { multiplier: 2 }))).toEqual([
       ["kernel", [2, 4, 3, 2]],
       ["bias", [6]],
@@ -122,7 +122,7 @@ describe("depthwiseConv2d", () => {
     expect(asked((vars) => depthwiseConv2d(vars, 3, 3, { bias: false }))).toEqual([["kernel", [3, 3, 3, 1]]]);
   });
 
-  test("is the op of the same name", () => {
+  test("equals the op of the same name", () => {
     const vars = new DenseVariables();
     const options = { strides: 2, padding: "same" } as const;
     const layer = depthwiseConv2d(vars, 3, 3, { ...biased, ...options, multiplier: 2 });
@@ -133,7 +133,7 @@ describe("depthwiseConv2d", () => {
     expect(y.toArray()).toEqual(ops.depthwiseConv2d(x, kernel, { ...options, bias }).toArray());
   });
 
-  test("starts with the deviation of numbers that read one channel only", () => {
+  test("starts with the standard deviation of a kernel that reads one channel", () => {
     const vars = new DenseVariables();
     depthwiseConv2d(vars, 100, 5, { bias: false });
     const kernel = vars.variables()[0]!.read().toArray();
@@ -153,7 +153,7 @@ test.each([
   ["avgPool2d", avgPool2d(2, { padding: "same" }), (x: Tensor) => ops.avgPool2d(x, 2, { padding: "same" }), [2, 3, 4, 3]],
   ["globalAvgPool2d", globalAvgPool2d(), ops.globalAvgPool2d, [2, 3]],
   ["flatten", flatten(), ops.flatten, [2, 126]],
-] as [string, Layer, (x: Tensor) => Tensor, Shape][])("%s is the op of the same name", (_, layer, op, shape) => {
+] as [string, Layer, (x: Tensor) => Tensor, Shape][])("%s equals the op of the same name", (_, layer, op, shape) => {
   const x = normal(2, 6, 7, 3);
   const y = training(() => layer(x));
   expect(y.shape).toEqual(shape);
@@ -163,14 +163,14 @@ test.each([
 describe("dropout", () => {
   const x = ones([50, 40]);
 
-  test("in training sets a share of the numbers to 0 and makes the rest larger, so that the mean stays", () => {
+  test("in training sets a share of the numbers to 0 and scales the rest, so that the mean stays the same", () => {
     const y = training(() => dropout(0.25, new Generator(1))(x)).toArray();
     const kept = y.filter((v) => v !== 0);
     expect(kept.every((v) => v === Math.fround(1 / 0.75))).toBe(true);
     expect(Math.abs(kept.length / y.length - 0.75)).toBeLessThan(5 * Math.sqrt((0.25 * 0.75) / y.length));
   });
 
-  test("outside training does nothing and draws nothing", () => {
+  test("outside training returns its input and draws no random numbers", () => {
     const random = new Generator(1);
     const state = random.state;
     const layer = dropout(0.5, random);
@@ -180,14 +180,14 @@ describe("dropout", () => {
     expect(random.state).toEqual(state);
   });
 
-  test("drops the same numbers for the same seed, others for the next call", () => {
+  test("drops the same numbers for the same seed and different numbers in the next call", () => {
     const [a, b] = [dropout(0.5, new Generator(7)), dropout(0.5, new Generator(7))];
     const first = training(() => a(x)).toArray();
     expect(training(() => b(x)).toArray()).toEqual(first);
     expect(training(() => a(x)).toArray()).not.toEqual(first);
   });
 
-  test.each([1, -0.1, Number.NaN])("of rate %s is refused", (rate) => {
+  test.each([1, -0.1, Number.NaN])("refuses rate %s", (rate) => {
     expect(thrown(() => dropout(rate, new Generator(1)))).toBe(
       `ValueError: dropout: rate must be a finite number at least 0 and below 1, got ${rate}`,
     );
@@ -197,11 +197,11 @@ describe("dropout", () => {
 describe("residual", () => {
   const x = tensor([[1, 2]]);
 
-  test("adds x to what the layer makes of it", () => {
+  test("adds x to the output of the layer", () => {
     expect(residual((v) => ops.mul(v, 10))(x).toNested()).toEqual([[11, 22]]);
   });
 
-  test("adds the shortcut of x where there is one", () => {
+  test("adds the shortcut of x if a shortcut is given", () => {
     const y = residual(
       (v) => ops.mul(v, 10),
       (v) => ops.neg(v),
@@ -209,7 +209,7 @@ describe("residual", () => {
     expect(y(x).toNested()).toEqual([[9, 18]]);
   });
 
-  test("refuses a layer that changes the shape without a shortcut that does, rather than broadcast", () => {
+  test("refuses a layer that changes the shape unless the shortcut changes the shape equally, and never broadcasts", () => {
     const layer = residual((v) => ops.sum(v, 1, { keepDims: true }));
     expect(thrown(() => layer(x))).toBe(
       "ShapeError: residual: the layer makes [1, 1], the shortcut [1, 2]: give a shortcut that changes x the same way",
@@ -218,7 +218,7 @@ describe("residual", () => {
 });
 
 describe("sequential", () => {
-  test("runs its layers from left to right; none at all leave x as it is", () => {
+  test("runs its layers from left to right and returns x unchanged without layers", () => {
     const x = tensor([1, -2]);
     expect(
       sequential(
@@ -230,7 +230,7 @@ describe("sequential", () => {
     expect(sequential()(x)).toBe(x);
   });
 
-  test("and blocks of the user's own never lose the mode: it belongs to the run", () => {
+  test("and custom blocks keep the mode of the run", () => {
     const modes: boolean[] = [];
     const spy: Layer = (x) => {
       modes.push(isTraining());
@@ -246,7 +246,7 @@ describe("sequential", () => {
     expect(modes).toEqual([false, false, false, false]);
   });
 
-  test("and layers refuse a mode as an argument, as they took it before", () => {
+  test("and layers refuse a mode as an argument", () => {
     const x = ones([2, 2]);
     const norm = batchNorm(new DenseVariables(), 2);
     const old = (layer: Layer, mode: string): string => thrown(() => (layer as (x: Tensor, mode?: string) => Tensor)(x, mode));
@@ -257,11 +257,11 @@ describe("sequential", () => {
       expect(old(layer, "training")).toMatch(/^ValueError: (batchNorm|residual|sequential): .* got "training"/);
   });
 
-  test("passes no more than tensors, so that an op with a second argument is a layer", () => {
+  test("passes only tensors, so that an op with a second argument works as a layer", () => {
     expect(training(() => sequential(ops.leakyRelu)(tensor([-1, 2]))).toNested()).toEqual([Math.fround(-0.2), 2]);
   });
 
-  test("hands several tensors on, and takes several", () => {
+  test("takes and passes several tensors", () => {
     const split: Layer<[x: Tensor], Tensor[]> = (x) => [ops.mul(x, 2), ops.mul(x, 3)];
     const merge: Layer<[a: Tensor, b: Tensor]> = (a, b) => ops.add(a, b);
     const both: Layer<[a: Tensor, b: Tensor], Tensor> = sequential(merge, ops.neg);
@@ -276,7 +276,7 @@ test.each([
   [[1, 28, 1], "[1, 28, 1]"],
   [[28, 1, 3], "[28, 1, 3]"],
 ] as [[number, number, number], string][])(
-  "the toy network refuses images of %j, which leave nothing to pool",
+  "the toy network refuses images of %j, which are too small to pool",
   (inputShape, shown) => {
     expect(thrown(() => toyNetwork(new DenseVariables(), { inputShape }))).toBe(
       `ShapeError: toyNetwork: inputShape ${shown}: images need at least 2×2 pixels`,

@@ -59,7 +59,7 @@ const varsOf = (kind: string, seed: number): VariableCreator => {
 };
 
 describe.each(["dense", ...Object.keys(pools)])("the parameters of a network, %s,", (kind) => {
-  test.each([training, inference])("have the gradients that central differences say, in $name", (mode) => {
+  test.each([training, inference])("have gradients that agree with central differences, in $name", (mode) => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
         const random = new Generator(seed);
@@ -79,7 +79,7 @@ describe.each(["dense", ...Object.keys(pools)])("the parameters of a network, %s
   });
 });
 
-test("the law finds a gradient that is two hundredths too large in one layer of many", () => {
+test("the gradient check finds a gradient that is 2 % too large in one layer of many", () => {
   const vars = new DenseVariables();
   const wrong: Layer = (x) =>
     customGradient(
@@ -117,7 +117,7 @@ test("the toy network has 31,786 weights and gives logits for images of every si
   }
 });
 
-test("a compressed network sees the pool's new numbers after they were changed", () => {
+test("a compressed network uses the new numbers of a pool after they change", () => {
   const vars = varsOf("product", 1);
   const model = network(vars);
   const x = randomNormal([2, 6, 6, 2], new Generator(1));

@@ -20,7 +20,7 @@ function momentsOf(x: Tensor): { mean: number[]; variance: number[] } {
 const close = (values: number[]): number[] => values.map((v) => expect.closeTo(v, 5));
 
 describe("batchNorm", () => {
-  test("asks for gamma and beta, and for moving statistics that are not trained", () => {
+  test("creates gamma and beta, and moving statistics that are not trained", () => {
     expect(survey((vars) => batchNorm(vars, 3)).map(({ name, shape, trainable }) => [name, shape, trainable])).toEqual([
       ["gamma", [3], true],
       ["beta", [3], true],
@@ -29,7 +29,7 @@ describe("batchNorm", () => {
     ]);
   });
 
-  test("in training normalizes by the batch's own statistics and scales and shifts by gamma and beta", () => {
+  test("in training normalizes by the statistics of the batch, then scales by gamma and shifts by beta", () => {
     const vars = new DenseVariables();
     const layer = batchNorm(vars, 3, { epsilon: 0.01 });
     const { gamma, beta } = named(vars);
@@ -59,7 +59,7 @@ describe("batchNorm", () => {
     expect(moving_variance!.read().toNested()).toEqual(close(want.variance));
   });
 
-  test("in inference uses the running statistics and leaves them alone, whatever the batch", () => {
+  test("in inference uses the running statistics and does not change them", () => {
     const vars = new DenseVariables();
     const layer = batchNorm(vars, 3);
     for (let i = 0; i < 3; i++) training(() => layer(input(i)));
@@ -72,14 +72,14 @@ describe("batchNorm", () => {
     expect(mean!.read().toArray()).toEqual(before);
   });
 
-  test("takes a momentum of 0.9 if none is given, as PyTorch's 0.1", () => {
+  test("has a default momentum of 0.9, which equals 0.1 in PyTorch", () => {
     const vars = new DenseVariables();
     training(() => batchNorm(vars, 2)(ones([4, 2])));
     expect(named(vars).moving_mean!.read().toNested()).toEqual(close([0.1, 0.1]));
     expect(named(vars).moving_variance!.read().toNested()).toEqual(close([0.9, 0.9]));
   });
 
-  test("its running statistics survive the step in which they were moved, and get no gradient", () => {
+  test("keeps its running statistics after the step that moved them and gives them no gradient", () => {
     const vars = new DenseVariables();
     const model = sequential(batchNorm(vars, 3, { momentum: 0 }), ops.square);
     step(() => backward(ops.sum(training(() => model(input(1))))));
@@ -101,7 +101,7 @@ describe("batchNorm", () => {
     },
   );
 
-  test("a fused activation leaves one node in a graph, another activation a node of its own", () => {
+  test("adds one node to a graph with a fused activation and two nodes with another activation", () => {
     const opsOf = (activation: Layer): string[] =>
       ops
         .trace(batchNorm(new DenseVariables(), 3, { activation }), [input(1)])
@@ -116,7 +116,7 @@ describe("batchNorm", () => {
     );
   });
 
-  test("refuses x of other channels", () => {
+  test("refuses x with other channels", () => {
     const layer = batchNorm(new DenseVariables(), 2);
     expect(thrown(() => training(() => layer(ones([4, 3]))))).toBe(
       "ShapeError: batchNormTraining: gamma [2] must be [3], the last axis of x [4, 3]",
@@ -128,7 +128,7 @@ describe("batchNorm", () => {
 });
 
 describe("layerNorm", () => {
-  test("asks for gamma and beta and is the op of the same name, in both modes", () => {
+  test("creates gamma and beta and equals the op of the same name in both modes", () => {
     const vars = new DenseVariables();
     const layer = layerNorm(vars, 3, { epsilon: 0.5 });
     expect(vars.variables().map((v) => [v.name, v.shape])).toEqual([
@@ -143,7 +143,7 @@ describe("layerNorm", () => {
     expect(training(() => layer(input(1))).toArray()).toEqual(want);
   });
 
-  test("starts as numbers of mean 0 and deviation 1 in each row", () => {
+  test("starts with mean 0 and standard deviation 1 in each row", () => {
     const y = layerNorm(new DenseVariables(), 16)(randomNormal([2, 16], new Generator(1), 5, 3)).toArray();
     for (const row of [y.subarray(0, 16), y.subarray(16)]) {
       expect(row.reduce((a, b) => a + b) / 16).toBeCloseTo(0, 5);
@@ -158,14 +158,14 @@ function draw(vars: VariableCreator, random: Generator): void {
 }
 
 describe("groupNorm", () => {
-  test("asks for gamma and beta", () => {
+  test("creates gamma and beta", () => {
     expect(survey((vars) => groupNorm(vars, 6, 3)).map(({ name, shape }) => [name, shape])).toEqual([
       ["gamma", [6]],
       ["beta", [6]],
     ]);
   });
 
-  test("normalizes neighboring channels of one example over all its positions, as plain loops do, in both modes", () => {
+  test("equals plain loops over the adjacent channels and all positions of one example, in both modes", () => {
     for (const groups of [1, 2, 3, 6]) {
       for (const shape of [
         [4, 6],
@@ -194,7 +194,7 @@ describe("groupNorm", () => {
     }
   });
 
-  test("has the gradients that central differences say, of x and of parameters", () => {
+  test("has gradients of x and of parameters that agree with central differences", () => {
     checkLayerLaw((vars, random) => {
       const [groups, each, batch, positions] = [
         1 + random.below(3),
@@ -208,11 +208,11 @@ describe("groupNorm", () => {
     });
   });
 
-  test("takes a batch of 0, and works in `sequential`", () => {
+  test("accepts a batch of 0 and works in `sequential`", () => {
     expect(sequential(groupNorm(new DenseVariables(), 4, 2), ops.relu)(zeros([0, 3, 4])).shape).toEqual([0, 3, 4]);
   });
 
-  test("refuses groups that do not divide the channels, and x of other channels or without positions", () => {
+  test("refuses groups that do not divide the channels, x with other channels and x without positions", () => {
     expect(thrown(() => groupNorm(new DenseVariables(), 6, 4))).toBe(
       "ShapeError: groupNorm: 6 channels in 4 groups: need a multiple of groups",
     );
@@ -225,7 +225,7 @@ describe("groupNorm", () => {
 });
 
 describe("rmsNorm", () => {
-  test("asks for gamma, and divides each row by the root of its mean square, in both modes", () => {
+  test("creates gamma and divides each row by the root of its mean square, in both modes", () => {
     const vars = new DenseVariables();
     const layer = rmsNorm(vars, 3, { epsilon: 0.5 });
     expect(vars.variables().map((v) => [v.name, v.shape])).toEqual([["gamma", [3]]]);
@@ -241,13 +241,13 @@ describe("rmsNorm", () => {
     }
   });
 
-  test("has an epsilon of 1e-6 if none is given; zeros stay zeros", () => {
+  test("has a default epsilon of 1e-6 and keeps zeros", () => {
     const layer = rmsNorm(new DenseVariables(), 2);
     expect([...layer(ops.mul(ones([1, 2]), 1e-3)).data]).toEqual(close([Math.SQRT1_2, Math.SQRT1_2]));
     expect(layer(zeros([1, 2])).toNested()).toEqual([[0, 0]]);
   });
 
-  test("has the gradients that central differences say, of x and of gamma", () => {
+  test("has gradients of x and of gamma that agree with central differences", () => {
     checkLayerLaw((vars, random) => {
       const features = 1 + random.below(4);
       const layer = rmsNorm(vars, features, { epsilon: 0.1 });
@@ -256,7 +256,7 @@ describe("rmsNorm", () => {
     });
   });
 
-  test("takes a batch of 0, and refuses x of other features", () => {
+  test("accepts a batch of 0 and refuses x with other features", () => {
     const layer = sequential(rmsNorm(new DenseVariables(), 4));
     expect(layer(zeros([0, 4])).shape).toEqual([0, 4]);
     expect(thrown(() => layer(ones([4, 3])))).toBe("ShapeError: rmsNorm: x [4, 3]: need [..., 4]");

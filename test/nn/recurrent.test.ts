@@ -68,7 +68,7 @@ describe.each(["gru", "lstm"] as const)("%s", (kind) => {
   const gates = kind === "gru" ? 3 : 4;
   const states = kind === "gru" ? 1 : 2;
 
-  test("asks for one kernel and one recurrent kernel for all gates, which start within ±1/√units, and biases of 0", () => {
+  test("creates one kernel and one recurrent kernel for all gates, which start within ±1/√units, and biases of 0", () => {
     expect(survey((vars) => make(vars, 5, 4)).map(({ name, shape }) => [name, shape])).toEqual([
       ["kernel", [5, gates * 4]],
       ["recurrent_kernel", [4, gates * 4]],
@@ -89,7 +89,7 @@ describe.each(["gru", "lstm"] as const)("%s", (kind) => {
     expect(bias.every((v) => v === 0)).toBe(true);
   });
 
-  test("follows PyTorch's formulas, with and without states to begin with, at times from 1 on", () => {
+  test("follows PyTorch's formulas, with and without initial states, for sequences of length 1 and more", () => {
     for (const [batch, time, inputs, units] of [
       [3, 4, 5, 2],
       [1, 1, 1, 1],
@@ -111,7 +111,7 @@ describe.each(["gru", "lstm"] as const)("%s", (kind) => {
     }
   });
 
-  test("returns the outputs, the last of them, or both with the states, as it is asked", () => {
+  test("returns all outputs, the last output, or the outputs with the states", () => {
     const x = normal(2, 3, 4);
     const of = (returns?: "outputs" | "last"): Tensor =>
       make(new DenseVariables(), 4, 5, returns === undefined ? {} : { returns })(x);
@@ -123,7 +123,7 @@ describe.each(["gru", "lstm"] as const)("%s", (kind) => {
     expect(c === undefined).toBe(kind === "gru");
   });
 
-  test("goes on from its last states as if the sequence had not been cut", () => {
+  test("continues from its last states with the outputs of the whole sequence", () => {
     const vars = new DenseVariables();
     const layer = make(vars, 2, 3, { ...lively, returns: "all" });
     const x = normal(1, 5, 2);
@@ -134,7 +134,7 @@ describe.each(["gru", "lstm"] as const)("%s", (kind) => {
     expect([...first!.data, ...second!.data]).toEqual(close([...whole!.data]));
   });
 
-  test("has the gradients that central differences say, of inputs, states and parameters, in a pool, too", () => {
+  test("has gradients of inputs, states and parameters that agree with central differences, dense and in a pool", () => {
     checkLayerLaw((vars, random) => {
       const [inputs, units] = [1 + random.below(3), 1 + random.below(3)];
       const [batch, time] = [1 + random.below(3), 1 + random.below(4)];
@@ -146,7 +146,7 @@ describe.each(["gru", "lstm"] as const)("%s", (kind) => {
     });
   });
 
-  test("works in `sequential`, where the states of one layer begin the next, and in a factory", () => {
+  test("works in a factory and in `sequential`, which passes the states of one layer to the next", () => {
     const model = (vars: VariableCreator) =>
       sequential(
         make(scope(vars, "first"), 4, 6),
@@ -165,7 +165,7 @@ describe.each(["gru", "lstm"] as const)("%s", (kind) => {
     expect(sequential(first, second)(x).toNested()).toEqual(second(...(first(x) as [Tensor, Tensor])).toNested());
   });
 
-  test("takes a batch of 0, and a time of 1", () => {
+  test("accepts a batch of 0 and a sequence of length 1", () => {
     const layer = make(new DenseVariables(), 4, 3, { returns: "all" });
     expect(layer(zeros([0, 2, 4])).map(({ shape }) => shape)).toEqual([[0, 2, 3], ...new Array(states).fill([0, 3])]);
     expect(layer(ones([2, 1, 4])).map(({ shape }) => shape)).toEqual([[2, 1, 3], ...new Array(states).fill([2, 3])]);
@@ -201,7 +201,7 @@ describe.each(["gru", "lstm"] as const)("%s", (kind) => {
     expect(thrown(() => make(new DenseVariables(), 4, 3)(x!, h))).toBe(`ShapeError: ${kind}: ${message}`);
   });
 
-  test("refuses options that it does not know", () => {
+  test("refuses unknown options", () => {
     expect(thrown(() => make(new DenseVariables(), 4, 3, { returns: "state" as "all" }))).toBe(
       `ValueError: ${kind}: returns must be "outputs", "last" or "all", got "state"`,
     );

@@ -24,7 +24,7 @@ test.each([
   [{}, [2, 7, 6]],
   [{ padding: "same", strides: 2 }, [2, 5, 6]],
   [{ padding: [2, 0], dilations: 2, groups: 2 }, [2, 7, 6]],
-] as const)("conv1d with %j is the op of the same name", (options, shape) => {
+] as const)("conv1d with %j equals the op of the same name", (options, shape) => {
   const vars = new DenseVariables();
   const layer = conv1d(vars, 4, 6, 3, { ...biased, ...options });
   const [kernel, bias] = vars.variables().map((v) => v.read()) as [Tensor, Tensor];
@@ -38,7 +38,7 @@ test.each([
   [{}, [2, 7, 8, 6]],
   [{ padding: "same", strides: 2 }, [2, 10, 12, 6]],
   [{ padding: 1, strides: 2, outputPadding: [0, 1], groups: 2 }, [2, 9, 12, 6]],
-] as const)("conv2dTranspose with %j is the op of the same name", (options, shape) => {
+] as const)("conv2dTranspose with %j equals the op of the same name", (options, shape) => {
   const vars = new DenseVariables();
   const layer = conv2dTranspose(vars, 4, 6, 3, { ...biased, ...options });
   const [kernel, bias] = vars.variables().map((v) => v.read()) as [Tensor, Tensor];
@@ -48,7 +48,7 @@ test.each([
   expect(y.toArray()).toEqual(ops.conv2dTranspose(x, kernel, { ...options, bias }).toArray());
 });
 
-test("the layers ask for kernel, then bias, and leave the bias out if told", () => {
+test("the layers create kernel, then bias, and no bias with bias: false", () => {
   const asked = (build: Parameters<typeof survey>[0]) => survey(build).map(({ name, shape }) => [name, shape]);
   expect(asked((vars) => conv1d(vars, 4, 6, 5, { groups: 2 }))).toEqual([
     ["kernel", [5, 2, 6]],
@@ -68,7 +68,7 @@ test("layers refuse groups that do not divide their channels", () => {
   expect(thrown(() => conv1d(vars, 3, 4, 3)(ones([1, 5, 2])))).toMatch(/^ShapeError: conv1d: x \[1, 5, 2\]/);
 });
 
-test("layers of pools over sequences and of resizing are the ops of the same names", () => {
+test("layers for pooling of sequences and for resizing equal the ops of the same names", () => {
   const [x, image] = [normal(2, 7, 3), normal(2, 3, 4, 1)];
   expect(maxPool1d(3, { strides: 2, padding: 1 })(x)).toEqual(ops.maxPool1d(x, 3, { strides: 2, padding: 1 }));
   expect(avgPool1d(2)(x)).toEqual(ops.avgPool1d(x, 2));
