@@ -100,6 +100,6 @@ describe.each(Object.entries(nets))("onnxruntime computes the logits of %s", (na
   );
 });
 
-test.skipIf(python === undefined)("the checker of ONNX accepts these files (skipped without the Python package onnx)", () => {
+test.skipIf(python === undefined)("the ONNX checker accepts these files (skipped without the Python package onnx)", () => {
   expect(accepted(files)).toBe(4 * Object.keys(nets).length);
 });

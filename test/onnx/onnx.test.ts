@@ -41,7 +41,7 @@ async function compare(model: Traceable, inputs: readonly Tensor[], options: Onn
   for (const [i, y] of want.entries()) expect(difference(got[i]!, y)).toBeLessThan(1e-4);
 }
 
-describe("a file for a batch of another size has the numbers of", () => {
+describe("a file computes the numbers of the model for another batch size:", () => {
   const images = normal(4, 7, 6, 4);
   const sequences = normal(4, 5, 4);
   const v = (): DenseVariables => new DenseVariables();
@@ -109,7 +109,7 @@ describe("a file for a batch of another size has the numbers of", () => {
   });
 });
 
-describe("pools in the graph have the numbers of", () => {
+describe("a file with the pool in the graph computes the numbers of", () => {
   const size = { poolSize: 130, seed: 1 };
   const pools: Readonly<Record<string, VariablePool>> = {
     product: new ProductVariablePool({ ...size, fraction: 0.5 }),
@@ -126,14 +126,14 @@ describe("pools in the graph have the numbers of", () => {
     await compare(model, [normal(4, 6)], { pool: "materialized" });
   });
 
-  test("the modifier that takes signs", async () => {
+  test("the sign modifier", async () => {
     const vars = new VariableFactory({ pool: new HashVariablePool({ ...size, fraction: 0.5 }), modifier: signModifier });
     await compare(nn.dense(vars, 6, 9), [normal(4, 6)]);
   });
 });
 
 describe("a file", () => {
-  test("names nodes and weights by layers, once each", () => {
+  test("gives nodes and weights unique names that start with the layer", () => {
     const vars = new DenseVariables();
     const model = nn.sequential(nn.dense(scope(vars, "in"), 3, 4), ops.relu, ops.relu, nn.dense(scope(vars, "out"), 4, 2));
     const { nodes, initializers, inputs, outputs } = readOnnx(encodeOnnx(model, [ones([1, 3])]));
@@ -142,7 +142,7 @@ describe("a file", () => {
     expect([inputs, outputs]).toEqual([["input: float32 [batch, 3]"], ["output: float32 [batch, 2]"]]);
   });
 
-  test.each(["NHWC", "NCHW"] as const)("keeps the channels of images in front between convolutions, for inputs %s", (layout) => {
+  test.each(["NHWC", "NCHW"] as const)("keeps the NCHW layout between convolutions, for inputs %s", (layout) => {
     const model = models.mobileNetV3(new DenseVariables(), "small", { classes: 3, width: 0.25 });
     const { nodes, inputs } = readOnnx(encodeOnnx(model, [ones([1, 32, 32, 3])], { layout }));
     expect(nodes.filter(({ op }) => op === "Transpose")).toHaveLength(layout === "NHWC" ? 1 : 0);
@@ -150,14 +150,14 @@ describe("a file", () => {
     expect(new Set(nodes.map(({ name }) => name)).size).toBe(nodes.length);
   });
 
-  test("takes the axes of images that the caller asks for, as inputs and as results", () => {
+  test("uses the requested layout of images for inputs and results", () => {
     const model = nn.conv2d(new DenseVariables(), 3, 5, 3);
     expect(readOnnx(encodeOnnx(model, [ones([1, 8, 6, 3])])).outputs).toEqual(["output: float32 [batch, 6, 4, 5]"]);
     const { outputs, nodes } = readOnnx(encodeOnnx(model, [ones([1, 8, 6, 3])], { layout: "NCHW" }));
     expect([outputs, nodes.map(({ op }) => op)]).toEqual([["output: float32 [batch, 5, 6, 4]"], ["Conv", "Identity"]]);
   });
 
-  test("takes ids as int64, unless they are also numbers", () => {
+  test("declares ids as int64, unless the graph also uses the ids as numbers", () => {
     const embed = nn.embedding(new DenseVariables(), 3, 2);
     const ids = tensor([[0, 2]]);
     expect(readOnnx(encodeOnnx(embed, [ids])).inputs).toEqual(["input: int64 [batch, 2]"]);
@@ -165,13 +165,13 @@ describe("a file", () => {
     expect(readOnnx(encodeOnnx(both, [ids])).inputs).toEqual(["input: float32 [batch, 2]"]);
   });
 
-  test("takes names for inputs and outputs, and a fixed batch", () => {
+  test("uses the given names for inputs and outputs, and a fixed batch", () => {
     const options: OnnxOptions = { batch: "fixed", inputNames: ["a", "b"], outputNames: ["total"] };
     const { inputs, outputs } = readOnnx(encodeOnnx(ops.add, [ones([2, 3]), ones([3])], options));
     expect([inputs, outputs]).toEqual([["a: float32 [2, 3]", "b: float32 [3]"], ["total: float32 [2, 3]"]]);
   });
 
-  test("stores the numbers of a pool once, or the weights", () => {
+  test("stores either the factors of a pool once or the weights", () => {
     const vars = new VariableFactory({ pool: new ProductVariablePool({ poolSize: 130, fraction: 0.5 }) });
     const model = nn.sequential(nn.dense(scope(vars, "in"), 6, 9), nn.dense(scope(vars, "out"), 9, 7));
     const stored = (pool: "graph" | "materialized"): string[] =>
@@ -276,7 +276,7 @@ describe("encodeOnnx refuses", () => {
     expect(refusal((v) => ops.matmul(v, v), [x])).toMatch(/^ShapeError: matmul: /);
   });
 
-  test("files that readers of protocol buffers cannot read", () => {
+  test("files larger than readers of protocol buffers accept", () => {
     const piece = new Uint8Array(2 ** 24);
     const lengthOf = (count: number): number =>
       fileLength(new Array<Uint8Array>(count).fill(piece), (length) => {
@@ -300,7 +300,7 @@ describe("saveOnnx", () => {
     expect(readdirSync(folder)).toEqual(["model.onnx"]);
   });
 
-  test("says why a file cannot be written", () => {
+  test("reports why a file cannot be written", () => {
     const path = join(folder, "none", "model.onnx");
     expect(thrown(() => saveOnnx(path, model, [ones([1, 3])]))).toBe(
       `FileError: saveOnnx: ${path} cannot be written: there is no such folder (ENOENT)`,

@@ -83,7 +83,7 @@ describe("onnxruntime computes the numbers of", () => {
     }
   });
 
-  test("most cases for a batch of another size", () => {
+  test("most cases for another batch size", () => {
     expect(checked).toBeGreaterThan(2 * refused);
   });
 });
