@@ -55,7 +55,7 @@ const cases = fc.record({
   seed: fc.integer(),
 });
 
-test("batch normalization with an activation is the composition of ops: result and all gradients, in training and inference", () => {
+test("batch normalization with an activation equals the composition of ops in result and gradients, in training and inference", () => {
   fc.assert(
     fc.property(cases, ({ shape, activation, hasGamma, hasBeta, trains, seed }) => {
       const random = new Generator(seed);
@@ -91,7 +91,7 @@ test("gradients of gamma and beta add up over several uses", () => {
   expect(twice).toEqual(once.map((d) => d.map((v) => 2 * v)));
 });
 
-test("a NaN in one channel leaves the other channels alone", () => {
+test("a NaN in one channel does not change the other channels", () => {
   const x = randomNormal([100, 6], new Generator(1));
   const clean = ops.batchNormTraining(x, undefined, undefined, 1e-3, { activation: "relu" }).y;
   const { y } = ops.batchNormTraining(

@@ -13,7 +13,7 @@ const all: readonly (readonly [string, Compare, (a: number, b: number) => boolea
 ];
 const special = [Number.NEGATIVE_INFINITY, -1, -0, 0, 1, 2.5, Number.POSITIVE_INFINITY, Number.NaN];
 
-test.each(all)("%s gives IEEE's answer for every pair of special numbers, broadcast or not", (_, op, holds) => {
+test.each(all)("%s follows IEEE 754 for every pair of special numbers, broadcast or not", (_, op, holds) => {
   const table = special.map((a) => special.map((b) => (holds(a, b) ? 1 : 0)));
   expect(op(tensor(special.map((v) => [v])), tensor(special)).toNested()).toEqual(table);
   for (const b of special) {
@@ -22,13 +22,13 @@ test.each(all)("%s gives IEEE's answer for every pair of special numbers, broadc
   }
 });
 
-test.each(all)("%s takes scalars and empty tensors", (_, op, holds) => {
+test.each(all)("%s accepts scalars and empty tensors", (_, op, holds) => {
   expect(op(tensor(2), 2).toNested()).toBe(holds(2, 2) ? 1 : 0);
   expect(op(1, 2).toNested()).toBe(holds(1, 2) ? 1 : 0);
   expect(op(zeros([0, 3]), tensor([1, 2, 3])).shape).toEqual([0, 3]);
 });
 
-test.each(all)("%s has no gradient, and other paths of the same graph keep theirs", (_, op) => {
+test.each(all)("%s has no gradient, and other paths of the same graph keep their gradients", (_, op) => {
   const x = variable(tensor([1, 2, 3]));
   const masked = ops.mul(op(x, 2), x);
   const [dx] = gradients(ops.sum(masked), [x]);
@@ -38,6 +38,6 @@ test.each(all)("%s has no gradient, and other paths of the same graph keep their
   expect(x.grad).toBeNull();
 });
 
-test("a comparison of a number is in float32, like all tensors", () => {
+test("a comparison rounds a number to float32", () => {
   expect(ops.equal(tensor(0.1), 0.1).item()).toBe(1);
 });

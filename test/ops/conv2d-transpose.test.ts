@@ -81,7 +81,7 @@ test("transposed convolutions over random geometries equal plain loops", () => {
   );
 });
 
-test("a transposed convolution is the gradient of the convolution towards its image", () => {
+test("a transposed convolution equals the gradient of the convolution with respect to its image", () => {
   const [image, kernel] = [variable(whole([2, 7, 8, 3], 1)), whole([3, 3, 3, 5], 2)];
   const options = { strides: [2, 3], padding: 1 } as const;
   const y = conv2d(image, kernel, options);
@@ -92,7 +92,7 @@ test("a transposed convolution is the gradient of the convolution towards its im
   expect(back.toArray()).toEqual(dx!.toArray());
 });
 
-test("a 2×2 kernel with stride 2 puts one copy of the kernel per pixel side by side", () => {
+test("a 2×2 kernel with stride 2 places one copy of the kernel per pixel side by side", () => {
   const y = conv2dTranspose(tensor([1, 2, 3, 4], [1, 2, 2, 1]), tensor([1, 10, 100, 1000], [2, 2, 1, 1]), { strides: 2 });
   expect([...y.data]).toEqual([1, 10, 2, 20, 100, 1000, 200, 2000, 3, 30, 4, 40, 300, 3000, 400, 4000]);
 });

@@ -30,7 +30,7 @@ const paddings: fc.Arbitrary<Padding> = fc.oneof(
 );
 const geometries: fc.Arbitrary<Geometry> = fc.record({ strides: pair(1, 3), dilations: pair(1, 3), padding: paddings });
 
-test("conv2d over random geometry equals plain loops, exactly", () => {
+test("conv2d over random geometry equals plain loops exactly", () => {
   fc.assert(
     fc.property(
       geometries,
@@ -53,7 +53,7 @@ test("conv2d over random geometry equals plain loops, exactly", () => {
   );
 });
 
-test("depthwiseConv2d over random geometry is conv2d with as many groups as channels, exactly", () => {
+test("depthwiseConv2d over random geometry equals conv2d with one group per channel exactly", () => {
   fc.assert(
     fc.property(
       geometries,
@@ -74,7 +74,7 @@ test("depthwiseConv2d over random geometry is conv2d with as many groups as chan
   );
 });
 
-test('"same" padding puts the odd pixel after: a kernel that picks its second tap shows where', () => {
+test('"same" padding adds the odd pixel at the end', () => {
   const pick = tensor([0, 1], [1, 2, 1, 1]);
   const x = tensor([1, 2, 3], [1, 1, 3, 1]);
   expect(conv2d(x, pick, { padding: "same" }).data).toEqual(Float32Array.of(2, 3, 0));
@@ -110,12 +110,12 @@ test("an empty batch through depthwiseConv2d gives gradients of zeros", () => {
   expect(dkernel!.toArray()).toEqual(new Float32Array(27));
 });
 
-test("no channels leave the bias", () => {
+test("conv2d over zero input channels returns the bias, or 0 without a bias", () => {
   expect(conv2d(zeros([1, 2, 2, 0]), zeros([1, 1, 0, 1]), { bias: tensor([3]) }).data).toEqual(Float32Array.of(3, 3, 3, 3));
   expect(conv2d(zeros([1, 2, 2, 0]), zeros([1, 1, 0, 1])).data).toEqual(new Float32Array(4));
 });
 
-test("NaN in a pixel reaches the windows that see it, and no others", () => {
+test("NaN in a pixel reaches only the windows that contain the pixel", () => {
   const x = tensor([Number.NaN, 1, 1, 1], [1, 1, 4, 1]);
   expect(conv2d(x, tensor([1, 1], [1, 2, 1, 1])).data).toEqual(Float32Array.of(Number.NaN, 2, 2));
 });

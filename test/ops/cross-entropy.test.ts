@@ -108,7 +108,7 @@ test("logits of any rank give the same loss and gradient as the same rows in a m
   close(crossEntropy(tensor(flat.data, [2, 3, 4]), probabilities), a.item());
 });
 
-test("no gradient reaches the logits of ignored examples, not even from logits that are not numbers", () => {
+test("the logits of ignored examples get gradient 0, even if the logits are NaN", () => {
   const x = variable(
     tensor([
       [1, 2],
@@ -122,7 +122,7 @@ test("no gradient reaches the logits of ignored examples, not even from logits t
   close(gradients(loss, [x])[0]!, [-p, p, 0, 0, 0, 0]);
 });
 
-test("if all examples are ignored, loss and gradient are 0", () => {
+test("loss and gradient are 0 if all examples are ignored", () => {
   for (const reduction of ["mean", "sum"] as const) {
     const x = variable(
       tensor([

@@ -20,7 +20,7 @@ test.each(closed)("%s follows its formula", (_, op, formula) => {
   expect([...op(tensor(points)).data]).toEqual(points.map((x) => expect.closeTo(formula(x), 5)));
 });
 
-test("log and sqrt follow their formulas, with IEEE's answers at and below 0", () => {
+test("log and sqrt follow their formulas, and IEEE 754 at and below 0", () => {
   expect(ops.log(tensor([1, 2, 0, -1, inf])).toNested()).toEqual([0, f32(Math.LN2), -inf, nan, inf]);
   expect(ops.sqrt(tensor([4, 2, 0, -1, inf])).toNested()).toEqual([2, f32(Math.SQRT2), 0, nan, inf]);
 });
@@ -33,15 +33,15 @@ describe("NaN and infinity", () => {
   test.each<[string, (x: Tensor) => Tensor, number[]]>([
     ["leakyRelu", ops.leakyRelu, [-inf, inf]],
     ["clip", (x) => ops.clip(x, -1, 1), [-1, 1]],
-  ])("%s of −∞ and ∞ is its limit", (_, op, limits) => {
+  ])("%s of −∞ and ∞ equals its limit", (_, op, limits) => {
     expect(op(tensor([-inf, inf])).toNested()).toEqual(limits);
   });
 
-  test("leakyRelu of −∞ with alpha 0 is NaN, as in PyTorch, and relu's is 0", () => {
+  test("leakyRelu of −∞ with alpha 0 is NaN, as in PyTorch, and relu of −∞ is 0", () => {
     expect([ops.leakyRelu(tensor([-inf]), 0).data[0], ops.relu(tensor([-inf])).data[0]]).toEqual([nan, 0]);
   });
 
-  test("softplus, sigmoid and silu of large numbers do not overflow, their gradients neither", () => {
+  test("softplus, sigmoid and silu of large numbers and their gradients do not overflow", () => {
     const x = variable(tensor([1000, -1000]));
     expect(ops.softplus(x).toNested()).toEqual([1000, 0]);
     expect(ops.sigmoid(x).toNested()).toEqual([1, 0]);
@@ -51,12 +51,12 @@ describe("NaN and infinity", () => {
     }
   });
 
-  test("maximum and minimum let NaN win from either side", () => {
+  test("maximum and minimum return NaN if either operand is NaN", () => {
     expect(ops.maximum(tensor([nan, 1]), tensor([1, nan])).toNested()).toEqual([nan, nan]);
     expect(ops.minimum(tensor([nan, 1]), tensor([1, nan])).toNested()).toEqual([nan, nan]);
   });
 
-  test("where does not let the NaN of the other side through, forward or back", () => {
+  test("where ignores NaN in the operand that is not selected, forward and backward", () => {
     const x = variable(tensor([0, 4]));
     const y = ops.where(tensor([0, 1]), x, -1);
     expect(y.toNested()).toEqual([-1, 4]);
@@ -108,7 +108,7 @@ test.each<[string, (a: Tensor | number, b: Tensor | number) => Tensor, (a: numbe
   expect(op(tensor([], [0, 3]), row).shape).toEqual([0, 3]);
 });
 
-test("a gradient through broadcasting is summed over what was repeated", () => {
+test("the gradient of a broadcast operand is summed over the repeated axes", () => {
   const [a, b] = [variable(tensor([1, 2, 3])), variable(tensor([[4], [5]]))];
   const [da, db] = gradients(
     ops.mul(a, b),
@@ -122,7 +122,7 @@ test("a gradient through broadcasting is summed over what was repeated", () => {
   expect(db!.toNested()).toEqual([[6], [6]]);
 });
 
-test("dropout keeps a share, scales it, and goes back through the same mask", () => {
+test("dropout keeps and scales a share of the numbers, and the gradient uses the same mask", () => {
   const random = new Generator(5);
   const x = variable(tensor(new Float32Array(10_000).fill(3)));
   const y = ops.dropout(x, 0.25, () => random.uniform());
@@ -132,7 +132,7 @@ test("dropout keeps a share, scales it, and goes back through the same mask", ()
   expect(dx!.toArray()).toEqual(y.toArray());
 });
 
-test("the same seed drops the same elements, the next draw others", () => {
+test("the same seed drops the same elements, and the next draw drops different elements", () => {
   const x = tensor(new Float32Array(100).fill(1));
   const dropped = (random: Generator): Float32Array => ops.dropout(x, 0.5, () => random.uniform()).toArray();
   const random = new Generator(1);
@@ -141,11 +141,11 @@ test("the same seed drops the same elements, the next draw others", () => {
   expect(dropped(random)).not.toEqual(first);
 });
 
-test("dropout of nothing is the identity", () => {
+test("dropout at rate 0 is the identity", () => {
   expect(ops.dropout(tensor([1, nan, -inf]), 0, () => 0).toNested()).toEqual([1, nan, -inf]);
 });
 
-test("activations and their gradients have their limits at ±∞, for few numbers and for many", () => {
+test("activations and their gradients equal their limits at ±∞, for few and for many numbers", () => {
   const limits: readonly (readonly [string, (x: Tensor) => Tensor, readonly number[], readonly number[]])[] = [
     ["gelu", ops.gelu, [0, inf], [0, 1]],
   ];

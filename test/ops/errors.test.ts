@@ -471,19 +471,19 @@ const failures: Readonly<Record<string, readonly Failure[]>> = {
 /** Ops that take a tensor of any shape and any numbers. */
 const unfailing = [...Object.keys(unaries), "leakyRelu", "straightThroughSign"];
 
-describe.each(Object.entries(failures))("%s says who, what and the rule", (op, cases) => {
+describe.each(Object.entries(failures))("the error of %s names the op, the arguments and the rule", (op, cases) => {
   test.each(cases)("%#", (call, error, text) => {
     expect(call).toThrow(new error(op, text));
     expect(call).toThrow(error);
   });
 });
 
-test("every public op has its errors here or takes anything", () => {
+test("every public op has error tests here or accepts any tensor", () => {
   const functions = Object.entries(ops).flatMap(([name, value]) => (typeof value === "function" ? [name] : []));
   expect([...Object.keys(failures), ...unfailing].sort()).toEqual(functions.sort());
 });
 
-test("a list where a tensor or a number belongs is an error that names the remedy", () => {
+test("a list in place of a tensor or a number raises an error that names the remedy", () => {
   const list: unknown = [1, 2];
   expect(() => ops.add(tensor([1, 2]), list as number)).toThrow(
     new ValueError("add", "b must be a tensor, got a list of 2; make one with tensor(...)"),

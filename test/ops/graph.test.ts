@@ -43,7 +43,7 @@ describe("the replay of a graph", () => {
     ["lessEqual", ops.lessEqual],
     ["greater", ops.greater],
     ["greaterEqual", ops.greaterEqual],
-  ])("is right for %s", (_, op) => {
+  ])("is correct for %s", (_, op) => {
     checkReplay(op, [tensor([[0], [1], [2]]), tensor([0, 1, Number.NaN])]);
   });
 
@@ -56,12 +56,12 @@ describe("the replay of a graph", () => {
     expect(Object.keys(calls).filter((op) => !met.has(op))).toEqual([]);
   });
 
-  test("is right for batch statistics as results", () => {
+  test("is correct for batch statistics as results", () => {
     const x = randomNormal([6, 3], random(1));
     checkReplay((v) => Object.values(ops.batchNormTraining(v)) as Tensor[], [x]);
   });
 
-  test("is right for every kind of padding, of one number for both directions or of two", () => {
+  test("is correct for every kind of padding, with one number or two numbers for the directions", () => {
     const [x, kernel] = [randomNormal([2, 7, 6, 2], random(1)), randomNormal([3, 2, 2, 4], random(2))];
     for (const padding of [
       "same",
@@ -88,7 +88,7 @@ describe("the replay of a graph", () => {
     }
   });
 
-  test("is right at infinity, NaN and minus zero", () => {
+  test("is correct at infinity, NaN and minus zero", () => {
     const x = tensor([0, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e30]);
     checkReplay((v) => [ops.softmax(v), ops.relu(v), ops.mul(2, v), ops.sub(0, v), ops.mulUnlessZero(v, 1 / 0)], [x]);
   });
@@ -121,7 +121,7 @@ describe("the replay of a graph", () => {
       ops.where(ops.less(x, 0), ops.square(x), ops.reshape(ops.norm(ops.stack([x, x]), [0, 2], { keepDims: true }), [-1, 1])),
   ];
 
-  test("is right for random programs", () => {
+  test("is correct for random programs", () => {
     fc.assert(
       fc.property(seeds(), (seed) => {
         const program = (a: Tensor, b: Tensor): Tensor => {
@@ -147,7 +147,7 @@ describe("the graph of a compressed network", () => {
   };
   const images = randomNormal([2, 8, 8, 1], random(3));
 
-  test.each([false, true])("says how weights are made of the pool's factors; Kronecker product: %s", (kronecker) => {
+  test.each([false, true])("computes the weights from the factors of the pool (Kronecker product: %s)", (kronecker) => {
     const { vars, model } = build(kronecker);
     const before = noGrad(() => model(images).toArray()); // the pool keeps its product from here on
     const { graph, outputs } = trace(model, [images]);
@@ -169,14 +169,14 @@ describe("the graph of a compressed network", () => {
     checkReplay(model, [images]);
   });
 
-  test("of an embedding reads the ids that it is given", () => {
+  test("with an embedding reads the ids of its input", () => {
     const model = nn.embedding(new DenseVariables(), 5, 3);
     const { graph } = trace(model, [tensor([[0, 4]])]);
     const others = tensor([[3, 1]]);
     expect(replay(graph, [others]).at(-1)!.toArray()).toEqual(model(others).toArray());
   });
 
-  test("gives the model's numbers also after its parameters changed", () => {
+  test("gives the numbers of the model after its parameters change", () => {
     const { vars, model } = build(false);
     const { graph } = trace(model, [images]);
     for (const { tensor: x } of vars.parameters())
@@ -215,7 +215,7 @@ describe("the graph of a layer", () => {
 });
 
 describe("trace", () => {
-  test("tells inputs, constants and parameters apart, and names the parameters", () => {
+  test("distinguishes inputs, constants and parameters and names the parameters", () => {
     const vars = new DenseVariables();
     const layer = nn.dense(scope(vars, "out"), 2, 3);
     const offset = tensor([1, 2, 3]);
@@ -259,7 +259,7 @@ describe("trace", () => {
     ]);
   });
 
-  test("refuses a function that changes variables, and gives them their numbers back", () => {
+  test("refuses a function that changes variables and restores the variables", () => {
     const vars = new DenseVariables();
     const layer = nn.batchNorm(vars, 2);
     expect(
@@ -296,7 +296,7 @@ describe("trace", () => {
     expect(call(() => trace(ops.relu, []))).toBe("ValueError: trace: fn must not call trace");
   });
 
-  test("leaves no nodes for copies, stopped gradients, steps and users' own gradients", () => {
+  test("adds no nodes for copies, stopped gradients, steps and custom gradients", () => {
     const doubled = (x: Tensor): Tensor =>
       customGradient(
         "doubled",
@@ -308,7 +308,7 @@ describe("trace", () => {
     expect(described(graph)).toEqual(["input", "constant", "mul"]);
   });
 
-  test("records a user's op by its name and attributes, also under the name of an op of the library", () => {
+  test("records a custom op by its name and attributes, even if the library has an op of the same name", () => {
     const own = (x: Tensor): Tensor => {
       const y = x.toArray().map((v) => 2 * v);
       return recordOp("tanh", { times: 2 }, [x], x.shape, y, () => undefined);
@@ -317,7 +317,7 @@ describe("trace", () => {
     expect(graph.nodes[1]).toEqual({ kind: "custom", op: "tanh", attributes: { times: 2 }, inputs: [0], shape: [2], name: null });
   });
 
-  test("keeps constants and structure of a trace inside a step", () => {
+  test("keeps the constants and the structure of a graph traced inside a step", () => {
     const graph = step(() => {
       const offset = ops.add(ones([2]), 1);
       const { graph } = trace((x) => ops.add(x, offset), [ones([2])]);
@@ -327,13 +327,13 @@ describe("trace", () => {
     expect(replay(graph, [tensor([1, 2])])[graph.outputs[0]!]!.toArray()).toEqual(Float32Array.of(3, 4));
   });
 
-  test("gives the value of every node, which finds the first op whose result is not finite", () => {
+  test("gives the value of every node, which shows the first op with a result that is not finite", () => {
     const { graph, values } = trace((x) => ops.sum(ops.log(ops.relu(x))), [tensor([-1, 2])]);
     const at = values.findIndex((value) => !value.toArray().every(Number.isFinite));
     expect(described(graph)[at]).toBe("log");
   });
 
-  test("does not see later changes of lists that ops were given", () => {
+  test("ignores later changes of lists that were passed to ops", () => {
     const [shape, padding] = [[2, 2], [[1, 1]] as [number, number][]];
     const { graph } = trace(
       (x) => {
@@ -351,7 +351,7 @@ describe("trace", () => {
     ]);
   });
 
-  test("errors of fn pass through, and recording goes on as before", () => {
+  test("rethrows errors of fn and restores the previous recording", () => {
     expect(() =>
       trace(() => {
         throw new GradientError("mine", "no");

@@ -10,7 +10,7 @@ test.each(Object.entries(laws))(
   (_, law) => law(),
 );
 
-test("every public op has a law or stands among those without gradient", () => {
+test("every public op has a gradient law or is on the list of ops without gradient", () => {
   const functions = Object.entries(ops).flatMap(([name, value]) => (typeof value === "function" ? [name] : []));
   expect(Object.keys(laws).concat(withoutGradient, "trace").sort()).toEqual(functions.sort());
 });
@@ -25,7 +25,7 @@ const lawOf = (f: (x: Tensor) => Tensor): Law =>
   );
 const slope = (dy: Tensor, y: Tensor): Tensor => ops.mul(dy, ops.sub(1, ops.square(y)));
 
-test("the law holds for a gradient that is right", () => {
+test("the law holds for a correct gradient", () => {
   tanhWith(slope)();
 });
 

@@ -27,7 +27,7 @@ const logSoftmaxOf = (row: number[]): number[] => {
 const rows = [0, 1, 2].map((i) => logSoftmaxOf([...logits.data.subarray(3 * i, 3 * i + 3)]));
 const losses = labels.map((label, i) => -rows[i]![label]!);
 
-test("cross entropy is −log softmax at the label, and reduced as asked", () => {
+test("cross entropy is −log softmax at the label, reduced by mean, sum or not at all", () => {
   const total = losses.reduce((a, b) => a + b);
   close(crossEntropy(logits, labels, { reduction: "none" }), losses);
   close(crossEntropy(logits, Int32Array.from(labels), { reduction: "sum" }), [total]);
@@ -44,7 +44,7 @@ test("one-hot targets and labels give the same losses and gradients, smoothed or
   }
 });
 
-test("label smoothing spreads its share over all classes", () => {
+test("label smoothing distributes its share over all classes", () => {
   const want = labels.map((label, i) => {
     const mean = rows[i]!.reduce((a, b) => a + b) / 3;
     return -0.7 * rows[i]![label]! - 0.3 * mean;
@@ -52,27 +52,27 @@ test("label smoothing spreads its share over all classes", () => {
   close(crossEntropy(logits, labels, { labelSmoothing: 0.3, reduction: "none" }), want);
 });
 
-test("large logits do not overflow: the loss is their distance", () => {
+test("the loss of large logits is their distance and does not overflow", () => {
   close(crossEntropy(tensor([[1000, 0]]), [1]), [1000]);
   close(crossEntropy(tensor([[1000, 0]]), [0]), [0]);
   close(crossEntropy(tensor([[1e38, -1e38]]), [0]), [0]);
   close(binaryCrossEntropyWithLogits(tensor([1000, -1000]), tensor([0, 0]), { reduction: "none" }), [1000, 0]);
 });
 
-test("labels changed after the loss do not change its gradient", () => {
+test("changing the labels after the loss does not change the gradient of the loss", () => {
   const [x, mine] = [variable(logits), Int32Array.from(labels)];
   const loss = crossEntropy(x, mine);
   mine.fill(0);
   close(gradients(loss, [x])[0]!, [...gradients(crossEntropy(x, labels), [x])[0]!.data]);
 });
 
-test("an empty batch has a sum of 0, no losses, and a mean of NaN", () => {
+test("the losses of an empty batch are empty, with sum 0 and mean NaN", () => {
   expect(crossEntropy(zeros([0, 3]), [], { reduction: "sum" }).item()).toBe(0);
   expect(crossEntropy(zeros([0, 3]), [], { reduction: "none" }).shape).toEqual([0]);
   expect(crossEntropy(zeros([0, 3]), []).item()).toBeNaN();
 });
 
-test("mean squared error, by hand", () => {
+test("mean squared error matches a result computed by hand", () => {
   const [p, t] = [
     tensor([
       [1, 2],
@@ -102,7 +102,7 @@ test("binary cross entropy follows −t·log p − (1 − t)·log(1 − p)", () 
   close(binaryCrossEntropyWithLogits(tensor(x), tensor(t)), [want.reduce((a, b) => a + b) / 3]);
 });
 
-test("oneHot puts a 1 at each label", () => {
+test("oneHot sets a 1 at each label", () => {
   expect(oneHot([2, 0], 3).toNested()).toEqual([
     [0, 0, 1],
     [1, 0, 0],
@@ -110,7 +110,7 @@ test("oneHot puts a 1 at each label", () => {
   expect(oneHot([], 3).shape).toEqual([0, 3]);
 });
 
-test("binary cross entropy keeps the digits of small losses, of ones and of zeros", () => {
+test("binary cross entropy keeps the precision of small losses, for targets 0 and 1", () => {
   for (const size of [0, 1, 10, 14, 16, 40, 80]) {
     const want = Math.log1p(Math.exp(-size));
     const losses = binaryCrossEntropyWithLogits(tensor([size, -size]), tensor([1, 0]), { reduction: "none" });
@@ -120,7 +120,7 @@ test("binary cross entropy keeps the digits of small losses, of ones and of zero
   expect(binaryCrossEntropyWithLogits(infinite, tensor([0.5, 0.5])).item()).toBe(Number.POSITIVE_INFINITY);
 });
 
-test("a reduction of another name is refused", () => {
+test("the losses refuse an unknown reduction", () => {
   const reduction = "avg" as "mean";
   expect(() => meanSquaredError(tensor([1]), tensor([1]), { reduction })).toThrow(
     'meanSquaredError: reduction must be "mean", "sum" or "none", got "avg"',
@@ -135,7 +135,7 @@ const lossAndGradient = (f: (x: Tensor) => Tensor, row: readonly number[]): numb
   return [loss.item(), ...dx!.data];
 };
 
-test("a class of probability 0 adds nothing, even at a logit of −∞: value and gradient are those of the label", () => {
+test("a class with target 0 adds nothing to loss and gradient, even at a logit of −∞", () => {
   const row = [-infinity, 0, 1];
   const e = Math.E / (1 + Math.E);
   const want = [Math.log(1 + Math.E), 0, -e, e].map((v) => expect.closeTo(v, 6));
@@ -147,7 +147,7 @@ test("a class of probability 0 adds nothing, even at a logit of −∞: value an
   expect(lossAndGradient((x) => crossEntropy(x, target), wide).slice(0, 4)).toEqual(want);
 });
 
-test("label smoothing makes a logit of −∞ infinitely dear, smoothing of 1 too", () => {
+test("label smoothing gives an infinite loss at a logit of −∞, even with a smoothing of 1", () => {
   for (const labelSmoothing of [0.5, 1]) {
     expect(crossEntropy(tensor([[-infinity, 0]]), [1], { labelSmoothing }).item()).toBe(infinity);
     expect(crossEntropy(tensor([[-infinity, 0]]), [0], { labelSmoothing }).item()).toBe(infinity);
@@ -155,7 +155,7 @@ test("label smoothing makes a logit of −∞ infinitely dear, smoothing of 1 to
   }
 });
 
-test("binary cross entropy of a sure and right prediction is 0 with gradient 0, of a sure and wrong one infinite with slope 1", () => {
+test("binary cross entropy at logits of ±∞ is 0 with gradient 0 if correct, and infinite with slope ±1 if wrong", () => {
   const at = (logit: number, target: number) =>
     lossAndGradient((x) => binaryCrossEntropyWithLogits(x, tensor([[target]])), [logit]).map((v) => v + 0);
   expect(at(infinity, 1)).toEqual([0, 0]);
@@ -164,18 +164,18 @@ test("binary cross entropy of a sure and right prediction is 0 with gradient 0, 
   expect(at(-infinity, 1)).toEqual([infinity, -1]);
 });
 
-test("a target that is not a number stays visible in the loss", () => {
+test("a NaN logit of a class with target 0 gives a NaN loss", () => {
   expect(crossEntropy(tensor([[Number.NaN, 0]]), tensor([[0, 1]])).item()).toBeNaN();
 });
 
-test("mean absolute error, by hand", () => {
+test("mean absolute error matches a result computed by hand", () => {
   const [p, t] = [tensor([1, -2, 3]), tensor([1, 2, 0])];
   expect(meanAbsoluteError(p, t, { reduction: "none" }).toNested()).toEqual([0, 4, 3]);
   expect(meanAbsoluteError(p, t, { reduction: "sum" }).item()).toBe(7);
   close(meanAbsoluteError(p, t), [7 / 3]);
 });
 
-test("Huber's loss is quadratic near 0 and linear beyond delta, for PyTorch's formula", () => {
+test("the Huber loss follows PyTorch's formula, quadratic near 0 and linear beyond delta", () => {
   const d = [-3, -2, -1, -0.5, 0, 0.25, 1, 2, 4];
   for (const delta of [0.5, 1, 2]) {
     const want = d.map((v) => (Math.abs(v) <= delta ? v ** 2 / 2 : delta * (Math.abs(v) - delta / 2)));
@@ -190,7 +190,7 @@ test("Huber's loss is quadratic near 0 and linear beyond delta, for PyTorch's fo
   expect(lossAndGradient((x) => huber(x, tensor([[0]])), [infinity])).toEqual([infinity, 1]);
 });
 
-test("the KL divergence of rows is Σ t·(log t − log p), their mean is per row, and 0 if both are equal", () => {
+test("the KL divergence is the mean over rows of Σ t·(log t − log p), and 0 if both are equal", () => {
   const [p, t] = [
     softmax(logits),
     tensor([
@@ -211,7 +211,7 @@ test("the KL divergence of rows is Σ t·(log t − log p), their mean is per ro
   close(klDivergence(logSoftmax(logits), p), [0]);
 });
 
-test("KL divergence has finite gradients where a target is 0, and shows a target that is no probability", () => {
+test("KL divergence has finite gradients at a target of 0 and is NaN for a negative target", () => {
   const target = variable(tensor([[0, 1]]));
   const x = variable(tensor([[-1, -2]]));
   const [dx, dt] = gradients(klDivergence(x, target), [x, target]);

@@ -6,7 +6,7 @@ import { broadcastablePairs } from "../../src/testing/arbitraries.ts";
 import "../fixed-seed.ts";
 import { whole } from "./naive.ts";
 
-test("two matrices, by hand", () => {
+test("the product of two matrices matches a result computed by hand", () => {
   expect(
     matmul(
       tensor([
@@ -39,7 +39,7 @@ function source(i: number, batch: Shape, own: Shape): number {
   return at;
 }
 
-test("batches broadcast, with and without transposes, and equal plain loops exactly", () => {
+test("products of broadcast batches, with and without transposes, equal plain loops exactly", () => {
   const size = fc.integer({ min: 0, max: 5 });
   fc.assert(
     fc.property(
@@ -81,14 +81,14 @@ test("an empty batch gives an empty result and gradients of zeros", () => {
   expect(dc!.toArray()).toEqual(new Float32Array(6));
 });
 
-test("nothing to add up is 0", () => {
+test("a product over an empty inner axis is 0", () => {
   expect(matmul(zeros([2, 0]), zeros([0, 2])).toNested()).toEqual([
     [0, 0],
     [0, 0],
   ]);
 });
 
-test("NaN and infinity go through a product", () => {
+test("NaN and infinity propagate through a product", () => {
   const y = matmul(
     tensor([
       [Number.NaN, 1],
@@ -99,7 +99,7 @@ test("NaN and infinity go through a product", () => {
   expect(y.toNested()).toEqual([[Number.NaN], [Number.POSITIVE_INFINITY]]);
 });
 
-test("a vector is a row on the left and a column on the right, and its axis goes, as in NumPy", () => {
+test("a vector is a row on the left or a column on the right, and the result drops its axis, as in NumPy", () => {
   const m = tensor([
     [1, 2, 3],
     [4, 5, 6],
@@ -113,7 +113,7 @@ test("a vector is a row on the left and a column on the right, and its axis goes
   expect(matmul(tensor([1, Number.NaN]), m).toNested()).toEqual([Number.NaN, Number.NaN, Number.NaN]);
 });
 
-test("a vector meets each matrix of a batch, and empty ones", () => {
+test("a vector is multiplied with each matrix of a batch, empty matrices included", () => {
   expect(matmul(whole([4], 1), whole([2, 3, 4, 5], 2)).shape).toEqual([2, 3, 5]);
   expect(matmul(whole([2, 3, 4, 5], 2), whole([5], 1)).shape).toEqual([2, 3, 4]);
   expect(matmul(zeros([0]), zeros([0])).toNested()).toBe(0);

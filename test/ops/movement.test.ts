@@ -11,7 +11,7 @@ const table = tensor([
 ]);
 const cube = ops.reshape(range(0, 24), [2, 3, 4]);
 
-test("reshape finds the length that is left open, shares the numbers and takes empty tensors", () => {
+test("reshape infers the length −1, shares the numbers and accepts empty tensors", () => {
   expect(ops.reshape(table, [3, -1]).toNested()).toEqual([
     [1, 2],
     [3, 4],
@@ -22,7 +22,7 @@ test("reshape finds the length that is left open, shares the numbers and takes e
   expect(ops.reshape(tensor(5), [1, 1]).toNested()).toEqual([[5]]);
 });
 
-test("transpose reverses the axes, or orders them as asked", () => {
+test("transpose reverses the axes or applies the given order", () => {
   expect(ops.transpose(table).toNested()).toEqual([
     [1, 4],
     [2, 5],
@@ -35,7 +35,7 @@ test("transpose reverses the axes, or orders them as asked", () => {
   expect(ops.transpose(tensor(1)).toNested()).toBe(1);
 });
 
-test("transposing there and back is the identity", () => {
+test("transposing with an order and its inverse is the identity", () => {
   fc.assert(
     fc.property(
       shapes({ minLength: 0 }).chain((shape) =>
@@ -55,13 +55,13 @@ test("transposing there and back is the identity", () => {
   );
 });
 
-test("the gradient of a broadcast over axes that are not neighbors is summed in double precision", () => {
+test("the gradient of a broadcast over axes that are not adjacent is summed in double precision", () => {
   const b = variable(zeros([1, 4, 1]));
   const y = ops.add(zeros([500, 4, 1000]), b);
   for (const sum of gradients(y, [b], full([500, 4, 1000], 0.1))[0]!.data) expect(Math.abs(sum / 5e4 - 1)).toBeLessThan(1e-6);
 });
 
-test("broadcastTo repeats along axes of length 1 and new ones in front, neighbors or not", () => {
+test("broadcastTo repeats along axes of length 1 and along new leading axes, adjacent or not", () => {
   expect(ops.broadcastTo(tensor([1, 2]), [2, 2]).toNested()).toEqual([
     [1, 2],
     [1, 2],
@@ -86,7 +86,7 @@ test("broadcastTo repeats along axes of length 1 and new ones in front, neighbor
   expect(dx!.toNested()).toEqual([0, 0]);
 });
 
-test("slice takes a block; begins count from either end, −1 means up to the end", () => {
+test("slice returns a block, with begins from either end and −1 for a size up to the end", () => {
   expect(ops.slice(table, [0, 1], [2, 1]).toNested()).toEqual([[2], [5]]);
   expect(ops.slice(table, [-1, -2]).toNested()).toEqual([[5, 6]]);
   expect(ops.slice(table, [1, 0], [-1, 2]).toNested()).toEqual([[4, 5]]);
@@ -94,7 +94,7 @@ test("slice takes a block; begins count from either end, −1 means up to the en
   expect(ops.slice(tensor(7), []).toNested()).toBe(7);
 });
 
-test("slice takes what nested lists would give, cut on any axes", () => {
+test("slice along any axes matches slices of nested lists", () => {
   const blocks = shapes({ maxLength: 4 }).chain((shape) => {
     const cut = (n: number) => fc.nat({ max: n }).chain((at) => fc.tuple(fc.constant(at), fc.nat({ max: n - at })));
     return fc.tuple(tensors(shape), fc.tuple(...shape.map(cut)));
@@ -133,7 +133,7 @@ test("slices that overlap add their gradients", () => {
   expect(gradients(y, [x], tensor([10, 1]))[0]!.toNested()).toEqual([10, 11, 1]);
 });
 
-test("cyclicSlice starts over, and its gradient collects every use", () => {
+test("cyclicSlice starts again at the beginning, and its gradient adds up every use", () => {
   const x = variable(tensor([1, 2, 3]));
   const y = ops.cyclicSlice(x, 5, 8);
   expect(y.toNested()).toEqual([3, 1, 2, 3, 1, 2, 3, 1]);
@@ -141,7 +141,7 @@ test("cyclicSlice starts over, and its gradient collects every use", () => {
   expect(ops.cyclicSlice(x, 0, 0).shape).toEqual([0]);
 });
 
-test("concat and stack put tensors side by side along any axis", () => {
+test("concat and stack join tensors along any axis", () => {
   expect(ops.concat([table, tensor([[7, 8, 9]])]).toNested()).toEqual([
     [1, 2, 3],
     [4, 5, 6],
@@ -164,7 +164,7 @@ test("concat and stack put tensors side by side along any axis", () => {
   expect(ops.stack([tensor(1), tensor(2)]).toNested()).toEqual([1, 2]);
 });
 
-test("split cuts into equal parts or given lengths, and concat puts them back", () => {
+test("split divides into equal parts or given lengths, and concat joins the parts again", () => {
   expect(ops.split(table, 3, 1).map((x) => x.toNested())).toEqual([
     [[1], [4]],
     [[2], [5]],
@@ -178,13 +178,13 @@ test("split cuts into equal parts or given lengths, and concat puts them back", 
   expect(ops.concat(ops.split(cube, [1, 3], -1), -1).toArray()).toEqual(cube.toArray());
 });
 
-test("only some parts of a split get a gradient: the rest is zeros", () => {
+test("parts of a split without an upstream gradient get zeros", () => {
   const x = variable(tensor([1, 2, 3, 4]));
   const [, last] = ops.split(x, 2);
   expect(gradients(ops.sum(last!), [x])[0]!.toNested()).toEqual([0, 0, 1, 1]);
 });
 
-test("pad surrounds with a value", () => {
+test("pad surrounds a tensor with a value", () => {
   expect(
     ops
       .pad(
@@ -204,7 +204,7 @@ test("pad surrounds with a value", () => {
   expect(ops.pad(zeros([0]), [[1, 1]]).toNested()).toEqual([0, 0]);
 });
 
-test("gather takes rows along any axis, repeated ones add their gradients", () => {
+test("gather selects rows along any axis, and repeated rows add their gradients", () => {
   expect(ops.gather(table, [1, 0, 1]).toNested()).toEqual([
     [4, 5, 6],
     [1, 2, 3],
@@ -223,7 +223,7 @@ test("gather takes rows along any axis, repeated ones add their gradients", () =
   expect(gradients(ops.gather(x, [2, 2, 0]), [x], tensor([1, 10, 100]))[0]!.toNested()).toEqual([100, 0, 11]);
 });
 
-test("take by a tensor of indices puts the axes of the indices in place of the axis", () => {
+test("take by a tensor of indices replaces the axis by the axes of the indices", () => {
   const x = ops.reshape(range(0, 24), [2, 3, 4]);
   const ids = tensor([
     [2, 0],
@@ -241,7 +241,7 @@ test("take by a tensor of indices puts the axes of the indices in place of the a
   expect(ops.take(tensor([1, 2, 3]), variable(tensor([0, 2]))).tracked).toBe(false);
 });
 
-test("gather keeps its own copy of the indices: changing them later does not move the gradient", () => {
+test("gather copies the indices, so that later changes do not affect the gradient", () => {
   const x = variable(tensor([1, 2]));
   const indices = Int32Array.of(1);
   const y = ops.gather(x, indices);
@@ -249,7 +249,7 @@ test("gather keeps its own copy of the indices: changing them later does not mov
   expect(gradients(y, [x], tensor([1]))[0]!.toNested()).toEqual([0, 1]);
 });
 
-test("NaN and infinity are moved like any number", () => {
+test("movement ops copy NaN and infinity unchanged", () => {
   const x = tensor([Number.NaN, Number.POSITIVE_INFINITY]);
   const moves: ((x: Tensor) => Tensor)[] = [
     (v) => ops.reshape(v, [2, 1]),
@@ -262,7 +262,7 @@ test("NaN and infinity are moved like any number", () => {
   for (const move of moves) expect([...move(x).data]).toEqual([Number.NaN, Number.POSITIVE_INFINITY]);
 });
 
-test("concat keeps its own list of inputs: the caller's may change before backward", () => {
+test("concat copies its list of inputs, so that the caller may change the list before backward", () => {
   const [a, b] = [variable(tensor([1, 2])), variable(tensor([3]))];
   const parts = [a, b];
   const y = ops.sum(ops.square(ops.concat(parts)));

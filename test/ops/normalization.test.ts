@@ -29,14 +29,14 @@ test("softmax and its logarithm follow their formulas along any axis", () => {
   expect(softmax(tensor(x), -2).toArray()).toEqual(softmax(tensor(x), 0).toArray());
 });
 
-test("softmax of large numbers does not overflow, nor does its logarithm", () => {
+test("softmax and logSoftmax of large numbers do not overflow", () => {
   close(softmax(tensor([1000, 1000, -1000])), [0.5, 0.5, 0]);
   close(logSoftmax(tensor([1000, 0])), [0, -1000]);
   close(logSoftmax(tensor([-3e38, 0])), [Math.fround(-3e38), 0]);
   expect(logSoftmax(tensor([0, -200])).data[1]).toBe(-200); // softmax itself would round to 0
 });
 
-test("−∞ gets probability 0 and no gradient; a row of −∞ only, ∞ or NaN is NaN", () => {
+test("softmax gives −∞ probability 0 and gradient 0, and gives NaN for rows of only −∞ or with ∞ or NaN", () => {
   const x = variable(tensor([0, -inf, 0]));
   const y = softmax(x);
   close(y, [0.5, 0, 0.5]);
@@ -51,7 +51,7 @@ test("−∞ gets probability 0 and no gradient; a row of −∞ only, ∞ or Na
   }
 });
 
-test("rows do not see each other, and empty tensors stay empty", () => {
+test("rows are independent of each other, and empty tensors stay empty", () => {
   expect(
     softmax(
       tensor([
@@ -67,7 +67,7 @@ test("rows do not see each other, and empty tensors stay empty", () => {
   expect(logSoftmax(zeros([3, 0])).shape).toEqual([3, 0]);
 });
 
-test("batch normalization in training gives mean 0 and variance 1 per channel, and the statistics used", () => {
+test("batch normalization in training gives mean 0 and variance 1 per channel and returns its statistics", () => {
   const x = randomNormal([4, 5, 5, 2], new Generator(1), 3, 2);
   const { y, mean, variance } = batchNormTraining(x, tensor([1, 2]), tensor([0, 10]), 0);
   for (const c of [0, 1]) {
@@ -82,17 +82,17 @@ test("batch normalization in training gives mean 0 and variance 1 per channel, a
   expect(mean.tracked || variance.tracked).toBe(false);
 });
 
-test("a channel that never changes is normalized to beta, without a division by 0", () => {
+test("a constant channel is normalized to beta without a division by 0", () => {
   const { y } = batchNormTraining(ones([4, 1]), tensor([2]), tensor([7]));
   expect(y.toArray()).toEqual(new Float32Array(4).fill(7));
 });
 
-test("the variance of numbers far from 0 is not lost to cancellation", () => {
+test("the variance of numbers far from 0 does not suffer from cancellation", () => {
   const { variance } = batchNormTraining(tensor([[10_000], [10_001], [10_002]]), ones([1]), zeros([1]));
   expect(variance.item()).toBeCloseTo(2 / 3, 6);
 });
 
-test("batch normalization in inference uses the statistics given, and sends them no gradient", () => {
+test("batch normalization in inference uses the given statistics and gives them no gradient", () => {
   const [mean, variance] = [variable(tensor([1])), variable(tensor([4]))];
   const x = variable(tensor([[3], [5]]));
   const y = batchNormInference(x, tensor([10]), tensor([1]), mean, variance, 0);
@@ -101,7 +101,7 @@ test("batch normalization in inference uses the statistics given, and sends them
   expect([dx, dmean, dvariance].map((d) => d!.toArray())).toEqual([[5, 5], [0], [0]].map((d) => Float32Array.from(d)));
 });
 
-test("batch normalization in inference takes an empty batch, in training that is an error", () => {
+test("batch normalization accepts an empty batch in inference and refuses an empty batch in training", () => {
   expect(batchNormInference(zeros([0, 2]), ones([2]), zeros([2]), zeros([2]), ones([2])).shape).toEqual([0, 2]);
   expect(() => batchNormTraining(zeros([0, 2]), ones([2]), zeros([2]))).toThrow(
     "batchNormTraining: x [0, 2] is empty: there are no statistics of no numbers",
@@ -124,7 +124,7 @@ test("layer normalization standardizes each row", () => {
   expect(layerNorm(tensor([[5, 5]]), ones([2]), tensor([1, 2])).toNested()).toEqual([[1, 2]]);
 });
 
-test("batch normalization is right for neighbors far from 0, for 10³⁰ and for 10⁻²⁵, forward and backward", () => {
+test("batch normalization is correct for close numbers far from 0, for 10³⁰ and for 10⁻²⁵, forward and backward", () => {
   for (const rows of [1, 200]) {
     const normalized = (a: number, b: number, epsilon: number): number[] => {
       const x = variable(
@@ -149,7 +149,7 @@ test("batch normalization is right for neighbors far from 0, for 10³⁰ and for
   }
 });
 
-test("layer normalization is right for 10³⁰ and for 10⁻²⁵", () => {
+test("layer normalization is correct for 10³⁰ and for 10⁻²⁵", () => {
   for (const scale of [1e30, 1e-25]) {
     const y = layerNorm(tensor([[scale, -scale, scale, -scale]]), ones([4]), zeros([4]), 0);
     expect([...y.data]).toEqual([1, -1, 1, -1].map((v) => expect.closeTo(v, 6)));

@@ -15,7 +15,7 @@ function naive(x: Tensor, size: readonly [number, number], geometry: Geometry, f
 const between = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
 const pair = (min: number, max: number): fc.Arbitrary<[number, number]> => fc.tuple(between(min, max), between(min, max));
 
-test("pools over random windows, overlapping ones too, equal plain loops", () => {
+test("pools over random windows, overlapping windows included, equal plain loops", () => {
   fc.assert(
     fc.property(
       pair(2, 3),
@@ -36,14 +36,14 @@ test("pools over random windows, overlapping ones too, equal plain loops", () =>
   );
 });
 
-test("windows stand side by side where no stride is given; the rest of an odd image is left out", () => {
+test("the default stride is the window size, and only padding covers the rest of an odd image", () => {
   const x = tensor([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 3, 3, 1]);
   expect(maxPool2d(x, 2).toNested()).toEqual([[[[5]]]]);
   expect(maxPool2d(x, 2, { padding: "same" }).data).toEqual(Float32Array.of(5, 6, 8, 9));
   expect(avgPool2d(x, 2, { padding: "same" }).data).toEqual(Float32Array.of(3, 4.5, 7.5, 9));
 });
 
-test("padding never wins, not even over negative numbers, and is not averaged", () => {
+test("max pooling ignores padding even among negative numbers, and average pooling does not count padding", () => {
   const x = tensor([-1, -2, -3, -4], [1, 2, 2, 1]);
   const around: Padding = [
     [1, 1],
@@ -53,7 +53,7 @@ test("padding never wins, not even over negative numbers, and is not averaged", 
   expect(avgPool2d(x, 2, { padding: around }).data).toEqual(Float32Array.of(-1, -2, -3, -4));
 });
 
-test("NaN wins wherever it stands in the window", () => {
+test("the maximum and the average of a window with NaN anywhere are NaN", () => {
   for (const at of [0, 1, 2, 3]) {
     const numbers = [1, 2, 3, 4].with(at, Number.NaN);
     expect(maxPool2d(tensor(numbers, [1, 2, 2, 1]), 2).item()).toBeNaN();
@@ -61,14 +61,14 @@ test("NaN wins wherever it stands in the window", () => {
   }
 });
 
-test("a window of −∞ only is −∞, and its first pixel gets the gradient", () => {
+test("the maximum of a window of only −∞ is −∞, and its first pixel gets the gradient", () => {
   const x = variable(tensor(new Float32Array(4).fill(Number.NEGATIVE_INFINITY), [1, 2, 2, 1]));
   const y = maxPool2d(x, 2);
   expect(y.item()).toBe(Number.NEGATIVE_INFINITY);
   expect(gradients(y, [x])[0]!.toArray()).toEqual(Float32Array.of(1, 0, 0, 0));
 });
 
-test("at a tie, 0 and −0 among them, the first pixel gets all of the gradient", () => {
+test("at a tie the first pixel gets the whole gradient, and 0 ties with −0", () => {
   const slope = (numbers: number[]): Float32Array => {
     const x = variable(tensor(numbers, [1, 2, 2, 1]));
     return gradients(maxPool2d(x, 2), [x])[0]!.toArray();
@@ -80,7 +80,7 @@ test("at a tie, 0 and −0 among them, the first pixel gets all of the gradient"
   expect(slope([1, Number.NaN, 2, Number.NaN])).toEqual(Float32Array.of(0, 1, 0, 0));
 });
 
-test("windows that overlap on one maximum give it all their gradients", () => {
+test("a maximum shared by overlapping windows gets the sum of their gradients", () => {
   const x = variable(tensor([1, 9, 1], [1, 1, 3, 1]));
   const y = maxPool2d(x, [1, 2], { strides: 1 });
   expect(gradients(y, [x], tensor([10, 1], [1, 1, 2, 1]))[0]!.toArray()).toEqual(Float32Array.of(0, 11, 0));
@@ -95,7 +95,7 @@ test("an empty batch gives an empty result", () => {
   }
 });
 
-test("an image without pixels, made larger by padding, has windows without a pixel: an error, not −∞ or 0/0", () => {
+test("pooling refuses an image without pixels, even with padding", () => {
   for (const pool of [maxPool2d, avgPool2d]) {
     expect(() =>
       pool(zeros([1, 0, 4, 1]), 2, {

@@ -46,7 +46,7 @@ test.each<[string, (x: Tensor, axis?: Axis, options?: ReduceOptions) => Tensor, 
   );
 });
 
-test("without axes everything is reduced, with a number one axis, counted from either end", () => {
+test("a reduction covers all axes by default, or one axis given by a number from either end", () => {
   const x = tensor([
     [1, 2, 3],
     [4, 5, 6],
@@ -58,7 +58,7 @@ test("without axes everything is reduced, with a number one axis, counted from e
   expect(sum(x, []).toNested()).toEqual(x.toNested());
 });
 
-test("a long sum is kept in double precision", () => {
+test("a long sum accumulates in double precision", () => {
   const x = tensor(new Float32Array(1_000_000).fill(0.1));
   expect(sum(x).item()).toBe(Math.fround(1_000_000 * Math.fround(0.1)));
 });
@@ -68,16 +68,16 @@ test.each<[Shape, number | undefined, unknown]>([
   [[0, 3], 0, [0, 0, 0]],
   [[0, 3], 1, []],
   [[3, 0], 1, [0, 0, 0]],
-])("the sum of x %j over axis %s, where nothing is to be added, is 0", (shape, axes, want) => {
+])("the empty sum of x %j over axis %s is 0", (shape, axes, want) => {
   expect(sum(zeros(shape), axes).toNested()).toEqual(want);
 });
 
-test("the mean of nothing is NaN", () => {
+test("the mean of an empty tensor is NaN", () => {
   expect(mean(zeros([0])).item()).toBeNaN();
   expect(mean(zeros([2, 0]), 1).toNested()).toEqual([nan, nan]);
 });
 
-test("max and min let NaN win, and argMax points at it", () => {
+test("max and min return NaN if a number is NaN, and argMax returns its index", () => {
   const x = tensor([
     [1, nan, 3],
     [nan, 2, 1],
@@ -89,7 +89,7 @@ test("max and min let NaN win, and argMax points at it", () => {
   expect([...argMax(x, 0)]).toEqual([1, 0, 0]);
 });
 
-test("at a tie the first in row-major order gets the whole gradient, over axes that are not neighbors, too", () => {
+test("at a tie the first number in row-major order gets the whole gradient, even over axes that are not adjacent", () => {
   const x = variable(
     tensor([
       [2, 1],
@@ -109,7 +109,7 @@ test("at a tie the first in row-major order gets the whole gradient, over axes t
   expect([...argMax(tensor([1, 3, 3]))]).toEqual([1]);
 });
 
-test("argMax along any axis gives whole numbers row by row", () => {
+test("argMax along any axis returns integer indices in row-major order", () => {
   const x = tensor([
     [1, 9, 3],
     [4, 5, 6],
@@ -119,7 +119,7 @@ test("argMax along any axis gives whole numbers row by row", () => {
   expect(argMax(zeros([0, 3]))).toEqual(new Int32Array(0));
 });
 
-test("flatten keeps the batch, an empty one too", () => {
+test("flatten keeps the batch axis, even of an empty batch", () => {
   expect(flatten(zeros([2, 3, 4])).shape).toEqual([2, 12]);
   expect(flatten(zeros([0, 3, 4])).shape).toEqual([0, 12]);
   expect(flatten(zeros([3])).shape).toEqual([3, 1]);

@@ -49,7 +49,7 @@ test("resized images of random sizes equal plain loops", () => {
   );
 });
 
-test("values that PyTorch gives for a row of four pixels", () => {
+test("resizing a row of four pixels matches PyTorch", () => {
   const x = tensor([1, 2, 3, 4], [1, 1, 4, 1]);
   const row = (width: number, options?: ResizeOptions): number[] => [...resize(x, [1, width], options).data];
   expect(row(8)).toEqual([1, 1, 2, 2, 3, 3, 4, 4]);
@@ -61,7 +61,7 @@ test("values that PyTorch gives for a row of four pixels", () => {
   expect(row(1, { method: "bilinear", alignCorners: true })).toEqual([1]);
 });
 
-test("a pixel that is not finite spreads to its neighbors only", () => {
+test("a pixel that is not finite affects only adjacent pixels", () => {
   const x = tensor([1, 2, Number.POSITIVE_INFINITY, 4, 5], [1, 1, 5, 1]);
   const y = [...resize(x, [1, 10], { method: "bilinear" }).data];
   expect(y.slice(0, 3).concat(y.slice(7)).every(Number.isFinite)).toBe(true);

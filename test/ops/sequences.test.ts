@@ -94,7 +94,7 @@ test("pools over random windows of sequences equal plain loops", () => {
   );
 });
 
-test("windows of a pool stand side by side if no stride is given", () => {
+test("the default stride of a pool is its window size", () => {
   const x = tensor([1, 2, 3, 4, 5], [1, 5, 1]);
   expect(maxPool1d(x, 2).toNested()).toEqual([[[2], [4]]]);
   expect(avgPool1d(x, 2, { padding: "same" }).toNested()).toEqual([[[1.5], [3.5], [5]]]);

@@ -12,7 +12,7 @@ const grid = (...shape: number[]): Tensor =>
     shape,
   );
 
-test("expandDims adds an axis of length 1 at any place, counted from either end", () => {
+test("expandDims adds an axis of length 1 at any position, counted from either end", () => {
   expect([0, 1, 2, -1, -2, -3].map((axis) => ops.expandDims(zeros([2, 3]), axis).shape)).toEqual([
     [1, 2, 3],
     [2, 1, 3],
@@ -25,7 +25,7 @@ test("expandDims adds an axis of length 1 at any place, counted from either end"
   expect(ops.expandDims(zeros([0]), -1).shape).toEqual([0, 1]);
 });
 
-test("squeeze takes out named axes of length 1, or all of them", () => {
+test("squeeze removes the given axes of length 1, or all axes of length 1", () => {
   const x = zeros([1, 2, 1, 0, 1]);
   expect(ops.squeeze(x).shape).toEqual([2, 0]);
   expect(ops.squeeze(x, 0).shape).toEqual([2, 1, 0, 1]);
@@ -35,7 +35,7 @@ test("squeeze takes out named axes of length 1, or all of them", () => {
   expect(ops.squeeze(tensor(7)).toNested()).toBe(7);
 });
 
-test("tile repeats as NumPy does, with lists of different lengths", () => {
+test("tile matches NumPy, even with fewer or more repeats than axes", () => {
   const x = range(0, 3);
   expect(ops.tile(x, [2]).toNested()).toEqual([0, 1, 2, 0, 1, 2]);
   expect(ops.tile(x, [2, 2]).toNested()).toEqual([
@@ -117,7 +117,7 @@ describe("tril and triu", () => {
     ]);
   });
 
-  test("take each matrix of a batch, and empty ones", () => {
+  test("apply to each matrix of a batch, and accept empty matrices", () => {
     expect(ops.tril(ones([2, 2, 2])).toNested()).toEqual([
       [
         [1, 0],
@@ -132,7 +132,7 @@ describe("tril and triu", () => {
     expect(ops.tril(zeros([2, 3, 0])).shape).toEqual([2, 3, 0]);
   });
 
-  test("let no NaN or infinity of the other triangle through", () => {
+  test("replace NaN and infinity in the other triangle by 0", () => {
     const x = tensor([
       [1, nan],
       [3, Number.NEGATIVE_INFINITY],
@@ -149,14 +149,14 @@ describe("slice", () => {
   const of = (...given: Parameters<typeof ops.slice> extends [Tensor, ...infer R] ? R : never) =>
     ops.slice(x, ...given).toNested();
 
-  test("counts negative begins and sizes from the end, as NumPy's ranges", () => {
+  test("counts negative begins and sizes from the end, as NumPy does", () => {
     expect(of([1], [-2])).toEqual([1, 2, 3, 4, 5, 6]); // x[1:-1]
     expect(of([-3])).toEqual([5, 6, 7]); // x[-3:]
     expect(of([-3], [-2])).toEqual([5, 6]); // x[-3:-1]
     expect(of([0], [-9])).toEqual([]); // x[0:-8]
   });
 
-  test("takes axes that are left out whole", () => {
+  test("keeps omitted axes whole", () => {
     const m = grid(2, 3);
     expect(ops.slice(m, [1]).toNested()).toEqual([[3, 4, 5]]);
     expect(ops.slice(m, []).toNested()).toEqual(m.toNested());
@@ -165,7 +165,7 @@ describe("slice", () => {
     expect(ops.slice(tensor(5), []).toNested()).toBe(5);
   });
 
-  test("takes steps, forwards and backwards, inside the block", () => {
+  test("supports positive and negative strides inside the block", () => {
     expect(of([0], [-1], { strides: [2] })).toEqual([0, 2, 4, 6]); // x[::2]
     expect(of([1], [6], { strides: [2] })).toEqual([1, 3, 5]); // x[1:7:2]
     expect(of([0], [-1], { strides: [-1] })).toEqual([7, 6, 5, 4, 3, 2, 1, 0]); // x[::-1]
@@ -182,7 +182,7 @@ describe("slice", () => {
     ]);
   });
 
-  test("of whole rows is a view, and strides of 1 keep it one", () => {
+  test("of whole rows is a view, even with strides of 1", () => {
     const m = grid(4, 3);
     for (const rows of [ops.slice(m, [1], [2]), ops.slice(m, [1], [2], { strides: [1] })]) {
       expect(rows.data.buffer).toBe(m.data.buffer);

@@ -11,7 +11,7 @@ describe("topK", () => {
     [1, 5, 9],
   ]);
 
-  test("gives the largest first, and where they are", () => {
+  test("returns the largest numbers in descending order, and their indices", () => {
     const { values, indices } = ops.topK(x, 2);
     expect(values.toNested()).toEqual([
       [4, 3],
@@ -32,19 +32,19 @@ describe("topK", () => {
     expect(both.indices).toEqual(Int32Array.of(0, 1, 1, 1, 0, 0));
   });
 
-  test("takes the first of equals first, NaN before all numbers, −0 as 0", () => {
+  test("orders equal numbers by index, puts NaN first and treats −0 as 0", () => {
     const { values, indices } = ops.topK(tensor([2, inf, nan, 2, -inf, nan, -0, 0]), 8);
     expect(values.toNested()).toEqual([nan, nan, inf, 2, 2, -0, 0, -inf]);
     expect(indices).toEqual(Int32Array.of(2, 5, 1, 0, 3, 6, 7, 4));
   });
 
-  test("takes none of none", () => {
+  test("returns empty tensors for k = 0 and for an empty axis", () => {
     expect(ops.topK(x, 0).values.shape).toEqual([2, 0]);
     expect(ops.topK(zeros([0]), 0).indices).toEqual(new Int32Array(0));
     expect(ops.topK(zeros([0, 3]), 2).values.shape).toEqual([0, 2]);
   });
 
-  test("sends each gradient to where the value came from", () => {
+  test("sends each gradient to the position of its value", () => {
     const v = variable(x);
     const [dx] = gradients(
       ops.topK(v, 2).values,
@@ -62,7 +62,7 @@ describe("topK", () => {
 });
 
 describe("argMin", () => {
-  test("finds the first of the smallest along an axis; NaN wins", () => {
+  test("returns the first index of the smallest number along an axis, or of NaN", () => {
     const x = tensor([
       [3, 1, 1],
       [-1, nan, 9],
@@ -72,7 +72,7 @@ describe("argMin", () => {
     expect(ops.argMin(tensor([2, -inf, -inf]))).toEqual(Int32Array.of(1));
   });
 
-  test("of no rows is nothing", () => {
+  test("returns no indices for no rows", () => {
     expect(ops.argMin(zeros([0, 3]))).toEqual(new Int32Array(0));
   });
 });

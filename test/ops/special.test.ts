@@ -23,12 +23,12 @@ test.each<[string, (x: Tensor) => Tensor, readonly number[]]>([
   ["exact gelu", exact, gelus],
   ["elu", ops.elu, points.map((x) => (x < 0 ? Math.expm1(x) : x))],
   ["elu with alpha 0.5", (x) => ops.elu(x, 0.5), points.map((x) => (x < 0 ? 0.5 * Math.expm1(x) : x))],
-])("%s is right to one unit of float32 or 1e-7", (_, op, want) => {
+])("%s has an error of at most one float32 unit or 1e-7", (_, op, want) => {
   for (const [i, got] of [...op(tensor(points)).data].entries())
     expect(Math.abs(got - want[i]!)).toBeLessThan(1e-7 * (1 + Math.abs(want[i]!)));
 });
 
-test("rsqrt is one over the root, with IEEE's answers at and below 0", () => {
+test("rsqrt is 1 / sqrt(x), and follows IEEE 754 at and below 0", () => {
   expect(ops.rsqrt(tensor([4, 0.25, 0, -1, inf, nan])).toNested()).toEqual([0.5, 2, inf, nan, 0, nan]);
 });
 
@@ -41,12 +41,12 @@ test("exact gelu and its tanh formula differ by less than 5e-4, and tanh is the 
   expect(ops.gelu(x, { approximate: "tanh" }).toArray()).toEqual(ops.gelu(x).toArray());
 });
 
-test("round takes the even one of two whole numbers that are equally near, as NumPy", () => {
+test("round rounds ties to even, as NumPy does", () => {
   expect(ops.round(tensor([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5])).toNested()).toEqual([-2, -2, -0, 0, 2, 2, 4]);
   expect(ops.round(tensor([0.49999997, -0.3, 8388609, 1e30, -0])).toNested()).toEqual([0, -0, 8388609, Math.fround(1e30), -0]);
 });
 
-test("elu and erf keep the digits of small numbers", () => {
+test("elu and erf keep the precision of small numbers", () => {
   for (const [op, slope] of [
     [ops.elu, 1],
     [ops.erf, 2 / Math.sqrt(Math.PI)],
@@ -60,7 +60,7 @@ describe("NaN, infinity, scalars and empty tensors", () => {
     ["exact gelu", exact, [0, inf], [0, 1]],
     ["elu", ops.elu, [-1, inf], [0, 1]],
   ];
-  test.each(cases)("%s and its gradient have their limits at ±∞", (_, op, values, slopes) => {
+  test.each(cases)("%s and its gradient equal their limits at ±∞", (_, op, values, slopes) => {
     const x = variable(tensor([-inf, inf]));
     const y = op(x);
     const plain = (t: Tensor): number[] => [...t.data].map((v) => v + 0); // −0 is 0
@@ -68,7 +68,7 @@ describe("NaN, infinity, scalars and empty tensors", () => {
     expect(plain(gradients(y, [x], tensor([1, 1]))[0]!)).toEqual(slopes);
   });
 
-  test.each(cases)("%s of NaN is NaN, of nothing is nothing, of a scalar is a scalar", (_, op) => {
+  test.each(cases)("%s maps NaN to NaN, an empty tensor to an empty tensor and a scalar to a scalar", (_, op) => {
     expect(op(tensor(nan)).item()).toBeNaN();
     expect(op(zeros([2, 0])).shape).toEqual([2, 0]);
     expect(op(tensor(1)).shape).toEqual([]);
@@ -78,12 +78,12 @@ describe("NaN, infinity, scalars and empty tensors", () => {
 test.each<[string, (x: Tensor) => Tensor, number, number]>([
   ["elu at 0", ops.elu, 0, 1],
   ["elu with alpha 0.5 at 0", (x) => ops.elu(x, 0.5), 0, 0.5],
-])("the slope of %s", (_, f, at, slope) => {
+])("the slope of %s equals the slope from the left", (_, f, at, slope) => {
   const x = variable(tensor(at));
   expect(gradients(f(x), [x])[0]!.item()).toBe(slope);
 });
 
-test("`floor` and `round` add nothing to a gradient that is there", () => {
+test("`floor` and `round` add nothing to the gradient of other paths", () => {
   const x = variable(tensor([0.5, 1.5]));
   const y = ops.add(ops.add(ops.square(x), ops.floor(x)), ops.round(x));
   expect(gradients(ops.sum(y), [x])[0]!.toNested()).toEqual([1, 3]);

@@ -36,12 +36,12 @@ test.each<[string, Tensor, readonly number[]]>([
   ["logSumExp", ops.logSumExp(a), [4.433487978663459]],
   ["logSumExp over axis 1", ops.logSumExp(a, 1), [3.3265626412674703, 4.0321536226831585]],
   ["logSumExp over axes 0 and 2", ops.logSumExp(b, [0, 2]), [2.561941379496509, 4.339905458929456]],
-])("%s is NumPy's", (_, y, want) => {
+])("%s matches NumPy", (_, y, want) => {
   for (const [i, v] of [...y.data].entries()) expect(Math.abs(v / want[i]! - 1)).toBeLessThan(2.5e-7);
   expect(y.size).toBe(want.length);
 });
 
-test("reductions keep reduced axes as axes of length 1 if asked, also axes that are not neighbors", () => {
+test("reductions with keepDims keep reduced axes with length 1, even axes that are not adjacent", () => {
   for (const f of [ops.prod, ops.norm, ops.logSumExp, ops.variance, ops.standardDeviation]) {
     expect(f(b, [0, 2], { keepDims: true }).shape).toEqual([1, 2, 1]);
     expect(f(b, 1, { keepDims: true }).shape).toEqual([2, 1, 2]);
@@ -51,7 +51,7 @@ test("reductions keep reduced axes as axes of length 1 if asked, also axes that 
   }
 });
 
-test("reductions of scalars, of nothing and of NaN", () => {
+test("reductions accept scalars, empty tensors and NaN", () => {
   const all = [ops.prod, ops.norm, ops.logSumExp, ops.variance, ops.standardDeviation];
   expect(all.map((f) => f(tensor(3)).item())).toEqual([3, 3, 3, 0, 0]);
   expect(all.map((f) => f(zeros([0])).item())).toEqual([1, 0, -inf, nan, nan]);
@@ -66,7 +66,7 @@ describe("norm", () => {
     expect(ops.norm(tensor([1, -inf])).item()).toBe(inf);
   });
 
-  test("has gradient 0 at 0, and x/norm elsewhere", () => {
+  test("has gradient 0 at 0 and x/norm elsewhere", () => {
     const x = variable(
       tensor([
         [0, 0],
@@ -87,25 +87,25 @@ test("the standard deviation of equal numbers is 0, and so is its gradient", () 
   expect([y.item(), ...gradients(y, [x])[0]!.data]).toEqual([0, 0, 0, 0, 0]);
 });
 
-test("a variance with nothing left to divide by is NaN, or infinite", () => {
+test("a variance divided by 0 is NaN or infinite", () => {
   expect(ops.variance(tensor([2]), 0, { correction: 1 }).item()).toBeNaN();
   expect(ops.standardDeviation(tensor([2]), 0, { correction: 1 }).item()).toBeNaN();
   expect(ops.variance(tensor([1, 2]), 0, { correction: 2 }).item()).toBe(inf);
 });
 
-test("a large mean costs a variance few digits", () => {
+test("the variance of numbers with a large mean keeps five decimals", () => {
   const x = Float32Array.from({ length: 1000 }, (_, i) => 10_000 + (i % 10));
   expect(ops.variance(tensor(x)).item()).toBeCloseTo(8.25, 5);
 });
 
 describe("logSumExp", () => {
-  test("of large numbers does not overflow, of very negative ones does not underflow", () => {
+  test("does not overflow for large numbers and does not underflow for very negative numbers", () => {
     expect(ops.logSumExp(tensor([1000, 1000])).item()).toBe(Math.fround(1000 + Math.LN2));
     expect(ops.logSumExp(tensor([-1000, -1000])).item()).toBe(Math.fround(-1000 + Math.LN2));
     expect(ops.logSumExp(tensor([0, -1000])).item()).toBe(0);
   });
 
-  test("takes −∞ as nothing; its gradient is softmax, and 0 if all numbers are −∞", () => {
+  test("ignores −∞, and its gradient is softmax, or 0 if all numbers are −∞", () => {
     const x = variable(
       tensor([
         [-inf, 1, 1],
@@ -123,7 +123,7 @@ describe("logSumExp", () => {
 });
 
 describe("prod", () => {
-  test("has the right gradient with one zero and with two", () => {
+  test("has the correct gradient with one zero and with two zeros", () => {
     const x = variable(
       tensor([
         [2, 0, 3],
@@ -136,7 +136,7 @@ describe("prod", () => {
     ]);
   });
 
-  test("does not overflow on the way", () => {
+  test("does not overflow in intermediate results", () => {
     expect(ops.prod(tensor([1e30, 1e30, 1e-30, 1e-30])).item()).toBeCloseTo(1, 6);
   });
 });
@@ -158,11 +158,11 @@ describe("cumsum", () => {
     expect(ops.cumsum(zeros([2, 0])).shape).toEqual([2, 0]);
   });
 
-  test("carries NaN on, and not back", () => {
+  test("propagates NaN to later numbers only", () => {
     expect(ops.cumsum(tensor([1, nan, 2])).toNested()).toEqual([1, nan, nan]);
   });
 
-  test("of many numbers is in double precision", () => {
+  test("accumulates in double precision", () => {
     const n = 1 << 20;
     const tenths = ops.cumsum(tensor(new Float32Array(n).fill(0.1)));
     expect(tenths.data[n - 1]! / (n * Math.fround(0.1))).toBeCloseTo(1, 6);

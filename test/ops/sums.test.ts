@@ -87,7 +87,7 @@ const cases: Readonly<Record<string, () => Found>> = {
   },
 };
 
-describe("sums of up to 10⁶ terms are right to 1e-6", () => {
+describe("sums of up to 10⁶ terms have a relative error of at most 1e-6", () => {
   test.each(Object.entries(cases))("%s", (_, run) => {
     for (const [numbers, at, terms, term] of run()) {
       expect(Math.abs(numbers[at]! / (terms * term) - 1)).toBeLessThanOrEqual(1e-6);

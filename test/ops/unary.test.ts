@@ -17,7 +17,7 @@ const slopes = (op: (x: Tensor) => Tensor, at: readonly number[]): number[] => {
 };
 
 describe.each(cases)("%s", (_, op, { formula, limits, kinks = [] }) => {
-  test("is right to one unit of float32 or 1e-7, few numbers or many", () => {
+  test("has an error of at most one float32 unit or 1e-7, for few and for many numbers", () => {
     const points = [-5.5, -3, -2.5, -1, -0.3, 0.2, 0.75, 1, 2.9, 3, 4];
     for (const numbers of [points, many(points)])
       for (const [i, got] of [...op(tensor(numbers)).data].entries()) {
@@ -27,21 +27,21 @@ describe.each(cases)("%s", (_, op, { formula, limits, kinks = [] }) => {
       }
   });
 
-  test("and its gradient have their limits at −∞ and ∞", () => {
+  test("and its gradient equal their limits at −∞ and ∞", () => {
     for (const numbers of [[-inf, inf], many([-inf, inf])]) {
       expect(plain(op(tensor(numbers)), 2)).toEqual(limits[0]);
       expect(slopes(op, numbers).slice(-2)).toEqual(limits[1]);
     }
   });
 
-  test("has the slopes of its kinks", () => {
+  test("has the expected slopes at its kinks", () => {
     for (const [x, slope] of kinks) {
       expect(slopes(op, [x])).toEqual([slope]);
       expect(slopes(op, many([x]))).toEqual(many([slope]));
     }
   });
 
-  test("of NaN is NaN, of nothing is nothing, of a scalar is a scalar", () => {
+  test("maps NaN to NaN, an empty tensor to an empty tensor and a scalar to a scalar", () => {
     expect(op(tensor(Number.NaN)).item()).toBeNaN();
     expect(op(tensor(many([Number.NaN]))).data.every(Number.isNaN)).toBe(true);
     expect(op(zeros([2, 0])).shape).toEqual([2, 0]);
