@@ -16,13 +16,13 @@ const withGradients = (...gradients: (number[] | null)[]): Parameter[] =>
 const gradientsOf = (parameters: Parameter[]): (number[] | null)[] =>
   parameters.map((p) => (p.tensor.grad === null ? null : [...p.tensor.grad.toArray()]));
 
-test("clipByValue brings every number between −limit and limit, NaN stays NaN", () => {
+test("clipByValue limits every number to −limit…limit and keeps NaN", () => {
   const parameters = withGradients([-3, -1, 0.5, 9], null, [Number.NaN, Number.POSITIVE_INFINITY]);
   clipByValue(parameters, 1);
   expect(gradientsOf(parameters)).toEqual([[-1, -1, 0.5, 1], null, [Number.NaN, 1]]);
 });
 
-test("clipByGlobalNorm returns the common length and shortens all gradients alike", () => {
+test("clipByGlobalNorm returns the global norm and scales all gradients by one factor", () => {
   const parameters = withGradients([3, 0], null, [0, 4]);
   expect(clipByGlobalNorm(parameters, 10)).toBe(5);
   expect(gradientsOf(parameters)).toEqual([[3, 0], null, [0, 4]]);
@@ -31,7 +31,7 @@ test("clipByGlobalNorm returns the common length and shortens all gradients alik
   expect(clipByGlobalNorm(withGradients(null), 1)).toBe(0);
 });
 
-test("variables by themselves are clipped like parameters", () => {
+test("clipping accepts variables in place of parameters", () => {
   const parameters = withGradients([3, 0], null, [0, 4]);
   const variables = parameters.map((p) => p.tensor);
   expect(clipByGlobalNorm(variables, 2.5)).toBe(5);
@@ -41,7 +41,7 @@ test("variables by themselves are clipped like parameters", () => {
   expect(thrown(() => clipByGlobalNorm([tensor([1])], 1))).toBe(text);
 });
 
-test("after clipByGlobalNorm gradients point where they did and are no longer than the limit", () => {
+test("clipByGlobalNorm keeps the direction of the gradients and limits their norm", () => {
   const numbers = fc.array(fc.float({ min: -1000, max: 1000, noNaN: true }), { minLength: 1, maxLength: 5 });
   fc.assert(
     fc.property(
@@ -60,13 +60,13 @@ test("after clipByGlobalNorm gradients point where they did and are no longer th
   );
 });
 
-test("gradients so large that their squares overflow float32 are still shortened", () => {
+test("clipByGlobalNorm scales gradients whose squares overflow float32", () => {
   const parameters = withGradients([3e30, 4e30]);
   expect(clipByGlobalNorm(parameters, 1) / 5e30).toBeCloseTo(1, 6);
   expect(gradientsOf(parameters)).toEqual([[expect.closeTo(0.6, 6), expect.closeTo(0.8, 6)]]);
 });
 
-test.each([Number.NaN, Number.POSITIVE_INFINITY])("a gradient of %s has no length: an error, and nothing is clipped", (bad) => {
+test.each([Number.NaN, Number.POSITIVE_INFINITY])("clipByGlobalNorm refuses a gradient of %s and clips nothing", (bad) => {
   const parameters = withGradients([8], [bad]);
   expect(thrown(() => clipByGlobalNorm(parameters, 1))).toBe(
     `ValueError: clipByGlobalNorm: the gradients hold ${bad}: a smaller learning rate may help, or look for log(0) and 0/0`,
@@ -74,7 +74,7 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY])("a gradient of %s has no lengt
   expect(gradientsOf(parameters)).toEqual([[8], [bad]]);
 });
 
-test.each([0, -1, Number.NaN])("a limit of %s is refused", (limit) => {
+test.each([0, -1, Number.NaN])("clipping refuses a limit of %s", (limit) => {
   expect(thrown(() => clipByValue([], limit))).toBe(
     `ValueError: clipByValue: the limit must be a finite number above 0, got ${limit}`,
   );

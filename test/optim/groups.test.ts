@@ -36,18 +36,18 @@ describe("a group's learning rate", () => {
     ["a RegExp found in the name", /dy\//],
     ["a global RegExp", /body/g],
     ["a predicate", ({ name }: Parameter) => name.startsWith("body")],
-  ])("holds for what %s matches", (_, match) => {
+  ])("applies to the parameters that %s matches", (_, match) => {
     expect(rates({ learningRate: 1, groups: [{ match, learningRate: 0.5 }] })).toEqual([0.5, 0.5, 4, 1]);
   });
 
-  test.each(makers)("holds under %s", (_, make) => {
+  test.each(makers)("applies under %s", (_, make) => {
     const [all, own] = [{}, { groups: [{ match: "body/", learningRate: 0.25 }] }].map((groups) =>
       moved((parameters) => make(parameters, { learningRate: 0.5, ...groups }), 0, 1),
     );
     expect(own).toEqual(all!.map((rate, i) => expect.closeTo(i < 2 ? rate / 2 : rate, 6)));
   });
 
-  test("means the rate of dense weights too, unless the group has its own factor", () => {
+  test("is multiplied by rate factors unless the group has its own factor", () => {
     expect(rates({ groups: [{ match: "head/", learningRate: 0.5 }], learningRate: 1 })).toEqual([1, 1, 2, 0.5]);
     expect(rates({ groups: [{ match: "head/", learningRate: 0.5, rateFactor: 1 }], learningRate: 1 })).toEqual([1, 1, 0.5, 0.5]);
     expect(rates({ groups: [{ match: "head/kernel", rateFactor: 3 }], learningRate: 2 })).toEqual([2, 2, 6, 2]);
@@ -58,7 +58,7 @@ describe("a group's learning rate", () => {
     expect(rates({ learningRate: 1, groups, schedule: () => 0.5 })).toEqual([0.5, 0.5, 1.5, 1.5]);
   });
 
-  test("is that of the first group that matches", () => {
+  test("comes from the first group that matches", () => {
     const groups = [
       { match: /bias/, learningRate: 0 },
       { match: "body/", learningRate: 2 },
@@ -68,7 +68,7 @@ describe("a group's learning rate", () => {
 });
 
 describe("weight decay", () => {
-  test.each(makers)("of a group under %s holds for every parameter of the group, biases too", (_, make) => {
+  test.each(makers)("of a group under %s applies to every parameter of the group, biases included", (_, make) => {
     const options = { learningRate: 0.1, weightDecay: 0, groups: [{ match: "body/", weightDecay: 0.5 }] };
     const [kernel, bias, ...head] = moved((parameters) => make(parameters, options), 4, 0);
     expect(kernel).toBeGreaterThan(0);
@@ -79,7 +79,7 @@ describe("weight decay", () => {
   test.each([
     ["sgd", sgd],
     ["adamW", adamW],
-  ] as const)("of %s shrinks numbers with a rate factor as it shrinks dense weights", (_, make) => {
+  ] as const)("of %s shrinks parameters with a rate factor by the same share as dense weights", (_, make) => {
     const [dense, , pooled] = moved((parameters) => make(parameters, { learningRate: 0.1, weightDecay: 0.5 }), 4, 0);
     expect(dense).toBeCloseTo(0.1 * 0.5 * 4, 6);
     expect(pooled).toBeCloseTo(0.1 * 0.5 * 4, 6);
@@ -106,6 +106,6 @@ test.each([
   [[{ match: () => 1 }], "ValueError: adam: what groups[0].match returns must be true or false, got 1"],
   [[null], "ValueError: adam: groups[0] must be an object, got null"],
   [{ match: "body" }, "ValueError: adam: groups must be a list, got an object with the keys match"],
-])("groups that make no sense are refused: %j", (groups, text) => {
+])("an optimizer refuses the invalid groups %j", (groups, text) => {
   expect(thrown(() => adam(network(), { groups: groups as never }))).toBe(text);
 });

@@ -28,7 +28,7 @@ const makers: [string, (parameters: readonly Parameter[], options?: OptimizerOpt
   ["rmsprop", rmsprop],
 ];
 
-test.each(makers)("%s clears the gradients it used and leaves parameters without gradient alone", (_, make) => {
+test.each(makers)("%s clears used gradients and does not change parameters without gradient", (_, make) => {
   const [a, b] = [parameter("a", [1, 2]), parameter("b", [3])];
   const optimizer = make([a, b], { learningRate: 0.1, weightDecay: 0.5 });
   push(a, [1, 3]);
@@ -43,7 +43,7 @@ test.each(makers)("%s clears the gradients it used and leaves parameters without
   expect(a.tensor.toArray()).toEqual(after);
 });
 
-test.each(makers)("weight decay of %s spares parameters with decay: false", (_, make) => {
+test.each(makers)("weight decay of %s skips parameters with decay: false", (_, make) => {
   const [spared, pulled] = [parameter("spared", [4], { decay: false }), parameter("pulled", [4])];
   const optimizer = make([spared, pulled], { learningRate: 0.1, weightDecay: 0.5 });
   for (const p of [spared, pulled]) push(p, [0]);
@@ -52,7 +52,7 @@ test.each(makers)("weight decay of %s spares parameters with decay: false", (_, 
   expect(pulled.tensor.item()).toBeLessThan(4);
 });
 
-test("gradients of several backwards add up until step or zeroGrad", () => {
+test("gradients of several backward passes add up until step or zeroGrad", () => {
   const p = parameter("p", [0]);
   const optimizer = sgd([p], { learningRate: 1 });
   push(p, [1]);
@@ -71,7 +71,7 @@ test.each([
   ["adam", adam, 0.001],
   ["adamW", adamW, 0.001],
   ["rmsprop", rmsprop, 0.001],
-] as const)("%s multiplies the rate, its default or a given one, by each parameter's rate factor", (_, make, rate) => {
+] as const)("%s multiplies its default rate or a given rate by the rate factor of each parameter", (_, make, rate) => {
   const moved = (options: OptimizerOptions): number[] => {
     const parameters = [parameter("plain", [0]), parameter("factor", [0], { rateFactor: 4 })];
     const optimizer = make(parameters, options);
@@ -109,7 +109,7 @@ test.each([
   ["adam", (ps) => adam(ps)],
   ["adamW", (ps) => adamW(ps)],
   ["rmsprop", (ps) => rmsprop(ps, { momentum: 0.5 })],
-] as [string, (parameters: Parameter[]) => Optimizer][])("%s restored from a saved state goes on bit for bit", (_, make) => {
+] as [string, (parameters: Parameter[]) => Optimizer][])("%s restored from a saved state continues bit for bit", (_, make) => {
   const go = (p: Parameter, optimizer: Optimizer, from: number): void => {
     for (let i = from; i < from + 4; i++) {
       backward(regression(p.tensor, i));
@@ -131,7 +131,7 @@ test.each([
   expect(second.state()).toEqual(first.state());
 });
 
-test("a state of another model is refused before anything is changed", () => {
+test("an optimizer refuses a state of another model before it changes anything", () => {
   const optimizer = adam([parameter("a", [1]), parameter("b", [1, 2])]);
   const arrays = (b: number[]): Map<string, number[]> =>
     new Map([
@@ -161,7 +161,7 @@ test("a state of another model is refused before anything is changed", () => {
   expect(optimizer.steps).toBe(3);
 });
 
-test("two optimizers share one step, each with the parameters that are its own", () => {
+test("two optimizers share one step, each with its own parameters", () => {
   const trainedBy = (inOneStep: boolean): number[][] => {
     const [w, b] = [parameter("w", [1, 2, 3]), parameter("b", [1, 1, 1])];
     const [first, second] = [adam([w], { learningRate: 0.1 }), sgd([b], { learningRate: 0.1, momentum: 0.9 })];
@@ -178,7 +178,7 @@ test("two optimizers share one step, each with the parameters that are its own",
   expect(inSteps.flat().every((v) => Number.isFinite(v) && v !== 1)).toBe(true);
 });
 
-test("the optimizer's state outlives the steps it was made and used in", () => {
+test("the state of an optimizer outlives the steps that create and use the state", () => {
   const p = { name: "p", tensor: variable(ones([2, 3])), decay: true };
   const optimizer = step(() => adam([p]));
   const state = optimizer.state().arrays;
@@ -246,11 +246,11 @@ test.each([
     () => rmsprop([parameter("w", [1])], { epsilon: Number.NaN }),
     "ValueError: rmsprop: epsilon must be a finite number at least 0, got NaN",
   ],
-])("what makes no sense is refused: %s", (make, text) => {
+])("an optimizer refuses invalid arguments: %s", (make, text) => {
   expect(thrown(make)).toBe(text);
 });
 
-test("variables by themselves are parameters named by their numbers; anything else is refused", () => {
+test("an optimizer names plain variables by their indices and refuses other values", () => {
   const [w, b] = [variable(tensor([1, 2])), variable(tensor([3]))];
   const optimizer = sgd([w, b], { learningRate: 0.5 });
   expect(optimizer.parameters.map(({ name }) => name)).toEqual(["0", "1"]);

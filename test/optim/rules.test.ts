@@ -49,7 +49,7 @@ const cases: [string, Make, Rule][] = [
 const size = 3;
 const numbers = fc.array(fc.float({ min: -2, max: 2, noNaN: true }), { minLength: size, maxLength: size });
 
-test.each(cases)("%s follows its formula, with decay, schedule and any gradients", (name, make, rule) => {
+test.each(cases)("%s follows its formula with decay and schedule for any gradients", (name, make, rule) => {
   const rate = fc.double({ min: 0, max: 0.1, noNaN: true });
   const property = fc.property(
     ...([numbers, fc.array(numbers, { minLength: 1, maxLength: 6 }), rate, rate, fc.boolean()] as const),
@@ -82,7 +82,7 @@ test.each(cases)("%s follows its formula, with decay, schedule and any gradients
   fc.assert(property);
 });
 
-test("adamW decays by 0.01 where nothing is said, adam and the others not at all", () => {
+test("adamW has a default decay of 0.01, and all other optimizers have a default decay of 0", () => {
   const after = (make: Make): number => {
     const p = variable(tensor([8]));
     const optimizer = make([{ name: "p", tensor: p, decay: true }], { learningRate: 0.5 });
