@@ -5,7 +5,7 @@ import { freeze, Generator, randomUniform, unfreeze } from "../../src/tensor/ind
 import { type Model, scope, weightsOf } from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
 
-test("compress does by one call what survey, pool and factory do by three", () => {
+test("compress equals survey, pool and factory in one call", () => {
   const { model, vars, report } = compress((vars) => toyNetwork(vars), { fraction: 0.4, seed: 3 });
   const pool = new ProductVariablePool({ poolSize: poolSizeFor(toyNetwork), fraction: 0.4, seed: 3 });
   const byHand = toyNetwork(new VariableFactory({ pool, seed: 3 }));
@@ -15,7 +15,7 @@ test("compress does by one call what survey, pool and factory do by three", () =
   expect(report.achievedFraction).toBeCloseTo(0.395, 3);
 });
 
-test("compress passes on which variables, which pool and which modifier", () => {
+test("compress passes applyTo, the pool and the modifier to the factory", () => {
   const { report, vars } = compress((vars) => toyNetwork(vars), {
     fraction: 0.5,
     pool: "hash",
@@ -26,7 +26,7 @@ test("compress passes on which variables, which pool and which modifier", () => 
   expect(vars.parameters().map(({ name }) => name)).toEqual(["hash", "conv/kernel", "conv/bias"]);
 });
 
-test("compress refuses a fraction that leaves nothing, and unknown options", () => {
+test("compress refuses a fraction that is too small, and unknown options", () => {
   expect(thrown(() => compress((vars) => toyNetwork(vars), { fraction: 0.001 }))).toContain(
     "the least fraction for 31760 weights is",
   );
@@ -38,7 +38,7 @@ test("compress refuses a fraction that leaves nothing, and unknown options", () 
 const net: Model = (vars) =>
   sequential(dense(scope(vars, "a"), 6, 6), batchNorm(scope(vars, "norm"), 6), dense(scope(vars, "b"), 6, 4));
 
-test("a full pool names the variable, what took the rest, and the remedy", () => {
+test("the error of a full pool names the variable, the variables that fill the pool, and the remedy", () => {
   const vars = new VariableFactory({ pool: new HashVariablePool({ poolSize: 40, fraction: 1 }) });
   expect(thrown(() => net(vars))).toBe(
     'PoolError: create "b/kernel" [6, 4]: pool is full: 24 weights asked, 4 of 40 left; taken by a/kernel [6, 6]. ' +
@@ -72,7 +72,7 @@ test("the state of nested factories holds the numbers of every pool, and refuses
   expect(() => twice.state()).toThrow('variable "hash" is in two pools; give each pool its own name');
 });
 
-test("the factors of a pool that are frozen stay listed, so that unfreeze finds them", () => {
+test("frozen factors of a pool stay among the parameters, so that unfreeze finds them", () => {
   const { vars } = compress((vars) => dense(vars, 8, 8), { fraction: 0.5 });
   const names = vars.parameters().map(({ name }) => name);
   freeze(vars.parameters());

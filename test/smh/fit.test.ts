@@ -63,7 +63,7 @@ function withSingularValues(m: number, n: number, values: readonly number[], see
 }
 
 describe("the best factors of a matrix", () => {
-  test("miss what the singular values after the first r say (Eckart and Young)", () => {
+  test("have the error of the singular values after the first r (Eckart and Young)", () => {
     const side = fc.integer({ min: 1, max: 24 });
     fc.assert(
       fc.property(side, side, fc.integer({ min: 1, max: 12 }), fc.nat(1000), (m, n, r, seed) => {
@@ -77,7 +77,7 @@ describe("the best factors of a matrix", () => {
     );
   });
 
-  test("are within 0.1 % of the optimum for a matrix of 150 rows whose singular values hardly fall", () => {
+  test("are within 0.1 % of the optimum for a matrix of 150 rows with nearly equal singular values", () => {
     const values = Array.from({ length: 150 }, (_, k) => 1 - k / 600);
     const found = errorOf(withSingularValues(150, 150, values, 1), 15);
     expect(found).toBeLessThanOrEqual(1.001 * norm(values.slice(15)));
@@ -88,7 +88,7 @@ describe("the best factors of a matrix", () => {
     expect(errorOf(withSingularValues(6, 5, [2, 1], 3), 4)).toBeLessThan(1e-5);
   });
 
-  test("share the size between the two factors", () => {
+  test("have equal norms", () => {
     const { left, right } = bestFactors(withSingularValues(9, 7, [100, 3, 1], 2), 2);
     expect(norm(left)).toBeCloseTo(norm(right), 3);
   });
@@ -105,7 +105,7 @@ const net = (vars: VariableCreator): Layer =>
   );
 
 describe("fitPool", () => {
-  test("gives a network that the pool can express its outputs back", () => {
+  test("restores the outputs of a network that the pool can represent exactly", () => {
     const build = (vars: VariableCreator): Layer => dense(scope(vars, "only"), 64, 7);
     const { model: from, vars: weights } = compress(build, { fraction: 0.3, seed: 1 });
     const { model, vars } = compress(build, { fraction: 0.3, seed: 2 });
@@ -134,7 +134,7 @@ describe("fitPool", () => {
     ["product", (poolSize: number) => new ProductVariablePool({ poolSize, fraction: 0.3, seed: 2 })],
     ["kronecker", (poolSize: number) => new ProductVariablePool({ poolSize, fraction: 0.5, seed: 2, useKroneckerProduct: true })],
     ["hash", (poolSize: number) => new HashVariablePool({ poolSize, fraction: 0.3, seed: 2 })],
-  ])("no small change of the numbers of a %s pool fits better", (_, make) => {
+  ])("finds numbers of a %s pool that no small change improves", (_, make) => {
     const dense = new DenseVariables({ seed: 3 });
     net(dense);
     const pool = make(poolSizeFor(net));

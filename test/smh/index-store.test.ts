@@ -8,7 +8,7 @@ const indices = (ranges: readonly Range[]): number[] =>
 const requests = fc.array(fc.nat({ max: 25 }), { maxLength: 12 });
 const size = fc.integer({ min: 1, max: 20 });
 
-test("a basic store hands out each element once, in order, and a refused request takes nothing", () => {
+test("a basic store assigns each element once in order, and a refused request takes nothing", () => {
   fc.assert(
     fc.property(size, requests, (n, lengths) => {
       const store = basicStore(n);
@@ -26,7 +26,7 @@ test("a basic store hands out each element once, in order, and a refused request
   );
 });
 
-test("a cyclic store goes round and round", () => {
+test("a cyclic store starts again at the beginning after its end", () => {
   fc.assert(
     fc.property(size, requests, (n, lengths) => {
       const store = cyclicStore(n);
@@ -37,7 +37,7 @@ test("a cyclic store goes round and round", () => {
   );
 });
 
-test("a padding store gives constants past the end", () => {
+test("a padding store returns constants past the end", () => {
   fc.assert(
     fc.property(size, requests, (n, lengths) => {
       const store = paddingStore(n);
@@ -52,7 +52,7 @@ test.each<[string, (size: number) => IndexStore]>([
   ["basic", basicStore],
   ["cyclic", cyclicStore],
   ["padding", paddingStore],
-])("a %s store allows an empty request and refuses lengths that are none", (_, make) => {
+])("a %s store allows an empty request and refuses invalid lengths", (_, make) => {
   expect(make(3).allocate(0)).toEqual([]);
   for (const bad of [-1, 1.5, Number.NaN]) {
     expect(() => make(3).allocate(bad)).toThrow(`allocate: a length must be a whole number of at least 0, got ${bad}`);

@@ -68,7 +68,7 @@ const sizeOf = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
 const total = (shapes: readonly Shape[]): number => shapes.reduce((n, shape) => n + sizeOf(shape), 0);
 
 describe.each(Object.entries(kinds))("a pool of the kind %s", (kind, make) => {
-  test("gives the slices of the paper's formula, wherever in a row they begin", () => {
+  test("gives the slices of the paper's formula, at any offset in a row", () => {
     fc.assert(
       fc.property(shapeLists, fc.integer(), (shapes, seed) => {
         const pool = make({ poolSize: Math.max(40, total(shapes)), fraction: 1, seed });
@@ -86,7 +86,7 @@ describe.each(Object.entries(kinds))("a pool of the kind %s", (kind, make) => {
     );
   });
 
-  test("has the gradient of what it computes, by any store", () => {
+  test("has the correct gradient with any store", () => {
     fc.assert(
       fc.property(
         shapeLists,
@@ -111,7 +111,7 @@ describe.each(Object.entries(kinds))("a pool of the kind %s", (kind, make) => {
     );
   });
 
-  test("starts with virtual weights of the deviation it states", () => {
+  test("starts with virtual weights of the stated standard deviation", () => {
     const pool = make({ poolSize: 40_000, fraction: 0.5, stddev: 0.3, seed: 4 });
     const numbers = pool.getSlice([30_000]).read().toArray();
     const mean = numbers.reduce((a, b) => a + b) / numbers.length;
@@ -122,13 +122,13 @@ describe.each(Object.entries(kinds))("a pool of the kind %s", (kind, make) => {
     expect(pool.coreSize).toBeLessThanOrEqual(20_000);
   });
 
-  test("same seed, same numbers; another seed, others", () => {
+  test("gives the same numbers for the same seed and different numbers for another seed", () => {
     const first = (seed: number): number[] => [...make({ poolSize: 100, fraction: 1, seed }).getSlice([20]).read().toArray()];
     expect(first(1)).toEqual(first(1));
     expect(first(1)).not.toEqual(first(2));
   });
 
-  test.skipIf(kind.includes(" of "))("refuses bad sizes, fractions and deviations", () => {
+  test.skipIf(kind.includes(" of "))("refuses invalid sizes, fractions and standard deviations", () => {
     for (const fraction of [0, -0.1, 1.5, Number.NaN]) {
       expect(() => make({ poolSize: 100, fraction })).toThrow(
         `fraction must be a finite number above 0 and at most 1, got ${fraction}`,
@@ -148,7 +148,7 @@ describe.each(Object.entries(kinds))("a pool of the kind %s", (kind, make) => {
     );
   });
 
-  test("says how full it is when it is full, and takes nothing", () => {
+  test("reports its usage if it is full, and takes nothing", () => {
     const pool = make({ poolSize: 81, fraction: 1 });
     pool.getSlice([4, 20]);
     expect(() => pool.getSlice([1000])).toThrow(/pool is full: 1000 weights asked, \d+ of \d+ left/);
@@ -156,7 +156,7 @@ describe.each(Object.entries(kinds))("a pool of the kind %s", (kind, make) => {
     expect(pool.getSlice([1]).read().size).toBe(1);
   });
 
-  test("that is not trained has no gradient", () => {
+  test("has no gradient if trainable is false", () => {
     const pool = make({ poolSize: 100, fraction: 1, trainable: false });
     expect(pool.getSlice([3]).read().tracked).toBe(false);
   });
@@ -180,7 +180,7 @@ describe("the product pool", () => {
     return found;
   };
 
-  test("is formed once per step for all its slices, as many rows as are handed out, and two products go back", () => {
+  test("is computed once per step for the assigned rows of all slices, with two products in the backward pass", () => {
     const pool = newPool();
     const slices = Array.from({ length: 6 }, () => pool.getSlice([5, 70]));
     const read = (): Tensor => slices.map((slice) => sum(mul(slice.read(), slice.read()))).reduce((a, b) => mul(a, b));
@@ -197,7 +197,7 @@ describe("the product pool", () => {
     }
   });
 
-  test("is formed once for a whole evaluation", () => {
+  test("is computed once for a whole evaluation", () => {
     const pool = newPool();
     const slice = pool.getSlice([30, 30]);
     const batches = (): void => {
@@ -207,7 +207,7 @@ describe("the product pool", () => {
     expect(products(batches)).toEqual([]);
   });
 
-  test("that was formed under noGrad is not used for training: the gradient would be lost without a word", () => {
+  test("is computed again for training after a pass under noGrad, so that no gradient is lost", () => {
     const pool = newPool();
     const slice = pool.getSlice([10]);
     noGrad(() => slice.read());
@@ -217,7 +217,7 @@ describe("the product pool", () => {
     expect(pool.coreVariables.every((core) => core.tensor.grad !== null)).toBe(true);
   });
 
-  test("gives live slices: what an optimizer changes is seen by the next read", () => {
+  test("gives slices that follow changes by an optimizer at the next read", () => {
     const pool = newPool();
     const slice = pool.getSlice([4]);
     const before = slice.read().toArray();
@@ -232,7 +232,7 @@ describe("the product pool", () => {
     expect(noGrad(() => slice.read().toArray())).toEqual(before.map((v) => 2 * v));
   });
 
-  test("can be read again after its history was used", () => {
+  test("gives slices that can be read again after a backward pass", () => {
     const pool = newPool();
     const slice = pool.getSlice([4]);
     for (let i = 0; i < 2; i++) backward(sum(slice.read()));
@@ -243,7 +243,7 @@ describe("the product pool", () => {
     expect(twice).toEqual(left!.tensor.grad!.toArray().map((v) => 2 * v));
   });
 
-  test("is bounded where its factors are", () => {
+  test("has bounded factors if the initializer is bounded", () => {
     for (const initializer of ["uniform", "truncated normal"] as const) {
       const pool = new ProductVariablePool({ poolSize: 400, fraction: 0.5, initializer, seed: 3 });
       const sigma = Math.sqrt(1 / Math.sqrt(pool.replicas));
@@ -256,7 +256,7 @@ describe("the product pool", () => {
     expect(own.coreVariables[0]!.tensor.toArray().every((v) => v >= 2 && v < 3)).toBe(true);
   });
 
-  test("names the least fraction that works, and it does", () => {
+  test("names the least fraction that works, and this fraction works", () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 5000 }), fc.boolean(), (poolSize, useKroneckerProduct) => {
         const make = (fraction: number): ProductVariablePool =>
@@ -278,7 +278,7 @@ describe("the product pool", () => {
     );
   });
 
-  test("has the exact root as its side, for every size", () => {
+  test("has the exact root of every size as its side", () => {
     expect(rootAbove(10 ** 4, 4)).toBe(10);
     expect(rootAbove(7e5, 2)).toBe(837);
     fc.assert(
@@ -290,14 +290,14 @@ describe("the product pool", () => {
     );
   });
 
-  test("keeps several pools apart by name", () => {
+  test("prefixes its variables with the name of the pool", () => {
     const pool = new ProductVariablePool({ poolSize: 100, fraction: 0.5, name: "second" });
     expect(pool.coreVariables.map((core) => core.name)).toEqual(["second/variable_left", "second/variable_right"]);
   });
 });
 
 describe("other pools", () => {
-  test("a meta pool combines pools of different kinds and shares", () => {
+  test("a meta pool combines pools of different kinds and fractions", () => {
     const product = new ProductVariablePool({ poolSize: 400, fraction: 0.5, stddev: 0.6, name: "product" });
     const hash = new HashVariablePool({ poolSize: 390, fraction: 0.1, stddev: 0.8, name: "hash" });
     const pool = new MetaVariablePool({ parts: [product, hash], reduce: "sum" });
@@ -306,7 +306,7 @@ describe("other pools", () => {
     expect(pool.coreVariables.map(({ name }) => name)).toEqual(["product/variable_left", "product/variable_right", "hash/hash"]);
   });
 
-  test("a hash of size 0 is refused, with the least fraction; a padding store does not fit", () => {
+  test("a hash pool refuses a hash of size 0, with the least fraction, and a padding store", () => {
     expect(() => new HashVariablePool({ poolSize: 10, fraction: 0.09 })).toThrow(
       "HashVariablePool: fraction 0.09 of 10 weights leaves a hash of size 0; the least fraction for 10 weights is 0.1",
     );
@@ -315,7 +315,7 @@ describe("other pools", () => {
     );
   });
 
-  test("a meta pool refuses parts that are no pools or share names, and unknown reducers", () => {
+  test("a meta pool refuses parts that are not pools, parts with the same name and unknown reducers", () => {
     const product = new ProductVariablePool({ poolSize: 100, fraction: 0.5 });
     expect(() => new MetaVariablePool({ parts: ["hash" as unknown as VariablePool], reduce: "sum" })).toThrow(
       'MetaVariablePool: parts[0] must be a pool, such as new ProductVariablePool(...), got "hash"',
@@ -329,7 +329,7 @@ describe("other pools", () => {
     );
   });
 
-  test("a part that is full leaves the other parts of a meta pool where they are", () => {
+  test("a full part does not change the other parts of a meta pool", () => {
     // The parts hold 64 and 50 virtual weights.
     const pool = metaPool(["product", "hash"], "sum", { poolSize: 50, fraction: 1 });
     pool.getSlice([45]);
@@ -337,7 +337,7 @@ describe("other pools", () => {
     expect(pool.parts.map((part) => part.status)).toEqual([45, 45]);
   });
 
-  test("a slice of constants has no gradient beyond the pool", () => {
+  test("a slice past the end of a padding store is constant and has no gradient", () => {
     const pool = new ProductVariablePool({ poolSize: 9, fraction: 1, indexStore: "padding" });
     pool.getSlice([9]);
     const y = pool.getSlice([2]).read();
@@ -345,18 +345,15 @@ describe("other pools", () => {
     expect(y.tracked).toBe(false);
   });
 
-  test.each([false, true])(
-    "constants that are more than the pool itself do not count as used (Kronecker: %s)",
-    (useKroneckerProduct) => {
-      const pool = new ProductVariablePool({ poolSize: 16, fraction: 1, indexStore: "padding", useKroneckerProduct });
-      const y = pool.getSlice([100]).read().toArray();
-      expect(y.subarray(16)).toEqual(new Float32Array(84).fill(0.01));
-      const whole = new ProductVariablePool({ poolSize: 16, fraction: 1, useKroneckerProduct });
-      expect(y.subarray(0, 16)).toEqual(whole.getSlice([16]).read().toArray());
-    },
-  );
+  test.each([false, true])("constants past the end of the pool do not count as used (Kronecker: %s)", (useKroneckerProduct) => {
+    const pool = new ProductVariablePool({ poolSize: 16, fraction: 1, indexStore: "padding", useKroneckerProduct });
+    const y = pool.getSlice([100]).read().toArray();
+    expect(y.subarray(16)).toEqual(new Float32Array(84).fill(0.01));
+    const whole = new ProductVariablePool({ poolSize: 16, fraction: 1, useKroneckerProduct });
+    expect(y.subarray(0, 16)).toEqual(whole.getSlice([16]).read().toArray());
+  });
 
-  test("an own index store is used", () => {
+  test("a pool uses a custom index store", () => {
     const backwards = (size: number) => {
       let current = 0;
       const check = (): void => undefined;
@@ -379,7 +376,7 @@ describe("other pools", () => {
   });
 });
 
-test("a pool with an initializer of the user's states the deviation that its weights have", () => {
+test("a pool with a custom initializer states the standard deviation of its weights", () => {
   const options = { poolSize: 10_000, fraction: 0.5, initializer: normalInit(0.05), seed: 1 };
   const [product, hash] = [new ProductVariablePool(options), new HashVariablePool(options)];
   expect(product.stddev).toBeCloseTo(Math.sqrt(product.replicas) * 0.05 ** 2, 10);
@@ -392,7 +389,7 @@ test("a pool with an initializer of the user's states the deviation that its wei
   );
 });
 
-test("two forwards before two backwards: the product they share is gone back through twice", () => {
+test("two backward passes after two forward passes both differentiate the shared product", () => {
   const gradientsOf = (both: boolean): number[] => {
     const pool = new ProductVariablePool({ poolSize: 100, fraction: 0.5, seed: 1 });
     const part = pool.getSlice([60]);
@@ -407,7 +404,7 @@ test("two forwards before two backwards: the product they share is gone back thr
   for (const [i, g] of twice.entries()) expect(g).toBeCloseTo(once[i]!, 4);
 });
 
-test("a product of a step is not read outside it, where it would not last", () => {
+test("a read outside a step does not use the product of that step", () => {
   const pool = new ProductVariablePool({ poolSize: 100, fraction: 0.5, seed: 1 });
   const part = pool.getSlice([60]);
   step(() => void part.read());

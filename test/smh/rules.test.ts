@@ -19,7 +19,7 @@ const hash = (poolSize: number, name: string): HashVariablePool =>
   new HashVariablePool({ poolSize, fraction: 0.5, name, seed: 1 });
 const product = (poolSize: number): ProductVariablePool => new ProductVariablePool({ poolSize, fraction: 0.4, seed: 1 });
 
-test("the first rule that selects a variable decides where it is stored", () => {
+test("the first rule that selects a variable decides its storage", () => {
   const vars = new VariableFactory({
     rules: [
       { applyTo: "head/", pool: null },
@@ -45,7 +45,7 @@ test("the first rule that selects a variable decides where it is stored", () => 
   expect(model(randomNormal([2, 8], new Generator(1))).shape).toEqual([2, 3]);
 });
 
-test("rules train the bits that nested factories train, and their files load", () => {
+test("rules train to the same bits as nested factories, and files load in both directions", () => {
   const pools = (): [HashVariablePool, ProductVariablePool] => [hash(160, "stem"), product(400)];
   const byRules = (): VariableFactory => {
     const [first, second] = pools();
@@ -83,7 +83,7 @@ test("rules train the bits that nested factories train, and their files load", (
   expect(model(x).toArray()).toEqual(outputs);
 });
 
-test("compress makes a pool for each rule, of the size that the rule selects", () => {
+test("compress creates one pool per rule, of the total size of the variables that the rule selects", () => {
   const { vars, report } = compress(net, {
     rules: [{ applyTo: "head/", pool: null }, { applyTo: "stem/kernel", fraction: 0.5, pool: "hash" }, { fraction: 0.4 }],
     seed: 1,
@@ -136,6 +136,6 @@ test.each([
     "ValueError: compress: rule 0: has a fraction but pool null; leave one of them out",
   ],
   [() => compress(net, {}), "ValueError: compress: fraction must be a finite number above 0 and at most 1, got undefined"],
-])("rules: error %#", (call, text) => {
+])("invalid rules raise error %#", (call, text) => {
   expect(thrown(call)).toBe(text);
 });

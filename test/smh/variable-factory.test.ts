@@ -63,7 +63,7 @@ describe("which variables come from the pool", () => {
     return storages(factory);
   };
 
-  test("left to itself: kernels and matrices, not biases and norms", () => {
+  test("are kernels and matrices by default, not biases and norms", () => {
     expect(build(new VariableFactory({ pool: newPool() }))).toEqual([
       "conv/kernel pool",
       "conv/bias dense",
@@ -72,12 +72,12 @@ describe("which variables come from the pool", () => {
     ]);
   });
 
-  test("without a pool: none", () => {
+  test("are none without a pool", () => {
     expect(build(new VariableFactory()).every((line) => line.endsWith("dense"))).toBe(true);
     expect(build(new VariableFactory({ pool: null, applyTo: ".*" })).every((line) => line.endsWith("dense"))).toBe(true);
   });
 
-  test("a string is anchored at the start in every branch, a RegExp searched, a function asked", () => {
+  test("match a string at the start of every alternative, a RegExp anywhere, or a function", () => {
     const takes = (applyTo: Parameters<typeof selector>[0], name: string): boolean => selector(applyTo)(name, [2, 2]);
     expect(takes("conv|kernel", "dense/kernel")).toBe(false);
     expect(takes("conv|kernel", "kernel_1")).toBe(true);
@@ -93,13 +93,13 @@ describe("which variables come from the pool", () => {
     expect(() => selector("(")).toThrow(/^selector: applyTo "\(" is no regular expression: /);
   });
 
-  test("anything given is obeyed to the letter, also for biases and norms; only what is not trained stays out", () => {
+  test("include biases and norms if applyTo matches, but not variables that are not trained", () => {
     const factory = new VariableFactory({ pool: newPool(), applyTo: ".*" });
     batchNorm(scope(factory, "bn"), 4);
     expect(storages(factory)).toEqual(["bn/gamma pool", "bn/beta pool", "bn/moving_mean dense", "bn/moving_variance dense"]);
   });
 
-  test("a scope called SMH compresses like any other", () => {
+  test("include variables in a scope called SMH", () => {
     const factory = new VariableFactory({ pool: newPool(), applyTo: ".*" });
     scope(factory, "SMH").create("kernel", [2, 2]);
     expect(storages(factory)).toEqual(["SMH/kernel pool"]);
@@ -107,7 +107,7 @@ describe("which variables come from the pool", () => {
 });
 
 describe("the factory", () => {
-  test("gives the same slice for a name that is shared, and refuses another shape", () => {
+  test("gives the same slice for a shared name and refuses another shape", () => {
     const factory = new VariableFactory({ pool: newPool() });
     const kernel = factory.create("hidden/kernel", [4, 2]);
     expect(factory.create("hidden/kernel", [4, 2], { reuse: true })).toBe(kernel);
@@ -118,7 +118,7 @@ describe("the factory", () => {
     );
   });
 
-  test("refuses dtypes other than float32, assignment to slices, and names that are none", () => {
+  test("refuses dtypes other than float32, assignment to slices, and invalid names", () => {
     const factory = new VariableFactory({ pool: newPool() });
     expect(() => factory.create("a", [2, 2], { dtype: "int32" as "float32" })).toThrow(
       'create "a": variables are float32, got dtype int32',
@@ -129,7 +129,7 @@ describe("the factory", () => {
     );
   });
 
-  test("takes an initializer that is an object of a class with private fields", () => {
+  test("accepts an initializer with private fields", () => {
     class Mine {
       readonly #own = normalInit(0.5);
       readonly name = "mine";
@@ -154,7 +154,7 @@ describe("the factory", () => {
     expect(seen[0]).toEqual({ name: "mine", mean: 0, deviation: 0.5, extra: 3 });
   });
 
-  test("refuses a variable whose modifier makes another shape of it, and takes nothing from the pool", () => {
+  test("refuses a variable if the modifier changes its shape, and takes nothing from the pool", () => {
     const factory = new VariableFactory({ pool: newPool(), modifier: (slice) => reshape(slice, [-1]) });
     expect(thrown(() => factory.create("a", [2, 3]))).toBe(
       'VariableError: variable "a" has shape [2, 3], its modifier made [6] of it; it must return a tensor of that shape',
@@ -164,7 +164,7 @@ describe("the factory", () => {
     expect([factory.pool!.status, factory.variables()]).toEqual([0, []]);
   });
 
-  test("gives an optimizer nothing before the model is built, when it would train the pool alone", () => {
+  test("refuses to give parameters to an optimizer before the model is built", () => {
     const factory = new VariableFactory({ pool: newPool() });
     expect(factory.report()).toMatchObject({ denseSize: 0, trainedSize: factory.pool!.coreSize });
     const text = "VariableFactory: there are no variables yet; build the model first, then ask for vars.parameters()";
@@ -181,7 +181,7 @@ describe("the factory", () => {
     ).toEqual(["b/scale"]);
   });
 
-  test("leaves nothing behind where the pool is full or the modifier throws", () => {
+  test("changes nothing if the pool is full or the modifier throws", () => {
     const pool = newPool({ poolSize: 16, fraction: 1 });
     const full = new VariableFactory({ pool });
     expect(() => full.create("a", [5, 5])).toThrow("pool is full: 25 weights asked, 16 of 16 left");
@@ -192,7 +192,7 @@ describe("the factory", () => {
     expect([pool.status, full.variables().length, full.report().trainedSize]).toEqual([0, 0, pool.coreSize]);
   });
 
-  test("lists the pool's factors first, then scales and what was left out", () => {
+  test("lists the factors of the pool first, then scales and variables outside the pool", () => {
     const factory = new VariableFactory({ pool: newPool({ poolSize: poolSizeFor(toyNetwork), fraction: 0.4 }) });
     toyNetwork(factory);
     expect(factory.parameters().map(({ name, tensor, decay }) => [name, tensor.size, decay])).toEqual([
@@ -218,20 +218,20 @@ describe("the factory", () => {
     ]);
   });
 
-  test("counts for Step 1 what it will take from the pool", () => {
+  test("poolSizeFor counts the weights that come from the pool", () => {
     expect(poolSizeFor(toyNetwork)).toBe(31_760);
     expect(poolSizeFor(toyNetwork, { applyTo: ".*" })).toBe(31_786);
     expect(poolSizeFor(toyNetwork, { applyTo: "conv" })).toBe(416);
     expect(poolSizeFor((vars) => batchNorm(vars, 8), { applyTo: ".*" })).toBe(16); // not the running statistics
   });
 
-  test("a pool that is trained no longer has no parameters", () => {
+  test("lists no factors of a pool with trainable: false", () => {
     const factory = new VariableFactory({ pool: newPool({ trainable: false }) });
     factory.create("a", [2, 2]);
     expect(factory.parameters().map((p) => p.name)).toEqual(["a/scale"]);
   });
 
-  test("a network whose weights all live in a pool learns", () => {
+  test("trains a network whose weights all come from a pool", () => {
     const factory = new VariableFactory({ pool: newPool({ poolSize: 400, fraction: 0.5 }), applyTo: ".*" });
     const model = dense(factory, 12, 3);
     const optimizer = adam(factory.parameters());
@@ -265,7 +265,7 @@ describe("modifiers", () => {
   };
 
   test.each(Object.keys(modifiers).flatMap((name) => Object.keys(pools).map((pool): [string, string] => [name, pool])))(
-    "%s has the right gradient over a %s pool",
+    "%s has the correct gradient over a %s pool",
     (name, kind) => {
       const shape = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 });
       fc.assert(
@@ -287,7 +287,7 @@ describe("modifiers", () => {
     },
   );
 
-  test("relu lets through what is positive, and its gradient", () => {
+  test("relu passes positive weights and their gradients", () => {
     const factory = new VariableFactory({ pool: newPool(), modifier: reluModifier });
     const plain = new VariableFactory({ pool: newPool(), modifier: null });
     const [kernel, slice] = [factory.create("a", [5, 7]).read(), plain.create("a", [5, 7]).read()];
@@ -306,11 +306,11 @@ describe("modifiers", () => {
     expect(gradient(factory)).toEqual(gradient(plain));
   });
 
-  test("the fan-out scale answers to both of its names", () => {
+  test("fanoutScaleModifier equals constantFanoutScaleModifier", () => {
     expect(fanoutScaleModifier).toBe(constantFanoutScaleModifier);
   });
 
-  test("signs are trained straight through", () => {
+  test("signs pass gradients straight through", () => {
     const factory = new VariableFactory({ pool: newPool(), modifier: signModifier });
     const kernel = factory.create("a", [3, 4]).read();
     expect(kernel.toArray().every((v) => Math.abs(v) === 1)).toBe(true);
@@ -318,7 +318,7 @@ describe("modifiers", () => {
     expect(factory.parameters().every((p) => p.tensor.grad !== null)).toBe(true);
   });
 
-  test("left out, each slice starts with the deviation and mean of the layer's own initializer", () => {
+  test("the default modifier starts each slice with the standard deviation and mean of the layer's initializer", () => {
     const factory = new VariableFactory({ pool: newPool({ poolSize: 40_000, stddev: 0.2 }), applyTo: ".*" });
     for (const [init, shape] of [
       [glorotUniform, [80, 120]],
@@ -333,7 +333,7 @@ describe("modifiers", () => {
     expect(deviationOf(factory.create("bias", [500], { init: zerosInit }).read())).toBeLessThan(0.02);
   });
 
-  test("what a modifier asks for is created with the variable, is the same on every read, and bypasses applyTo", () => {
+  test("a variable of a modifier is created with its slice, stays the same on every read and ignores applyTo", () => {
     const asked: Tensor[] = [];
     const modifier: Modifier = (slice, { variable }) => {
       asked.push(variable("gain", [2], zerosInit));
@@ -348,7 +348,7 @@ describe("modifiers", () => {
     expect(factory.variables().map((v) => v.name)).toEqual(["a"]);
   });
 
-  test("own variables may live in a creator of the user's", () => {
+  test("variables outside the pool may use a custom creator", () => {
     const variables = new DenseVariables({ seed: 3 });
     const factory = new VariableFactory({ pool: newPool(), variables });
     factory.create("a", [2, 2]);
@@ -357,7 +357,7 @@ describe("modifiers", () => {
   });
 });
 
-test("an applyTo that matches nothing is told, rather than training an idle pool", () => {
+test("an applyTo that matches nothing raises an error", () => {
   const factory = new VariableFactory({ pool: newPool(), applyTo: "kernel" });
   dense(scope(factory, "head"), 4, 2);
   expect(() => factory.parameters()).toThrow(
