@@ -30,7 +30,6 @@ for (const [name, build] of Object.entries(networks)) {
       return {
         model,
         held: 4 * report.trainedSize + kept + peak,
-        arenas: memory().arenas - before.arenas,
         times: [] as number[],
       };
     });
