@@ -29,9 +29,10 @@ import {
 /** Options of `ProductVariablePool`, which include {@link PoolOptions}. */
 export type ProductPoolOptions = PoolOptions & {
   /**
-   * The distribution of the factors (default "normal"). Their deviation always gives virtual weights the standard
-   * deviation `stddev`. "uniform" and "truncated normal" are bounded; use them for layers with bounded initializers. An
-   * initializer object is used unchanged.
+   * The distribution of the factors `left` and `right` at the start (default "normal"). "uniform" and "truncated
+   * normal" are bounded; use them for layers with bounded initializers. The pool chooses the deviation of the factors, so
+   * that virtual weights have the standard deviation `stddev`. An initializer object is used unchanged; then `stddev` has
+   * no effect.
    */
   readonly initializer?: Distribution | Initializer;
   /**
@@ -40,9 +41,12 @@ export type ProductPoolOptions = PoolOptions & {
    */
   readonly useKroneckerProduct?: boolean;
   /**
-   * Whether reads without gradients (`noGrad`, `predict`, `evaluate`) compute only the rows that a slice needs, at
-   * every read, and keep none (default false: they compute the whole product once and keep it). Saves the memory of all
-   * virtual weights, and costs the product at every call. Weights are the same bit for bit.
+   * Whether reads without gradients (`noGrad`, `predict`, `evaluate`) avoid the cache of virtual weights (default false).
+   * - false: the first read computes the whole product and caches it.
+   * - true: each read computes only the rows of its slice. This saves the memory of the cache, but each call of the model
+   *   computes the whole product again.
+   *
+   * Both give the same bits.
    */
   readonly streaming?: boolean;
 };
@@ -50,8 +54,9 @@ export type ProductPoolOptions = PoolOptions & {
 /**
  * A pool whose weights are one product `left [d, r] · right [r, d]`. Read row by row, the product is a vector of d²
  * virtual weights; d = ⌈√poolSize⌉ and r = ⌊fraction·poolSize/2d⌋.
- * With `useKroneckerProduct`, d = ⌈poolSize^¼⌉, r = ⌊fraction·poolSize/2d²⌋, the factors are [r, d, d], and there are
- * d⁴ virtual weights: element (i·d+p)·d² + j·d+q is Σₖ left[k,i,j]·right[k,p,q].
+ *
+ * With `useKroneckerProduct`, the factors are [r, d, d], with d = ⌈poolSize^¼⌉ and r = ⌊fraction·poolSize/2d²⌋. The
+ * vector has d⁴ virtual weights: element (i·d+p)·d² + j·d+q is Σₖ left[k,i,j]·right[k,p,q].
  *
  * Each factor starts with standard deviation √(stddev/√r), so virtual weights have standard deviation `stddev`.
  * Eban et al., "Structured Multi-Hashing for Model Compression", CVPR 2020 (arXiv:1911.11177).
@@ -66,9 +71,9 @@ export class ProductVariablePool implements VariablePool {
   readonly poolSize: number;
   readonly stddev: number;
   readonly description: Description;
-  /** d: the side of the product. */
+  /** d: the side of the product. For a Kronecker product: the side of each matrix in the factors. */
   readonly dim: number;
-  /** r: the number of products in the sum of each weight. */
+  /** r: each virtual weight is a sum of r products. */
   readonly replicas: number;
   readonly #left: Tensor;
   readonly #right: Tensor;
@@ -76,7 +81,9 @@ export class ProductVariablePool implements VariablePool {
   readonly #streaming: boolean;
   readonly #store: IndexStore;
   #used = 0;
+  /** The product of the current step, with history. */
   #product: { vector: Tensor; rows: number; versions: number } | null = null;
+  /** The product for reads without gradients, without history. */
   #kept: { vector: Tensor; rows: number; versions: number; trace: number } | null = null;
 
   constructor(given: ProductPoolOptions) {
@@ -144,6 +151,7 @@ export class ProductVariablePool implements VariablePool {
    */
   getSlice(shape: Shape): PoolSlice {
     const made = sliceOf(this.#store, this.poolSize, shape, (range) => this.#read(range));
+    // A negative begin means constants of a padding store, which are not in the pool.
     for (const { begin, length } of made.placement[0]!) if (begin >= 0) this.#used = Math.max(this.#used, begin + length);
     return made;
   }
@@ -158,20 +166,22 @@ export class ProductVariablePool implements VariablePool {
   }
 
   /**
-   * The number of virtual weights from each row of `left`, or from each index of its axis i for a Kronecker product.
+   * The number of virtual weights in one row. A row is what one row of `left` makes. For a Kronecker product, a row is
+   * what one index i of `left` [k, i, j] makes.
    */
   get #rowSize(): number {
     return this.#kronecker ? this.dim ** 3 : this.dim;
   }
 
-  /** The rows of the product that layers use. */
+  /** The number of rows that layers use, from the first row on. */
   get #rows(): number {
     return Math.ceil(this.#used / this.#rowSize);
   }
 
   /**
-   * A range of virtual weights, from as few rows of the product as hold the range. Backends compute small products with
-   * another kernel, so a small range takes more rows: the bits are those of the whole product.
+   * Computes a range of virtual weights from the rows that hold the range.
+   * Backends compute products below SMALL_WORK with another kernel, which may round differently. So a small range takes
+   * extra rows (`least` in all), and has the same bits as in the whole product.
    */
   #stream(begin: number, length: number): Tensor {
     const [rowSize, all] = [this.#rowSize, this.#rows];
@@ -182,16 +192,16 @@ export class ProductVariablePool implements VariablePool {
   }
 
   /**
-   * The virtual weights as a vector, with as many rows of the product as layers use. Within a step the product is
-   * computed once. Without recording it is cached until the factors change.
-   * The two caches are separate: a product computed under noGrad() has no history, and training with it would lose the
+   * Returns the virtual weights of all rows that layers use, as a vector. While gradients are recorded, each step
+   * computes the product once. Otherwise the product is cached until the factors change.
+   * The two caches are separate: a product computed under noGrad() has no history, so training with it would lose the
    * gradient silently.
    */
   #virtual(): Tensor {
     const rows = this.#rows;
-    const versions = this.#left.version + this.#right.version;
+    const versions = this.#left.version + this.#right.version; // versions only grow, so any change changes the sum
     if (!this.#isRecorded()) {
-      // Each trace computes the product once, because its graph contains the product's ops.
+      // A trace, such as an export to ONNX, must see the product's ops. So each trace computes its own product.
       const [kept, trace] = [this.#kept, traceNow()];
       if (kept === null || kept.rows !== rows || kept.versions !== versions || kept.trace !== trace)
         this.#kept = { vector: keep(noGrad(() => this.#multiply(0, rows))), rows, versions, trace };
@@ -200,7 +210,7 @@ export class ProductVariablePool implements VariablePool {
     const last = this.#product;
     if (last === null || last.rows !== rows || last.versions !== versions || !isOfNow(last.vector)) {
       this.#product = { vector: this.#multiply(0, rows), rows, versions };
-      shareHistory(this.#product.vector);
+      shareHistory(this.#product.vector); // several graphs of one step may read this product
     }
     return this.#product!.vector;
   }
