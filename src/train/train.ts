@@ -27,26 +27,27 @@ import { type Tally, tallyOf } from "./tally.ts";
 
 /** The result of a training run. */
 export type History<M extends string = string> = {
-  /** One entry per epoch, from `firstEpoch` on. */
+  /** One entry per epoch, from `firstEpoch` on. The last entry may be an incomplete epoch if the run was aborted. */
   readonly epochs: readonly Progress<M>[];
-  /** Whether the signal ended the run before its last epoch was complete. */
+  /** Whether the signal ended the run before the last epoch was complete. */
   readonly aborted: boolean;
   /**
-   * The epoch with the best score, whose weights the model has unless the run was aborted. Null without
-   * `earlyStopping`.
+   * The epoch with the best score. After an aborted run the model has its latest weights, otherwise the weights of this
+   * epoch. Null without `earlyStopping`, and if no epoch was complete.
    */
   readonly bestEpoch: number | null;
 };
 
 /**
- * Trains a model on data of any kind. Runs the model in training mode, and validation in inference mode. Every batch is
- * one `step()`, so memory use is constant. The event loop runs between batches. The same seed gives the same bits.
+ * Trains a model on data of any kind. The model runs in training mode for batches of `data`, and in inference mode for
+ * `validation`. Every batch is one `step()`, so memory use is constant. The event loop runs between batches. The same
+ * seed gives exactly the same weights.
  *
- * If a loss or a gradient is not finite, the step changes nothing: neither parameters nor running statistics. The error
- * names the first op whose result is not finite, its layer, the batch, and the example.
- * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is not finite, if no gradient reaches
- * the optimizer, or if a variable gets a gradient and the optimizer lacks it. DataError if data are empty or their
- * parts do not match. ValueError for options of the wrong kind.
+ * If a loss or a gradient is not finite, the batch changes nothing: neither parameters nor running statistics. The
+ * error names the first op whose result is not finite, its layer, the batch, and the example.
+ * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is not finite, if no parameter of the
+ * optimizer gets a gradient, or if a variable gets a gradient and the optimizer does not have the variable. DataError
+ * if data are empty or their parts do not match. ValueError for options of the wrong kind.
  * @example
  * const vars = new DenseVariables();
  * const model = toyNetwork(vars);
@@ -71,7 +72,7 @@ export async function train<D extends Data = Dataset, R extends Outputs = Tensor
   const history = (aborted: boolean): History => ({ epochs: finished, aborted, bestEpoch: stopper?.best() ?? null });
   for (let epoch = 1; epoch <= epochs && firstEpoch <= epochs; epoch++) {
     const order = batchOrder(source.length, { batchSize: run.batchSize, random });
-    if (epoch < firstEpoch) continue; // its order is drawn, so that those of later epochs are the same
+    if (epoch < firstEpoch) continue; // draws the order nevertheless, so later epochs have the orders of a whole run
     const progress = await trainEpoch(run, source, epoch, order, assigned);
     checkSaved(run, `after epoch ${epoch}`);
     if (progress === null || (signal?.aborted && progress.batch !== order.length)) {
@@ -83,7 +84,7 @@ export async function train<D extends Data = Dataset, R extends Outputs = Tensor
     const isCut = scores !== null && scores.count < sourceOf(validation!, "train").length;
     const done: Progress = { ...progress, validation: scores === null || isCut ? null : scoresIn(scores) };
     finished.push(done);
-    const isLast = stopper !== null && !isCut && isOver(stopper, run, done, assigned);
+    const isLast = stopper !== null && !isCut && noteEpoch(stopper, run, done, assigned);
     await onEpoch?.(done);
     if (isLast) break;
   }
@@ -93,8 +94,11 @@ export async function train<D extends Data = Dataset, R extends Outputs = Tensor
 
 const scoresIn = ({ loss, accuracy, metrics }: Scores): Scores => ({ loss, accuracy, metrics });
 
-/** Whether early stopping ends the run. Its weights: parameters, what layers assigned, and the variables given. */
-function isOver(stopper: Stopper, { optimizer, vars }: TrainRun, done: Progress, assigned: ReadonlySet<Tensor>): boolean {
+/**
+ * Notes the scores of an epoch; returns whether early stopping ends the run. The weights to keep are the parameters,
+ * the tensors that layers assigned (running statistics), and all weights of `vars`.
+ */
+function noteEpoch(stopper: Stopper, { optimizer, vars }: TrainRun, done: Progress, assigned: ReadonlySet<Tensor>): boolean {
   return stopper.note(done.epoch, done.validation ?? done, () => {
     const weights = new Set(assigned);
     for (const { tensor } of optimizer.parameters) weights.add(tensor);
@@ -127,42 +131,46 @@ async function trainEpoch(
       isFirst: epoch === firstEpoch && i === 0,
       share: indices.length / group.reduce((sum, part) => sum + part.length, 0),
     };
-    if (i % accumulate === 0) optimizer.zeroGrad(); // of a step that failed, or of somebody else's backward
+    if (i % accumulate === 0) optimizer.zeroGrad(); // gradients may be left from a failed batch or from a `backward` outside `train`
     const made = source.isInMemory ? null : await source.batch(indices);
-    const learned = step(() => watched((watch) => new Learned(learn(run, source, made, indices, place, watch, tally))));
-    for (const tensor of learned.of.incident.watch.assigned.keys()) assigned.add(tensor);
-    if (i % accumulate === group.length - 1) await update(run, learned.of);
+    const learned = step(() => watched((watch) => learn(run, source, made, indices, place, watch, tally)));
+    for (const tensor of learned.incident.watch.assigned.keys()) assigned.add(tensor);
+    if (i % accumulate === group.length - 1) await update(run, learned);
     examples += indices.length;
     const seconds = (performance.now() - began) / 1000;
     progress = { epoch, epochs, batch: i + 1, batches: order.length, examples, seconds, ...tally.scores(), validation: null };
     await onBatch?.(progress);
     await breathe();
   }
-  if (signal?.aborted) optimizer.zeroGrad(); // of batches that wait for their update
+  if (signal?.aborted) optimizer.zeroGrad(); // removes gradients of batches that have not been applied yet
   return progress;
 }
 
+/** The position of a batch in the run. */
 type Place = Pick<Incident, "where" | "trained"> & {
   readonly epoch: number;
+  /** The number of the batch in its epoch, from 0. */
   readonly index: number;
   /** The first batch of the run. */
   readonly isFirst: boolean;
-  /** The share of this batch's examples among those of its update. */
+  /** The number of examples of this batch / the number of examples of all batches of its update. */
   readonly share: number;
 };
 
-/** A batch that was learned from: its gradients wait for the update. */
-type Lesson = { readonly loss: Tensor; readonly incident: Incident };
-
-/** Not a plain object, so that `step` returns it as it is: the tensors inside are read before the next step only. */
+/**
+ * A batch whose gradients are computed, but not yet applied. A class, because `step` copies the tensors of plain
+ * objects. A copy is not needed: the tensors are read before the next `step` only.
+ */
 class Learned {
-  readonly of: Lesson;
-  constructor(of: Lesson) {
-    this.of = of;
+  readonly loss: Tensor;
+  readonly incident: Incident;
+  constructor(loss: Tensor, incident: Incident) {
+    this.loss = loss;
+    this.incident = incident;
   }
 }
 
-/** One batch, forward and backward. If anything fails, parameters and statistics are as they were. */
+/** Runs one batch forward and backward. If anything fails, parameters and running statistics stay as they were. */
 function learn(
   run: TrainRun,
   source: Source,
@@ -171,7 +179,7 @@ function learn(
   place: Place,
   watch: Watch,
   tally: Tally,
-): Lesson {
+): Learned {
   const { model, optimizer, loss } = run;
   try {
     const { inputs, targets } = transformed(
@@ -188,7 +196,7 @@ function learn(
     const error = assignedError(incident);
     if (error !== null) throw error;
     const scaled = place.share === 1 ? value : mul(value, place.share);
-    // Keeps the history, which `checkGradients` walks again if a gradient is not finite.
+    // `retain` keeps the recorded ops: if a gradient is not finite, `checkGradients` searches them for the cause.
     if (scaled.tracked) backward(scaled, undefined, { retain: true });
     if (optimizer.parameters.every(({ tensor }) => gradientOf(tensor) === null))
       throw new TrainingError(
@@ -198,14 +206,14 @@ function learn(
     if (place.isFirst) checkCoverage(run, scaled);
     checkGradients(run, scaled, incident);
     noGrad(() => tally.add(outputs, targets, number, indices.length));
-    return { loss: scaled, incident };
+    return new Learned(scaled, incident);
   } catch (error) {
     restoreAssigned(watch);
     throw error;
   }
 }
 
-/** The batch after the run's transform. */
+/** The batch after `transform`, if the run has this option. */
 function transformed({ transform, seed }: TrainRun, batch: Batch, { epoch, index }: Place): Batch {
   if (transform === undefined) return batch;
   const random = new Generator(seedFor(seed, `batch ${epoch}/${index}`));
@@ -217,7 +225,7 @@ function checkCoverage({ optimizer }: TrainRun, loss: Tensor): void {
   const known = new Set(optimizer.parameters.map(({ tensor }) => tensor));
   const missing = trainedLeaves(loss).filter((x) => gradientOf(x) !== null && !known.has(x));
   if (missing.length === 0) return;
-  for (const x of missing) x.leaf!.filled = false;
+  for (const x of missing) x.leaf!.filled = false; // removes the gradients, which no optimizer would
   const [first] = missing;
   const name = first!.name === null ? "a variable without a name" : `"${first!.name}"`;
   const more = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
@@ -227,8 +235,8 @@ function checkCoverage({ optimizer }: TrainRun, loss: Tensor): void {
   );
 }
 
-/** The hook, then the optimizer's step. Runs after the step of the batch, so that an async hook may wait. */
-async function update(run: TrainRun, { loss, incident }: Lesson): Promise<void> {
+/** Calls `beforeUpdate`, then updates the parameters. Not inside `step`, because `beforeUpdate` may be async. */
+async function update(run: TrainRun, { loss, incident }: Learned): Promise<void> {
   const { optimizer, beforeUpdate } = run;
   try {
     if (beforeUpdate !== undefined) {
@@ -255,7 +263,7 @@ function checkGradients({ optimizer }: TrainRun, loss: Tensor, incident: Inciden
 
 const REMEDY = "a smaller learning rate or clipByGlobalNorm may help";
 
-/** Throws if a parameter, a number that the optimizer remembers, or a weight of `vars` is not finite. */
+/** Throws if a parameter, a number in the state of the optimizer, or a weight of `vars` is not finite. */
 function checkSaved({ optimizer, vars }: TrainRun, where: string): void {
   const saved = new Map(optimizer.parameters.map(({ name, tensor }) => [name, tensor.data]));
   for (const [name, { data }] of vars === undefined ? [] : weightsOf(vars)) saved.set(name, data);
