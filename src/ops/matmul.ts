@@ -72,7 +72,7 @@ function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean,
   const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
   checkSize("matmul", [...batch, m, n]);
   const y = alloc(sizeOf(batch) * m * n);
-  // One shared b and a's rows as they lie: the whole batch is a single product.
+  // If all matrices a share one b and are not transposed, the batch is one product with more rows.
   const single = b.shape.length === 2 && !transposeA;
   const rows = single ? sizeOf(batch) * m : m;
   const products = single ? [{ a: 0, b: 0, y: 0 }] : productsOf(batch, a.shape, b.shape, m * n);
@@ -93,7 +93,8 @@ function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean,
   const shape = [...batch, m, n];
   const inputs = bias === undefined ? [a, b] : [a, b, bias];
   return record("matmul", { transposeA, transposeB }, inputs, shape, y, (dy, into) => {
-    // da (+)= dy·op(b)ᵀ, or its transpose if a is stored transposed.
+    // (+)=: overwrites, or adds if `accumulate` is true. op: the transposition if asked for, otherwise the identity.
+    // da (+)= dy·op(b)ᵀ. If transposeA, a is [k, m], so da is the transpose of this product.
     pushProducts(
       a,
       into,
@@ -105,7 +106,7 @@ function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean,
         else kernels.gemm({ m: k, n: rows, k: n, a: bi, transA: transposeB, b: dyi, transB: true, c: da, accumulate });
       },
     );
-    // db (+)= op(a)ᵀ·dy, or its transpose if b is stored transposed.
+    // db (+)= op(a)ᵀ·dy. If transposeB, b is [n, k], so db is the transpose of this product.
     pushProducts(
       b,
       into,
@@ -135,7 +136,7 @@ function rowsAndColumns({ shape }: Tensor, transposed: boolean): [number, number
   return transposed ? [columns, rows] : [rows, columns];
 }
 
-/** For each matrix of the broadcast batch: the offsets of its a, its b and its y. */
+/** Returns, for each product of the batch, where its matrices begin in a, in b and in y. `size` is m·n. */
 function productsOf(batch: Shape, a: Shape, b: Shape, size: number): { a: number; b: number; y: number }[] {
   const stepsOf = (shape: Shape): number[] => {
     const strides = stridesOf(shape);
@@ -150,12 +151,13 @@ function productsOf(batch: Shape, a: Shape, b: Shape, size: number): { a: number
   });
 }
 
-/** How many products one matrix may collect in float32. */
+/** Up to this number of products, the gradient of a matrix is summed in float32. */
 const FEW_PRODUCTS = 8;
 
 /**
- * Pushes one product per matrix into x's gradient. A matrix that was broadcast collects several: in double precision if
- * there are many, which costs 12 bytes per element of one matrix.
+ * Adds the gradients of x, one product for each entry of `begins`. Entries are equal if a matrix of x was broadcast: then
+ * its gradient is the sum of several products. More than FEW_PRODUCTS are summed in double precision, which takes 12
+ * bytes for each element of one matrix.
  */
 function pushProducts(
   x: Tensor,
@@ -166,7 +168,7 @@ function pushProducts(
 ): void {
   into(x, (dx, accumulate) => {
     if (!accumulate && begins.length === 0) dx.fill(0);
-    const collected = new Map<number, number[]>(); // where a matrix begins, and the numbers of its products
+    const collected = new Map<number, number[]>(); // for each matrix by its begin: the indices of its products
     for (const [i, begin] of begins.entries()) {
       const list = collected.get(begin);
       if (list === undefined) collected.set(begin, [i]);
@@ -180,7 +182,7 @@ function pushProducts(
   });
 }
 
-/** dx (+)= the sum of many products, rounded to float32 once. */
+/** dx (+)= the sum of the products in `list`. Sums in double precision, then rounds to float32 once. */
 function collect(
   list: readonly number[],
   dx: Numbers,

@@ -19,9 +19,11 @@ import { ProductVariablePool } from "./product-pool.ts";
 import type { PooledVariable } from "./rule.ts";
 import { VariableFactory } from "./variable-factory.ts";
 
-/** How well a pool reproduces given weights: ‖fitted − given‖ / ‖given‖ of each variable of a pool, and of all together. */
+/** How well pools reproduce given weights: relative errors ‖fitted − given‖ / ‖given‖. */
 export type FitReport = {
+  /** The error of each variable that comes from a pool. */
   readonly layers: readonly { readonly name: string; readonly error: number }[];
+  /** The error of all these variables together. */
   readonly error: number;
 };
 
@@ -29,12 +31,14 @@ export type FitReport = {
  * Makes the weights of a compressed model as equal as possible to those of a trained dense model, and copies all variables
  * outside the pools. Fine-tune the model afterwards.
  *
- * First the learned scale of each variable is set so that all slices have the pool's standard deviation: no layer drowns.
- * Then a product pool gets the best factors in the sense of least squares (truncated SVD), a hash pool the means of the
- * weights that share a number, with the scales fitted in turns.
+ * First the learned scale of each variable is set so that all slices have the pool's standard deviation. Otherwise the
+ * error of layers with small weights would hardly count. Then the pool is fitted by least squares:
+ * - A product pool gets the factors of a truncated SVD.
+ * - A hash pool alternates. Each number becomes the weighted mean of the weights that share the number; then each scale
+ *   is fitted to the numbers.
  *
- * @param vars The factory of the compressed model, after the model was built.
- * @param weights The variables of the dense model, or its weights by name. Names and shapes must be those of `vars`.
+ * @param vars - the factory of the compressed model, after the model was built
+ * @param weights - the variables of the dense model, or its weights by name; names and shapes must be those of `vars`
  * @throws ValueError if a weight is missing or has another shape, if a pool is neither a product nor a hash pool, or if a
  *   modifier is not linear in the slice, such as `signModifier`.
  * @example
@@ -91,11 +95,14 @@ function readWeights(vars: VariableFactory, weights: VariableCreator | ReadonlyM
   return found;
 }
 
-/** What a slice should be: `wanted` = gain · slice. `scale` multiplies the gain, or is null if nothing does. */
+/** The aim of the fit of one variable: gain · slice = wanted, element by element. */
 type Target = {
   readonly variable: PooledVariable;
+  /** The given weights, less the shift of the modifier. */
   readonly wanted: Float32Array;
+  /** The factor by which the modifier multiplies each number of the slice. */
   readonly gain: Float32Array;
+  /** The learned scale that multiplies all of `gain`, or null. */
   readonly scale: Parameter | null;
   /** The slice that gives the wanted weights exactly, after `normalize`. */
   readonly slice: Float64Array;
@@ -117,7 +124,7 @@ function targetOf(name: string, variable: PooledVariable, weight: Tensor, scale:
   return { variable, wanted, gain: gains, scale: scalesGain(variable, gain, scale), slice: new Float64Array(wanted.length) };
 }
 
-/** The parameter, if it is one number that multiplies the gain. */
+/** Returns the parameter if it is a single number and `gain` is proportional to it. Otherwise null. */
 function scalesGain({ shape, modify }: PooledVariable, gain: Tensor, scale: Parameter | undefined): Parameter | null {
   if (scale === undefined || scale.tensor.size !== 1 || scale.tensor.item() === 0) return null;
   const before = scale.tensor.toArray();
@@ -138,7 +145,10 @@ const rootMeanSquare = (x: ArrayLike<number>): number => {
   return Math.sqrt(sum / Math.max(1, x.length));
 };
 
-/** Computes the wanted slice. If a scale can be chosen, the slice gets the standard deviation `stddev`. */
+/**
+ * Computes `slice` = wanted / gain. If the variable has a scale, sets the scale so that the slice has the root mean
+ * square `stddev`.
+ */
 function normalize(target: Target, stddev: number): void {
   const { wanted, gain, slice, scale } = target;
   for (let i = 0; i < slice.length; i++) slice[i] = gain[i] === 0 ? 0 : wanted[i]! / gain[i]!;
@@ -148,7 +158,7 @@ function normalize(target: Target, stddev: number): void {
   for (let i = 0; i < slice.length; i++) slice[i]! /= factor;
 }
 
-/** Calls `visit` for each number of a slice: its place in the pool and its index in the slice. Constants are left out. */
+/** Calls `visit` for each number of a slice that the pool computes, so not for padding. */
 function eachPlace({ variable }: Target, visit: (place: number, index: number) => void): void {
   let index = 0;
   for (const { begin, length } of variable.slice.placement[0]!) {
@@ -157,7 +167,10 @@ function eachPlace({ variable }: Target, visit: (place: number, index: number) =
   }
 }
 
-/** The wanted numbers of a pool by place: their mean where slices overlap, 0 where no slice lies. */
+/**
+ * Returns the wanted number at each place of a pool: the mean if slices overlap, as with a cyclic store, and 0 if no slice
+ * reads the place.
+ */
 function wantedPool(targets: readonly Target[], size: number): Float64Array {
   const [sum, count] = [new Float64Array(size), new Uint32Array(size)];
   for (const target of targets) {
@@ -169,7 +182,7 @@ function wantedPool(targets: readonly Target[], size: number): Float64Array {
   return sum.map((value, place) => value / Math.max(1, count[place]!));
 }
 
-/** Rounds of a fit that alternates. */
+/** The most rounds of an iteration. */
 const MOST_ROUNDS = 50;
 
 function fitProduct(pool: ProductVariablePool, targets: readonly Target[]): void {
@@ -194,7 +207,8 @@ function fitProduct(pool: ProductVariablePool, targets: readonly Target[]): void
   };
   const matrix = Float32Array.from({ length: height * width }, (_, at) => wanted[placeOf(at)]!);
   let made = bestFactors(tensor(matrix, [height, width]), r);
-  // Places that no slice reads may hold anything: they get what the factors make of them, and the factors are fitted again.
+  // No slice reads the places from `used` on, so their error does not count: set them to the current product, fit again,
+  // and repeat.
   const free = Array.from(matrix.keys()).filter((at) => placeOf(at) >= used);
   for (let round = 0; round < (free.length === 0 ? 0 : MOST_ROUNDS); round++) {
     let change = 0;
@@ -212,7 +226,8 @@ function fitProduct(pool: ProductVariablePool, targets: readonly Target[]): void
   for (let k = 0; k < r; k++) {
     const at = (row: number): number => (isKronecker ? k * d * d + row : row * r + k);
     for (let row = 0; row < height; row++) newLeft[at(row)] = made.left[row * r + k]!;
-    // A column beyond the rank of the matrix stays 0 in `left`; its random row in `right` lets it learn.
+    // If the matrix has a rank below r, column k of `left` is 0. Row k of `right` keeps its random numbers, because with two
+    // zero factors no gradient would flow.
     const row = made.right.subarray(k * width, (k + 1) * width);
     if (row.some((value) => value !== 0)) newRight.set(row, k * width);
   }
@@ -221,8 +236,8 @@ function fitProduct(pool: ProductVariablePool, targets: readonly Target[]): void
 }
 
 /**
- * Numbers and scales in turns, each the best for the others: a number is the weighted mean of what its weights want, and the
- * share of a slice multiplies its scale.
+ * Alternates two least-squares fits: the numbers for fixed shares, then the shares for fixed numbers. A share is the factor
+ * of one slice; at the end it multiplies the learned scale of the variable.
  */
 function fitHash(pool: HashVariablePool, targets: readonly Target[]): void {
   const { tensor: hash } = pool.coreVariables[0]!;
@@ -276,5 +291,5 @@ function reportOf(vars: VariableFactory, given: ReadonlyMap<string, Tensor>): Fi
   return { layers, error: relative(missed, all) };
 }
 
-/** The root of a quotient of sums of squares; 0 if both are 0. */
+/** √(difference / size) of two sums of squares; 0 if `difference` is 0. */
 const relative = (difference: number, size: number): number => (difference === 0 ? 0 : Math.sqrt(difference / size));

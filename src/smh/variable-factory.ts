@@ -58,7 +58,8 @@ export type VariableFactoryOptions = {
  * A variable creator whose variables are slices of pools. Passing a factory to a model compresses the model.
  * Slices are live: after a step of the optimizer, the next read returns the new weights. Variables that are not trained
  * never come from a pool.
- * @throws ValueError if two rules share a pool or a name, or if `rules` and `pool`, `applyTo` or `modifier` are given.
+ * @throws ValueError if two rules share a pool or a name, or if `rules` is given together with `pool`, `applyTo` or
+ * `modifier`.
  * @example
  * const model = (vars: VariableCreator) => toyNetwork(vars);
  * const pool = new ProductVariablePool({ poolSize: poolSizeFor(model), fraction: 0.1 });
@@ -70,7 +71,9 @@ export class VariableFactory implements VariableCreator {
   /** The pools of the rules, in their order. */
   readonly pools: readonly VariablePool[];
   readonly #rules: readonly Rule[];
+  /** Creates the variables outside the pools. */
   readonly #own: VariableCreator;
+  /** The variables of layers by name, pooled and dense. */
   readonly #made = new Map<string, Variable>();
   /** Names of the variables that modifiers created. */
   readonly #scales = new Set<string>();
@@ -126,9 +129,9 @@ export class VariableFactory implements VariableCreator {
         return this.#own.create(scaleName, ownShape, { init: ownInit, reuse: true }).read();
       },
     };
-    checkFits(rule, pool, name, shape); // a variable that the pool refuses leaves nothing behind
+    checkFits(rule, pool, name, shape); // before the modifier creates variables, so a full pool changes nothing
     const modify = (slice: Tensor): Tensor => modifier(slice, context);
-    const tried = noGrad(() => modify(zeros(shape))); // creates what the modifier asks for
+    const tried = noGrad(() => modify(zeros(shape))); // the modifier creates its variables at this first call
     if (!(tried instanceof Tensor && sameShape(tried.shape, shape))) {
       const made = tried instanceof Tensor ? show(tried.shape) : typeof tried;
       throw new VariableError(
@@ -145,7 +148,7 @@ export class VariableFactory implements VariableCreator {
       storage: "pool",
       read: (): Tensor => {
         const weights = modify(slice.read());
-        weights.name ??= name; // for messages: a variable that the modifier returned as it is keeps its own
+        weights.name ??= name; // for messages; if the modifier returned another variable, that variable keeps its name
         return weights;
       },
       assign: (): void => {
@@ -154,7 +157,7 @@ export class VariableFactory implements VariableCreator {
     };
   }
 
-  /** The variables of layers, in this factory or in `variables`; without the variables of modifiers. */
+  /** The variables of layers: those of this factory, and those of the creator `variables`. Leaves out modifiers' variables. */
   variables(): readonly Variable[] {
     const elsewhere = this.#own.variables().filter(({ name }) => !this.#made.has(name) && !this.#scales.has(name));
     return [...this.#made.values(), ...elsewhere];
@@ -195,8 +198,8 @@ export class VariableFactory implements VariableCreator {
   }
 
   /**
-   * Returns the variables of a pool by name: their slices, and the numbers that the modifier makes of them. Empty for
-   * other pools.
+   * Returns the variables of a pool by name. Each has its slice, and a function that applies the modifier to a slice.
+   * Empty for a pool of another factory.
    * @param pool - a pool of this factory
    */
   pooled(pool: VariablePool): ReadonlyMap<string, PooledVariable> {
@@ -257,7 +260,7 @@ function checkFits({ made }: Rule, pool: VariablePool, name: string, shape: Shap
   }
 }
 
-/** An initializer, with the mean and the deviation that a modifier read from it. */
+/** An initializer, and the mean and deviation that a modifier read from it, or null. Files record both numbers. */
 type Asked = { readonly init: Initializer; mean: number | null; deviation: number | null };
 
 function observed(init: Initializer): Asked {
