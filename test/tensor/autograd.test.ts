@@ -21,7 +21,7 @@ import {
 } from "../../src/tensor/index.ts";
 
 describe("variables", () => {
-  test("a variable is a copy that is tracked and has no gradient yet", () => {
+  test("variable() returns a tracked copy without a gradient", () => {
     const x = tensor([1, 2]);
     const v = variable(x);
     expect([v.tracked, v.grad, v.version, x.tracked]).toEqual([true, null, 0, false]);
@@ -31,7 +31,7 @@ describe("variables", () => {
     expect([v.toNested(), v.version]).toEqual([[5, 6], 2]);
   });
 
-  test("assign refuses other shapes and tensors that are no variables", () => {
+  test("assign refuses other shapes and tensors that are not variables", () => {
     const v = variable(zeros([2, 2]));
     expect(() => assign(v, zeros([4]))).toThrow(
       new ShapeError("assign", "values [4] must have the shape of the variable, [2, 2]"),
@@ -43,7 +43,7 @@ describe("variables", () => {
     expect(v.version).toBe(0);
   });
 
-  test("the gradient read is a copy: what comes later does not change it", () => {
+  test("a gradient that was read is a copy, which later passes do not change", () => {
     const v = variable(tensor(3));
     backward(square(v));
     const first = v.grad;
@@ -53,7 +53,7 @@ describe("variables", () => {
 });
 
 describe("backward", () => {
-  test("a gradient that is passed on without a copy is still right where its tensor is used again, before and after", () => {
+  test("a gradient passed on without a copy is correct if its tensor is used again before or after", () => {
     const x = variable(tensor([2, 3]));
     const y = square(x);
     backward(sum(add(mul(reshape(y, [2, 1]), tensor([[1], [10]])), add(reshape(y, [2, 1]), reshape(y, [2, 1])))));
@@ -63,7 +63,7 @@ describe("backward", () => {
     expect(z.grad!.toNested()).toEqual([1, 1]);
   });
 
-  test("gradients() of a tensor on the way stays its own where it is passed on and added to", () => {
+  test("gradients() of intermediate tensors are independent of gradients that are passed on and added to", () => {
     const x = variable(tensor([2, 3]));
     const y = square(x);
     const flat = reshape(y, [2, 1]);
@@ -75,7 +75,7 @@ describe("backward", () => {
     ]);
   });
 
-  test("the upstream gradient a caller gives is not written to", () => {
+  test("backward does not write to the upstream gradient of the caller", () => {
     const x = variable(tensor([2, 3]));
     const upstream = tensor([1, 1]);
     backward(add(reshape(add(x, x), [2]), x), upstream);
@@ -85,13 +85,13 @@ describe("backward", () => {
     ]);
   });
 
-  test("a tensor used several times collects all its gradients", () => {
+  test("a tensor that is used several times adds up all its gradients", () => {
     const x = variable(tensor([2, 3]));
     backward(sum(add(mul(x, x), x)));
     expect(x.grad!.toNested()).toEqual([5, 7]);
   });
 
-  test("a diamond goes through each op once, however many paths there are", () => {
+  test("backward visits each op of a diamond once, regardless of the number of paths", () => {
     let calls = 0;
     const counted = (x: Tensor): Tensor =>
       customGradient(
@@ -110,7 +110,7 @@ describe("backward", () => {
     expect([x.grad!.item(), calls]).toEqual([2 ** 20, 1]);
   });
 
-  test("two calls add up, and zeroGrad forgets", () => {
+  test("two calls add up their gradients, and zeroGrad clears the sum", () => {
     const x = variable(tensor([1, 2]));
     backward(sum(x));
     backward(sum(mul(x, 3)));
@@ -121,20 +121,20 @@ describe("backward", () => {
     expect(x.grad!.toNested()).toEqual([5, 5]);
   });
 
-  test("only what y depends on gets a gradient", () => {
+  test("only variables that y depends on get a gradient", () => {
     const [x, z] = [variable(tensor(1)), variable(tensor(2))];
     backward(square(x));
     expect([x.grad!.item(), z.grad]).toEqual([2, null]);
   });
 
-  test("the gradient of a variable towards itself is the upstream", () => {
+  test("the gradient of a variable with respect to itself is the upstream gradient", () => {
     const x = variable(tensor([1, 2]));
     backward(x, tensor([3, 4]));
     expect(x.grad!.toNested()).toEqual([3, 4]);
     expect(gradients(x, [x], tensor([5, 6]))[0]!.toNested()).toEqual([5, 6]);
   });
 
-  test("a second call on the same graph is an error that says what to do; other graphs of the same variables are fine", () => {
+  test("a second call on the same graph raises an error with the remedy, and other graphs of the variables stay usable", () => {
     const x = variable(tensor([1, 2]));
     const y = sum(square(x));
     backward(y);
@@ -145,7 +145,7 @@ describe("backward", () => {
     expect(x.grad!.toNested()).toEqual([4, 8]);
   });
 
-  test("a part of the graph that two losses share is freed by the first", () => {
+  test("the first of two losses frees the part of the graph that both share", () => {
     const x = variable(tensor([1, 2]));
     const shared = square(x);
     backward(sum(shared));
@@ -191,11 +191,11 @@ describe("backward", () => {
       () => gradients(sum(variable(tensor([1]))), [tensor([1, 2])]),
       new GradientError("gradients", "input 0 [2] is not tracked; wrap it in variable()"),
     ],
-  ])("%s: an error that says so", (_, call, error) => {
+  ])("throws an error if %s", (_, call, error) => {
     expect(call).toThrow(error);
   });
 
-  test("a single number of any shape needs no upstream", () => {
+  test("a single number of any shape needs no upstream gradient", () => {
     const x = variable(tensor([[3]]));
     backward(square(x));
     expect(x.grad!.toNested()).toEqual([[6]]);
@@ -209,7 +209,7 @@ describe("backward", () => {
     expect(x.grad!.item()).toBe(10_001);
   });
 
-  test("the history is freed on the way: no op holds its inputs any more", () => {
+  test("backward frees the history, so that no op holds its inputs", () => {
     const x = variable(ones([2, 2]));
     const hidden = relu(matmul(x, x));
     const y = sum(hidden);
@@ -218,7 +218,7 @@ describe("backward", () => {
     expect(x.history!.gradient).toBeNull();
   });
 
-  test("a walk that failed half way leaves no gradient behind for the next", () => {
+  test("a failed pass leaves no gradients for the next pass", () => {
     const x = variable(tensor(2));
     let broken = true;
     const y = customGradient(
@@ -239,7 +239,7 @@ describe("backward", () => {
 });
 
 describe("gradients", () => {
-  test("are returned, of intermediate results too, and touch no grad", () => {
+  test("are returned, even of intermediate results, and change no grad", () => {
     const x = variable(tensor([1, 2]));
     const y = square(x);
     const z = sum(mul(y, 3));
@@ -248,7 +248,7 @@ describe("gradients", () => {
     expect(dx!.tracked).toBe(false);
   });
 
-  test("are zeros where y does not depend on x, and the same for an x that is asked for twice", () => {
+  test("are zeros if y does not depend on x, and equal for an x that is listed twice", () => {
     const [x, z] = [variable(tensor([1, 2])), variable(ones([2, 2]))];
     const [first, second, other] = gradients(sum(x), [x, x, z]);
     expect([first!.toNested(), second!.toNested()]).toEqual([
@@ -261,7 +261,7 @@ describe("gradients", () => {
     ]);
   });
 
-  test("leave gradients that backward collected as they are", () => {
+  test("do not change gradients that backward collected", () => {
     const x = variable(tensor(3));
     backward(square(x));
     gradients(square(x), [x]);
@@ -273,7 +273,7 @@ describe("changes between forward and backward", () => {
   const text = (op: string, shape: string): string =>
     `an input of ${op} ${shape} was changed after ${op} had read it; go back before assign() or the optimizer's step`;
 
-  test("assign to a variable is detected", () => {
+  test("an assign to a variable is detected", () => {
     const x = variable(tensor([1, 2]));
     const y = sum(square(x));
     assign(x, [5, 6]);
@@ -281,7 +281,7 @@ describe("changes between forward and backward", () => {
     expect(x.grad).toBeNull();
   });
 
-  test("assign to a variable whose numbers were read through a view is detected, with and without history", () => {
+  test("an assign to a variable that was read through a view is detected, with and without history", () => {
     const [x, w] = [variable(tensor([1, 2])), variable(tensor([3, 4]))];
     const views: ((v: Tensor) => Tensor)[] = [
       stopGradient,
@@ -303,7 +303,7 @@ describe("changes between forward and backward", () => {
     }
   });
 
-  test("assign before the forward pass, and to what y does not depend on, is no change", () => {
+  test("an assign before the forward pass or to an unrelated variable raises no error", () => {
     const [x, other] = [variable(tensor([1, 2])), variable(tensor(0))];
     assign(x, [3, 4]);
     const y = sum(square(x));
@@ -312,7 +312,7 @@ describe("changes between forward and backward", () => {
     expect(x.grad!.toNested()).toEqual([6, 8]);
   });
 
-  test("a copy made by keep is not changed with the variable", () => {
+  test("a copy made by keep does not change with the variable", () => {
     const [x, w] = [variable(tensor([1, 2])), variable(tensor([3, 4]))];
     const y = sum(mul(keep(x), w));
     assign(x, [100, 200]);
@@ -329,7 +329,7 @@ describe("stopping", () => {
     expect(x.grad!.toNested()).toEqual([1, 2]);
   });
 
-  test("noGrad records nothing, nests, and is over when its function throws", () => {
+  test("noGrad records nothing, nests, and ends if its function throws", () => {
     const x = variable(tensor(1));
     expect(noGrad(() => square(x)).tracked).toBe(false);
     noGrad(() => {
@@ -344,7 +344,7 @@ describe("stopping", () => {
     expect([isRecording(), square(x).tracked]).toEqual([true, true]);
   });
 
-  test("noGrad refuses an async function, and recording goes on", () => {
+  test("noGrad refuses an async function, and recording continues", () => {
     expect(() => noGrad(async () => 1)).toThrow(
       new ValueError("noGrad", "the function must not be async; await outside, and call noGrad with what was awaited"),
     );
@@ -352,7 +352,7 @@ describe("stopping", () => {
     expect(isRecording()).toBe(true);
   });
 
-  test("going back inside noGrad is allowed: it records nothing anyway", () => {
+  test("backward works inside noGrad", () => {
     const x = variable(tensor(3));
     const y = square(x);
     noGrad(() => backward(y));
@@ -361,7 +361,7 @@ describe("stopping", () => {
 });
 
 describe("customGradient", () => {
-  test("computes with its forward, and goes back through its pullback alone", () => {
+  test("computes its result with the forward function and its gradient with the pullback only", () => {
     const x = variable(tensor([-2, 3]));
     const seen: unknown[] = [];
     const y = customGradient("odd", [x], square, (dy, result, v) => {
@@ -374,7 +374,7 @@ describe("customGradient", () => {
     expect(seen).toEqual([[1, 2], [4, 9], [-2, 3], false, false]);
   });
 
-  test("null means no gradient, and untracked inputs take none", () => {
+  test("treats null as no gradient and gives untracked inputs no gradient", () => {
     const [x, z] = [variable(tensor(1)), variable(tensor(2))];
     const y = customGradient(
       "first",
@@ -386,7 +386,7 @@ describe("customGradient", () => {
     expect([x.grad!.item(), z.grad]).toEqual([1, null]);
   });
 
-  test("a pullback that returns too few gradients, or one of another shape, is an error", () => {
+  test("refuses a pullback that returns too few gradients or a gradient of another shape", () => {
     const x = variable(tensor([1, 2]));
     const short = customGradient(
       "short",

@@ -22,7 +22,7 @@ function moments(x: ArrayLike<number>): [number, number] {
 }
 
 describe("the generator", () => {
-  test("gives the same numbers for the same seed, and others for the next seed", () => {
+  test("gives the same numbers for the same seed and different numbers for the next seed", () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const [a, b, next] = [new Generator(seed), new Generator(seed), new Generator(seed + 1)];
@@ -41,7 +41,7 @@ describe("the generator", () => {
     expect([random.bits(), random.bits()]).toEqual([11520, 0]);
   });
 
-  test("goes on where a state was saved", () => {
+  test("continues from a saved state", () => {
     const random = new Generator(9);
     random.bits();
     const state = random.state;
@@ -51,7 +51,7 @@ describe("the generator", () => {
     expect([other.uniform(), other.normal(), other.below(1000)]).toEqual(then);
   });
 
-  test("refuses a seed that is no whole number and a state that is none", () => {
+  test("refuses a seed that is not an integer and an invalid state", () => {
     expect(() => new Generator(0.5)).toThrow(new ValueError("Generator", "the seed must be a whole number, got 0.5"));
     const random = new Generator(0);
     const text = "a state is four 32-bit numbers, not all zero, as `state` gave them";
@@ -68,7 +68,7 @@ describe("the generator", () => {
     }
   });
 
-  test("large and negative seeds count in full", () => {
+  test("distinguishes large and negative seeds", () => {
     const first = (seed: number): number => new Generator(seed).bits();
     const seeds = [0, 1, -1, -2, 2 ** 32, 2 ** 32 + 1, 2 ** 40 + 1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
     expect(new Set(seeds.map(first)).size).toBe(seeds.length);
@@ -87,7 +87,7 @@ describe("distributions", () => {
     expect(x.every((v) => v >= 0 && v < 1)).toBe(true);
   });
 
-  test("normal numbers have mean 0, variance 1, and the right share beyond one and two deviations", () => {
+  test("normal numbers have mean 0, variance 1, and the correct share beyond one and two standard deviations", () => {
     const random = new Generator(2);
     const x = drawn(() => random.normal());
     const [mean, variance] = moments(x);
@@ -102,7 +102,7 @@ describe("distributions", () => {
     expect(x.every(Number.isFinite)).toBe(true);
   });
 
-  test("truncated normal numbers stay within two deviations and have variance 0.7737", () => {
+  test("truncated normal numbers stay within two standard deviations and have variance 0.7737", () => {
     const x = randomTruncatedNormal([many], new Generator(3), 1, 0.5).data;
     const [mean, variance] = moments(x);
     expect(Math.abs(mean - 1)).toBeLessThan(tenStandardErrors(0.5));
@@ -110,14 +110,14 @@ describe("distributions", () => {
     expect(x.every((v) => v >= 0 && v <= 2)).toBe(true);
   });
 
-  test("whole numbers below an end are all drawn about equally often", () => {
+  test("all integers below an end are drawn about equally often", () => {
     const random = new Generator(4);
     const counts = new Int32Array(7);
     for (let i = 0; i < 70_000; i++) counts[random.below(7)]!++;
     for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(1000);
   });
 
-  test("tensors of random numbers have their shape, mean and deviation", () => {
+  test("tensors of random numbers have the requested shape, mean and standard deviation", () => {
     const x = randomNormal([100, 100], new Generator(5), 3, 0.1);
     expect(x.shape).toEqual([100, 100]);
     expect(moments(x.data)[0]).toBeCloseTo(3, 2);
@@ -126,7 +126,7 @@ describe("distributions", () => {
     expect(moments(u)[0]).toBeCloseTo(1.5, 0);
   });
 
-  test("a uniform number next to the end is not rounded up to it", () => {
+  test("a uniform number close to the end is not rounded up to the end", () => {
     class Highest extends Generator {
       override bits(): number {
         return 2 ** 32 - 1;
@@ -139,7 +139,7 @@ describe("distributions", () => {
   });
 });
 
-test("a permutation holds every number once, and each place gets each number about equally often", () => {
+test("a permutation holds every number once, and each number is about equally often at each index", () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 200 }), fc.integer(), (n, seed) => {
       const order = new Generator(seed).permutation(n);

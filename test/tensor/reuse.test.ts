@@ -53,7 +53,7 @@ function checkReuse(run: () => Results): void {
   for (const around of [poisoned, step, step, poisoned]) expect(digest(around(run))).toBe(digest(want));
 }
 
-describe("in poisoned memory, gradients of the law have the same bits:", () => {
+describe("in poisoned memory, the gradient checks give the same bits:", () => {
   const before = fc.readConfigureGlobal();
   beforeEach(() => fc.configureGlobal({ ...before, numRuns: 5 }));
   afterEach(() => fc.configureGlobal(before));
@@ -125,8 +125,8 @@ describe("in poisoned memory, training gives the same bits:", () => {
   });
 });
 
-describe("in poisoned memory, the walk gives the same bits:", () => {
-  test("gradients of one tensor that flow over several paths, twice by retain", () => {
+describe("in poisoned memory, the backward pass gives the same bits:", () => {
+  test("gradients of one tensor over several paths, twice with retain", () => {
     checkReuse(() => {
       const [x, w] = [leaf(20, 30), leaf(30, 30)];
       const h = tanh(matmul(x, w));
@@ -138,7 +138,7 @@ describe("in poisoned memory, the walk gives the same bits:", () => {
     });
   });
 
-  test("gradients that reshape and add pass on without a copy", () => {
+  test("gradients passed on without a copy by reshape and add", () => {
     checkReuse(() => {
       const [x, z] = [leaf(40, 50), leaf(40, 50)];
       const s = add(reshape(x, [50, 40]), reshape(z, [50, 40]));
@@ -148,7 +148,7 @@ describe("in poisoned memory, the walk gives the same bits:", () => {
     });
   });
 
-  test("a recorded op that passes dy to two inputs, and a custom gradient that returns dy twice", () => {
+  test("an op that passes dy to two inputs, and a custom gradient that returns dy twice", () => {
     checkReuse(() => {
       const [x, z] = [leaf(10, 500), leaf(10, 500)];
       const [u, v] = [tanh(x), tanh(z)];
@@ -163,7 +163,7 @@ describe("in poisoned memory, the walk gives the same bits:", () => {
   });
 });
 
-test("dy of a custom gradient is readable during the pullback only, unless it is kept", () => {
+test("dy of a custom gradient is readable only during the pullback unless the pullback keeps dy", () => {
   const x = leaf(10, 500);
   let [seen, kept]: Tensor[] = [];
   step(() => {

@@ -4,21 +4,21 @@ import { axesOf, axisOf, broadcastShapes, ShapeError, sameShape, show, sizeOf, s
 import { broadcastablePairs, shapes } from "../../src/testing/arbitraries.ts";
 import "../fixed-seed.ts";
 
-test("sizes, strides and how shapes look in messages", () => {
+test("sizeOf, stridesOf, show and sameShape return sizes, strides, texts and equality of shapes", () => {
   expect([sizeOf([]), sizeOf([2, 3]), sizeOf([2, 0])]).toEqual([1, 6, 0]);
   expect([stridesOf([]), stridesOf([2, 3, 4])]).toEqual([[], [12, 4, 1]]);
   expect([show([]), show([2, 3])]).toEqual(["[]", "[2, 3]"]);
   expect([sameShape([1], [1]), sameShape([1], [1, 1]), sameShape([1, 2], [2, 1])]).toEqual([true, false, false]);
 });
 
-test("axes count from either end, each once, sorted", () => {
+test("axes count from either end, are unique and are sorted", () => {
   expect([axisOf("f", 0, [2, 3]), axisOf("f", -1, [2, 3])]).toEqual([0, 1]);
   expect([axesOf("f", undefined, [2, 3]), axesOf("f", [-1, 0], [2, 3]), axesOf("f", -2, [2, 3])]).toEqual([[0, 1], [0, 1], [0]]);
   expect(() => axisOf("f", -3, [2, 3])).toThrow(new ShapeError("f", "axis -3 does not exist in x [2, 3]: axes go from -2 to 1"));
   expect(() => axesOf("f", [0, -2], [2, 3])).toThrow(new ShapeError("f", "axis [0, 0] of x [2, 3]: each axis once"));
 });
 
-test("broadcasting does not depend on the order, keeps a shape against itself, and takes scalars anywhere", () => {
+test("broadcasting is commutative, keeps a shape paired with itself, and accepts scalars with any shape", () => {
   fc.assert(
     fc.property(broadcastablePairs({ minLength: 0 }), ([a, b]) => {
       const both = broadcastShapes("f", a, b);

@@ -28,8 +28,8 @@ function leaked(make: () => Tensor): Tensor {
   return out!;
 }
 
-describe("what a step makes", () => {
-  test("stays readable until the next step begins, then throws and says keep", () => {
+describe("a tensor created in a step", () => {
+  test("stays readable until the next step begins, then throws an error that names keep", () => {
     const x = leaked(() => add(tensor([1, 2]), 1));
     tensor([9, 9]);
     expect(x.toNested()).toEqual([2, 3]);
@@ -42,7 +42,7 @@ describe("what a step makes", () => {
     expect(() => tensor([x.data[0]!])).toThrow(RecycledError);
   });
 
-  test("is named by its op where it has one, views of it end with it, and going back through it is refused", () => {
+  test("is named by its op in the error, ends with its views, and is refused by backward", () => {
     const v = variable(tensor([1, 2]));
     const y = leaked(() => square(v));
     const view = reshape(stopGradient(y), [2, 1]);
@@ -53,14 +53,14 @@ describe("what a step makes", () => {
     expect(v.grad).toBeNull();
   });
 
-  test("can be gone back through after the step", () => {
+  test("can be differentiated after the step", () => {
     const v = variable(tensor([1, 2]));
     const y = leaked(() => sum(square(v)));
     backward(y);
     expect(v.grad!.toNested()).toEqual([2, 4]);
   });
 
-  test("lasts when kept or returned: alone, in lists, in plain objects, deep inside", () => {
+  test("lasts if kept or returned, alone or nested in lists and plain objects", () => {
     const out = step(() => {
       const x = tensor([1, 2]);
       return { x, list: [x, { deep: add(x, 1) }], text: "as it is", none: null };
@@ -76,7 +76,7 @@ describe("what a step makes", () => {
     expect([alone.item(), kept.toNested()]).toEqual([5, [7]]);
   });
 
-  test("a variable made or returned is itself, and its gradient lasts", () => {
+  test("a variable that a step creates or returns keeps its identity, and its gradient lasts", () => {
     const v = step(() => variable(tensor([1, 2])));
     expect(step(() => v)).toBe(v);
     step(() => backward(sum(square(v))));
@@ -87,7 +87,7 @@ describe("what a step makes", () => {
     ]);
   });
 
-  test("gradients that are returned as tensors last too", () => {
+  test("tensors that gradients() returns last after the step", () => {
     const v = variable(tensor([3]));
     let dv: Tensor | undefined;
     step(() => {
@@ -98,7 +98,7 @@ describe("what a step makes", () => {
   });
 });
 
-test("a step inside a step joins it: its tensors live as long as those of the outer one", () => {
+test("tensors of a step inside a step last as long as the tensors of the outer step", () => {
   step(() => {
     const x = tensor([1]);
     const inner = leaked(() => tensor([2]));
@@ -107,7 +107,7 @@ test("a step inside a step joins it: its tensors live as long as those of the ou
   });
 });
 
-test("an exception inside a step leaves things usable", () => {
+test("the library works after an exception inside a step", () => {
   const fail = (): never => {
     tensor([1, 2, 3]);
     throw new Error("stop");
@@ -120,7 +120,7 @@ test("an exception inside a step leaves things usable", () => {
   expect(after.item()).toBe(1);
 });
 
-test("an async function is refused, and the step is over", () => {
+test("step refuses an async function and ends", () => {
   expect(() => step(async () => 1)).toThrow(
     new ValueError("step", "the function must not be async; await outside, and call step with what was awaited"),
   );
@@ -129,7 +129,7 @@ test("an async function is refused, and the step is over", () => {
   expect(after.item()).toBe(1);
 });
 
-test("the first contents of step memory do not matter: a step gives the same bits as no step", () => {
+test("a step gives the same bits as no step for any initial contents of its memory", () => {
   const [x, kernel] = [randomNormal([2, 9, 9, 3], new Generator(1)), randomNormal([3, 3, 3, 8], new Generator(2))];
   const [w, v] = [variable(kernel), variable(randomNormal([8, 4], new Generator(3)))];
   const run = (): Float32Array[] => {
@@ -145,7 +145,7 @@ test("the first contents of step memory do not matter: a step gives the same bit
   }
 });
 
-test("a training loop allocates nothing after it has warmed up", () => {
+test("a training loop allocates nothing after the warm-up", () => {
   const [x, w] = [randomNormal([16, 32], new Generator(1)), variable(randomNormal([32, 8], new Generator(2)))];
   const train = (): number =>
     step(() => {
@@ -163,7 +163,7 @@ test("a training loop allocates nothing after it has warmed up", () => {
   expect(train()).toBeLessThan(first);
 });
 
-test("what holds no tensor is returned as it is; a cycle is walked once", () => {
+test("step returns values without tensors unchanged and walks a cycle once", () => {
   const object = {
     get now(): number {
       return 1;

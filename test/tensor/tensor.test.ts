@@ -20,7 +20,7 @@ import { shapes, tensors } from "../../src/testing/arbitraries.ts";
 import "../fixed-seed.ts";
 
 describe("creation", () => {
-  test("nested lists give the shape, numbers are copied to float32", () => {
+  test("nested lists determine the shape, and numbers are copied to float32", () => {
     const x = tensor([
       [1, 2, 3],
       [4, 5, 0.1],
@@ -38,7 +38,7 @@ describe("creation", () => {
     Int32Array.of(1, 2, 3, 4),
     Uint8Array.of(1, 2, 3, 4),
     [1, 2, 3, 4],
-  ])("a flat array is taken, with a shape or without: %o", (values) => {
+  ])("tensor() accepts a flat array with or without a shape: %o", (values) => {
     expect(tensor(values).shape).toEqual([4]);
     expect(tensor(values, [2, 2]).toNested()).toEqual([
       [1, 2],
@@ -46,7 +46,7 @@ describe("creation", () => {
     ]);
   });
 
-  test("the values and the shape are copies: changing the originals changes nothing", () => {
+  test("tensor() copies the values and the shape", () => {
     const [values, shape] = [Float32Array.of(1, 2), [2, 1]];
     const x = tensor(values, shape);
     values.fill(9);
@@ -54,7 +54,7 @@ describe("creation", () => {
     expect(x.toNested()).toEqual([[1], [2]]);
   });
 
-  test("zeros, ones, full and range", () => {
+  test("zeros, ones, full and range fill tensors with their numbers", () => {
     expect(zeros([2]).toNested()).toEqual([0, 0]);
     expect(ones([1, 2]).toNested()).toEqual([[1, 1]]);
     expect(full([], 3).toNested()).toBe(3);
@@ -91,18 +91,18 @@ describe("creation", () => {
       new ShapeError("tensor", "a shape is a list of whole numbers of at least 0, got [1.5]"),
     ],
     ["a range without a step", () => range(0, 1, 0), new ValueError("range", "step must be a number other than 0, got 0")],
-  ])("%s: an error that says so", (_, call, error) => {
+  ])("%s raises an error", (_, call, error) => {
     expect(call).toThrow(error);
   });
 
-  test("what is neither a number nor a list is refused", () => {
+  test("tensor() refuses values that are neither numbers nor lists", () => {
     const text: unknown = ["1"];
     expect(() => tensor(text as Nested)).toThrow(new ValueError("tensor", 'values must be numbers or lists of numbers, got "1"'));
   });
 });
 
 describe("reading", () => {
-  test("toNested and tensor are each other's inverse", () => {
+  test("toNested and tensor are inverse functions", () => {
     fc.assert(
       fc.property(
         shapes().chain((shape) => tensors(shape)),
@@ -115,20 +115,20 @@ describe("reading", () => {
     );
   });
 
-  test("toArray is a copy", () => {
+  test("toArray returns a copy", () => {
     const x = tensor([1, 2]);
     x.toArray().fill(9);
     expect(x.toNested()).toEqual([1, 2]);
   });
 
-  test("item is the one number, whatever the axes", () => {
+  test("item returns the only number of a tensor with any number of axes", () => {
     expect(tensor([[5]]).item()).toBe(5);
     expect(tensor(5).item()).toBe(5);
     expect(() => tensor([1, 2]).item()).toThrow(new ShapeError("item", "x [2] has 2 elements, need exactly 1; use toArray()"));
     expect(() => tensor([]).item()).toThrow(ShapeError);
   });
 
-  test("console.log shows the shape and a few numbers", () => {
+  test("console.log shows the shape and the first numbers", () => {
     expect(
       inspect(
         tensor([
@@ -142,7 +142,7 @@ describe("reading", () => {
     expect(`${tensor([1])}`).toBe("Tensor [1] 1");
   });
 
-  test("a tensor that is recycled can still be printed, which says so", () => {
+  test("printing a recycled tensor shows that the tensor is recycled", () => {
     let x = zeros([1]);
     for (let i = 0; i < 3; i++)
       step(() => {
@@ -151,7 +151,7 @@ describe("reading", () => {
     expect(inspect(x)).toBe("Tensor [2] (recycled)");
   });
 
-  test("keep is a copy without history", () => {
+  test("keep returns a copy without history", () => {
     const x = tensor([1, 2]);
     const copy = keep(x);
     expect(copy.data.buffer).not.toBe(x.data.buffer);
@@ -159,7 +159,7 @@ describe("reading", () => {
   });
 });
 
-test("errors are Errors with their own name and class, and start with who complains", () => {
+test("errors are instances of Error with their own class, and their messages start with the function", () => {
   const error = new ShapeError("matmul", "no");
   expect(error).toBeInstanceOf(HashgradError);
   expect(error).toBeInstanceOf(Error);

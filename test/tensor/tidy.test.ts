@@ -49,7 +49,7 @@ const layers: Readonly<Record<string, Layer>> = {
 /** What random layers compute, recorded and therefore without any release. */
 const chains = fc.array(fc.constantFrom(...Object.keys(layers)), { minLength: 1, maxLength: 8 });
 
-test("random layers in noGrad compute the recorded bits, inside and outside of a step", () => {
+test("random layers in noGrad give the bits of a recorded pass, inside and outside a step", () => {
   fc.assert(
     fc.property(chains, (names) => {
       const model = sequential(...names.map((name) => layers[name]!));
@@ -63,7 +63,7 @@ test("random layers in noGrad compute the recorded bits, inside and outside of a
 });
 
 describe("a layer in noGrad", () => {
-  test("keeps its result only: other tensors throw and say keep", () => {
+  test("keeps only its result, and other tensors throw an error that names keep", () => {
     let [seen, kept, view]: Tensor[] = [];
     const layer: Layer = (x) => {
       [seen, kept] = [tanh(x), keep(x)];
@@ -80,7 +80,7 @@ describe("a layer in noGrad", () => {
     });
   });
 
-  test("gives back the inputs that sequential made, not its own input", () => {
+  test("releases the inputs that sequential created, but not the input of the caller", () => {
     const inputs: Tensor[] = [];
     const noted: Layer = (x) => {
       inputs.push(x);
@@ -94,7 +94,7 @@ describe("a layer in noGrad", () => {
     });
   });
 
-  test("returns a parameter, or a view of one, as it is", () => {
+  test("returns a parameter or a view of a parameter unchanged", () => {
     const w = variable(tensor([[1, 2]]));
     for (const around of [step, <T>(fn: () => T): T => fn()]) {
       expect(around(() => noGrad(() => sequential(() => w)(tensor([1]))))).toBe(w);
@@ -102,7 +102,7 @@ describe("a layer in noGrad", () => {
     }
   });
 
-  test("that throws gives back what it made", () => {
+  test("releases its tensors if it throws", () => {
     const fail: Layer = (x) => {
       relu(x);
       throw new Error("stop");
@@ -130,7 +130,7 @@ test("tensors of the last step stay readable while a model is called outside of 
   expect(y.toNested()).toEqual([[2, 3, 4]]);
 });
 
-test("while history is recorded nothing is given back", () => {
+test("no tensor is released while history is recorded", () => {
   step(() => {
     const x = variable(tensor([1, 2]));
     let inner: Tensor | undefined;
@@ -146,7 +146,7 @@ test("while history is recorded nothing is given back", () => {
   });
 });
 
-test("a model of any depth holds the memory of one layer in noGrad", () => {
+test("a model of any depth uses the memory of one layer in noGrad", () => {
   poisonArena(false);
   const numbers = 100_000;
   const x = normal([1, numbers]);
@@ -162,7 +162,7 @@ test("a model of any depth holds the memory of one layer in noGrad", () => {
   poisonArena(true);
 });
 
-test("calls outside of steps take the memory of small arrays back, too", () => {
+test("calls outside steps also release the memory of small arrays", () => {
   const model = dense(new DenseVariables(), 3, 2);
   const run = (): void => void noGrad(() => sequential(model, tanh)(normal([2, 3])));
   poisonArena(false);
@@ -173,7 +173,7 @@ test("calls outside of steps take the memory of small arrays back, too", () => {
   poisonArena(true);
 });
 
-test("tidy returns lists and takes back the rest", () => {
+test("tidy returns lists and releases all other tensors", () => {
   step(() =>
     noGrad(() => {
       let lost: Tensor | undefined;
@@ -188,7 +188,7 @@ test("tidy returns lists and takes back the rest", () => {
   );
 });
 
-test("recurrent layers and attention take the memory of their work back", () => {
+test("recurrent layers and attention release the memory of intermediate results", () => {
   const [vars, x] = [new DenseVariables(), normal([2, 50, 8])];
   const all = [lstm(scope(vars, "a"), 8, 8), gru(scope(vars, "b"), 8, 8), multiHeadAttention(scope(vars, "c"), 8, 2)];
   for (const layer of all) {
