@@ -4,13 +4,13 @@ import { broadcastShapes, ValueError } from "../../src/tensor/index.ts";
 import { broadcastablePairs, seeds, shapes, tensors } from "../../src/testing/arbitraries.ts";
 import "../fixed-seed.ts";
 
-test("shapes keep to their bounds and shrink to the smallest", () => {
+test("shapes stay within their bounds and shrink to the smallest shape", () => {
   const some = shapes({ minAxes: 1, maxAxes: 3, minLength: 2, maxLength: 5 });
   fc.assert(fc.property(some, (shape) => shape.length >= 1 && shape.length <= 3 && shape.every((n) => n >= 2 && n <= 5)));
   expect(fc.check(fc.property(some, () => false)).counterexample).toEqual([[2]]);
 });
 
-test("tensors have their shape, stay within bounds and away from kinks", () => {
+test("tensors have the given shape and stay within bounds and away from kinks", () => {
   fc.assert(
     fc.property(
       shapes().chain((shape) => fc.tuple(fc.constant(shape), tensors(shape, { min: -1, max: 1, awayFrom: [0], gap: 0.3 }))),
@@ -22,13 +22,13 @@ test("tensors have their shape, stay within bounds and away from kinks", () => {
   );
 });
 
-test("the shape of a tensor that fails shrinks", () => {
+test("the shape of a failing tensor shrinks", () => {
   const three = shapes({ maxLength: 9 }).chain((shape) => tensors(shape));
   const found = fc.check(fc.property(three, (x) => x.size < 5));
   expect(found.counterexample?.[0].shape).toEqual([5]);
 });
 
-test("distinct numbers are that far apart", () => {
+test("distinct numbers keep the given distance", () => {
   fc.assert(
     fc.property(tensors([5, 7], { min: -3, max: 3, distinct: 0.1 }), (x) => {
       const sorted = x.toArray().sort();
@@ -37,7 +37,7 @@ test("distinct numbers are that far apart", () => {
   );
 });
 
-test("what cannot be drawn is an error that says why", () => {
+test("impossible options raise an error that gives the reason", () => {
   expect(() => fc.sample(tensors([10], { min: 0, max: 1, distinct: 0.2 }))).toThrow(
     new ValueError("tensors", "10 numbers from 0 to 1 cannot be 0.2 apart"),
   );
@@ -46,7 +46,7 @@ test("what cannot be drawn is an error that says why", () => {
   );
 });
 
-test("pairs broadcast, either side may be the smaller", () => {
+test("pairs of shapes broadcast, and either shape may be the smaller", () => {
   fc.assert(
     fc.property(broadcastablePairs(), ([a, b]) => {
       broadcastShapes("test", a, b);
@@ -58,6 +58,6 @@ test("pairs broadcast, either side may be the smaller", () => {
   expect(pairs.some(([a, b]) => a.some((n, i) => n === 1 && b[i] !== undefined && b[i] > 1))).toBe(true);
 });
 
-test("seeds suit a generator", () => {
+test("seeds are safe integers of at least 0", () => {
   fc.assert(fc.property(seeds(), (seed) => Number.isSafeInteger(seed) && seed >= 0));
 });

@@ -9,7 +9,7 @@ const uniform = (seed: number): (() => number) => {
 };
 const seedsTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
-test("right gradients pass for every seed, of several inputs and of lists of results", () => {
+test("correct gradients of several inputs and of lists of results pass for every seed", () => {
   const [a, b] = [tensor([[0.5, -1.5, 2]]), tensor([[1], [-0.3], [0.7]])];
   for (const seed of seedsTo(50)) {
     checkGradient((x, y) => tanh(matmul(x, y)), [a, b], { seed });
@@ -18,7 +18,7 @@ test("right gradients pass for every seed, of several inputs and of lists of res
   }
 });
 
-test("both derivatives are those of the direction and upstream drawn", () => {
+test("both derivatives follow the drawn direction and upstream gradient", () => {
   const random = uniform(3);
   const { exact, numeric, error } = compareGradient((x) => square(x), [tensor(3)], random);
   const again = uniform(3);
@@ -28,19 +28,19 @@ test("both derivatives are those of the direction and upstream drawn", () => {
   expect(error).toBeLessThan(1e-4);
 });
 
-test("a factor of 1.01 is found in at least nine of ten directions", () => {
+test("the check finds a factor of 1.01 in at least nine of ten directions", () => {
   const wrong = (x: Tensor): Tensor =>
     customGradient("wrong", [x], tanh, (dy, y) => [mul(mul(dy, 1.01), add(1, mul(-1, square(y))))]);
   const found = seedsTo(100).filter((seed) => gradientError(wrong, [tensor([0.3, -0.8, 1.2, 0.1])], uniform(seed)) > 2e-3);
   expect(found.length).toBeGreaterThan(90);
 });
 
-test("a gradient of zero of a function that does not change is no error, not even 0/0", () => {
+test("a constant function with gradient 0 passes the check", () => {
   expect(gradientError((x) => mul(x, 0), [tensor([1, 2])], uniform(1))).toBe(0);
   expect(gradientError((x) => sum(softmax(x)), [tensor([1, 2, 3])], uniform(1))).toBeLessThan(2e-3);
 });
 
-test("a small gradient is not hidden: wrong by a tenth is found at a slope of a thousandth", () => {
+test("the check finds an error of a tenth in a gradient of a thousandth", () => {
   const small = (x: Tensor): Tensor =>
     customGradient(
       "small",
@@ -55,7 +55,7 @@ test("NaN on either side fails the check", () => {
   expect(() => checkGradient((x) => log(x), [tensor([-1])])).toThrow(GradientError);
 });
 
-test("the upstream may be given, for one result or a list", () => {
+test("the caller may give the upstream gradient for one result or a list", () => {
   const upstream = tensor([0, 0, 1]);
   const onlyLast = (x: Tensor): Tensor =>
     customGradient("onlyLast", [x], square, (dy, _, v) => [mul(mul(dy, v), tensor([0, 0, 2]))]);
@@ -67,7 +67,7 @@ test("the upstream may be given, for one result or a list", () => {
   );
 });
 
-test("the message gives both derivatives, the error, the tolerance and the seed", () => {
+test("the message states both derivatives, the error, the tolerance and the seed", () => {
   const wrong = (x: Tensor): Tensor =>
     customGradient(
       "wrong",
@@ -80,12 +80,12 @@ test("the message gives both derivatives, the error, the tolerance and the seed"
   );
 });
 
-test("a kink inside the step is seen: that is why values stay away from kinks", () => {
+test("a kink inside the step fails the check", () => {
   expect(() => checkGradient((x) => relu(x), [tensor([0.001])], { seed: 1 })).toThrow(GradientError);
   checkGradient((x) => relu(x), [tensor([0.001])], { step: 2 ** -12, seed: 1 });
 });
 
-test("variables stand where they stood when the function throws on the way", () => {
+test("variables keep their numbers if the function throws during the check", () => {
   const w = variable(tensor([1, 2]));
   let calls = 0;
   const f = (): Tensor => {
