@@ -14,13 +14,13 @@ const TOLERANCE = 2e-5;
 const furthest = (losses: number[], kind: Kind): number =>
   Math.max(...losses.map((loss, i) => Math.abs(loss - golden[kind][i]!)));
 
-test.each(["dense", "product"] as const)("ten steps of the toy network, %s, follow the golden curve", (kind) => {
+test.each(["dense", "product"] as const)("the loss of the toy network, %s, follows the golden curve for ten steps", (kind) => {
   const losses = curve(kind);
   expect(losses).toEqual(golden[kind].map((loss) => expect.closeTo(loss, 4))); // shows both curves where they part
   expect(furthest(losses, kind)).toBeLessThan(TOLERANCE);
 });
 
-test("a kernel gradient that is one percent too large leaves the golden curve", () => {
+test("a kernel gradient that is 1 % too large deviates from the golden curve", () => {
   backend();
   const { conv2dKernelGrad } = kernels;
   const undo = install({

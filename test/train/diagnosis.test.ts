@@ -46,7 +46,7 @@ async function failure(model: Built, options: Partial<TrainOptions> = {}): Promi
 }
 
 describe("a number that is not finite in the data", () => {
-  test.each([Number.NaN, Number.POSITIVE_INFINITY])("is named by example, axes and place: %s", async (value) => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])("is named with its example, axes and index: %s", async (value) => {
     const place = 64 * 9 + 8 * 3 + 5;
     const text = `input [3, 5, 0] of example 9 (inputs[${place}]) is ${value}`;
     for (const model of [built(), normalized()])
@@ -68,7 +68,7 @@ describe("the first op whose result is not finite", () => {
     );
   });
 
-  test("is named where it is not recorded, before the first layer", async () => {
+  test("is named before the first layer, even if the op is not recorded", async () => {
     const model = built();
     const early: Built = { ...model, model: (x) => model.model(log(x)) };
     const data = withInput(64 * 13, 0);
@@ -78,7 +78,7 @@ describe("the first op whose result is not finite", () => {
     );
   });
 
-  test("is named with the layer whose variable it reads, dense or from a pool", async () => {
+  test("is named with the layer whose variable the op reads, dense or from a pool", async () => {
     const pooled = (): VariableCreator => {
       const build = (vars: VariableCreator): unknown => [dense(scope(vars, "a"), 64, 8), dense(scope(vars, "block/b"), 8, 10)];
       return new VariableFactory({ pool: new ProductVariablePool({ poolSize: poolSizeFor(build), fraction: 0.5, seed: 1 }) });
@@ -101,7 +101,7 @@ describe("the first op whose result is not finite", () => {
   });
 });
 
-test("a variable that is not finite is named", async () => {
+test("the error names a variable that is not finite", async () => {
   const model = built();
   const bias = model.vars.parameters().find(({ name }) => name === "block/b/bias")!;
   assign(bias.tensor, new Array(10).fill(Number.NaN));
@@ -111,7 +111,7 @@ test("a variable that is not finite is named", async () => {
 describe("a gradient that is not finite", () => {
   const rooted = (): Built => built((x) => sqrt(mul(square(x), 0)));
 
-  test("is named by the op that made it, before anything is changed", async () => {
+  test("is named with the op that computed the gradient, before anything changes", async () => {
     const text = await failure(rooted());
     expect(text).toMatch(
       /^train: the gradient of "a\/kernel" holds NaN in epoch 1, batch 1: sqrt after layer "a" is the first op whose/,
@@ -119,13 +119,13 @@ describe("a gradient that is not finite", () => {
     expect(text).toMatch(/; nothing was changed$/);
   });
 
-  test("is named, too, if beforeUpdate complains of it", async () => {
+  test("is named even if beforeUpdate throws an error about the gradient", async () => {
     const model = rooted();
     const beforeUpdate = (): void => void clipByGlobalNorm(model.vars.parameters(), 1);
     expect(await failure(model, { beforeUpdate })).toMatch(/: sqrt after layer "a" is the first op whose gradient/);
   });
 
-  test("is blamed on beforeUpdate if only beforeUpdate made it", async () => {
+  test("is attributed to beforeUpdate if only beforeUpdate caused the gradient", async () => {
     const model = built();
     const beforeUpdate = (): void => void model.vars.parameters()[0]!.tensor.leaf!.buffer!.fill(Number.NaN);
     expect(await failure(model, { beforeUpdate })).toMatch(
@@ -134,7 +134,7 @@ describe("a gradient that is not finite", () => {
   });
 });
 
-test("running statistics that overflow are named, with the largest input, and are as before the batch", async () => {
+test("the error names running statistics that overflow and the largest input, and the statistics stay unchanged", async () => {
   const text = await failure(normalized(), { data: withInput(7, 1e25) });
   expect(text).toMatch(
     /^train: "norm\/moving_variance" of layer "norm" is no longer finite in epoch 1, batch \d: element 7 is Infinity: the largest input of the batch is 9\.99\d*e\+24, in example 0 of the data; /,
@@ -176,18 +176,18 @@ describe("train and evaluate refuse", () => {
     await expect(go(options)).rejects.toThrow(text);
   });
 
-  test.each([null, undefined, 1, "x", [], {}])("%s in place of options", async (value) => {
+  test.each([null, undefined, 1, "x", [], {}])("%s instead of options", async (value) => {
     await expect(train(wrong(value))).rejects.toThrow(/^train: /);
     await expect(evaluate(wrong(value))).rejects.toThrow(/^evaluate: /);
   });
 });
 
-test("a run that resumes above its last epoch ends at once", async () => {
+test("a run that resumes beyond its last epoch ends immediately", async () => {
   const history = await train({ ...built(), data: digits(8), epochs: 2 ** 31, firstEpoch: 2 ** 31 + 1 });
   expect(history).toEqual({ epochs: [], aborted: false, bestEpoch: null });
 });
 
-test("a convolution is named with its layer and the example whose pixel overflows", async () => {
+test("the error names a convolution with its layer and the example with the pixel that overflows", async () => {
   const vars = new DenseVariables({ seed: 1 });
   const model = sequential(conv2d(scope(vars, "conv1"), 1, 4, 3), flatten(), dense(scope(vars, "out"), 144, 10));
   const data = withInput(64 * 21 + 30, 3.3e38);

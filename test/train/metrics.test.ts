@@ -16,7 +16,7 @@ const graded = fc.integer({ min: 1, max: 5 }).chain((classes) => {
 const ranked = (row: number[]): number[] =>
   row.some(Number.isNaN) ? [] : row.map((_, j) => j).sort((a, b) => row[b]! - row[a]! || a - b);
 
-test("counts and shares are those of sorting every row; ties go to the lower class, rows with NaN are never right", () => {
+test("counts and shares match sorting every row, with ties for the lower class and rows with NaN counted as wrong", () => {
   fc.assert(
     fc.property(graded, fc.integer({ min: 1, max: 7 }), (rows, k) => {
       const logits = tensor(rows.map(([row]) => row));
@@ -31,7 +31,7 @@ test("counts and shares are those of sorting every row; ties go to the lower cla
   );
 });
 
-test("with k of all classes or more every row without NaN is right", () => {
+test("every row without NaN is correct if k is at least the number of classes", () => {
   const logits = tensor([
     [3, 2, 1],
     [0, 0, 0],
@@ -40,7 +40,7 @@ test("with k of all classes or more every row without NaN is right", () => {
   for (const k of [3, 4, 100]) expect(topKCount(logits, [2, 2, 0], k)).toBe(2);
 });
 
-test("a confusion matrix counts each row at its label and its largest number", () => {
+test("a confusion matrix counts each row by its label and its largest number", () => {
   fc.assert(
     fc.property(graded, (rows) => {
       const sound = rows.filter(([row]) => !row.some(Number.isNaN));
@@ -59,7 +59,7 @@ test("a confusion matrix counts each row at its label and its largest number", (
   );
 });
 
-test("no rows: counts of 0 and shares that are not a number", () => {
+test("zero rows give counts of 0 and shares of NaN", () => {
   const none = tensor(new Float32Array(0), [0, 3]);
   expect([correctCount(none, []), accuracy(none, []), topKAccuracy(none, [], 2)]).toEqual([0, Number.NaN, Number.NaN]);
   expect(confusionMatrix(none, [])).toEqual([
@@ -86,11 +86,11 @@ test.each([
     () => confusionMatrix(two, [0, 1], [[0]]),
     "ShapeError: confusionMatrix: counts are too few for logits [2, 2]: need 2 rows of 2",
   ],
-])("what does not fit is refused: %s", (count, text) => {
+])("the metrics refuse arguments that do not fit: %s", (count, text) => {
   expect(thrown(count)).toBe(text);
 });
 
-test("a label that is no class is refused rather than looked up in the next row", () => {
+test("the metrics refuse a label that is not a class", () => {
   for (const bad of [2, -1, 0.5, Number.NaN]) {
     expect(thrown(() => correctCount(two, [bad, 0]))).toBe(
       `ValueError: correctCount: labels[0] must be a whole number from 0 to 1, got ${bad}`,
@@ -101,11 +101,11 @@ test("a label that is no class is refused rather than looked up in the next row"
   }
 });
 
-test("a label whose own number is not a number is not among the two largest", () => {
+test("a label with a NaN logit is not among the two largest", () => {
   expect(topKCount(tensor([[Number.NaN, 1, 2]]), [0], 2)).toBe(0);
 });
 
-test("accuracy takes a label for each row of logits of any rank, in a list or in a tensor", () => {
+test("accuracy accepts one label per row of logits of any rank, in a list or in a tensor", () => {
   const logits = tensor([
     [
       [1, 0],

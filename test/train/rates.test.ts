@@ -26,7 +26,7 @@ async function accuracyOf(make: Make): Promise<number> {
   return (await evaluate({ model, data: digits(500, 2) })).accuracy!;
 }
 
-describe("a pool at 0.4 learns at a rate for dense weights", () => {
+describe("a pool at fraction 0.4 learns at a rate for dense weights", () => {
   test.each<[string, Make]>([
     ["adam at 0.001", (parameters) => adam(parameters, { learningRate: 1e-3 })],
     ["adam at 0.003", (parameters) => adam(parameters, { learningRate: 3e-3 })],
@@ -38,7 +38,7 @@ describe("a pool at 0.4 learns at a rate for dense weights", () => {
     expect(await accuracyOf(make)).toBeGreaterThan(0.75);
   });
 
-  test("the default, given explicitly, trains a pool to the same bits", async () => {
+  test("the default rate given explicitly trains a pool to the same bits", async () => {
     const bits = async (options: { learningRate?: number }): Promise<number[][]> => {
       const { vars, model } = built(0.4, (vars) => toyNetwork(vars));
       await train({ model, optimizer: adam(vars.parameters(), options), data: digits(60, 1), batchSize: 20 });
@@ -48,7 +48,7 @@ describe("a pool at 0.4 learns at a rate for dense weights", () => {
   });
 });
 
-describe("after 50 steps with default settings batch norm serves inference as it serves training", () => {
+describe("after 50 steps with default settings batch norm works in inference as in training", () => {
   const convolutions = (vars: VariableCreator): Layer =>
     sequential(
       conv2d(scope(vars, "conv"), 1, 8, 3, { padding: "same", bias: false }),

@@ -75,7 +75,7 @@ describe("train learns", () => {
     expect(confusion).toEqual([]);
   });
 
-  test("a binary decision with one logit", async () => {
+  test("binary classification with one logit", async () => {
     const vars = new DenseVariables({ seed: 1 });
     const model = mlp(vars, 2, 1);
     const { inputs, targets } = line();
@@ -245,7 +245,7 @@ test("early stopping ends after `patience` epochs without improvement and restor
   expect(bits(vars)).toEqual(snapshots[best]);
 });
 
-test("early stopping may watch any metric", async () => {
+test("early stopping may monitor any metric", async () => {
   const vars = new DenseVariables({ seed: 1 });
   let calls = 0;
   const metrics = { mine: (): number => [1, 3, 2, 2, 2][calls++]! };
@@ -258,7 +258,7 @@ test("early stopping may watch any metric", async () => {
   );
 });
 
-test("accumulation over k batches is one batch with all their examples", async () => {
+test("accumulation over k batches equals one batch with all their examples", async () => {
   const trainedWith = async (batchSize: number, accumulate: number): Promise<Map<string, Float32Array>> => {
     const vars = new DenseVariables({ seed: 1 });
     const model = mlp(vars, 2, 1);
@@ -283,7 +283,7 @@ test("accumulation over k batches is one batch with all their examples", async (
   }
 });
 
-test("the hook between backward and update is awaited, and the gradients it leaves are used", async () => {
+test("train awaits the hook between backward and update and uses the gradients that the hook leaves", async () => {
   const vars = new DenseVariables({ seed: 1 });
   const model = mlp(vars, 2, 1);
   const { inputs, targets } = line();
@@ -321,7 +321,7 @@ test("a hook that fails or leaves a gradient that is not finite changes nothing"
   expect(bits(vars)).toEqual(before);
 });
 
-test("a transform sees every training batch with a seeded generator, and no validation batch", async () => {
+test("a transform receives every training batch with a seeded generator, and no validation batch", async () => {
   const seen: number[][] = [];
   const run = async (firstEpoch: number, epochs: number, vars = new DenseVariables({ seed: 1 })): Promise<void> => {
     await train({
@@ -346,7 +346,7 @@ test("a transform sees every training batch with a seeded generator, and no vali
   expect(seen).toEqual(whole.slice(3)); // a resumed run draws the same
 });
 
-test("an optimizer without a layer's variables is an error in the first step, which names the variable and changes nothing", async () => {
+test("an optimizer without the variables of a layer raises an error in the first step and changes nothing", async () => {
   const vars = new DenseVariables({ seed: 1 });
   const body = dense(scope(vars, "body"), 2, 4);
   const optimizer = adam(vars.parameters()); // too early
@@ -364,7 +364,7 @@ test("an optimizer without a layer's variables is an error in the first step, wh
   expect(bits(vars).get("body/kernel")).not.toEqual(before.get("body/kernel"));
 });
 
-test("data may be read asynchronously, and give the bits of data in memory", async () => {
+test("asynchronous data train to the same bits as data in memory", async () => {
   const trainedOn = async (data: Data): Promise<Map<string, Float32Array>> => {
     const vars = new DenseVariables({ seed: 1 });
     const loss = (y: Tensor, t: Tensor): Tensor => squared(y, t);
@@ -394,7 +394,7 @@ test("data may be read asynchronously, and give the bits of data in memory", asy
   expect(await trainedOn(source)).toEqual(await trainedOn(memory));
 });
 
-test("a compressed model with validation, dropout and augmentation has the same bits for the same seed, and after a resume", async () => {
+test("a compressed model with validation, dropout and augmentation trains to the same bits again and after a resume", async () => {
   const make = (): { vars: VariableCreator; model: Layer } => compress(imageNet, { fraction: 0.5, seed: 2 });
   const trainedBy = async (split: boolean): Promise<Map<string, Float32Array>> => {
     const { vars, model } = make();
@@ -418,7 +418,7 @@ test("a compressed model with validation, dropout and augmentation has the same 
 });
 
 describe("predict", () => {
-  test("gives what the model returns for all examples, in order, whatever the batches", async () => {
+  test("returns the results of all examples in order for any batch size", async () => {
     const vars = new DenseVariables({ seed: 1 });
     const model = imageNet(vars);
     const data = digits(25, 1);
@@ -431,7 +431,7 @@ describe("predict", () => {
       for (let j = 0; j < 10; j++) expect(two.data[10 * row + j]).toBeCloseTo(whole.data[10 * i + j]!, 5);
   });
 
-  test("takes inputs alone, and no examples at all", async () => {
+  test("accepts inputs without targets, and data without examples", async () => {
     const vars = new DenseVariables({ seed: 1 });
     const model = mlp(vars, 2, 3);
     expect((await predict({ model, data: { inputs: zeros([4, 2]) } })).shape).toEqual([4, 3]);
@@ -439,7 +439,7 @@ describe("predict", () => {
   });
 
   test.each([null, undefined, 1, "x", [], {}, { model: 1, data: {} }, { model: (x: Tensor) => x, data: null }])(
-    "%j in place of options is refused",
+    "refuses %j instead of options",
     async (value) => {
       await expect(predict(value as never)).rejects.toThrow(/^predict: /);
     },
@@ -457,7 +457,7 @@ describe("data in memory", () => {
     }
   };
 
-  test("integers stay integers: ids as inputs, labels as targets", async () => {
+  test("integers stay integers, for ids as inputs and labels as targets", async () => {
     const seen: Batch[] = [];
     const spied = { inputs: Uint8Array.of(7, 255), targets: Uint8Array.of(1, 0) };
     const vars = new DenseVariables();
@@ -494,11 +494,11 @@ describe("data in memory", () => {
     [{ length: 1, batch: 3 }, "ValueError: predict: data.batch must be a function, got 3"],
     [{ length: 1, batch: () => null }, "ValueError: predict: "],
     [{ length: 1, batch: () => ({ inputs: 3 }) }, "ValueError: predict: the inputs of the batch must be a tensor, got 3"],
-  ])("%j is refused", async (data, text) => {
+  ])("predict refuses %j", async (data, text) => {
     expect(await refused(data)).toMatch(new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`));
   });
 
-  test("lengthOf and subset take data of any kind", () => {
+  test("lengthOf and subset accept data of any kind", () => {
     expect(lengthOf({ inputs: zeros([3, 2]), targets: Int32Array.of(0, 1, 2) })).toBe(3);
     expect(lengthOf(subset(digits(9, 1), [8, 0]))).toBe(2);
     expect(() => subset(digits(9, 1), [9])).toThrow(/^subset: /);
@@ -514,7 +514,7 @@ describe("metrics over an epoch", () => {
   };
   const logitsOf = (...classes: number[]): Tensor => tensor(classes.map((c) => [0, 1, 2].map((j) => (j === c ? 1 : 0))));
 
-  test("precision, recall and F1 are counted over batches, as scikit-learn counts them", () => {
+  test("precision, recall and F1 over batches match scikit-learn", () => {
     const batches: [Tensor, Int32Array][] = [
       [logitsOf(0, 1, 2), Int32Array.of(0, 0, 2)],
       [logitsOf(1, 1), Int32Array.of(1, 2)],
@@ -526,7 +526,7 @@ describe("metrics over an epoch", () => {
     for (const metric of [precision, recall, f1]) expect(scored(metric({ average: "micro" }), batches)).toBeCloseTo(3 / 5, 12);
   });
 
-  test("precision, recall and F1 read labels of outputs of any rank, as accuracy does", () => {
+  test("precision, recall and F1 accept labels for outputs of any rank, as accuracy does", () => {
     const [y, labels] = [logitsOf(0, 1, 2, 1), Int32Array.of(0, 0, 2, 1)];
     for (const metric of [precision, recall, f1])
       expect(scored(metric(), [[reshape(y, [2, 2, 3]), labels]])).toBe(scored(metric(), [[y, labels]]));
@@ -535,13 +535,13 @@ describe("metrics over an epoch", () => {
     );
   });
 
-  test("a class that nothing belongs to or was taken for scores 0, and no examples are NaN", () => {
+  test("a class without examples and predictions scores 0, and data without examples score NaN", () => {
     expect(scored(precision(), [[logitsOf(0), Int32Array.of(1)]])).toBe(0);
     expect(scored(f1(), [])).toBeNaN();
     expect(scored(rSquared(), [])).toBeNaN();
   });
 
-  test("R² is 1 for exact outputs and 0 for the mean", () => {
+  test("R² is 1 for exact outputs and 0 for the mean of the targets", () => {
     const t = tensor([1e6 + 1, 1e6 + 2, 1e6 + 6]);
     expect(scored(rSquared(), [[t, t]])).toBe(1);
     expect(scored(rSquared(), [[tensor([1e6 + 3, 1e6 + 3, 1e6 + 3]), t]])).toBeCloseTo(0, 6);
@@ -551,7 +551,7 @@ describe("metrics over an epoch", () => {
   });
 });
 
-test("the names of the metrics type the scores", async () => {
+test("the type of the scores has the names of the metrics", async () => {
   const { inputs, targets } = line();
   const run = { model: mlp(new DenseVariables({ seed: 1 }), 2, 1), data: { inputs, targets }, loss: squared };
   const { metrics } = await evaluate({ ...run, metrics: { one: () => 1, r2: rSquared() } });

@@ -51,7 +51,7 @@ describe.each(["dense", "product"] as const)("a network, %s,", (kind) => {
     expect(result.accuracy).toBeGreaterThan(0.9);
   });
 
-  test("becomes the same bits twice from the same seed, others from another", async () => {
+  test("trains to the same bits from the same seed and to different bits from another seed", async () => {
     const trainedWith = async (seed: number): Promise<Map<string, Float32Array>> => {
       const { vars, model, optimizer } = built(kind, full);
       await train({ model, optimizer, data: few, epochs: 2, batchSize: 16, seed });
@@ -64,7 +64,7 @@ describe.each(["dense", "product"] as const)("a network, %s,", (kind) => {
   });
 });
 
-test("progress counts every image, the short last batch included, and means are over images", async () => {
+test("progress counts every image, the short last batch included, and averages over images", async () => {
   const { model, optimizer } = built("dense");
   const seen: Progress[] = [];
   const losses: [number, number][] = [];
@@ -97,7 +97,7 @@ const run = (options: Partial<TrainOptions> = {}): Promise<History> => {
   return train({ model, optimizer, data: few, epochs: 3, batchSize: 16, ...options });
 };
 
-test("an abort in mid-epoch ends after the batch in hand, and says what was reached", async () => {
+test("an abort during an epoch ends training after the current batch and returns the result so far", async () => {
   const stop = new AbortController();
   const ended: number[] = [];
   const history = await run({
@@ -115,7 +115,7 @@ test("an abort in mid-epoch ends after the batch in hand, and says what was reac
   expect(ended).toEqual([1]);
 });
 
-test.each([1, 3])("an abort in the last batch of epoch %i leaves that epoch whole", async (last) => {
+test.each([1, 3])("an abort in the last batch of epoch %i completes that epoch", async (last) => {
   const stop = new AbortController();
   const ended: number[] = [];
   const history = await run({
@@ -130,7 +130,7 @@ test.each([1, 3])("an abort in the last batch of epoch %i leaves that epoch whol
   expect(ended.length).toBe(last);
 });
 
-test("an abort during the validation leaves its scores out, and early stopping ignores the epoch", async () => {
+test("an abort during validation omits the scores, and early stopping ignores the epoch", async () => {
   const stop = new AbortController();
   const history = await run({
     signal: stop.signal,
@@ -156,14 +156,14 @@ test("an abort before the start trains nothing", async () => {
   expect(optimizer.steps).toBe(0);
 });
 
-test("an abort from a timer is heard: the event loop runs between batches", async () => {
+test("an abort from a timer takes effect, since the event loop runs between batches", async () => {
   const stop = new AbortController();
   setTimeout(() => stop.abort());
   const { aborted } = await run({ epochs: 10_000, signal: stop.signal });
   expect(aborted).toBe(true);
 });
 
-test("the event loop turns at least once for every batch", async () => {
+test("the event loop runs at least once per batch", async () => {
   let turns = 0;
   let on = true;
   const turn = (): void => {
@@ -176,7 +176,7 @@ test("the event loop turns at least once for every batch", async () => {
   expect(turns).toBeGreaterThanOrEqual(11);
 });
 
-test("where there is no setImmediate, as in browsers, other work has its turn between batches, without timers", async () => {
+test("without setImmediate, as in browsers, other tasks run between batches without timers", async () => {
   vi.stubGlobal("setImmediate", undefined);
   const timeout = vi.spyOn(globalThis, "setTimeout");
   try {
@@ -197,7 +197,7 @@ test("where there is no setImmediate, as in browsers, other work has its turn be
   }
 });
 
-test("onBatch and onEpoch are awaited before anything else goes on", async () => {
+test("train awaits onBatch and onEpoch before it continues", async () => {
   const log: string[] = [];
   await run({
     epochs: 2,
@@ -214,7 +214,7 @@ test("onBatch and onEpoch are awaited before anything else goes on", async () =>
   expect(log).toEqual(["batch of 1", "end of 1", "batch of 2", "end of 2"]);
 });
 
-test("a loss that is not a number is a TrainingError that says where, before anything is changed by it", async () => {
+test("a NaN loss throws a TrainingError that names the batch, before anything changes", async () => {
   const { vars, model, optimizer } = built("dense");
   let [calls, before] = [0, bits(vars)];
   const trained = train({
@@ -235,7 +235,7 @@ test("a loss that is not a number is a TrainingError that says where, before any
   expect(bits(vars)).toEqual(before);
 });
 
-test("a loss that is NaN before anything was learned is not blamed on the learning rate", async () => {
+test("the error for a NaN loss in the first batch does not mention the learning rate", async () => {
   const { model, optimizer } = built("dense");
   const loss: TrainOptions["loss"] = (logits, labels) => mul(crossEntropy(logits, labels), Number.NaN);
   const message =
@@ -269,7 +269,7 @@ test("beforeUpdate runs between backward and the optimizer's step", async () => 
   expect(norms.every((norm) => norm > 1e-3)).toBe(true);
 });
 
-test("no epochs are nothing to do, and no examples are refused", async () => {
+test("train does nothing for 0 epochs and refuses data without examples", async () => {
   expect(await run({ epochs: 0 })).toEqual({ epochs: [], aborted: false, bestEpoch: null });
   await expect(run({ data: takeFirst(few, 0) })).rejects.toThrow(new DataError("train", "the dataset has no examples"));
 });
@@ -279,11 +279,11 @@ test.each([
   [{ epochs: 1.5 }, "train: epochs must be a whole number of at least 0 and at most 2147483648, got 1.5"],
   [{ firstEpoch: 0 }, "train: firstEpoch must be a whole number of at least 1, got 0"],
   [{ batchSize: 0 }, "train: batchSize must be a whole number of at least 1, got 0"],
-])("%j is refused", async (options, text) => {
+])("train refuses %j", async (options, text) => {
   await expect(run(options)).rejects.toThrow(new RegExp(`^${text}$`));
 });
 
-test("a loop of one's own with two optimizers makes the same bits as one optimizer of all parameters", () => {
+test("a custom loop with two optimizers gives the same bits as one optimizer of all parameters", () => {
   const trainedBy = (split: boolean): Map<string, Float32Array> => {
     const vars = new DenseVariables({ seed: 1 });
     const model = toy(vars);
@@ -306,7 +306,7 @@ test("a loop of one's own with two optimizers makes the same bits as one optimiz
 });
 
 describe("evaluate", () => {
-  test("means are over all examples, whatever the batches", async () => {
+  test("averages over all examples for any batch size", async () => {
     const { model, optimizer } = built("dense", full);
     await train({ model, optimizer, data: few, batchSize: 16 });
     const whole = await evaluate({ model, data: few, batchSize: 50 });
@@ -318,7 +318,7 @@ describe("evaluate", () => {
     expect(whole.confusion.reduce((sum, row, i) => sum + row[i]!, 0) / 50).toBeCloseTo(whole.accuracy, 12);
   });
 
-  test("takes a loss of one's own", async () => {
+  test("accepts a custom loss", async () => {
     const { model } = built("dense");
     const result = await evaluate({ model, data: few, batchSize: 16, loss: () => zeros([]) });
     expect(result.loss).toBe(0);
@@ -338,14 +338,14 @@ describe("evaluate", () => {
     expect(tracked).toBe(false);
   });
 
-  test("of no examples gives means that are not a number, and a count of 0", async () => {
+  test("returns NaN means and a count of 0 for data without examples", async () => {
     const { model } = built("dense");
     const { loss, accuracy, count, confusion } = await evaluate({ model, data: takeFirst(few, 0) });
     expect([loss, accuracy, count]).toEqual([Number.NaN, Number.NaN, 0]);
     expect(confusion).toEqual(Array.from({ length: 10 }, () => new Array(10).fill(0)));
   });
 
-  test("ends after the batch in hand when it is aborted, with the means of what was seen", async () => {
+  test("ends after the current batch if aborted, and returns the means so far", async () => {
     const { model } = built("dense");
     const stop = new AbortController();
     const stopping: Layer = (x) => {
@@ -357,7 +357,7 @@ describe("evaluate", () => {
     expect((await evaluate({ model, data: few, signal: AbortSignal.abort() })).count).toBe(0);
   });
 
-  test("counts predictions of classes that the data does not have", async () => {
+  test("counts predictions of classes that the data do not contain", async () => {
     const always3: Layer = (x) => add(zeros([x.shape[0]!, 4]), tensor([0, 0, 0, 1]));
     const narrow = syntheticDigits(6, new Generator(1), { height: 8, width: 8, classes: 3 });
     expect((await evaluate({ model: always3, data: narrow })).confusion).toEqual([
@@ -368,7 +368,7 @@ describe("evaluate", () => {
     ]);
   });
 
-  test("forms a pool's product once for all batches, and again once its factors have changed", async () => {
+  test("computes the product of a pool once for all batches, and again after its factors change", async () => {
     const { vars, model, optimizer } = built("product");
     const { pool } = vars as VariableFactory;
     const { replicas } = pool as ProductVariablePool;
@@ -395,7 +395,7 @@ describe("evaluate", () => {
   });
 });
 
-test("an optimizer of another model is refused, and so is a dataset that does not fit together", async () => {
+test("train refuses an optimizer of another model and an inconsistent dataset", async () => {
   const { model, optimizer } = built("dense");
   const other = built("dense").optimizer;
   await expect(train({ model, optimizer: other, data: few })).rejects.toThrow(
@@ -419,7 +419,7 @@ test("an optimizer of another model is refused, and so is a dataset that does no
   );
 });
 
-test("a last step that ruins the parameters is told, although its loss was finite", async () => {
+test("train reports parameters that are not finite after the last step, even if the loss was finite", async () => {
   const vars = new DenseVariables({ seed: 1 });
   const model = toy(vars);
   const optimizer = sgd(vars.parameters(), { learningRate: 1e38 });
@@ -439,14 +439,14 @@ function gradientsTimes(factor: number, vars: VariableCreator): void {
   for (const { tensor: x } of vars.parameters()) gradientOf(x)?.set(gradientOf(x)!.map((g) => g * factor));
 }
 
-test("a model that has diverged is not given a score", async () => {
+test("evaluate throws for a model that has diverged", async () => {
   const model: Layer = (x) => mul(zeros([x.shape[0]!, 10]), Number.NaN);
   const message =
     "evaluate: the loss is NaN in batch 1: mul, before the first layer, reads a constant [], which holds NaN; a smaller learning rate or clipByGlobalNorm may help";
   await expect(evaluate({ model, data: few })).rejects.toThrow(new TrainingError("evaluate", message.slice("evaluate: ".length)));
 });
 
-test("batch norm with its default momentum serves inference after 15 epochs of 200 images", async () => {
+test("batch norm with its default momentum works in inference after 15 epochs of 200 images", async () => {
   const vars = new DenseVariables({ seed: 1 });
   const model = sequential(
     conv2d(scope(vars, "conv"), 1, 8, 3, { padding: "same", bias: false }),

@@ -61,16 +61,16 @@ describe("train refuses", () => {
   });
 });
 
-test("early stopping knows that more is better for the accuracy and for counted metrics", async () => {
+test("early stopping maximizes R² and F1", async () => {
   await run({ metrics: { r2: rSquared() }, earlyStopping: { monitor: "r2" } });
   await run({ data: { inputs, targets: labels }, loss: undefined, metrics: { f: f1() }, earlyStopping: { monitor: "f" } }, 2);
 });
 
-test("one logit learns from floats", async () => {
+test("a model with one logit trains with float targets", async () => {
   await run({ data: { inputs, targets: Float32Array.from(labels) }, loss: binaryCrossEntropyWithLogits });
 });
 
-test("lists of variables are refused with what to pass instead", () => {
+test("freeze and optimizers refuse wrong lists of variables and name the correct list", () => {
   const vars = new DenseVariables();
   dense(vars, 2, 2);
   expect(() => freeze(vars as never)).toThrow("freeze: variables, such as vars.parameters(), must be a list, got an object");
@@ -78,14 +78,14 @@ test("lists of variables are refused with what to pass instead", () => {
   expect(() => adam(vars.variables() as never)).toThrow(/^adam: parameters\[0\] is .*; pass vars\.parameters\(\) in place/);
 });
 
-test("a maker of layers that was not called is refused", () => {
+test("sequential refuses a layer function that was not called", () => {
   const model = sequential(flatten as never as Layer);
   expect(() => model(zeros([2, 2]))).toThrow(
     "sequential: layer 0 returned a function: call what makes the layer, such as flatten()",
   );
 });
 
-test("a transform gets inputs of the kind that the data have", async () => {
+test("a transform receives a tensor if the inputs of the dataset are images", async () => {
   const vars = new DenseVariables({ seed: 1 });
   const model = sequential(flatten(), dense(vars, 64, 10));
   const data: Dataset = syntheticDigits(20, new Generator(1), { height: 8, width: 8 });
