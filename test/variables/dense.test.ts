@@ -14,7 +14,7 @@ import {
 import "../fixed-seed.ts";
 import { thrown } from "../thrown.ts";
 
-test("a name that exists is an error, unless the request shares the variable, which is created and listed once", () => {
+test("create refuses an existing name unless reuse is set, which creates and lists the variable once", () => {
   const vars = new DenseVariables();
   const kernel = vars.create("kernel", [2, 3]);
   expect(thrown(() => vars.create("kernel", [2, 3]))).toBe(
@@ -25,7 +25,7 @@ test("a name that exists is an error, unless the request shares the variable, wh
   expect(vars.parameters().map((p) => p.name)).toEqual(["kernel"]);
 });
 
-test("asking again with another shape is an error that names both shapes and the remedy", () => {
+test("reuse with another shape raises an error that names both shapes and the remedy", () => {
   const vars = new DenseVariables();
   vars.create("hidden/kernel", [784, 256]);
   const again = (): Variable => vars.create("hidden/kernel", [784, 10]);
@@ -35,7 +35,7 @@ test("asking again with another shape is an error that names both shapes and the
   );
 });
 
-test("how variables start depends on seed and name, not on the order of creation", () => {
+test("initial numbers depend on seed and name, not on the order of creation", () => {
   const names = fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 2, maxLength: 6 });
   fc.assert(
     fc.property(names, fc.nat(), (list, seed) => {
@@ -56,7 +56,7 @@ test("how variables start depends on seed and name, not on the order of creation
   );
 });
 
-test("matrices start with Glorot's uniform and vectors with zeros where no initializer is given", () => {
+test("matrices start with Glorot uniform and vectors with zeros by default", () => {
   const vars = new DenseVariables();
   const kernel = vars.create("kernel", [2, 4]).read();
   expect(kernel.toArray().every((v) => v !== 0 && Math.abs(v) <= 1)).toBe(true); // √(6/(2 + 4)) is 1
@@ -64,7 +64,7 @@ test("matrices start with Glorot's uniform and vectors with zeros where no initi
   expect(vars.create("scale", []).read().item()).toBe(0);
 });
 
-test("parameters carry their names in the order of creation, and only what has two axes or more decays", () => {
+test("parameters are listed by name in the order of creation, and only parameters with two or more axes decay", () => {
   const vars = new DenseVariables();
   vars.create("conv/kernel", [3, 3, 1, 2]);
   vars.create("conv/bias", [2]);
@@ -116,7 +116,7 @@ test("assign writes a tensor or a list of numbers, to trained and to fixed varia
   }
 });
 
-test("an initializer's tensor is copied: two variables never share numbers", () => {
+test("a variable copies the tensor of its initializer, so that two variables never share numbers", () => {
   const one = tensor([1, 1]);
   const init = { ...onesInit, draw: () => one };
   const vars = new DenseVariables();
@@ -126,7 +126,7 @@ test("an initializer's tensor is copied: two variables never share numbers", () 
   expect(one.toNested()).toEqual([1, 1]);
 });
 
-test("a list that was given as shape may change later, the variable's shape does not", () => {
+test("changing the list given as shape does not change the shape of the variable", () => {
   const shape = [2, 2];
   const kernel = new DenseVariables().create("kernel", shape);
   shape[0] = 7;
@@ -147,7 +147,7 @@ test.each([
   },
 );
 
-test("a dtype other than float32 is a ValueError, float32 itself is fine", () => {
+test("create accepts dtype float32 and throws a ValueError for any other dtype", () => {
   const options: CreateOptions = JSON.parse('{"dtype":"float64"}');
   expect(() => new DenseVariables().create("w", [1], options)).toThrow(ValueError);
   expect(new DenseVariables().create("w", [1], { dtype: "float32", init: normalInit() }).shape).toEqual([1]);

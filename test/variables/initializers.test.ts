@@ -48,7 +48,7 @@ const momentsOf = (x: Float32Array): { mean: number; deviation: number } => {
   return { mean, deviation: Math.sqrt(x.reduce((sum, v) => sum + (v - mean) ** 2, 0) / x.length) };
 };
 
-test.each(initializers)("$name has the mean and the deviation that it promises, for every rank", (init) => {
+test.each(initializers)("$name has the stated mean and standard deviation for every rank", (init) => {
   for (const shape of shapes) {
     const n = sizeOf(shape);
     const want = init.deviation(shape);
@@ -70,7 +70,7 @@ test.each([
   expect(fansOf(shape)).toEqual(fans);
 });
 
-test("the named initializers have the deviations of their papers", () => {
+test("the named initializers have the standard deviations of their papers", () => {
   for (const init of [glorotUniform, glorotNormal]) {
     expect(init.deviation([60, 50])).toBeCloseTo(Math.sqrt(2 / 110), 12);
     expect(init.deviation([3, 3, 20, 16])).toBeCloseTo(Math.sqrt(2 / (180 + 144)), 12);
@@ -80,7 +80,7 @@ test("the named initializers have the deviations of their papers", () => {
   expect(varianceScaling(1, 25, "uniform").deviation([5, 5, 3, 1])).toBe(0.2);
 });
 
-test("bounded initializers stay inside their bounds", () => {
+test("bounded initializers stay within their bounds", () => {
   const root3 = Math.sqrt(3);
   const cut = 2 / 0.8796256610342398;
   const bounds: [Initializer, number, number][] = [
@@ -135,14 +135,14 @@ test.each([
   expect(init.deviation(shape)).toBeCloseTo(root, 5);
 });
 
-test("an orthogonal vector is refused", () => {
+test("orthogonal refuses a vector", () => {
   expect(() => orthogonal().draw([4], new Generator(1))).toThrow(ShapeError);
   expect(() => orthogonal().draw([4], new Generator(1))).toThrow(
     /^orthogonal: shape \[4\] has no two sides; use it for kernels and matrices$/,
   );
 });
 
-test.each([0, -1, Number.NaN])("a variance scaling of %s is refused", (scale) => {
+test.each([0, -1, Number.NaN])("varianceScaling refuses a scale of %s", (scale) => {
   expect(() => varianceScaling(scale, "in", "normal")).toThrow(ValueError);
   expect(() => varianceScaling(scale, "in", "normal")).toThrow(
     `varianceScaling: scale must be a finite number above 0, got ${scale}`,

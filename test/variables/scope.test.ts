@@ -14,7 +14,7 @@ import {
 
 const names = (vars: VariableCreator): string[] => vars.variables().map((v) => v.name);
 
-test("scopes nest: their names stand before the variable's, outermost first", () => {
+test("nested scopes prefix the name of a variable, outermost first", () => {
   const vars = new DenseVariables();
   const block = scope(scope(vars, "stage1"), "block2");
   const kernel = block.create("kernel", [2, 2]);
@@ -26,7 +26,7 @@ test("scopes nest: their names stand before the variable's, outermost first", ()
   expect(block.parameters()).toEqual(vars.parameters());
 });
 
-test("three equal layers without a scope are an error; calling one layer twice shares its weights", () => {
+test("equal layers without a scope raise an error, and calling one layer twice shares its weights", () => {
   const vars = new DenseVariables();
   const layer = dense(vars, 64, 64);
   expect(() => dense(vars, 64, 64)).toThrow('variable "kernel" exists already; give each layer its own scope(vars, "name")');
@@ -42,7 +42,7 @@ test("layers built with shared() have the same weights", () => {
   expect(names(shared(scope(vars, "code")))).toEqual(["code/kernel", "code/bias"]);
 });
 
-test("a scope passes on how a variable starts and whether it is trained", () => {
+test("a scope passes on the initializer and trainable", () => {
   const vars = new DenseVariables({ seed: 3 });
   scope(vars, "bn").create("mean", [2], { trainable: false });
   expect(vars.variables().map((v) => [v.name, v.trainable])).toEqual([["bn/mean", false]]);
@@ -50,7 +50,7 @@ test("a scope passes on how a variable starts and whether it is trained", () => 
   expect(scope(vars, "a").create("kernel", [3, 3]).read().toArray()).toEqual(direct);
 });
 
-test("unique names number what is taken: kernel, kernel_1, kernel_2", () => {
+test("uniqueNames numbers names that exist and skips numbers in use", () => {
   const vars = new DenseVariables();
   vars.create("kernel_1", [1, 1]);
   const unique = uniqueNames(vars);
@@ -59,7 +59,7 @@ test("unique names number what is taken: kernel, kernel_1, kernel_2", () => {
   expect(made.map((v) => v.shape[0])).toEqual([1, 2, 3]);
 });
 
-test("layers without a scope get variables of their own inside variableCreatorScope", () => {
+test("layers without a scope get separate variables inside variableCreatorScope", () => {
   const pool = new ProductVariablePool({ poolSize: 24, fraction: 1 });
   const factory = new VariableFactory({ pool });
   const built = variableCreatorScope(factory, (vars) => [dense(vars, 4, 3), dense(vars, 3, 4)]);
@@ -68,7 +68,7 @@ test("layers without a scope get variables of their own inside variableCreatorSc
   expect(pool.status).toBe(24);
 });
 
-test("scopes inside variableCreatorScope are numbered too", () => {
+test("variableCreatorScope also numbers the scopes inside it", () => {
   const vars = new DenseVariables();
   variableCreatorScope(vars, (unique) => [dense(scope(unique, "head"), 2, 2), dense(scope(unique, "head"), 2, 2)]);
   expect(names(vars)).toEqual(["head/kernel", "head/bias", "head/kernel_1", "head/bias_1"]);
@@ -89,7 +89,7 @@ test("layers in a variableCreatorScope over a scope do not share their weights",
   ]);
 });
 
-test("variableScope builds under a name with the variables of its creator and returns what was built", () => {
+test("variableScope builds under a name with the variables of its creator and returns the result", () => {
   const vars = new DenseVariables();
   const layer = variableScope("hidden", { creator: vars }, (inner) => dense(inner, 2, 3));
   expect(typeof layer).toBe("function");

@@ -19,7 +19,7 @@ import {
 const normed: Model = (vars) =>
   sequential(dense(scope(vars, "hidden"), 4, 3), batchNorm(scope(vars, "norm"), 3), dense(scope(vars, "out"), 3, 2));
 
-test("the toy network's table, before it is built", () => {
+test("summary prints the table of the toy network before the network is built", () => {
   expect(summary((vars) => toyNetwork(vars)).split("\n")).toEqual([
     "layer  variable  shape          weights  storage",
     "─────  ────────  ─────────────  ───────  ───────",
@@ -31,7 +31,7 @@ test("the toy network's table, before it is built", () => {
   ]);
 });
 
-test("the table of a compressed model says what lies in the pool and what is not trained, and the fraction", () => {
+test("the table of a compressed model shows pool variables, fixed variables and the fraction", () => {
   const factory = new VariableFactory({ pool: new ProductVariablePool({ poolSize: 18, fraction: 1 }) });
   normed(factory);
   factory.create("top", [2]);
@@ -54,7 +54,7 @@ test("the table of a compressed model says what lies in the pool and what is not
   ]);
 });
 
-test("a model that trains more numbers than it has weights is warned about", () => {
+test("summary warns about a model that trains more numbers than it has weights", () => {
   const factory = new VariableFactory({ pool: new HashVariablePool({ poolSize: 40, fraction: 1 }) });
   normed(factory);
   expect(summary(factory).split("\n").slice(-3)).toEqual([
@@ -64,7 +64,7 @@ test("a model that trains more numbers than it has weights is warned about", () 
   ]);
 });
 
-test("the table and the report name every pool of a model that has several", () => {
+test("the table and the report name every pool of a model with several pools", () => {
   const inner = new VariableFactory({ pool: new HashVariablePool({ poolSize: 6, fraction: 0.5 }), applyTo: "out/kernel" });
   const pool = new ProductVariablePool({ poolSize: 100, fraction: 0.2 });
   const factory = new VariableFactory({ pool, applyTo: "hidden/kernel", variables: inner });
@@ -86,7 +86,7 @@ test("the table and the report name every pool of a model that has several", () 
   ).toEqual(["product pool: 20 numbers make 100 weights, 12 are used", "hash pool: 3 numbers make 6 weights, 6 are used"]);
 });
 
-test("a survey allocates nothing and lists what building the model creates", () => {
+test("a survey allocates nothing and lists the variables of the built model", () => {
   const huge: Model = (vars) => dense(vars, 1_000_000, 1_000_000);
   const before = memory().ordinary;
   expect(survey(huge).map((row) => row.size)).toEqual([1e12, 1e6]);
@@ -96,14 +96,14 @@ test("a survey allocates nothing and lists what building the model creates", () 
   expect(survey(normed)).toEqual(rowsOf(vars.variables()));
 });
 
-test("a survey complains as building the model does", () => {
+test("a survey raises the errors of building the model", () => {
   const clash: Model = (vars) => [dense(vars, 2, 3), dense(vars, 2, 4)];
   expect(() => survey(clash)).toThrow(VariableError);
   expect(() => survey((vars) => vars.create("", [1]))).toThrow(ValueError);
   expect(survey((vars) => [vars.create("a", [2]), vars.create("a", [2], { reuse: true })])).toHaveLength(1);
 });
 
-test("a surveyed variable reads as not a number, so that no one trains with it", () => {
+test("a surveyed variable reads as NaN", () => {
   survey((vars) => {
     const v = vars.create("a", [2]);
     v.assign([1, 2]);
@@ -113,7 +113,7 @@ test("a surveyed variable reads as not a number, so that no one trains with it",
   });
 });
 
-test("sizes count each trained number once, learned scales and left-out variables included", () => {
+test("sizes count each trained number once, learned scales and variables outside the pool included", () => {
   const dense = new DenseVariables();
   normed(dense);
   expect(sizesOf(dense)).toEqual({ denseSize: 29, trainedSize: 29, achievedFraction: 1 });
@@ -124,7 +124,7 @@ test("sizes count each trained number once, learned scales and left-out variable
   expect(sizesOf(new DenseVariables())).toEqual({ denseSize: 0, trainedSize: 0, achievedFraction: 1 });
 });
 
-test("the weights of a model are its parameters and what is not trained, live", () => {
+test("the weights of a model are its parameters and fixed variables, with current numbers", () => {
   const factory = new VariableFactory({ pool: new ProductVariablePool({ poolSize: 18, fraction: 1 }) });
   normed(factory);
   const weights = weightsOf(factory);
@@ -136,14 +136,14 @@ test("the weights of a model are its parameters and what is not trained, live", 
   expect(weights.get("hidden/bias")?.toNested()).toEqual([7, 8, 9]);
 });
 
-test("the numbers of a pool that is not trained are among the weights of its model", () => {
+test("the weights of a model include the numbers of a pool that is not trained", () => {
   const factory = new VariableFactory({ pool: new HashVariablePool({ poolSize: 18, fraction: 1, trainable: false }) });
   normed(factory);
   expect(factory.parameters().map((p) => p.name)).not.toContain("hash");
   expect(weightsOf(factory).get("hash")?.size).toBe(18);
 });
 
-test("columns of a table are as wide as their widest cell, numbers to the right", () => {
+test("the columns of a table are as wide as their widest cell, with numbers aligned right", () => {
   expect(
     table(
       ["name", "n"],
