@@ -185,7 +185,7 @@ describe("differences between file and model", () => {
     expect(encodeWeights(vars)).toEqual(before);
   });
 
-  test("strict: false loads what fits and reports the rest", () => {
+  test("strict: false loads the tensors that fit and reports the rest", () => {
     const { vars } = randomModel("resnet8", options, 2);
     const [name] = ["layer1/0/norm1/gamma"];
     expect(loadTorchWeights(without, vars, { strict: false })).toMatchObject({ missing: [name], mismatched: [], unused: [] });

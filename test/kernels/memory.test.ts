@@ -108,7 +108,7 @@ function churn(requests: readonly (readonly [length: number, choice: number])[])
   });
 }
 
-test("live arrays keep their numbers while others are released, and equal steps get equal addresses", () => {
+test("live arrays keep their numbers while other arrays are released, and equal steps get equal addresses", () => {
   fc.assert(
     fc.property(counts, (requests) => {
       churn(requests);

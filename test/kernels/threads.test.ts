@@ -210,7 +210,7 @@ test.each([
   ["HASHGRAD_THREADS", "0", 'HASHGRAD_THREADS must be auto or a whole number from 1 to 16, got "0"'],
   ["HASHGRAD_BACKEND", "gpu", 'HASHGRAD_BACKEND must be plain or wasm, got "gpu"'],
   ["HASHGRAD_FMA", "yes", 'HASHGRAD_FMA must be on or off, got "yes"'],
-])("%s=%s is refused", (name, value, message) => {
+])("the library refuses %s=%s", (name, value, message) => {
   const code = "try { backend(); } catch (error) { console.log(error.message); }";
   expect(printed(code, { [name]: value })).toBe(message);
 });

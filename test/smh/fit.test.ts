@@ -174,7 +174,7 @@ describe("fitPool", () => {
     }
   });
 
-  test("errors name what does not fit", () => {
+  test("names the arguments that do not fit in its errors", () => {
     const dense = new DenseVariables({ seed: 3 });
     net(dense);
     const { vars } = compress(net, { fraction: 0.3 });

@@ -296,7 +296,7 @@ describe("the product pool", () => {
   });
 });
 
-describe("other pools", () => {
+describe("meta pools, hash pools and index stores", () => {
   test("a meta pool combines pools of different kinds and fractions", () => {
     const product = new ProductVariablePool({ poolSize: 400, fraction: 0.5, stddev: 0.6, name: "product" });
     const hash = new HashVariablePool({ poolSize: 390, fraction: 0.1, stddev: 0.8, name: "hash" });

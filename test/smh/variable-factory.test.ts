@@ -54,7 +54,7 @@ const deviationOf = (x: Tensor): number => {
   return Math.sqrt(numbers.reduce((a, v) => a + (v - mean) ** 2, 0) / numbers.length);
 };
 
-describe("which variables come from the pool", () => {
+describe("the variables that come from the pool", () => {
   const build = (factory: VariableFactory): string[] => {
     factory.create("conv/kernel", [3, 3, 1, 4]);
     factory.create("conv/bias", [4]);

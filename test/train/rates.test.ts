@@ -48,7 +48,7 @@ describe("a pool at fraction 0.4 learns at a rate for dense weights", () => {
   });
 });
 
-describe("after 50 steps with default settings batch norm works in inference as in training", () => {
+describe("after 50 steps with default settings batch norm gives similar accuracy in inference and training", () => {
   const convolutions = (vars: VariableCreator): Layer =>
     sequential(
       conv2d(scope(vars, "conv"), 1, 8, 3, { padding: "same", bias: false }),

@@ -102,7 +102,7 @@ describe("train learns", () => {
     expect((await evaluate(run)).loss).toBeLessThan(0.05 * before);
   });
 
-  test("from two inputs to two outputs with two targets", async () => {
+  test("a model with two inputs, two outputs and two targets", async () => {
     const vars = new DenseVariables({ seed: 1 });
     const shared = dense(scope(vars, "a"), 4, 8);
     const [kind, size] = [dense(scope(vars, "kind"), 8, 3), dense(scope(vars, "size"), 8, 1)];

@@ -139,7 +139,7 @@ test.each([
   ["w", [1.5], {}, 'ShapeError: create "w": a shape is a list of whole numbers of at least 0, got [1.5]'],
   ["w", [2], JSON.parse('{"dtype":"int32"}'), 'ValueError: create "w": variables are float32, got dtype int32'],
 ] as [string, number[], CreateOptions, string][])(
-  "create(%j, %j, %j) is refused and creates nothing",
+  "create(%j, %j, %j) throws and creates nothing",
   (name, shape, options, text) => {
     const vars = new DenseVariables();
     expect(thrown(() => vars.create(name, shape, options))).toBe(text);
