@@ -16,7 +16,7 @@ export const runsIn = (path: string): Run[] =>
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Run);
 
-/** Test accuracies in %, over the seeds of one pool and fraction; null where there are no runs. */
+/** Test accuracies in %, over the seeds of one pool and fraction; null if there are no runs. */
 export function overSeeds(
   runs: readonly Run[],
   pool: string,

@@ -1,7 +1,8 @@
-// The table of docs/accuracy.md: test accuracy of the toy network on MNIST after 3 epochs, by the command line's own
-// recipe, for fractions and pools, three seeds each. Results go to bench/results/accuracy.jsonl, one line a run; what
-// is there already is not run again, so the command can be stopped and started at will: `npm run accuracy`, or
-// `npm run accuracy -- --seeds 4,5,6 --data <folder> --out <file>`.
+// The table of docs/accuracy.md: test accuracy of the toy network on MNIST after 3 epochs by the recipe of the command
+// line, for fractions and pools, with three seeds each. Results go to bench/results/accuracy.jsonl, one line per run.
+// The script skips runs that the file holds, so it can be stopped and started at will.
+//
+// `npm run accuracy`, or `npm run accuracy -- --seeds 4,5,6 --data <folder> --out <file>`.
 import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";

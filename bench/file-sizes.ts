@@ -1,6 +1,7 @@
-// The table of docs/guides/files.md: bytes of a file and test accuracy after loading it, for the toy network on MNIST,
-// dense and with its weights in a product pool, in four element types. Each network trains 3 epochs by the recipe of
-// the command line. Results go to bench/results/file-sizes.jsonl; networks that the file holds are not trained again:
+// The table of docs/guides/files.md: bytes of a file and test accuracy after loading it, in four element types. The toy
+// network on MNIST, dense and with its weights in a product pool. Each network trains 3 epochs by the recipe of the
+// command line. Results go to bench/results/file-sizes.jsonl. Networks that the file holds are not trained again.
+//
 // `npm run file-sizes`, or `npm run file-sizes -- --fractions 1,0.1 --images 6000 --out <file>`. A fraction of 1 is the
 // dense network. `--print` trains nothing. With the default options the script also writes the table into the page.
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,9 +1,10 @@
-// The table of learning rates in docs/accuracy.md: test accuracy of the toy network on MNIST after a short run (the
-// first 10,000 images, 3 epochs, batches of 64, rates that fall to 0 along a cosine), for optimizers, rates and
-// fractions, three seeds each. A fraction of 1 is the dense network. Results go to bench/results/rates.jsonl, one line
-// per run; the script skips runs that the file holds, so it can be stopped and started at will: `npm run rates`, or
-// `npm run rates -- --optimizers sgd --factors 10,30 --seeds 1 --out <file>`. With `--constant` the rate does not fall,
-// and the results are those of bench/results/rates-constant.jsonl.
+// The table of learning rates in docs/accuracy.md: test accuracy of the toy network on MNIST after a short run, for
+// optimizers, rates and fractions, with three seeds each. A run: the first 10,000 images, 3 epochs, batches of 64, a
+// rate that falls to 0 along a cosine. A fraction of 1 is the dense network. Results go to bench/results/rates.jsonl,
+// one line per run. The script skips runs that the file holds, so it can be stopped and started at will.
+//
+// `npm run rates`, or `npm run rates -- --optimizers sgd --factors 10,30 --seeds 1 --out <file>`. With `--constant` the
+// rate does not fall, and the results are those of bench/results/rates-constant.jsonl.
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";

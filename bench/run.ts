@@ -1,5 +1,8 @@
-// `npm run bench`: a table; `npm run bench -- --json`: a line of JSON each; `npm run bench -- --seconds 0.05` for a
-// quick look; `npm run bench -- --check`: what must hold, with figure and bound; exit code 1 where one does not.
+// Benchmarks of the library.
+// - `npm run bench` prints a table.
+// - `npm run bench -- --json` prints one line of JSON per benchmark.
+// - `npm run bench -- --seconds 0.05` measures for a shorter time.
+// - `npm run bench -- --check` prints each bound and its figure. The exit code is 1 if a bound does not hold.
 import { parseArgs } from "node:util";
 import { backend } from "../src/backends/index.ts";
 import { table } from "../src/variables/index.ts";

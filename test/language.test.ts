@@ -67,6 +67,17 @@ const forbidden = (text: string): string[] => {
   return [metaphors, british, seed].flatMap((rule) => [...language.matchAll(rule)].map(([word]) => word));
 };
 
+/** "where" for a condition instead of "if", and "too" at the end of a sentence. */
+const clumsy =
+  /\b(?:throws|fails|nothing|null|none|only) where\b|\bwhere (?:there (?:is|are)|this is|it has)\b|, too(?=[.:;!?)]|$)/gi;
+const phrases = (text: string): string[] =>
+  [
+    ...text
+      .replace(/`[^`]*`/g, "`")
+      .replace(/\s+/g, " ")
+      .matchAll(clumsy),
+  ].map(([phrase]) => phrase);
+
 describe("pages", () => {
   test("a line of prose has at most 120 characters", () => {
     const long = pages.flatMap((page) =>
@@ -97,7 +108,10 @@ describe("pages", () => {
   });
 
   test("pages contain no forbidden words", () => {
-    const found = pages.flatMap((page) => forbidden(proseOf(read(page)).join("\n")).map((word) => `${page}: ${word}`));
+    const found = pages.flatMap((page) => {
+      const prose = proseOf(read(page)).join("\n");
+      return [...forbidden(prose), ...phrases(prose)].map((word) => `${page}: ${word}`);
+    });
     expect(found).toEqual([]);
   });
 
@@ -108,30 +122,96 @@ describe("pages", () => {
   });
 });
 
-/** The comments of a source file, and its texts: strings with a space, since others are names. */
-function wordsIn(name: string): string[] {
-  const text = read(name);
-  const file = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, false);
-  const found = [...text.matchAll(/\/\*[\s\S]*?\*\/|(?<![:"'`/])\/\/.*/g)].map(([comment]) => comment);
+/** A comment, or a run of `//` lines, without its markers: text and number of its first line. */
+type Comment = { readonly line: number; readonly text: string };
+
+/** The comments of a source file, its lines of comments, and its texts: strings with a space, since others are names. */
+function languageOf(name: string): { comments: Comment[]; lines: Comment[]; texts: string[] } {
+  const source = read(name);
+  const file = ts.createSourceFile(name, source, ts.ScriptTarget.Latest, false);
+  const ranges = new Map<number, ts.CommentRange>();
+  const texts: string[] = [];
   const visit = (node: ts.Node): void => {
+    if (ts.isJSDoc(node)) return;
     if (ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node)) {
-      if (node.text.includes(" ")) found.push(node.text);
+      if (node.text.includes(" ")) texts.push(node.text);
     }
-    ts.forEachChild(node, visit);
+    const children = node.getChildren(file);
+    for (const child of children) visit(child);
+    if (children.length > 0) return;
+    const around = [ts.getLeadingCommentRanges(source, node.pos), ts.getTrailingCommentRanges(source, node.end)];
+    for (const range of around.flatMap((some) => some ?? [])) ranges.set(range.pos, range);
   };
   visit(file);
-  return found;
+
+  const whole = source.split("\n");
+  const lines = new Map<number, Comment>();
+  const comments: Comment[] = [];
+  let last = { line: -1, alone: false };
+  for (const { pos, end, kind } of [...ranges.values()].sort((a, b) => a.pos - b.pos)) {
+    const { line, character } = file.getLineAndCharacterOfPosition(pos);
+    const raw = source.slice(pos, end);
+    for (const [i] of raw.split("\n").entries()) lines.set(line + i, { line: line + i + 1, text: whole[line + i]! });
+    const text = raw.replace(/^\/\*\*?|\*\/$|^\/\/ ?/g, "").replace(/^\s*\* ?/gm, "");
+    const alone = kind === ts.SyntaxKind.SingleLineCommentTrivia && whole[line]!.slice(0, character).trim() === "";
+    const before = comments.at(-1);
+    if (before && alone && last.alone && last.line === line - 1) {
+      comments[comments.length - 1] = { line: before.line, text: `${before.text}\n${text}` };
+    } else {
+      comments.push({ line: line + 1, text });
+    }
+    last = { line, alone };
+  }
+  return { comments, lines: [...lines.values()], texts };
 }
 
-test("comments, docstrings and texts of the code contain no forbidden words", () => {
-  expect(sources.length).toBeGreaterThan(300);
-  expect(
-    sources.flatMap((name) =>
-      wordsIn(name)
-        .flatMap(forbidden)
-        .map((word) => `${name}: ${word}`),
-    ),
-  ).toEqual([]);
+/** A line of a comment that has a place to break it. Code before the comment may be as long as the formatter allows. */
+const tooLongComment = (line: string): boolean =>
+  [...line].length > LONGEST_LINE &&
+  /^(?:\/\/|\/?\*)/.test(line.trim()) &&
+  line
+    .trim()
+    .replace(/^\S+ (?:[-*] )?/, "")
+    .includes(" ");
+
+/** The prose of a comment. Not prose: examples, blocks of code, and diagrams, recognized by drawn lines or double spaces. */
+const proseOfComment = (text: string): string =>
+  text
+    .replace(/^[ \t]*@example[\s\S]*?(?=^[ \t]*@(?!example)|(?![\s\S]))/gm, "")
+    .replace(/^ *```[\s\S]*?^ *```$/gm, "")
+    .replace(/^.*(?:[│─┌└]|\S {2,}\S).*$/gm, "")
+    .replace(/^[ \t]*(?=@)/gm, "\n");
+
+const code = sources.map((name) => ({ name, ...languageOf(name) }));
+
+describe("comments and docstrings", () => {
+  test("a line has at most 120 characters", () => {
+    expect(sources.length).toBeGreaterThan(300);
+    expect(
+      code.flatMap(({ name, lines }) => lines.filter(({ text }) => tooLongComment(text)).map(({ line }) => `${name}:${line}`)),
+    ).toEqual([]);
+  });
+
+  test("a sentence has at most 30 words", () => {
+    expect(
+      code.flatMap(({ name, comments }) =>
+        comments.flatMap(({ line, text }) =>
+          sentencesOf(proseOfComment(text))
+            .filter((sentence) => wordsOf(sentence) > MOST_WORDS)
+            .map((sentence) => `${name}:${line}: ${sentence}`),
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  test("comments, docstrings and texts of the code contain no forbidden words", () => {
+    expect(
+      code.flatMap(({ name, comments, texts }) => [
+        ...comments.flatMap(({ line, text }) => [...forbidden(text), ...phrases(text)].map((word) => `${name}:${line}: ${word}`)),
+        ...texts.flatMap(forbidden).map((word) => `${name}: ${word}`),
+      ]),
+    ).toEqual([]);
+  });
 });
 
 test("the rules find forbidden words, long sentences and long lines", () => {
@@ -140,6 +220,15 @@ test("the rules find forbidden words, long sentences and long lines", () => {
     "nobody",
     "normalised",
     "colour",
+  ]);
+  expect(phrases("Throws where this is no Node, too. `Throws where`, too (or too much), and the place where it lies")).toEqual([
+    "Throws where",
+    ", too",
+  ]);
+  expect(sentencesOf(proseOfComment("A b.\n- C d.\n@throws E.\n@example\nf();\n")).map((part) => part.trim())).toEqual([
+    "A b.",
+    "- C d.",
+    "@throws E.",
   ]);
   expect(wordsOf(sentencesOf(`One two. ${"word ".repeat(31)}`)[1]!)).toBe(31);
   expect(tooLong("a ".repeat(61))).toBe(true);

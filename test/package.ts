@@ -1,5 +1,5 @@
-// Packs the library, installs the tarball in an empty project and checks there what a stranger gets: files, types, both
-// module systems, readable errors and the size of a user's bundle.
+// Packs the library, installs the tarball in an empty project and checks the package there: files, types, both module
+// systems, readable errors and the size of a user's bundle.
 import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -89,7 +89,7 @@ function checkFiles({ files }: Packed): void {
   ]);
 }
 
-/** The README's links and pictures lead to files of the tarball, so that they work on npm's page and without a network. */
+/** Checks that the README's links and pictures lead to files of the tarball, so they work on npm's page and offline. */
 function checkReadme({ files }: Packed): void {
   const text = readFileSync(join(root, "README.md"), "utf8").replace(/^```[\s\S]*?^```$/gm, "");
   const links = [...text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)].map(([, link = ""]) => link).filter((link) => !/^https:/.test(link));

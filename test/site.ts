@@ -1,6 +1,6 @@
 // `npm run test:site`: builds the documentation site, checks every internal link and anchor of every page, and opens
-// three pages in Chromium: under two paths, since the site must not depend on its path. Without Chromium the pages are
-// not opened.
+// three pages in Chromium. It does so under two paths, because the site must not depend on its path. Without Chromium
+// it skips the pages.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:http";

@@ -1,4 +1,4 @@
-/** What calling `fn` throws as "name: message", to compare exactly; "nothing" where it returns. */
+/** What calling `fn` throws as "name: message", to compare exactly; "nothing" if it returns. */
 export function thrown(fn: () => unknown): string {
   try {
     fn();

@@ -47,7 +47,10 @@ function found(byHand: boolean): Record<string, tf.Tensor> {
   return all;
 }
 
-/** @throws where a gradient, on the backend that is set, is not the one of the CPU backend. */
+/**
+ * Compares gradients of the current backend with those of the CPU backend.
+ * @throws Error if a gradient differs.
+ */
 export async function checkGradients(byHand: boolean): Promise<void> {
   const backend = tf.getBackend();
   const got = found(byHand);

@@ -44,7 +44,7 @@ export class ToyNetwork {
     return Math.ceil((this.#sizes[0] + this.#sizes[1]) / this.#net.d);
   }
 
-  /** The pool's slices, before they are scaled; only where there is a pool. */
+  /** The pool's slices, before they are scaled; only if the network has a pool. */
   #slices(): [tf.Tensor4D, tf.Tensor2D] {
     const { left, right } = this.variables as Record<string, tf.Tensor2D>;
     const pool = tf.reshape(tf.matMul(tf.slice(left!, [0, 0], [this.#rows, this.#net.r]), right!), [-1]);

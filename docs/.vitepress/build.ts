@@ -1,8 +1,10 @@
 // `npm run docs` builds the documentation site into the folder `site`, which any static host serves under any path.
 //
 // The pages have the paths that they have in the repository, so a relative link works in both places. `.site` holds the
-// input of VitePress: copies of the Markdown files, the API reference that typedoc writes from the docstrings, and a
-// page for each source file that a page links.
+// input of VitePress:
+// - copies of the Markdown files,
+// - the API reference, which typedoc writes from the docstrings,
+// - a page for each source file that a page links.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, posix, relative } from "node:path";
 import { fileURLToPath } from "node:url";

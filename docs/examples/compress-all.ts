@@ -1,5 +1,5 @@
-// Step 3 of the original README: all variables of a model come from the pool, with either scope function. A scope
-// called SMH is compressed, too.
+// Step 3 of the original README: all variables of a model come from the pool, with either scope function. This includes
+// a scope called SMH.
 import { Generator, randomUniform, variableCreatorScope, variableScope } from "hashgrad";
 import { fanoutScaleModifier, ProductVariablePool, VariableFactory } from "hashgrad/smh";
 import { toyNetworkNamed, toyNetworkUnnamed } from "./toy-network.ts";

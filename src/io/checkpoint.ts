@@ -25,9 +25,9 @@ type States = Readonly<Record<string, readonly number[]>>;
 type Reached = { readonly epoch: number; readonly steps: number; readonly generators: States };
 
 /**
- * Returns a training run after `epoch` epochs as the bytes of a safetensors file: the content of `encodeWeights`, the
- * state of the optimizer as `optimizer/<name>`, and the states of the generators. `loadWeights` reads the model of the
- * file.
+ * Returns a training run after `epoch` epochs as the bytes of a safetensors file. The file holds the content of
+ * `encodeWeights`, the state of the optimizer as `optimizer/<name>`, and the states of the generators. `loadWeights`
+ * reads the model of the file.
  * @param state - the variables, the optimizer and the generators of the run
  * @param epoch - the number of completed epochs
  * @throws ValueError if an argument is of the wrong kind, `epoch` is not a whole number of at least 0, or the name of a

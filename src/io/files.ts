@@ -58,10 +58,10 @@ function withFile<T>(who: string, path: string, use: (bytes: Bytes) => T): T {
 }
 
 /**
- * Replaces the file at `path` by the pieces, one after another: writes a temporary file in the same folder, then
- * renames it, so a reader, a crash or a concurrent writer never finds a partial file. Replaces the file behind a link.
- * Keeps the permissions of the file. If anything fails, removes the temporary file and leaves the file at `path` as it
- * was.
+ * Replaces the file at `path` by the pieces, one after another. Writes a temporary file in the same folder, then
+ * renames it, so no reader finds a partial file, even after a crash or beside another writer. Replaces the file behind
+ * a link. Keeps the permissions of the file. If anything fails, removes the temporary file and leaves the file at
+ * `path` as it was.
  * @param who - the name of the function that errors name
  * @param path - the path of the file
  * @param pieces - the content
@@ -158,7 +158,7 @@ function unlessRefused(act: () => void): boolean {
 
 function removeQuietly(fs: FileSystem, path: string): void {
   try {
-    fs.unlinkSync(path); // rmSync would ask Deno for the permission to read, too
+    fs.unlinkSync(path); // rmSync would also ask Deno for the permission to read
   } catch {
     // The first error matters more. The next save removes the file.
   }

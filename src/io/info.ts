@@ -57,7 +57,8 @@ export type FileInfo = {
  * @example
  * const vars = new DenseVariables();
  * dense(vars, 3, 2);
- * console.log(info(encodeWeights(vars)).tensors.map(({ name, shape }) => `${name} ${shape}`)); //=> [ 'kernel 3,2', 'bias 2' ]
+ * const { tensors } = info(encodeWeights(vars));
+ * console.log(tensors.map(({ name, shape }) => `${name} ${shape}`)); //=> [ 'kernel 3,2', 'bias 2' ]
  */
 export function info(source: Source): FileInfo {
   return withBytes("info", source, "file", (bytes) => {

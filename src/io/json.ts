@@ -6,8 +6,8 @@ const DEPTH = 64;
 
 /**
  * The value of a JSON text from an untrusted file.
- * @throws SyntaxError if the text is not JSON, nests more than 64 deep, or holds an object with the same key twice
- * (`JSON.parse` alone keeps the last value and drops the others).
+ * @throws SyntaxError if the text is not JSON, nests more than 64 deep, or holds an object with the same key twice.
+ * `JSON.parse` alone keeps the last value and drops the others.
  */
 export function parseJson(text: string): unknown {
   const value: unknown = JSON.parse(text);

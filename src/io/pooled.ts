@@ -9,9 +9,9 @@ export type SavedPool = {
 };
 
 /**
- * The first thing, in words, by which the numbers of a file would give other weights in a model than in the model that
- * was saved; null if there is none. Compares what pool and modifier are, not the weights: backends round differently,
- * and signs of tiny weights flip.
+ * Describes the first difference of pool or modifier between a file and a model; null if there is none. With such a
+ * difference the numbers of the file would give other weights than in the saved model. Does not compare the weights:
+ * backends round differently, and signs of tiny weights flip.
  */
 export function differenceOf(saved: SavedPool, own: PooledState | null): string | null {
   if (own === null) {

@@ -29,7 +29,7 @@ const typeOf = (types: Types | undefined, name: string): NonNullable<ReturnType<
 const METADATA = "__metadata__";
 /** Bytes that are read or written at once; every element size divides it. */
 const PIECE = 1 << 22;
-/** The longest header that the reference implementation reads, too. */
+/** The longest header. The reference implementation has the same limit. */
 const MOST_HEADER = 100_000_000;
 
 /**

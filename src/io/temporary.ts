@@ -2,8 +2,8 @@
 export type FileSystem = ReturnType<typeof process.getBuiltinModule<"node:fs">>;
 
 /**
- * A process as other processes of the same machine can check it: `place` stands for the machine since its last boot and
- * the process namespace (a container has its own), `pid` for the process. Null if the system does not tell; Linux does.
+ * A process, described so that other processes of the same machine can check whether it runs. `place` names the boot of
+ * the machine and the process namespace (a container has its own); `pid` is the number of the process.
  */
 type Owner = { readonly place: string; readonly pid: number };
 

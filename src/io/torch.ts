@@ -54,17 +54,17 @@ function named(who: string, vars: VariableCreator): readonly Named[] {
 }
 
 /**
- * Loads weights of PyTorch into a model of `hashgrad/models`: the state dict of torchvision's ResNet, MobileNetV2,
- * MobileNetV3 or EfficientNet, or of a CIFAR ResNet with the names of torchvision's ResNet, saved by
- * `safetensors.torch.save_file`. Recognizes the family by the names of the variables. Turns kernels [out, in, height,
- * width] into [height, width, in, out] and matrices [out, in] into [in, out]. Ignores `num_batches_tracked`. Reads
- * float32, float16 and bfloat16.
+ * Loads weights of PyTorch into a model of `hashgrad/models`. The file is a state dict that
+ * `safetensors.torch.save_file` wrote. Reads torchvision's ResNet, MobileNetV2, MobileNetV3 and EfficientNet, and a
+ * CIFAR ResNet with the names of torchvision's ResNet. Recognizes the family by the names of the variables. Turns
+ * kernels [out, in, height, width] into [height, width, in, out] and matrices [out, in] into [in, out]. Ignores
+ * `num_batches_tracked`. Reads float32, float16 and bfloat16.
  * @param source A path (in Node.js, Deno and Bun) or bytes.
  * @param vars The variables of a dense model, or a `scope` that holds one.
  * @returns The variables that were loaded, missing and mismatched, and the tensors of the file that are unused.
- * @throws FormatError if the file is malformed, if nothing fits, or (strict) if anything differs; the message says
- * what. Nothing is changed then. FileError if the file cannot be read. ValueError if the model is of no known family,
- * or has its weights in a pool.
+ * @throws FormatError if the file is malformed, if nothing fits, or (strict) if anything differs. The message names the
+ * difference, and the model stays unchanged. FileError if the file cannot be read. ValueError if the model is of no
+ * known family, or has its weights in a pool.
  * @example
  * const vars = new DenseVariables();
  * cifarResNet(vars, 8);

@@ -54,10 +54,10 @@ function readSaved(who: string, vars: VariableCreator, options: SaveOptions | un
  * the pool's factors, the position of each variable in the pool, and the kinds and options of pool and modifier. A
  * checksum covers all of it. As float32, float16 and bfloat16, weights that are not finite are saved as they are.
  *
- * With `dtype: "int8"`, a row is the numbers along the last axis: of a kernel [height, width, in, out] the `out`
- * numbers of one pixel and input, of a factor [d, r] the r numbers of a row. A tensor "x" of shape [..., n] is followed
- * by "x:scales" of shape [...]. A tensor whose last axis has a single number, as that of a depthwise kernel, stays
- * float32.
+ * With `dtype: "int8"`, a row is the numbers along the last axis. For a kernel [height, width, in, out] these are the
+ * `out` numbers of one pixel and input; for a factor [d, r], the r numbers of a row. A tensor "x" of shape [..., n] is
+ * followed by "x:scales" of shape [...]. A tensor whose last axis has a single number, as that of a depthwise kernel,
+ * stays float32.
  * @throws ValueError if `vars` is not a creator of variables, or if a weight has no finite value in the element type;
  * the message names the variable. MemoryError if the file does not fit into one array.
  * @example
@@ -107,9 +107,9 @@ export type LoadReport = {
  *
  * @param source A path (in Node.js, Deno and Bun) or bytes.
  * @returns The names that were loaded, missing, unexpected and mismatched.
- * @throws FormatError if the file is malformed or damaged, if no tensor fits the model, or (strict) if the file differs
- * from the model in anything: the message says in what. FileError if the file cannot be read. ValueError if an argument
- * is of the wrong kind.
+ * @throws FormatError if the file is malformed or damaged, or if no tensor fits the model. With `strict`, also if the
+ * file differs from the model; the message names the difference. FileError if the file cannot be read. ValueError if an
+ * argument is of the wrong kind.
  * @example
  * const vars = new DenseVariables();
  * dense(vars, 3, 2);

@@ -48,8 +48,8 @@ export class Arena {
   #inUse = 0;
   #peak = 0;
   /**
-   * For tests: overwrites memory with NaN when `alloc` returns it and when it is free again. Small arrays are released,
-   * too.
+   * For tests: overwrites memory with NaN when `alloc` returns it and when it is free again. Then small arrays are
+   * released like large ones.
    */
   poison = false;
 

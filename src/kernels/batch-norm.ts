@@ -58,8 +58,8 @@ export function batchNorm(columns: number, activation: number, x: Numbers, scale
 }
 
 /**
- * From dy, the gradient of y: du, the gradient of u, unless it is null, and sums [2, columns]: Σ du, the gradient of
- * beta, and Σ du·z, the gradient of gamma.
+ * Computes du, the gradient of u, from dy, the gradient of y, unless `du` is null. Computes `sums` [2, columns]: Σ du,
+ * the gradient of beta, and Σ du·z, the gradient of gamma.
  */
 export function batchNormSums(
   columns: number,
@@ -84,9 +84,8 @@ export function batchNormSums(
 }
 
 /**
- * dx (+)= rate·gamma·(du − mean(du) − z·mean(du·z)): mean and rate are functions of x, too. `sums`: those of
- * `batchNormSums`.
- * If `sums` is null, the statistics are constants: dx (+)= rate·gamma·du. du may be dx.
+ * dx (+)= rate·gamma·(du − mean(du) − z·mean(du·z)), because mean and rate are functions of x. `sums`: those of
+ * `batchNormSums`. If `sums` is null, the statistics are constants: dx (+)= rate·gamma·du. du may be dx.
  */
 export function batchNormGrad(
   columns: number,

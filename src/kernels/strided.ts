@@ -111,9 +111,9 @@ export function readRows(indices: Int32Array, width: number, x: Numbers, y: Numb
 }
 
 /**
- * The named rows of x [rows, width] += the rows of y [indices, width]. A row named more than once collects all of its
- * terms, in double precision if there may be many; that costs 4 bytes per row of x and per index, and 8 bytes per
- * column.
+ * The named rows of x [rows, width] += the rows of y [indices, width]. A row that is named more than once collects all
+ * of its terms, in double precision if there may be many. Double precision costs 4 bytes per row of x and per index,
+ * and 8 bytes per column.
  */
 export function addRows(indices: Int32Array, width: number, y: Numbers, x: Numbers): void {
   if (indices.length > FEW_TERMS) return addSortedRows(indices, width, y, x);

@@ -12,8 +12,8 @@ export function sgdMomentum(p: Numbers, g: Numbers, v: Numbers, rate: number, mo
 }
 
 /**
- * Adam (Kingma and Ba 2015, algorithm 1): m and v are running means of g and g²; `first` = 1 − β₁ᵗ and `second` = 1 −
- * β₂ᵗ remove their bias towards zero; p −= rate·(m/first)/(√(v/second) + epsilon).
+ * Adam (Kingma and Ba 2015, algorithm 1): p −= rate·(m/first)/(√(v/second) + epsilon). m and v are running means of g
+ * and g². `first` = 1 − β₁ᵗ and `second` = 1 − β₂ᵗ remove their bias towards zero.
  */
 export function adam(
   p: Numbers,

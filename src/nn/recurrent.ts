@@ -42,9 +42,8 @@ export type RecurrentOptions<Returns extends RecurrentReturns = RecurrentReturns
 
 /**
  * A gated recurrent unit (Cho et al. 2014) with the formulas of PyTorch: x [batch, time, inputs] → [batch, time,
- * units].
- * x·kernel + bias and h·recurrent_kernel + recurrent_bias have three parts of `units` columns, in the order r, z, n of
- * PyTorch: r = σ(xᵣ + hᵣ), z = σ(x_z + h_z), n = tanh(xₙ + r·hₙ), and the new h = (1 − z)·n + z·h.
+ * units]. x·kernel + bias and h·recurrent_kernel + recurrent_bias have three parts of `units` columns, in the order r,
+ * z, n of PyTorch. r = σ(xᵣ + hᵣ), z = σ(x_z + h_z), and n = tanh(xₙ + r·hₙ). The new h = (1 − z)·n + z·h.
  *
  * The second input is the initial h, [batch, units] (default zeros). The time must be at least 1.
  * Variables: `kernel` [inputs, 3·units], `recurrent_kernel` [units, 3·units], `bias` and `recurrent_bias` [3·units].

@@ -49,13 +49,13 @@ export type OnnxOptions = {
  * A model as the bytes of an ONNX file (opset 17, float32).
  *
  * Runs the model on the given inputs to record its graph, in inference mode and with the layout of the library: images
- * are [batch, height, width, channels]. The batch is the first axis of the first input, and of each other input that
- * has the same length there; the model runs on batches of 2 and 3 examples that repeat those of `inputs`.
+ * are [batch, height, width, channels]. The batch is the first axis of the first input, and of each other input whose
+ * first axis has the same length. The model runs on batches of 2 and 3 examples, which repeat the examples of `inputs`.
  * An input that is used only as indices, such as the ids of an `embedding`, is int64 in the file.
  * @param model - a function of tensors, such as a layer
  * @param inputs - example inputs, which give the shapes
- * @throws OnnxError if an op has no counterpart in ONNX, if the model depends on the batch in a way that a graph cannot
- * hold, or if the file would be larger than 2 GiB. The message names the op and its layer. ValueError if an argument is
+ * @throws OnnxError if an op has no counterpart in ONNX; the message names the op and its layer. Also if a graph cannot
+ * express how the model depends on the batch, or if the file would be larger than 2 GiB. ValueError if an argument is
  * of the wrong kind.
  * @example
  * const model = dense(new DenseVariables(), 3, 2);

@@ -29,9 +29,9 @@ export type BatchNormOptions = {
 export type BatchNormResult = { readonly y: Tensor; readonly mean: Tensor; readonly variance: Tensor };
 
 /**
- * Batch normalization in training (Ioffe and Szegedy 2015): x [..., channels], gamma and beta [channels];
- * y = activation(gamma·(x − mean)/√(variance + epsilon) + beta), with mean and biased variance of each channel over all
- * other axes. gamma and beta are optional. The gradients are computed from x, so that y need not be kept for them.
+ * Batch normalization in training (Ioffe and Szegedy 2015): y = activation(gamma·(x − mean)/√(variance + epsilon) +
+ * beta). Mean and biased variance of each channel are taken over all other axes. The gradients are computed from x, so
+ * y is not kept for them.
  * @param x - [..., channels]
  * @param gamma - [channels], the scale (default: none)
  * @param beta - [channels], the shift (default: none)

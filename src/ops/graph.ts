@@ -105,7 +105,10 @@ export type OpAttributes = Readonly<Record<Plain, Readonly<Record<string, never>
 
 type Named = {
   readonly shape: Shape;
-  /** The name of the variable whose numbers these are, or null. Computed weights of a pool have their name, too. */
+  /**
+   * The name of the variable whose numbers these are, or null. Computed weights of a pool have the name of their
+   * variable.
+   */
   readonly name: string | null;
 };
 

@@ -136,7 +136,7 @@ export type SliceOptions = {
  * The block of x, of any shape, that begins at `begin` and has lengths `size`, one number per axis. If a list is
  * shorter, the remaining axes are whole.
  * - A negative begin counts from the end: −1 is the last index.
- * - A negative size counts from the end, too: −1 includes the last index, −2 excludes it, and so on.
+ * - A negative size also counts from the end: −1 includes the last index, −2 excludes it, and so on.
  * - A stride s > 1 takes the first index of the block and each s-th index after it. A negative stride starts at the
  *   last index of the block.
  *

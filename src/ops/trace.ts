@@ -30,9 +30,9 @@ export type Traced = {
  * Runs `fn` once on `inputs`, in inference mode and without gradients. Returns the graph of ops that computed the
  * results, and the values.
  *
- * The graph is valid for inputs of these shapes. Numbers that `fn` reads from a tensor (`item()`, `toArray()`,
- * `argMax`) are constants. Tensors from outside `fn` are constants, too. `stopGradient`, `keep` and `customGradient`
- * leave no node. The graph holds only nodes that the results depend on.
+ * The graph is valid for inputs of these shapes. Constants are tensors from outside `fn`, and numbers that `fn` reads
+ * from a tensor (`item()`, `toArray()`, `argMax`). `stopGradient`, `keep` and `customGradient` leave no node. The graph
+ * holds only nodes that the results depend on.
  * @param fn - a synchronous function of tensors, such as a model
  * @param inputs - the arguments of `fn`, of any shape
  * @throws ValueError if `fn` is async, returns anything but tensors, calls `trace`, or assigns to a variable.

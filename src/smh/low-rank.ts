@@ -9,8 +9,9 @@ const MOST_ITERATIONS = 300;
 export type Factors = { readonly left: Float32Array; readonly right: Float32Array };
 
 /**
- * The best approximation of a matrix [m, n] by a product left [m, r] · right [r, n], in the sense of least squares. Columns
- * of `left` have the norms of the rows of `right`. If the matrix has a lower rank than r, columns of `left` are zero.
+ * Returns the product left [m, r] · right [r, n] that is closest to a matrix [m, n], in the sense of least squares.
+ * Columns of `left` have the norms of the rows of `right`. If the matrix has a lower rank than r, columns of `left` are
+ * zero.
  *
  * Subspace iteration (Golub and Van Loan, Matrix Computations, section 7.3): q = orthonormal(matrix · right ᵀ),
  * right = qᵀ · matrix. It converges to the first r singular vectors, in order of their singular values.
@@ -44,8 +45,8 @@ function squares(x: ArrayLike<number>): number {
 }
 
 /**
- * The columns of y [m, r], orthonormal: modified Gram-Schmidt in double precision, each column twice against those before
- * it. A column that depends on those before it becomes zero.
+ * Returns the columns of y [m, r], made orthonormal by modified Gram-Schmidt in double precision. Each column is made
+ * orthogonal to all earlier columns twice. A column that depends on earlier columns becomes zero.
  */
 function orthonormal(y: ArrayLike<number>, m: number, r: number): Float64Array<ArrayBuffer> {
   const columns = Array.from({ length: r }, (_, j) => Float64Array.from({ length: m }, (_, i) => y[i * r + j]!));

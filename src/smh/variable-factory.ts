@@ -207,8 +207,8 @@ export class VariableFactory implements VariableCreator {
   }
 
   /**
-   * All that a file must hold to restore the model: trained numbers, the factors of pools that are not trained, kind
-   * and options of pools and modifiers, and the position of each variable.
+   * Returns all that a file must hold to restore the model: trained numbers, the factors of pools that are not trained,
+   * and the position of each variable. Kind and options of pools and modifiers are included.
    */
   state(): ModelState {
     const own = stateOf(this.#own);

@@ -60,9 +60,13 @@ export function trainedLeaves(y: Tensor): Tensor[] {
 }
 
 /**
- * Why y is not finite: the variable or named input that holds the first such number, else the first op that made one of
- * finite inputs, else the first op that made NaN of ±∞, else any leaf. Only tensors on the way to y count: a mask of −∞
- * that softmax turned into zeros is no fault. null if y is finite.
+ * Tells why y is not finite; null if y is finite. The first of these that exists:
+ * - a variable or named input that holds a number that is not finite,
+ * - the first op that made such a number of finite inputs,
+ * - the first op that made NaN of ±∞,
+ * - any leaf.
+ *
+ * Only tensors on the way to y count: a mask of −∞ that softmax turned into zeros is no fault.
  */
 export function firstFault(y: Tensor, watch: Watch | null): Fault | null {
   const verdicts = new Map<Tensor, boolean>();

@@ -1,8 +1,8 @@
 import { type Kernels, signatures } from "../../src/kernels/index.ts";
 
 /**
- * By how much a fast kernel's results may differ from the plain kernel's, as a share of the largest number, beside one
- * unit in the last place; 0: not a bit. `whole`: on whole numbers.
+ * The largest allowed difference between the results of a fast kernel and the plain kernel, as a share of the largest
+ * number. One unit in the last place is allowed in addition. 0: equal bit for bit. `whole`: on whole numbers.
  */
 export type Bound = { readonly reals: number; readonly whole: number };
 

@@ -90,7 +90,7 @@ export function firstDifference(a: Numbers, b: Numbers): number {
 
 export const abs = (x: Numbers): Numbers => x.map(Math.abs);
 
-/** One kernel of a table, the reference's where it has none. */
+/** One kernel of a table, or the plain kernel if the table has none. */
 export function kernelOf<K extends keyof Kernels>(table: Partial<Kernels>, name: K): Kernels[K] {
   const all: Kernels = { ...reference, ...table };
   return all[name];

@@ -106,8 +106,11 @@ const isProduct = (name: Name): boolean => /gemm|conv2d/i.test(name);
 type Run = readonly [size: readonly [number, number], seed: number, whole: boolean, odd: boolean, accumulate: boolean];
 
 /**
- * Checks one case of a fast kernel: inputs stay unchanged, outputs agree with those of the plain kernel within the
- * bound, three threads give the same bits as one, and accumulation adds to the output.
+ * Checks one case of a fast kernel:
+ * - Inputs stay unchanged.
+ * - Outputs agree with those of the plain kernel within the bound.
+ * - Three threads give the same bits as one.
+ * - Accumulation adds to the output.
  */
 function check(name: Name, { fast, place, setThreads }: Table, [[rows, columns], seed, whole, odd, accumulate]: Run): void {
   const bound = boundOf(name);

@@ -90,8 +90,8 @@ const forward =
   };
 /**
  * Winograd's convolution of equal numbers at the edges of a padded image. A tile's sums have terms of all its 4×4
- * pixels, which cancel down to the few pixels that an edge window covers, so the error relative to these is up to
- * 2.7e-6. Sums of at most 16 channels at a time would keep it below 1.4e-6, but cost 10 % of the time.
+ * pixels. The terms cancel down to the few pixels that an edge window covers, so the error relative to those pixels is
+ * up to 2.7e-6. Sums of at most 16 channels at a time would keep the error below 1.4e-6, but cost 10 % of the time.
  */
 const withEdges =
   (make: Case): Case =>

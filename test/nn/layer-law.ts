@@ -20,8 +20,9 @@ export const lively: { readonly init: Initializer; readonly biasInit: Initialize
 const LEAST_POOL = 16;
 
 /**
- * The gradients of all parameters and inputs of a layer are what central differences say, with weights of its own and
- * with kernels in a pool, for drawn shapes; and the recorded graph computes the layer, for other inputs, too.
+ * Checks a layer for drawn shapes, with weights of its own and with kernels in a pool:
+ * - The gradients of all parameters and inputs agree with central differences.
+ * - The recorded graph computes the layer, for the traced and for other inputs.
  */
 export function checkLayerLaw(build: (vars: VariableCreator, random: Generator) => LayerCase): void {
   fc.assert(

@@ -107,8 +107,8 @@ function compare(what: string, got: Tensor, want: Tensor): void {
 export const met: Set<string> = new Set();
 
 /**
- * Throws unless calling each op of f's graph by its name and attributes gives the numbers of f bit for bit: those of
- * every node for `xs`, and those of the results for other inputs.
+ * Calls each op of f's graph by its name and attributes. Throws unless this gives the numbers of f bit for bit: all
+ * nodes for `xs`, and the results for other inputs.
  */
 export function checkReplay(f: (...xs: Tensor[]) => Tensor | readonly Tensor[], xs: readonly Tensor[]): void {
   const { graph, outputs, values } = ops.trace(f, xs);

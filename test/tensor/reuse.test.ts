@@ -26,8 +26,8 @@ import { DenseVariables, scope, type VariableCreator } from "../../src/variables
 import { slopes } from "../ops/law.ts";
 import { laws } from "../ops/laws.ts";
 
-// Reuse of memory changes no bit: every computation gives the same numbers outside a step, in a step, and in a step
-// whose memory is NaN before its first use and after its last.
+// Reuse of memory changes no bit. Every computation gives the same numbers outside a step, in a step, and in a poisoned
+// step. The memory of a poisoned step is NaN before its first use and after its last use.
 
 type Results = readonly (Float32Array | number)[];
 

@@ -6,8 +6,8 @@ import { curve, type Kind } from "./curve.ts";
 const golden: Readonly<Record<Kind, number[]>> = JSON.parse(readFileSync(new URL("curve.json", import.meta.url), "utf8"));
 
 /**
- * The plain kernels and the WebAssembly ones differ by at most 2.4e-7 in any of these losses, the file is rounded to
- * 1e-6; a gradient of the convolution's kernel that is one percent too large moves the last ones by 7e-4 and more.
+ * The plain kernels and the WebAssembly kernels differ by at most 2.4e-7 in any of these losses. The file is rounded to
+ * 1e-6. A gradient of the convolution's kernel that is one percent too large moves the last losses by 7e-4 and more.
  */
 const TOLERANCE = 2e-5;
 

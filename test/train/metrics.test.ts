@@ -12,7 +12,10 @@ const graded = fc.integer({ min: 1, max: 5 }).chain((classes) => {
   return fc.array(fc.tuple(row, fc.nat({ max: classes - 1 })), { minLength: 1, maxLength: 8 });
 });
 
-/** The classes of a row from the largest number down, the first of equals first; none where there is NaN. */
+/**
+ * The classes of a row in descending order of their numbers, equal numbers in order of their classes. None if the row
+ * has NaN.
+ */
 const ranked = (row: number[]): number[] =>
   row.some(Number.isNaN) ? [] : row.map((_, j) => j).sort((a, b) => row[b]! - row[a]! || a - b);
 

@@ -1,4 +1,4 @@
-// Writes curve.json anew: `node --import tsx test/train/write-curve.ts`. Only where the curve is meant to change.
+// Writes curve.json anew: `node --import tsx test/train/write-curve.ts`. Run it only if the curve is meant to change.
 import { writeFileSync } from "node:fs";
 import { curve } from "./curve.ts";
 

@@ -3,8 +3,8 @@ import { gemm, gemmPacked, type Pack, packMatrix } from "./gemm.ts";
 
 /**
  * Convolution as a matrix product: one row per window, one column per number under it (im2col), times the kernel as a
- * matrix. The matrix of patches is never stored: panels are packed straight from the image, and the gradient towards
- * the image goes through a block of at most `BLOCK` numbers (or four windows, where those are more).
+ * matrix. The matrix of patches is never stored: panels are packed straight from the image. The gradient towards the
+ * image goes through a block of at most `BLOCK` numbers, or of four windows if they have more numbers.
  */
 const BLOCK = 1 << 17;
 

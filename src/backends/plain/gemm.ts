@@ -1,8 +1,8 @@
 import { fillRows, type Gemm, type Numbers } from "../../kernels/index.ts";
 
 /**
- * The loops of Goto and BLIS around one 2×2 register tile: a block of `op(b)` and a block of `op(a)` are copied into
- * panels that the tile reads from front to back. Panels hold doubles: the tile multiplies doubles anyway, so each
+ * The loops of Goto and BLIS around one 2×2 register tile. A block of `op(b)` and a block of `op(a)` are copied into
+ * panels, which the tile reads from front to back. Panels hold doubles: the tile multiplies doubles anyway, so each
  * number is converted once, not k times.
  */
 // Not exported: V8 takes an exported constant for a variable.
@@ -142,13 +142,13 @@ function block(
 }
 
 /**
- * c[2×2] (+)= a-panel · b-panel, of c as much as there is: `below`, a second row; `beside`, a second column. Never
- * reads c when !accumulate.
+ * c[2×2] (+)= a-panel · b-panel. `below`: c has a second row. `beside`: c has a second column. Never reads c when
+ * !accumulate.
  *
  * Assumes (the packers guarantee): panels are `depth` pairs of numbers.
  *
- * Four sums, and sums of indices cut to 32 bits, because V8 puts the loads of the loop first: with eight sums it runs
- * out of registers and is half as fast, with indices that might overflow it tests every one.
+ * The tile has four sums because V8 puts the loads of the loop first: with eight sums V8 runs out of registers, and the
+ * loop is half as fast. Sums of indices are cut to 32 bits, because V8 otherwise tests every index for overflow.
  */
 function tile(
   depth: number,

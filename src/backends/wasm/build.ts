@@ -52,9 +52,10 @@ function text(bytes: Uint8Array): string {
 const LEAST_RUN = 8;
 
 /**
- * Returns a patch that turns `from` into `to`: the length of `to`, then a list of (count of new bytes, the bytes,
- * length and offset of a run to copy from `from`). Numbers are LEB128. `patched` in backend.ts applies it. The two
- * modules differ in their multiply-add instructions only, so the patch is a fraction of a module.
+ * Returns a patch that turns `from` into `to`. The patch is the length of `to`, then a list of entries. An entry is a
+ * count of new bytes, the bytes, and length and offset of a run to copy from `from`. Numbers are LEB128. `patched` in
+ * backend.ts applies it. The two modules differ in their multiply-add instructions only, so the patch is a fraction of
+ * a module.
  */
 function patchOf(from: Uint8Array, to: Uint8Array): Uint8Array {
   const key = (x: Uint8Array, at: number): string => x.subarray(at, at + LEAST_RUN).toString();

@@ -18,7 +18,7 @@ import { read, write } from "./fours";
 import { madd } from "./madd";
 import { ARGUMENTS, cut, partsFor, reserveShared, run } from "./threads";
 
-/** Rows whose sums are float32: fewer than FEW_TERMS, because the terms are rounded, too. */
+/** Rows whose sums are float32: fewer than FEW_TERMS, because the terms themselves are rounded. */
 const ROWS: i32 = 16;
 /** A part that writes has at least this number of elements. */
 const PART: i32 = 1 << 14;

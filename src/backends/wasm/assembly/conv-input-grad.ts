@@ -11,8 +11,8 @@
 // - Vectors: the product as in gemm.ts; patches are added four channels at a time.
 // - Parts: images, at most 64 parts, because windows of one image may overlap.
 // - Accuracy: if more than 48 windows share a pixel, the gradient of an image is summed in float64 (doubles.ts).
-// - Work memory of a thread: panels of the product, a block of patches (128 kB, or 4 patches if they are larger) and
-//   the totals of an image if there are any.
+// - Work memory of a thread: panels of the product, and a block of patches (128 kB, or 4 patches if they are larger).
+//   If the image has totals in float64, those as well.
 
 import * as plan from "./conv-plan";
 import { args } from "./conv-plan";

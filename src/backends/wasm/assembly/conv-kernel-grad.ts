@@ -12,11 +12,11 @@
 // - Accuracy: a tile sums at most 56 windows (a piece). The sums collect 8 pieces before they are added to the totals.
 // - Parts: ranges of strips, each with its own totals, or ranges of the depth if the kernel is large. A second job adds
 //   the totals of all parts in their order, so the result does not depend on the number of threads.
-// - Work memory: totals and sums of all parts, 12 bytes · 2²¹ numbers (24 MB), or those of one part if they are larger;
-//   each thread has one frame (strips.ts) and a table of offsets.
-// - Other algorithms: the gradient of a large 1 × 1 kernel for few pixels is one matrix product, dkernel [channels,
-//   outputs] = xᵀ [channels, pixels] · dy [pixels, outputs] (gemm.ts); 3 × 3 kernels of many channels use Winograd's
-//   (winograd.ts).
+// - Work memory: totals and sums of all parts, 12 bytes · 2²¹ numbers (24 MB), or those of one part if they are larger.
+//   Each thread has one frame (strips.ts) and a table of offsets.
+// - Other algorithms: for few pixels, the gradient of a large 1 × 1 kernel is one matrix product (gemm.ts), dkernel
+//   [channels, outputs] = xᵀ [channels, pixels] · dy [pixels, outputs]. 3 × 3 kernels of many channels use Winograd's
+//   algorithm (winograd-grad.ts).
 
 import * as plan from "./conv-plan";
 import { args } from "./conv-plan";

@@ -3,9 +3,9 @@
 // - Stride 1: a convolution of dy with the kernel rotated by 180 degrees (depthwise.ts). Shared work memory: the
 //   rotated kernel.
 // - Otherwise: every product dy·tap is added to the pixel that its tap read. Vectors: four channels. Parts: images, at
-//   most 64 parts, because windows of one image may overlap. Work memory: if more than 48 windows share a pixel, the
-//   gradient of an image is summed in float64 (doubles.ts), 8 bytes for each number of an image and thread; otherwise
-//   none.
+//   most 64 parts, because windows of one image may overlap. Accuracy: if more than 48 windows share a pixel, the
+//   gradient of an image is summed in float64 (doubles.ts). Work memory of a thread: these sums, 8 bytes for each
+//   number of an image; otherwise none.
 
 import { addWindow, args, enterRow, firstLine, firstTaps, imageParts, lines, planRows, TO_PIXELS } from "./depthwise-rows";
 import { convolveTurned } from "./depthwise";

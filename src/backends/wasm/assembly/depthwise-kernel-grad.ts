@@ -7,8 +7,8 @@
 // - Kernels five wide: depthwise-five.ts.
 // - Accuracy: the sums collect at most 48 windows before they are added to the totals.
 // - Parts: rows of windows, at most 16 parts, each with its own totals.
-// - Work memory: totals and sums, 12 bytes for each number of the kernel and part; of each thread, for kernels 3 wide,
-//   zeros of at most three lines of the image and four pixels.
+// - Work memory: totals and sums, 12 bytes for each number of the kernel and part. For kernels 3 wide, each thread has
+//   zeros for at most three lines of the image and four pixels.
 
 import { sumRowsOfFive } from "./depthwise-five";
 import {

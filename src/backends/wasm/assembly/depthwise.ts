@@ -2,8 +2,7 @@
 // [tap, c].
 //
 // Algorithm: direct, row of windows by row of windows, with images read in place. There is no matrix product, because
-// no sum runs over channels; memory is the limit, so the loops are made to load each pixel and each tap once for four
-// windows.
+// no sum runs over channels. Memory is the limit, so the loops load each pixel and each tap once for four windows.
 //
 // - Layout: depthwise-rows.ts.
 // - Vectors: four channels; four windows side by side share the taps, and their pixels if the stride is 1. For kernels

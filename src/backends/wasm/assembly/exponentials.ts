@@ -88,8 +88,8 @@ export function four2<T>(x: v128, dy: v128): v128 {
 }
 
 /**
- * T's results for two x [4] and dy, in float64 throughout, to be added to other numbers: the sum may be small, where an
- * error of 1 ulp of the results would be many ulp.
+ * T's results for two x [4] and dy, in float64 throughout. The caller adds them to other numbers. The sum may be small;
+ * an error of 1 ulp of a result would then be many ulp of the sum.
  */
 // @ts-ignore: decorator
 @inline

@@ -14,8 +14,8 @@
 //   one tile
 //     +--------+---------------+
 //
-// - Sizes: a panel of b (9 kB) fits the L1 cache, the packed block of a (135 kB) the L2 cache, the packed block of b
-//   (576 kB) the L3 cache.
+// - Sizes: a panel of b (9 kB) fits the L1 cache. The packed block of a (135 kB) fits the L2 cache, and the packed
+//   block of b (576 kB) fits the L3 cache.
 // - Products of few rows are not packed (few-rows.ts).
 // - Vectors: eight columns of c.
 // - Parts: a grid of blocks of c; the bits of c do not depend on the grid.

@@ -1,4 +1,4 @@
-/** a·b + c: fused where the module is built with relaxed SIMD, so that it is rounded once; otherwise in two steps. */
+/** a·b + c: fused if the module is built with relaxed SIMD, so that it is rounded once; otherwise in two steps. */
 // @ts-ignore: decorator
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {

@@ -369,7 +369,7 @@ class Where {
 }
 export function where(n: i32, condition: usize, a: usize, b: usize, y: usize): void { map3<Where>(n, condition, a, b, y); }
 class WhereGrad {
-  /** P: 1 for the gradient of the numbers chosen where the condition holds, 0 for that of the others. */
+  /** P: 1 for the gradient of the numbers chosen if the condition holds, 0 for the gradient of the other numbers. */
   @inline of(condition: v128, dy: v128): v128 {
     const zero = f64x2.splat(0);
     return v128.and(dy, v128.xor(f64x2.ne(condition, zero), f64x2.eq(both(P), zero)));

@@ -71,7 +71,7 @@ function storeLargest(x: usize, lines: i32, down: usize, taps: i32, across: usiz
   }
   for (; c + 16 <= pixel; c += 16) {
     let best = f32x4.splat(-Infinity);
-    let bad = f32x4.splat(0); // all bits of a lane are 1 after a NaN; that is a NaN, too
+    let bad = f32x4.splat(0); // all bits of a lane are 1 after a NaN, which is itself a NaN
     let from = x + c;
     for (let ky = 0; ky < lines; ky++, from += down) {
       let p = from;

@@ -1,5 +1,7 @@
-// The sum along one axis of x [outer, count, inner]: by rows if the axis is the last (inner 1), by columns if it is the
-// first (outer 1), otherwise by one block [count, inner] after another. See rows.ts and columns.ts.
+// The sum along one axis of x [outer, count, inner]. See rows.ts and columns.ts.
+// - The last axis (inner 1): by rows.
+// - The first axis (outer 1): by columns.
+// - Otherwise: one block [count, inner] after another.
 
 import { sumColumns, sumMiddle } from "./columns";
 import { sumRows } from "./rows";

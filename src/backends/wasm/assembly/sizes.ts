@@ -36,7 +36,7 @@ export function readSizes(): void {
 
 /**
  * Reads the sizes of the turned convolution, which computes the gradient of the input at stride 1: input and output
- * change places. For a depthwise convolution the caller writes its channels as outputs, too.
+ * change places. For a depthwise convolution the caller also writes its channels as outputs.
  */
 export function readTurnedSizes(): void {
   readSizes();

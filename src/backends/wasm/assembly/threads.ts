@@ -1,7 +1,7 @@
 // Jobs: a kernel cuts its work into parts, which the calling thread and worker threads claim one after another.
 //
-// How a kernel is cut depends on sizes only, and the result of a part does not depend on the thread that computes it,
-// so the numbers are the same for any number of threads.
+// The sizes alone decide how a kernel is cut. The result of a part does not depend on the thread that computes it. The
+// numbers are therefore the same for any number of threads.
 //
 // All threads run an instance of this module over one shared memory. Part 0 belongs to the caller. The other parts are
 // claimed by an atomic addition to TICKET: by the caller from the front, by workers from the back. A thread then mostly

@@ -1,15 +1,15 @@
-// The gradient of a 3 × 3 kernel by Winograd's algorithm (winograd.ts): with V = Bᵀ d B of a tile of pixels and Z = A
-// dy Aᵀ of its 2 × 2 gradients, dU = Σ over tiles of Z ⊙ V and dg = Gᵀ dU G. For each of the 16 places, dU is a matrix
-// product:
+// The gradient of a 3 × 3 kernel by Winograd's algorithm (winograd.ts). A tile of pixels gives V = Bᵀ d B, and its 2 ×
+// 2 gradients give Z = A dy Aᵀ. Then dU = Σ over tiles of Z ⊙ V, and dg = Gᵀ dU G. For each of the 16 places, dU is a
+// matrix product:
 //
 //     dU [outputs, channels] += Zᵀ [outputs, tiles] · V [tiles, channels]
 //
-// - Layout: Z [16, tiles, outputs], in rows; V [16, panel, tiles, 8] in panels of eight channels: the operands of
-//   `addProducts`, which reads a group of four neighboring outputs of a row of Z, or of `computeTilePanels`, which
-//   reads five. dU [16, group, panel, 4 or 5, 8]: sums in float32 and, before them, totals of the same shape in float64
-//   if the sums of a part have many blocks.
+// - Layout: Z [16, tiles, outputs], in rows; V [16, panel, tiles, 8], in panels of eight channels. `addProducts` reads
+//   a group of four neighboring outputs of a row of Z, `computeTilePanels` a group of five. dU [16, group, panel, 4 or
+//   5, 8]: sums in float32. If the sums of a part have many blocks, totals of the same shape in float64 precede the
+//   sums.
 // - Vectors: transforms take four channels or outputs at a time, products eight channels.
-// - Accuracy: a block of 48 tiles is one float32 sum, also if its tiles lie in several images; the sums collect 8
+// - Accuracy: a block of 48 tiles is one float32 sum, even if its tiles lie in several images. The sums collect 8
 //   blocks before they are added to the totals. A part of at most 8 blocks has no totals.
 // - Parts: ranges of strips, each with its own dU (conv-kernel-grad.ts). A part has at least 128 tiles: with fewer,
 //   adding the sums of all parts takes longer than computing them.

@@ -1,9 +1,9 @@
 // 3 × 3 convolution at stride 1 by Winograd's algorithm F(2 × 2, 3 × 3). As in the paper, a tile is a square of pixels;
 // results that stay in registers are a register tile (tile.ts).
 //
-// Algorithm: a tile of 4 × 4 pixels d and the kernel g give 2 × 2 outputs, Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A: 16 products for
-// each channel instead of 36. Summed over channels they are 16 matrix products, one for each of the 16 places in the
-// transformed tile:
+// Algorithm: a tile of 4 × 4 pixels d and the kernel g give 2 × 2 outputs, Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A. This takes 16
+// products for each channel instead of 36. Summed over channels they are 16 matrix products, one for each of the 16
+// places in the transformed tile:
 //
 //     pixels          V = Bᵀ d B               M = U ⊙ V summed over channels        outputs = Aᵀ M A
 //     d d d d         16 matrices              16 matrices                           y y
@@ -18,8 +18,8 @@
 // - Vectors: transforms take four channels or outputs at a time, products eight outputs.
 // - Parts: strips of rows of windows, as in conv.ts.
 // - Accuracy: a product sums at most 64 channels in float32 before it adds the sums; with more channels, at most 48.
-// - Work memory of a thread: V of a block of tiles, at most 2¹⁶ numbers, or those of five tiles if they are more; and M
-//   of a block with eight outputs.
+// - Work memory of a thread: V and M of a block of tiles. V has at most 2¹⁶ numbers, or those of five tiles if they are
+//   more. M has eight outputs.
 //
 // Source: Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks". The gradient of the kernel is in
 // winograd-grad.ts.
