@@ -1,5 +1,5 @@
-// Inference of a compressed network whose pool streams, beside a pool that keeps its product (docs/guides/compress.md): bytes held and
-// milliseconds. `npm run streaming`. Weights are random; fraction 0.1, one thread.
+// Inference of a compressed network whose pool streams, beside a pool that keeps its product (docs/guides/compress.md):
+// bytes held and milliseconds. `npm run streaming`. Weights are random; fraction 0.1, one thread.
 import { configure, Generator, memory, noGrad, randomNormal, resetPeak } from "../src/index.ts";
 import { mobileNetV2, resNet } from "../src/models/index.ts";
 import type { Layer } from "../src/nn/index.ts";
