@@ -30,9 +30,9 @@ import {
 export type ProductPoolOptions = PoolOptions & {
   /**
    * The distribution of the factors `left` and `right` at the start (default "normal"). "uniform" and "truncated
-   * normal" are bounded; use them for layers with bounded initializers. The pool chooses the deviation of the factors, so
-   * that virtual weights have the standard deviation `stddev`. An initializer object is used unchanged; then `stddev` has
-   * no effect.
+   * normal" are bounded; use them for layers with bounded initializers. The pool chooses the deviation of the factors,
+   * so that virtual weights have the standard deviation `stddev`. An initializer object is used unchanged; then
+   * `stddev` has no effect.
    */
   readonly initializer?: Distribution | Initializer;
   /**
@@ -41,10 +41,11 @@ export type ProductPoolOptions = PoolOptions & {
    */
   readonly useKroneckerProduct?: boolean;
   /**
-   * Whether reads without gradients (`noGrad`, `predict`, `evaluate`) avoid the cache of virtual weights (default false).
+   * Whether reads without gradients (`noGrad`, `predict`, `evaluate`) avoid the cache of virtual weights (default
+   * false).
    * - false: the first read computes the whole product and caches it.
-   * - true: each read computes only the rows of its slice. This saves the memory of the cache, but each call of the model
-   *   computes the whole product again.
+   * - true: each read computes only the rows of its slice. This saves the  memory of the cache, but each call of the
+   *   model computes the whole product again.
    *
    * Both give the same bits.
    */
