@@ -44,7 +44,7 @@ export type ProductPoolOptions = PoolOptions & {
    * Whether reads without gradients (`noGrad`, `predict`, `evaluate`) avoid the cache of virtual weights (default
    * false).
    * - false: the first read computes the whole product and caches it.
-   * - true: each read computes only the rows of its slice. This saves the  memory of the cache, but each call of the
+   * - true: each read computes only the rows of its slice. This saves the memory of the cache, but each call of the
    *   model computes the whole product again.
    *
    * Both give the same bits.

@@ -45,7 +45,7 @@ export type History<M extends string = string> = {
  *
  * If a loss or a gradient is not finite, the batch changes nothing: neither parameters nor running statistics. The
  * error names the first op whose result is not finite, its layer, the batch, and the example.
- * @throws TrainingError if a loss, a gradient, a parameter or a running  statistic is not finite. Also if no parameter
+ * @throws TrainingError if a loss, a gradient, a parameter or a running statistic is not finite. Also if no parameter
  * of the optimizer gets a gradient, or if a variable gets a gradient and the optimizer does not have the variable.
  * DataError if data are empty or their parts do not match. ValueError for options of the wrong kind.
  * @example
