@@ -65,7 +65,8 @@ const SEARCH: readonly {
   readonly rates: readonly number[];
   readonly factors: readonly (number | null)[];
 }[] = [
-  { run: "product 0.1", rates: [0.1], factors: [10, 20, 5, 40] },
+  { run: "product 0.1", rates: [0.1], factors: [10, 20, 5, 40, 2.5, 1] },
+  { run: "product 0.1", rates: [0.2], factors: [5, 2.5, 1] },
   { run: "dense", rates: [0.1, 0.05, 0.2], factors: [null] },
   { run: "hash 0.1", rates: [0.1], factors: [20, 60] },
   { run: "MobileNetV3 dense", rates: [0.1, 0.05], factors: [null] },
