@@ -28,8 +28,8 @@ export type FitReport = {
 };
 
 /**
- * Makes the weights of a compressed model as equal as possible to those of a trained dense model, and copies all variables
- * outside the pools. Fine-tune the model afterwards.
+ * Fits the weights of a compressed model to those of a trained dense model, and copies all variables outside the pools.
+ * Fine-tune the model afterwards.
  *
  * First the learned scale of each variable is set so that all slices have the pool's standard deviation. Otherwise the
  * error of layers with small weights would hardly count. Then the pool is fitted by least squares:
@@ -42,8 +42,11 @@ export type FitReport = {
  * @throws ValueError if a weight is missing or has another shape, if a pool is neither a product nor a hash pool, or if a
  *   modifier is not linear in the slice, such as `signModifier`.
  * @example
- * const { model, vars } = compress(build, { fraction: 0.4 });
- * const { error } = fitPool(vars, denseVars); // then train({ model, … })
+ * const trained = new DenseVariables({ seed: 1 }); // train this network first
+ * toyNetwork(trained);
+ * const { vars } = compress((vars) => toyNetwork(vars), { fraction: 0.4, seed: 1 });
+ * const { error } = fitPool(vars, trained); // then fine-tune the compressed network
+ * console.log(error < 0.75); //=> true
  */
 export function fitPool(vars: VariableFactory, weights: VariableCreator | ReadonlyMap<string, Tensor>): FitReport {
   if (!(vars instanceof VariableFactory))
