@@ -175,6 +175,7 @@ function chart({ title, caption, dense, curves, sizes, percents }: Chart): strin
     ),
     ...points.map(({ size, mean }) => tag("circle", { cx: x(size), cy: y(mean), r: 4, fill: color })),
   ];
+  const drawn = curves.filter(({ points }) => points.length > 0); // the legend leaves out curves without runs
   return picture(width, height, title, [
     ...percents.flatMap((percent) => [
       line(x0, y(percent), x1, y(percent), { class: "rule", "stroke-opacity": 0.35 }),
@@ -192,12 +193,10 @@ function chart({ title, caption, dense, curves, sizes, percents }: Chart): strin
           tag("circle", { cx: x(dense.size), cy: y(dense.mean), r: 5, fill: GRAY }),
           text(x(dense.size), y(dense.mean) - 12, `dense, ${dense.size.toLocaleString("en")}`, { class: "middle strong" }),
         ]),
-    ...curves.flatMap(curve),
-    ...curves.flatMap(({ label, color, points }, i) => [
-      tag("circle", { cx: x1 - 190, cy: y0 - 22 * (curves.length - i), r: 4, fill: color }),
-      text(x1 - 178, y0 - 22 * (curves.length - i) + 4, points.length === 0 ? `${label}: not yet run` : label, {
-        class: "strong",
-      }),
+    ...drawn.flatMap(curve),
+    ...drawn.flatMap(({ label, color }, i) => [
+      tag("circle", { cx: x1 - 190, cy: y0 - 22 * (drawn.length - i), r: 4, fill: color }),
+      text(x1 - 178, y0 - 22 * (drawn.length - i) + 4, label, { class: "strong" }),
     ]),
     text(x0, y1 - 14, caption),
     text((x0 + x1) / 2, y0 + 43, "trained numbers", { class: "middle" }),

@@ -155,9 +155,9 @@ function productsOf(batch: Shape, a: Shape, b: Shape, size: number): { a: number
 const FEW_PRODUCTS = 8;
 
 /**
- * Adds the gradients of x, one product for each entry of `begins`. Entries are equal if a matrix of x was broadcast: then
- * its gradient is the sum of several products. More than FEW_PRODUCTS are summed in double precision, which takes 12
- * bytes for each element of one matrix.
+ * Adds the gradients of x, one product for each entry of `begins`. Entries are equal if a matrix of x was broadcast:
+ * then its gradient is the sum of several products. More than FEW_PRODUCTS are summed in double precision, which takes
+ * 12 bytes for each element of one matrix.
  */
 function pushProducts(
   x: Tensor,

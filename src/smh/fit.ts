@@ -39,8 +39,8 @@ export type FitReport = {
  *
  * @param vars - the factory of the compressed model, after the model was built
  * @param weights - the variables of the dense model, or its weights by name; names and shapes must be those of `vars`
- * @throws ValueError if a weight is missing or has another shape, if a pool is neither a product nor a hash pool, or if a
- *   modifier is not linear in the slice, such as `signModifier`.
+ * @throws ValueError if a weight is missing or has another shape, or if a pool is neither a product nor a hash pool.
+ *   Also if a modifier is not linear in the slice, such as `signModifier`.
  * @example
  * const trained = new DenseVariables({ seed: 1 }); // train this network first
  * toyNetwork(trained);
@@ -171,8 +171,8 @@ function eachPlace({ variable }: Target, visit: (place: number, index: number) =
 }
 
 /**
- * Returns the wanted number at each place of a pool: the mean if slices overlap, as with a cyclic store, and 0 if no slice
- * reads the place.
+ * Returns the wanted number at each place of a pool: the mean if slices overlap, as with a cyclic store, and 0 if no
+ * slice reads the place.
  */
 function wantedPool(targets: readonly Target[], size: number): Float64Array {
   const [sum, count] = [new Float64Array(size), new Uint32Array(size)];
@@ -200,7 +200,7 @@ function fitProduct(pool: ProductVariablePool, targets: readonly Target[]): void
   const rowSize = isKronecker ? d ** 3 : d;
   const rows = Math.ceil(used / rowSize);
   const wanted = wantedPool(targets, rows * rowSize);
-  // The matrix of the product: [rows, d], or [(i, j), (p, q)] for a Kronecker product, whose weight lies at (i, p, j, q).
+  // The matrix of the product: [rows, d]. For a Kronecker product [(i, j), (p, q)]: its weight lies at (i, p, j, q).
   const [height, width] = isKronecker ? [rows * d, d * d] : [rows, d];
   const placeOf = (at: number): number => {
     if (!isKronecker) return at;
@@ -210,8 +210,8 @@ function fitProduct(pool: ProductVariablePool, targets: readonly Target[]): void
   };
   const matrix = Float32Array.from({ length: height * width }, (_, at) => wanted[placeOf(at)]!);
   let made = bestFactors(tensor(matrix, [height, width]), r);
-  // No slice reads the places from `used` on, so their error does not count: set them to the current product, fit again,
-  // and repeat.
+  // No slice reads the places from `used` on, so their error does not count: set them to the current product, fit
+  // again, and repeat.
   const free = Array.from(matrix.keys()).filter((at) => placeOf(at) >= used);
   for (let round = 0; round < (free.length === 0 ? 0 : MOST_ROUNDS); round++) {
     let change = 0;
@@ -229,8 +229,8 @@ function fitProduct(pool: ProductVariablePool, targets: readonly Target[]): void
   for (let k = 0; k < r; k++) {
     const at = (row: number): number => (isKronecker ? k * d * d + row : row * r + k);
     for (let row = 0; row < height; row++) newLeft[at(row)] = made.left[row * r + k]!;
-    // If the matrix has a rank below r, column k of `left` is 0. Row k of `right` keeps its random numbers, because with two
-    // zero factors no gradient would flow.
+    // If the matrix has a rank below r, column k of `left` is 0. Row k of `right` keeps its random numbers, because
+    // with two zero factors no gradient would flow.
     const row = made.right.subarray(k * width, (k + 1) * width);
     if (row.some((value) => value !== 0)) newRight.set(row, k * width);
   }
@@ -239,8 +239,8 @@ function fitProduct(pool: ProductVariablePool, targets: readonly Target[]): void
 }
 
 /**
- * Alternates two least-squares fits: the numbers for fixed shares, then the shares for fixed numbers. A share is the factor
- * of one slice; at the end it multiplies the learned scale of the variable.
+ * Alternates two least-squares fits: the numbers for fixed shares, then the shares for fixed numbers. A share is the
+ * factor of one slice; at the end it multiplies the learned scale of the variable.
  */
 function fitHash(pool: HashVariablePool, targets: readonly Target[]): void {
   const { tensor: hash } = pool.coreVariables[0]!;

@@ -157,7 +157,10 @@ export class VariableFactory implements VariableCreator {
     };
   }
 
-  /** The variables of layers: those of this factory, and those of the creator `variables`. Leaves out modifiers' variables. */
+  /**
+   * The variables of layers: those of this factory, and those of the creator `variables`. Leaves out modifiers'
+   * variables.
+   */
   variables(): readonly Variable[] {
     const elsewhere = this.#own.variables().filter(({ name }) => !this.#made.has(name) && !this.#scales.has(name));
     return [...this.#made.values(), ...elsewhere];
