@@ -36,7 +36,7 @@ export type MetaPoolOptions = {
 export class MetaVariablePool implements VariablePool {
   readonly coreVariables: readonly Parameter[];
   readonly coreSize: number;
-  /** The number of virtual weights of the smallest part. */
+  /** The number of virtual weights of the first part, as in the reference code. Each slice must fit into all parts. */
   readonly poolSize: number;
   readonly stddev: number;
   readonly description: Description;
@@ -65,7 +65,7 @@ export class MetaVariablePool implements VariablePool {
       );
     }
     this.coreSize = parts.reduce((sum, part) => sum + part.coreSize, 0);
-    this.poolSize = Math.min(...parts.map((part) => part.poolSize));
+    this.poolSize = parts[0]!.poolSize;
     this.description = { kind: "meta", parts: parts.map(poolDescription), reduce };
     const deviations = parts.map((part) => part.stddev);
     this.stddev = reduce === "sum" ? Math.hypot(...deviations) : deviations.reduce((a, b) => a * b);

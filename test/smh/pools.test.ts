@@ -301,7 +301,7 @@ describe("meta pools, hash pools and index stores", () => {
     const product = new ProductVariablePool({ poolSize: 400, fraction: 0.5, stddev: 0.6, name: "product" });
     const hash = new HashVariablePool({ poolSize: 390, fraction: 0.1, stddev: 0.8, name: "hash" });
     const pool = new MetaVariablePool({ parts: [product, hash], reduce: "sum" });
-    expect([pool.coreSize, pool.poolSize, pool.stddev]).toEqual([product.coreSize + 39, 390, 1]);
+    expect([pool.coreSize, pool.poolSize, pool.stddev]).toEqual([product.coreSize + 39, 400, 1]);
     expect(new MetaVariablePool({ parts: [product, hash], reduce: "product" }).stddev).toBeCloseTo(0.48, 12);
     expect(pool.coreVariables.map(({ name }) => name)).toEqual(["product/variable_left", "product/variable_right", "hash/hash"]);
   });
