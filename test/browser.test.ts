@@ -10,8 +10,8 @@ import type { Backend } from "../src/backends/index.ts";
 import { oneFile } from "../src/build.ts";
 import { type Browser, browsers } from "./browsers.ts";
 
-// docs/examples/browser.ts, in pages and workers of real browsers. A browser that is not installed is skipped; CHROMIUM
-// and FIREFOX say where they are.
+// docs/examples/browser.ts, in pages and workers of real browsers. A browser that is not installed is skipped. The
+// variables CHROMIUM and FIREFOX name their programs.
 
 const installed = Object.values(browsers).some(({ path }) => path !== undefined);
 const root = fileURLToPath(new URL("../", import.meta.url));

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 
-// The browsers of tests; CHROMIUM and FIREFOX say where they are.
+// The browsers of tests. The environment variables CHROMIUM and FIREFOX name their programs.
 
 /** The first of these paths at which there is a file. */
 const found = (...paths: readonly (string | undefined)[]): string | undefined =>

@@ -1,6 +1,6 @@
 // jax-js on its WebAssembly backend, jitted, images channels first as its convolutions want them: see tasks.ts. One
-// thread: its own threads need the browser's workers. Every argument is consumed where it is passed; `.ref` keeps it
-// for one use more.
+// thread: its own threads need the browser's workers. A call consumes its arguments; `.ref` keeps one for
+// another use.
 import { defaultDevice, init, jit, lax, nn, numpy as np, valueAndGrad, vjp } from "@jax-js/jax";
 import { each, numbers, runTasks, type Task } from "./program.ts";
 import {

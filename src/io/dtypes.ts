@@ -1,4 +1,4 @@
-import type { Numbers } from "../kernels/index.ts";
+import { isLittleEndian, type Numbers } from "../kernels/index.ts";
 
 /**
  * An element type of the safetensors format: its size, how one element becomes a number, and for a type that is written
@@ -91,16 +91,13 @@ export const dtypes: ReadonlyMap<string, Dtype> = new Map<string, Dtype>([
   ["BOOL", { bytes: 1, read: (view, at) => (view.getUint8(at) === 0 ? 0 : 1) }],
 ]);
 
-/** Whether this machine stores the low byte of a number first, as the files do. */
-const lowFirst = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
-
 /**
  * Converts the elements in `bytes` to float32 numbers, stored from `first` on. F32 keeps every bit on little-endian
  * machines.
  */
 export function convert({ read, bytes: width }: Dtype, bytes: Uint8Array, numbers: Numbers, first: number): void {
   const isFloat32 = read === dtypes.get("F32")!.read;
-  if (isFloat32 && lowFirst) {
+  if (isFloat32 && isLittleEndian) {
     new Uint8Array(numbers.buffer, numbers.byteOffset + 4 * first, bytes.length).set(bytes);
     return;
   }
@@ -128,7 +125,7 @@ export function writeNumbers(
     for (let i = 0; i < count; i++) write(view, i * width, numbers[first + i]!);
     return;
   }
-  if (lowFirst) {
+  if (isLittleEndian) {
     bytes.set(new Uint8Array(numbers.buffer, numbers.byteOffset + 4 * first, 4 * count));
     return;
   }

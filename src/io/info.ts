@@ -3,9 +3,9 @@ import type { Source } from "./arguments.ts";
 import { reachedIn } from "./checkpoint.ts";
 import { FormatError } from "./errors.ts";
 import { withBytes } from "./files.ts";
-import { isRecord, parseJson } from "./json.ts";
+import { isRecord } from "./json.ts";
 import { isOwn, readHeader } from "./safetensors.ts";
-import { pooledIn, recordName } from "./weights.ts";
+import { pooledIn, recordIn, recordName } from "./weights.ts";
 
 /**
  * A tensor of a file: its element type by the name of the safetensors format ("F32", "F16", "BF16", "I8", …), and its
@@ -100,24 +100,16 @@ function poolsIn(file: string, metadata: FileInfo["metadata"], tensors: readonly
 
 /** The count of the numbers of a pool, whose names the file records as JSON. */
 function coreSize(file: string, text: string | undefined, tensors: readonly TensorInfo[]): number | null {
-  if (text === undefined) return null;
-  const names = namesIn(text);
-  if (names === null)
-    throw new FormatError(file, "its record of the pool's numbers is not readable; it was saved by something else");
+  const names = recordIn(file, text, "the pool's numbers", isNames);
+  if (names === undefined) return null;
   const sizes = new Map(tensors.map(({ name, shape }) => [name, sizeOf(shape)]));
   const lost = names.find((name) => !sizes.has(name));
   if (lost !== undefined) throw new FormatError(file, `the numbers ${describe(lost)} of its pool are not in the file`);
   return names.reduce((sum, name) => sum + sizes.get(name)!, 0);
 }
 
-function namesIn(text: string): readonly string[] | null {
-  try {
-    const names = parseJson(text);
-    return Array.isArray(names) && names.every((name) => typeof name === "string") ? names : null;
-  } catch {
-    return null;
-  }
-}
+const isNames = (record: unknown): record is readonly string[] =>
+  Array.isArray(record) && record.every((name) => typeof name === "string");
 
 /** The weights of all variables, counted in the first part of the pool; null for records that do not list ranges. */
 function placedSize(placements: Readonly<Record<string, unknown>>): number | null {

@@ -1,4 +1,4 @@
-import { alloc, decodeText, encodeText, MemoryError } from "../kernels/index.ts";
+import { alloc, decodeText, encodeText, joinBytes } from "../kernels/index.ts";
 import {
   describe,
   fresh,
@@ -50,22 +50,8 @@ export function encodeSafetensors(saved: SavedTensors): Uint8Array<ArrayBuffer> 
 /** The same in other element types, F16, BF16 or I8, for tensors whose numbers these types hold exactly. */
 export function encode(who: string, saved: SavedTensors, types?: Types): Uint8Array<ArrayBuffer> {
   const { header, length } = headerOf(who, saved, types);
-  const bytes = allocate(who, header.length + length);
-  let at = 0;
-  for (const piece of pieces(header, saved, types)) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
-}
-
-function allocate(who: string, length: number): Uint8Array<ArrayBuffer> {
-  try {
-    return new Uint8Array(length);
-  } catch (cause) {
-    const remedy = "saveWeights and saveCheckpoint write files of any size";
-    throw new MemoryError(who, `${Math.ceil(length / 1e6)} MB do not fit into one array; ${remedy}`, { cause });
-  }
+  const remedy = "saveWeights and saveCheckpoint write files of any size";
+  return joinBytes(who, pieces(header, saved, types), header.length + length, remedy);
 }
 
 /**
@@ -152,8 +138,13 @@ type Entry = {
   readonly end: number;
 };
 
-/** All that a file says before its numbers, which begin at byte `start`. */
-type Header = { readonly metadata: SavedTensors["metadata"]; readonly entries: readonly Entry[]; readonly start: number };
+/** All that a file says before its numbers, which begin at byte `start`. `sorted`: the entries by their bytes. */
+type Header = {
+  readonly metadata: SavedTensors["metadata"];
+  readonly entries: readonly Entry[];
+  readonly sorted: readonly Entry[];
+  readonly start: number;
+};
 
 /** Reads and checks the header alone. The checksum, which covers the numbers, is not compared. */
 export function readHeader(bytes: Bytes): Header {
@@ -165,16 +156,15 @@ export function readHeader(bytes: Bytes): Header {
   const header = parseHeader(bytes.read(8, 8 + length), name);
   const metadata = metadataIn(header[METADATA], name);
   const entries = Object.entries(header).flatMap(([key, entry]) => (key === METADATA ? [] : [entryOf(key, entry, name)]));
-  checkRanges(entries, size - 8 - length, name);
-  return { metadata, entries, start: 8 + length };
+  return { metadata, entries, sorted: sortedRanges(entries, size - 8 - length, name), start: 8 + length };
 }
 
 /** Tensors, metadata, and the element types of the tensors. */
 export type Decoded = SavedTensors & { readonly types: Types };
 
 export function decode(bytes: Bytes): Decoded {
-  const { metadata, entries, start } = readHeader(bytes);
-  const read = new Map(byPosition(entries).map((entry) => [entry.key, readNumbers(bytes, start, entry)]));
+  const { metadata, entries, sorted, start } = readHeader(bytes);
+  const read = new Map(sorted.map((entry) => [entry.key, readNumbers(bytes, start, entry)]));
   const tensors = new Map(entries.map(({ key }) => [key, read.get(key)!])); // as the header lists them
   if (isOwn(metadata) && metadata[CHECKSUM] !== undefined && metadata[CHECKSUM] !== checksumOf(tensors, metadata))
     throw new FormatError(bytes.name, "its content does not fit its checksum; the file is damaged or was changed");
@@ -241,13 +231,11 @@ function isCounts(value: unknown): value is Shape {
   return Array.isArray(value) && value.length <= 64 && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
-/** The entries in the order of their bytes. */
-const byPosition = (entries: readonly Entry[]): Entry[] => entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end);
-
-/** @throws FormatError unless every byte of the file belongs to exactly one tensor. */
-function checkRanges(entries: readonly Entry[], length: number, name: string): void {
+/** The entries in the order of their bytes. @throws FormatError unless every byte belongs to exactly one tensor. */
+function sortedRanges(entries: readonly Entry[], length: number, name: string): readonly Entry[] {
+  const sorted = entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end);
   let at = 0;
-  for (const { key, begin, end } of byPosition(entries)) {
+  for (const { key, begin, end } of sorted) {
     if (begin !== at) {
       const rule = "numbers may not overlap or leave holes";
       throw new FormatError(name, `${describe(key)} begins at byte ${begin}, not at ${at}: ${rule}; the file is damaged`);
@@ -257,6 +245,7 @@ function checkRanges(entries: readonly Entry[], length: number, name: string): v
     at = end;
   }
   if (at !== length) throw new FormatError(name, `${length - at} bytes at the end belong to no tensor; the file is damaged`);
+  return sorted;
 }
 
 function readNumbers(bytes: Bytes, start: number, { dtype, shape, begin, end }: Entry): Tensor {

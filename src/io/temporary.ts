@@ -65,8 +65,8 @@ function isOpenIn(fs: FileSystem, pid: number, file: { readonly dev: number; rea
 }
 
 /**
- * Who this process is, if the process file system and `process.pid` agree; in some containers they number processes
- * differently.
+ * Who this process is; null unless the process file system and `process.pid` agree. Only Linux has such a file system,
+ * and in some containers the two number processes differently.
  */
 function ownerOf(fs: FileSystem): Owner | null {
   try {

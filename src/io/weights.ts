@@ -202,25 +202,27 @@ export function compare(who: string, file: string, saved: Decoded, vars: Variabl
 /** What a file records of pool number i. @throws FormatError if a record is not readable. */
 export function pooledIn(file: string, metadata: SavedTensors["metadata"], i: number): SavedPool {
   const record = (name: string): string | undefined => metadata[recordName(name, i)];
-  const placements = recordIn(file, record("placements"), "where variables lie in the pool");
+  const placements = recordIn(file, record("placements"), "where variables lie in the pool", isRecord);
   if (!isOwn(metadata)) return { placements, description: undefined, modifier: undefined, initializers: undefined };
   return {
     placements,
-    description: recordIn(file, record("pool"), "the pool"),
+    description: recordIn(file, record("pool"), "the pool", isRecord),
     modifier: record("modifier"),
-    initializers: recordIn(file, record("initializers"), "the initializers"),
+    initializers: recordIn(file, record("initializers"), "the initializers", isRecord),
   };
 }
 
-/**
- * A record that the metadata hold as JSON; undefined if there is none. @throws FormatError if it is not an object in
- * JSON.
- */
-function recordIn(file: string, text: string | undefined, what: string): Readonly<Record<string, unknown>> | undefined {
+/** A record that the metadata hold as JSON; undefined if there is none. @throws FormatError if `isRight` is false. */
+export function recordIn<T>(
+  file: string,
+  text: string | undefined,
+  what: string,
+  isRight: (record: unknown) => record is T,
+): T | undefined {
   if (text === undefined) return undefined;
   try {
     const record = parseJson(text);
-    if (isRecord(record)) return record;
+    if (isRight(record)) return record;
   } catch {
     // falls through to the one error below
   }

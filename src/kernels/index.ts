@@ -22,6 +22,7 @@ export {
   TENSOR_BRAND,
 } from "./arguments.ts";
 export { columnScales } from "./batch-norm.ts";
+export { isLittleEndian, joinBytes } from "./bytes.ts";
 export { equal, less, lessEqual, notEqual } from "./comparisons.ts";
 export type { Convolution, Depthwise } from "./conv.ts";
 export { addRounded, inTotals, type Totals } from "./doubles.ts";

@@ -1,7 +1,7 @@
 import type { OpAttributes } from "../ops/index.ts";
 import type { Exporter } from "./exporter.ts";
 import { BOOL, FLOAT, type OnnxAttributes } from "./graph.ts";
-import type { Writer, Writers } from "./writer.ts";
+import type { WithoutAttributes, Writer, Writers } from "./writer.ts";
 
 // Ops that compute each element separately. They keep the order of axes of their inputs.
 
@@ -65,50 +65,7 @@ const pairwise = (op: string): Writer<unknown> => ofSeveral((emit, names) => emi
 const asFloat = (emit: Emit, condition: string): string => emit("Cast", [condition], { to: FLOAT });
 const comparison = (op: string): Writer<unknown> => ofSeveral((emit, names) => asFloat(emit, emit(op, names)));
 
-export const curves: Pick<
-  Writers,
-  | "abs"
-  | "add"
-  | "clip"
-  | "cos"
-  | "div"
-  | "elu"
-  | "equal"
-  | "erf"
-  | "exp"
-  | "floor"
-  | "gelu"
-  | "greater"
-  | "greaterEqual"
-  | "hardSigmoid"
-  | "hardSwish"
-  | "leakyRelu"
-  | "less"
-  | "lessEqual"
-  | "log"
-  | "maximum"
-  | "minimum"
-  | "mish"
-  | "mul"
-  | "mulUnlessZero"
-  | "neg"
-  | "notEqual"
-  | "pow"
-  | "reciprocal"
-  | "relu"
-  | "relu6"
-  | "round"
-  | "sigmoid"
-  | "silu"
-  | "sin"
-  | "softplus"
-  | "sqrt"
-  | "square"
-  | "straightThroughSign"
-  | "sub"
-  | "tanh"
-  | "where"
-> = {
+export const curves: Pick<Writers, WithoutAttributes | "clip" | "elu" | "gelu" | "leakyRelu"> = {
   abs: single("Abs"),
   add: pairwise("Add"),
   clip: ofOne<OpAttributes["clip"]>((emit, x, { low, high }) => emit("Clip", [x, low, high])),

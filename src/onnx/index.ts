@@ -3,6 +3,7 @@
  * @module onnx
  */
 import { replaceFile } from "../io/index.ts";
+import { joinBytes } from "../kernels/index.ts";
 import {
   readFunction,
   readList,
@@ -55,21 +56,15 @@ export type OnnxOptions = {
  * @param model - a function of tensors, such as a layer
  * @param inputs - example inputs, which give the shapes
  * @throws OnnxError if an op has no counterpart in ONNX; the message names the op and its layer. Also if a graph cannot
- * express how the model depends on the batch, or if the file would be larger than 2 GiB. ValueError if an argument is
- * of the wrong kind.
+ * express how the model depends on the batch, or if the file would be larger than 2 GiB. MemoryError if there is no
+ * memory for the file. ValueError if an argument is of the wrong kind.
  * @example
  * const model = dense(new DenseVariables(), 3, 2);
  * console.log(encodeOnnx(model, [ones([1, 3])]).length > 0); //=> true
  */
 export function encodeOnnx(model: Traceable, inputs: readonly Tensor[], options?: OnnxOptions): Uint8Array<ArrayBuffer> {
   const { pieces, length } = exported("encodeOnnx", model, inputs, options);
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  return joinBytes("encodeOnnx", pieces, length, "saveOnnx writes the file piece by piece");
 }
 
 /**

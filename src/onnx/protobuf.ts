@@ -1,4 +1,4 @@
-import { encodeText } from "../kernels/index.ts";
+import { encodeText, isLittleEndian } from "../kernels/index.ts";
 
 // The wire format of protocol buffers (https://protobuf.dev/programming-guides/encoding), as far as ONNX files need it.
 
@@ -43,8 +43,7 @@ export const text = (field: number, string: string): Message => nested(field, [e
 
 /** Float32 numbers in little-endian order. */
 export function floatBytes(numbers: Float32Array): Uint8Array {
-  const isLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
-  if (isLittle) return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+  if (isLittleEndian) return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
   const view = new DataView(new ArrayBuffer(numbers.byteLength));
   for (const [i, x] of numbers.entries()) view.setFloat32(4 * i, x, true);
   return new Uint8Array(view.buffer);

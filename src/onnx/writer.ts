@@ -22,3 +22,8 @@ export type Writer<Attributes> = (
 
 /** A writer of each op. */
 export type Writers = { readonly [Op in keyof OpAttributes]: Writer<OpAttributes[Op]> };
+
+/** The ops without attributes, all of which compute each element separately. */
+export type WithoutAttributes = {
+  [Op in keyof OpAttributes]: OpAttributes[Op] extends Readonly<Record<string, never>> ? Op : never;
+}[keyof OpAttributes];

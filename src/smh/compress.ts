@@ -63,7 +63,7 @@ export function compress<T>(build: Model<T>, options: CompressOptions): Compress
   if (rules !== undefined && Object.keys(one).length > 0)
     throw new ValueError("compress", `takes either rules or ${Object.keys(one).join(", ")}; put these into a rule`);
   const asked = rules === undefined ? [one] : readList("compress", "rules", rules);
-  for (const [i, rule] of asked.entries()) readRule(rules === undefined ? "compress" : `compress: rule ${i}`, rule);
+  for (const [i, rule] of asked.entries()) checkRule(rules === undefined ? "compress" : `compress: rule ${i}`, rule);
   const sizes = poolSizes(
     "compress",
     build,
@@ -84,8 +84,8 @@ export function compress<T>(build: Model<T>, options: CompressOptions): Compress
   return { model, vars, report: vars.report() };
 }
 
-/** Checks a rule; its `applyTo` and `modifier` are checked where they are used. */
-function readRule(who: string, given: CompressRule): void {
+/** Checks a rule. The factory checks `applyTo` and `modifier`, the product pool checks `streaming`. */
+function checkRule(who: string, given: CompressRule): void {
   const { pool = "product", fraction } = readOptions(who, given, RULE);
   if (pool === null && fraction !== undefined) throw new ValueError(who, "has a fraction but pool null; leave one of them out");
   if (pool === null) return;

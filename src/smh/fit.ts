@@ -14,7 +14,7 @@ import {
 } from "../tensor/index.ts";
 import { readCreator, type VariableCreator } from "../variables/index.ts";
 import { HashVariablePool } from "./hash-pool.ts";
-import { bestFactors } from "./low-rank.ts";
+import { bestFactors, squares } from "./low-rank.ts";
 import { ProductVariablePool } from "./product-pool.ts";
 import type { PooledVariable } from "./rule.ts";
 import { VariableFactory } from "./variable-factory.ts";
@@ -142,12 +142,6 @@ function isMultiple(x: Tensor, y: Tensor, factor: number): boolean {
   return a.every((value, i) => Math.abs(value - factor * b[i]!) <= 1e-4 * Math.abs(value) + 1e-30);
 }
 
-const rootMeanSquare = (x: ArrayLike<number>): number => {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! ** 2;
-  return Math.sqrt(sum / Math.max(1, x.length));
-};
-
 /**
  * Computes `slice` = wanted / gain. If the variable has a scale, sets the scale so that the slice has the root mean
  * square `stddev`.
@@ -155,7 +149,7 @@ const rootMeanSquare = (x: ArrayLike<number>): number => {
 function normalize(target: Target, stddev: number): void {
   const { wanted, gain, slice, scale } = target;
   for (let i = 0; i < slice.length; i++) slice[i] = gain[i] === 0 ? 0 : wanted[i]! / gain[i]!;
-  const factor = rootMeanSquare(slice) / stddev;
+  const factor = Math.sqrt(squares(slice) / Math.max(1, slice.length)) / stddev;
   if (scale === null || factor === 0) return;
   assign(scale.tensor, mul(scale.tensor, factor));
   for (let i = 0; i < slice.length; i++) slice[i]! /= factor;
@@ -191,12 +185,8 @@ const MOST_ROUNDS = 50;
 function fitProduct(pool: ProductVariablePool, targets: readonly Target[]): void {
   const [{ tensor: left }, { tensor: right }] = pool.coreVariables as [Parameter, Parameter];
   const [d, r, isKronecker] = [pool.dim, pool.replicas, left.shape.length === 3];
-  let used = 0;
-  for (const target of targets) {
-    eachPlace(target, (place) => {
-      used = Math.max(used, place + 1);
-    });
-  }
+  const ranges = targets.flatMap(({ variable }) => variable.slice.placement[0]!);
+  const used = ranges.reduce((most, { begin, length }) => (begin < 0 ? most : Math.max(most, begin + length)), 0);
   const rowSize = isKronecker ? d ** 3 : d;
   const rows = Math.ceil(used / rowSize);
   const wanted = wantedPool(targets, rows * rowSize);
@@ -282,11 +272,7 @@ function reportOf(vars: VariableFactory, given: ReadonlyMap<string, Tensor>): Fi
   const layers = vars.variables().flatMap((variable) => {
     if (variable.storage === "dense") return [];
     const [wanted, got] = [given.get(variable.name)!.toArray(), variable.read().toArray()];
-    let [difference, size] = [0, 0];
-    for (const [i, value] of wanted.entries()) {
-      difference += (got[i]! - value) ** 2;
-      size += value ** 2;
-    }
+    const [difference, size] = [squares(Float64Array.from(got, (value, i) => value - wanted[i]!)), squares(wanted)];
     missed += difference;
     all += size;
     return [{ name: variable.name, error: relative(difference, size) }];

@@ -38,7 +38,8 @@ export function bestFactors(matrix: Tensor, r: number, start?: Factors): Factors
   });
 }
 
-function squares(x: ArrayLike<number>): number {
+/** The sum of squares. */
+export function squares(x: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += x[i]! * x[i]!;
   return sum;
@@ -53,7 +54,8 @@ function orthonormal(y: ArrayLike<number>, m: number, r: number): Float64Array<A
   for (const [j, column] of columns.entries()) {
     const before = Math.sqrt(squares(column));
     for (let pass = 0; pass < 2; pass++) {
-      for (const other of columns.slice(0, j)) {
+      for (let k = 0; k < j; k++) {
+        const other = columns[k]!;
         let dot = 0;
         for (let i = 0; i < m; i++) dot += other[i]! * column[i]!;
         for (let i = 0; i < m; i++) column[i]! -= dot * other[i]!;
@@ -69,16 +71,10 @@ function orthonormal(y: ArrayLike<number>, m: number, r: number): Float64Array<A
 type Sizes = { readonly m: number; readonly n: number; readonly rank: number; readonly r: number };
 
 /** left [m, r] and right [r, n] with the product q · right; column k of left and row k of right have equal norms. */
-function balanced(
-  q: Float64Array,
-  right: ArrayLike<number>,
-  { m, n, rank, r }: Sizes,
-): { left: Float32Array; right: Float32Array } {
+function balanced(q: Float64Array, right: Float32Array, { m, n, rank, r }: Sizes): Factors {
   const made = { left: new Float32Array(m * r), right: new Float32Array(r * n) };
   for (let k = 0; k < rank; k++) {
-    let sum = 0;
-    for (let j = 0; j < n; j++) sum += right[k * n + j]! ** 2;
-    const root = Math.sqrt(Math.sqrt(sum));
+    const root = Math.sqrt(Math.sqrt(squares(right.subarray(k * n, (k + 1) * n))));
     if (root === 0) continue;
     for (let i = 0; i < m; i++) made.left[i * r + k] = q[i * rank + k]! * root;
     for (let j = 0; j < n; j++) made.right[k * n + j] = right[k * n + j]! / root;

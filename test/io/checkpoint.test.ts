@@ -1,7 +1,5 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
 import { syntheticDigits } from "../../src/data/index.ts";
 import {
   decodeSafetensors,
@@ -31,14 +29,9 @@ import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../sr
 import { metaPool } from "../meta-pool.ts";
 import { thrown } from "../thrown.ts";
 import { withoutNode } from "../without-node.ts";
+import { temporaryFolder } from "./folder.ts";
 
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "hashgrad-checkpoint-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-let files = 0;
-const newPath = (): string => join(folder, `${files++}.safetensors`);
+const { newPath } = temporaryFolder();
 
 const data = syntheticDigits(50, new Generator(1), { height: 12, width: 12 });
 

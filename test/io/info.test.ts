@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { truncateSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
 import {
   decodeSafetensors,
   encodeCheckpoint,
@@ -16,15 +14,10 @@ import { HashVariablePool, MetaVariablePool, ProductVariablePool, VariableFactor
 import { Generator, ones } from "../../src/tensor/index.ts";
 import { DenseVariables, scope, sizesOf } from "../../src/variables/index.ts";
 import { thrown } from "../thrown.ts";
+import { temporaryFolder } from "./folder.ts";
 import { reframed } from "./frames.ts";
 
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "hashgrad-info-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-let files = 0;
-const newPath = (): string => join(folder, `${files++}.safetensors`);
+const { newPath } = temporaryFolder();
 
 function compressed(): VariableFactory {
   const vars = new VariableFactory({ pool: new ProductVariablePool({ poolSize: 24, fraction: 0.5, indexStore: "cyclic" }) });

@@ -1,8 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -17,7 +15,10 @@ import { assign, Generator, randomNormal, type Shape, tensor } from "../../src/t
 import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 import "../fixed-seed.ts";
 import { thrown } from "../thrown.ts";
+import { temporaryFolder } from "./folder.ts";
 import { entriesOf, reframed } from "./frames.ts";
+
+const { at } = temporaryFolder();
 
 const DTYPES = ["float32", "float16", "bfloat16", "int8"] as const satisfies readonly WeightsDtype[];
 
@@ -284,18 +285,12 @@ test("encodeWeights refuses an unknown dtype and an unknown option", () => {
 });
 
 describe("files", () => {
-  let folder = "";
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "hashgrad-precision-"));
-  });
-  afterAll(() => rmSync(folder, { recursive: true }));
-
   test.each(DTYPES)(
     "saveWeights writes the bytes of encodeWeights as %s, even if the file exceeds one piece of 4 MB",
     (dtype) => {
       const values = Float32Array.from({ length: 4_200_000 }, (_, i) => (i % 997) / 100);
       const vars = holding(values, [2100, 2000]);
-      const path = join(folder, `${dtype}.safetensors`);
+      const path = at(`${dtype}.safetensors`);
       saveWeights(path, vars, { dtype });
       expect(Buffer.compare(readFileSync(path), encodeWeights(vars, { dtype }))).toBe(0);
       const other = empty([2100, 2000]);
@@ -405,14 +400,12 @@ describe("hostile files", () => {
   });
 
   test("a refused int8 file changes nothing, and the error names the path", () => {
-    const folder = mkdtempSync(join(tmpdir(), "hashgrad-hostile-"));
-    const path = join(folder, "x.safetensors");
+    const path = at("x.safetensors");
     writeFileSync(path, file({ x }));
     const vars = holding([5, 6, 7, 8], [2, 2]);
     expect(thrown(() => loadWeights(path, vars))).toBe(
       `FormatError: ${path}: "x" is int8 and has no "x:scales"; the file is damaged`,
     );
     expect([...numbersOf(vars)]).toEqual([5, 6, 7, 8]);
-    rmSync(folder, { recursive: true });
   });
 });

@@ -1,8 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { loadWeights, saveWeights, type WeightsDtype } from "../../src/io/index.ts";
 import { batchNorm, conv2d, dense } from "../../src/nn/index.ts";
 import {
@@ -16,16 +15,13 @@ import { assign, Generator, randomNormal } from "../../src/tensor/index.ts";
 import { normalInit, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 import { misses, rmsOf } from "../model-cases.ts";
 import { pythonWith, runPython } from "../python.ts";
+import { temporaryFolder } from "./folder.ts";
 
 // docs/examples/rebuild.py computes the weights of compressed models from their files.
 
 const python = pythonWith("numpy");
 const examples = fileURLToPath(new URL("../../docs/examples", import.meta.url));
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "hashgrad-rebuild-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const { at } = temporaryFolder();
 
 test("rebuild.py has at most 80 lines", () => {
   expect(readFileSync(join(examples, "rebuild.py"), "utf8").trimEnd().split("\n").length).toBeLessThanOrEqual(80);
@@ -95,13 +91,13 @@ describe.skipIf(python === null)("rebuild.py computes the weights of the model",
   };
 
   test.each(cases.map((one) => [one[0], one] as const))("%s", (_, one) => {
-    const [vars, path] = [modelOf(one, 1), join(folder, "model.safetensors")];
+    const [vars, path] = [modelOf(one, 1), at("model.safetensors")];
     saveWeights(path, vars);
     compare(vars, path);
   });
 
   test.each(["float16", "bfloat16", "int8"] as const satisfies readonly WeightsDtype[])("a product pool in %s", (dtype) => {
-    const [saved, vars, path] = [modelOf(cases[0]!, 1), modelOf(cases[0]!, 2), join(folder, "small.safetensors")];
+    const [saved, vars, path] = [modelOf(cases[0]!, 1), modelOf(cases[0]!, 2), at("small.safetensors")];
     saveWeights(path, saved, { dtype });
     loadWeights(path, vars);
     compare(vars, path);
@@ -112,7 +108,7 @@ describe.skipIf(python === null)("rebuild.py computes the weights of the model",
     const vars = new VariableFactory({ pool: product("basic", 72), applyTo: "conv/kernel", variables: inner });
     conv2d(scope(vars, "conv"), 2, 4, 3);
     dense(scope(vars, "out"), 4, 5);
-    const path = join(folder, "two.safetensors");
+    const path = at("two.safetensors");
     saveWeights(path, vars);
     compare(vars, path);
   });

@@ -1,9 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -22,14 +20,9 @@ import { build } from "../model-adapter.ts";
 import { fill, type ModelFile, misses, readModelFile, rmsOf } from "../model-cases.ts";
 import { pythonWith, runPython } from "../python.ts";
 import { thrown } from "../thrown.ts";
+import { temporaryFolder } from "./folder.ts";
 
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "hashgrad-torch-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-let files = 0;
-const newPath = (): string => join(folder, `${files++}.safetensors`);
+const { newPath } = temporaryFolder();
 const script = (name: string): string => fileURLToPath(new URL(`torch/${name}`, import.meta.url));
 const golden = new URL("../goldens/torch/", import.meta.url);
 

@@ -6,14 +6,12 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -53,14 +51,9 @@ import {
 } from "../../src/variables/index.ts";
 import { metaPool } from "../meta-pool.ts";
 import { thrown } from "../thrown.ts";
+import { temporaryFolder } from "./folder.ts";
 
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "hashgrad-weights-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-let files = 0;
-const newPath = (): string => join(folder, `${files++}.safetensors`);
+const { at, newPath } = temporaryFolder();
 
 const network = (vars: VariableCreator): Layer =>
   sequential(dense(scope(vars, "hidden"), 4, 6), batchNorm(scope(vars, "norm"), 6), dense(scope(vars, "out"), 6, 3));
@@ -270,11 +263,11 @@ test("saving over a file replaces the file and leaves no other file", () => {
   const { vars } = kinds.dense!(3);
   loadWeights(path, vars);
   expect(bits(vars)).toEqual(bits(kinds.dense!(2).vars));
-  expect(readdirSync(folder).filter((name) => !name.endsWith(".safetensors"))).toEqual([]);
+  expect(readdirSync(at()).filter((name) => !name.endsWith(".safetensors"))).toEqual([]);
 });
 
 test("saving into a folder that does not exist fails and leaves no partial file", () => {
-  const missing = join(folder, "missing");
+  const missing = at("missing");
   expect(() => saveWeights(join(missing, "w.safetensors"), kinds.dense!(1).vars)).toThrow(
     /^saveWeights: .*missing\/w\.safetensors cannot be written: there is no such folder \(ENOENT\)$/,
   );
@@ -282,10 +275,10 @@ test("saving into a folder that does not exist fails and leaves no partial file"
 });
 
 test("saving to the path of a folder fails and leaves no partial file", () => {
-  const inside = mkdtempSync(join(folder, "taken-"));
+  const inside = mkdtempSync(at("taken-"));
   writeFileSync(join(inside, "w"), "");
   expect(() => saveWeights(inside, kinds.dense!(1).vars)).toThrow();
-  expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  expect(readdirSync(at()).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 });
 
 test("loadWeights refuses a model with a different pool or modifier and does not change the model", () => {
@@ -463,14 +456,14 @@ test.skipIf(process.platform === "win32")(
     const [path, link, folderLink] = [newPath(), `${newPath()}.safetensors`, newPath()];
     writeFileSync(path, "");
     symlinkSync(path, link);
-    symlinkSync(folder, folderLink);
+    symlinkSync(at(), folderLink);
     saveWeights(link, kinds.dense!(1).vars);
     expect(lstatSync(link).isSymbolicLink()).toBe(true);
     const { vars } = kinds.dense!(2);
     loadWeights(path, vars);
     expect(bits(vars)).toEqual(bits(kinds.dense!(1).vars));
     for (const [other, what] of [
-      [folder, "a folder"],
+      [at(), "a folder"],
       [folderLink, "a folder"],
       ["/dev/null", "not a file"],
     ] as const) {
