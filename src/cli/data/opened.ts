@@ -20,6 +20,19 @@ export type DataOptions = {
   readonly strict: boolean;
   /** The seed of the split. */
   readonly seed: number;
+  /** What the target column of a CSV file holds; null or absent: decided by its values. */
+  readonly task?: Task | null;
+};
+
+/** What a model predicts: a class, or a number. */
+export type Task = "classes" | "numbers";
+
+/** What happens while data are read. */
+export type Reading = {
+  /** An abort ends `openData` with the reason of the signal. */
+  readonly signal?: AbortSignal;
+  /** Called while images are decoded or rows are read: images of `total` images, bytes of `total` bytes. */
+  readonly onProgress?: (done: number, total: number) => void;
 };
 
 /** How an image file becomes the inputs of a model. */
@@ -48,8 +61,12 @@ export type RowPreprocessing = {
 /** Saved with the weights, so that `predict` treats new files and rows as training did. */
 export type Preprocessing = ImagePreprocessing | RowPreprocessing;
 
-/** A file or row that was left out. */
-export type Skipped = { readonly where: string; readonly reason: string };
+/** A file, row, column or folder that was left out. */
+export type Skipped = {
+  /** Such as "cats/7.png", "line 12" or 'column "id"'. */
+  readonly where: string;
+  readonly reason: string;
+};
 
 /** Data that are ready for training. */
 export type OpenedData = {
