@@ -1,0 +1,93 @@
+import { availableParallelism, totalmem } from "node:os";
+import { DataError } from "../../data/index.ts";
+import { cacheFile, cacheFolder, LEAST_IMAGES, openCache, writeCache } from "./cache.ts";
+import { decodeImage, ImageError, type Sharp } from "./decoder.ts";
+import type { ImageFile } from "./folders.ts";
+import type { ImagePreprocessing, Reading } from "./opened.ts";
+
+/** Images that are decoded at the same time: the threads that Node.js has for such work. */
+const AT_ONCE = Math.min(4, availableParallelism());
+
+/** The pixels of all files, one after another, and the files that cannot be decoded with their reasons. */
+export async function pixelsOf(
+  sharp: Sharp,
+  root: string,
+  files: readonly ImageFile[],
+  preprocessing: ImagePreprocessing,
+  { signal, onProgress }: Reading,
+): Promise<{ pixels: Uint8Array; failed: ReadonlyMap<number, string> }> {
+  const size = preprocessing.height * preprocessing.width * preprocessing.channels;
+  const pixels = bytesFor(root, files.length, preprocessing);
+  const failed = new Map<number, string>();
+  const path = cacheFile(root, preprocessing, JSON.stringify([sharp.versions.sharp, sharp.versions.vips]));
+  const cache = openCache(path, preprocessing);
+  let [next, done, decoded] = [0, 0, 0];
+  const work = async (): Promise<void> => {
+    while (next < files.length) {
+      signal?.throwIfAborted();
+      const i = next++;
+      const file = files[i]!;
+      const to = pixels.subarray(i * size, (i + 1) * size);
+      if (!cache?.read(file, to)) {
+        try {
+          to.set(await decodeImage(sharp, file.path, preprocessing));
+          decoded++;
+        } catch (error) {
+          if (!(error instanceof ImageError)) throw error;
+          failed.set(i, file.size === 0 ? "is empty" : error.message);
+        }
+      }
+      onProgress?.(++done, files.length);
+    }
+  };
+  try {
+    const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  } finally {
+    cache?.close();
+  }
+  if (decoded >= LEAST_IMAGES) {
+    const good = files.map((_, i) => i).filter((i) => !failed.has(i));
+    writeCache(
+      path,
+      cacheFolder(),
+      good.map((i) => [files[i]!, pixels.subarray(i * size, (i + 1) * size)]),
+    );
+  }
+  return { pixels, failed };
+}
+
+function bytesFor(root: string, count: number, { height, width, channels }: ImagePreprocessing): Uint8Array {
+  const length = count * height * width * channels;
+  try {
+    if (length > totalmem() / 2) throw new RangeError("too large");
+    return new Uint8Array(length);
+  } catch {
+    const gigabytes = (length / 1e9).toFixed(1);
+    throw new DataError(
+      root,
+      `${count} images of ${height}×${width} pixels with ${channels} channels take ${gigabytes} GB of memory: pass a smaller --image-size, or --limit`,
+    );
+  }
+}
+
+/**
+ * Moves images within their array, so that image i becomes the one that was at `order[i]`. Images that `order` lacks are
+ * overwritten.
+ */
+export function arrange(pixels: Uint8Array, size: number, order: readonly number[]): void {
+  const count = size === 0 ? 0 : pixels.length / size;
+  const at = Int32Array.from({ length: count }, (_, i) => i); // where the image that was at i is now
+  const held = Int32Array.from(at); // which image is at i now
+  const spare = new Uint8Array(size);
+  for (const [i, wanted] of order.entries()) {
+    const from = at[wanted]!;
+    if (from === i) continue;
+    spare.set(pixels.subarray(i * size, (i + 1) * size));
+    pixels.copyWithin(i * size, from * size, (from + 1) * size);
+    pixels.set(spare, from * size);
+    const displaced = held[i]!;
+    [held[i], held[from]] = [wanted, displaced];
+    [at[wanted], at[displaced]] = [i, from];
+  }
+}
