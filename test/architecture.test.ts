@@ -28,7 +28,7 @@ const layers = [
 const onNode = ["cli"];
 /** The packages that a module may import. */
 const packages: Readonly<Record<string, readonly string[]>> = {
-  cli: ["@observablehq/plot", "csv-parse", "linkedom/worker", "sharp"],
+  cli: ["@observablehq/plot", "commander", "csv-parse", "linkedom/worker", "sharp"],
   testing: ["fast-check"],
 };
 
