@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { DataError } from "../../data/index.ts";
 import { reasonOf } from "./folders.ts";
 import type { ImagePreprocessing } from "./opened.ts";
@@ -21,16 +20,12 @@ export async function loadSharp(
   } catch (error) {
     if (!isMissing(error)) throw broken(error);
   }
-  let found: string;
+  const requireFrom = createRequire(join(folder, "index.js")); // `npx` keeps hashgrad in a folder of its own
   try {
-    found = createRequire(join(folder, "index.js")).resolve("sharp"); // `npx` keeps hashgrad in a folder of its own
-  } catch {
-    throw new DataError("images", "reading images takes the package sharp: run `npm install sharp`");
-  }
-  try {
-    return prepared(await import(pathToFileURL(found).href));
+    return prepared({ default: requireFrom("sharp") });
   } catch (error) {
-    throw broken(error);
+    if (!isMissing(error)) throw broken(error);
+    throw new DataError("images", "reading images takes the package sharp: run `npm install sharp`");
   }
 }
 

@@ -72,8 +72,8 @@ function bytesFor(root: string, count: number, { height, width, channels }: Imag
 }
 
 /**
- * Moves images within their array, so that image i becomes the one that was at `order[i]`. Images that `order` lacks are
- * overwritten.
+ * Moves images within their array, so that image i becomes the one that was at `order[i]`. Images that `order` lacks
+ * are moved behind the images of `order`.
  */
 export function arrange(pixels: Uint8Array, size: number, order: readonly number[]): void {
   const count = size === 0 ? 0 : pixels.length / size;
