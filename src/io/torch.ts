@@ -64,7 +64,7 @@ function named(who: string, vars: VariableCreator): readonly Named[] {
  * @returns The variables that were loaded, missing and mismatched, and the tensors of the file that are unused.
  * @throws FormatError if the file is malformed, if nothing fits, or (strict) if anything differs. The message names the
  * difference, and the model stays unchanged. FileError if the file cannot be read. ValueError if the model is of no
- * known family, or has its weights in a pool.
+ * known family, or has its weights in a pool. Load into a dense model then, and fit the pool with `fitPool`.
  * @example
  * const vars = new DenseVariables();
  * cifarResNet(vars, 8);
@@ -84,8 +84,9 @@ export function loadTorchWeights(
   readBoolean(who, "strict", strict);
   const pooled = wanted.find(({ variable }) => variable.storage === "pool");
   if (pooled !== undefined) {
-    const rule = "is a slice of a pool, which cannot take given weights; load into a model with new DenseVariables()";
-    throw new ValueError(who, `"${pooled.variable.name}" ${rule}`);
+    const rule = "is a slice of a pool, which cannot take given weights";
+    const remedy = "load into the same model with denseVars = new DenseVariables(), then call fitPool(vars, denseVars)";
+    throw new ValueError(who, `"${pooled.variable.name}" ${rule}; ${remedy}`);
   }
   return withBytes(who, source, "weights", (bytes) => {
     const { pairs, report, difference } = compare(decode(bytes), wanted);

@@ -141,6 +141,8 @@ export function loadWeights(
   });
 }
 
+const DENSE = "it holds no pool: load it into a model with denseVars = new DenseVariables(), then call fitPool(vars, denseVars)";
+
 /** How a file and a model fit: tensors that take the numbers of others, and all names. */
 export type Fit = {
   readonly pairs: readonly (readonly [target: Tensor, values: Tensor])[];
@@ -167,6 +169,7 @@ export function compare(who: string, file: string, saved: Decoded, vars: Variabl
   const { weights, pools } = modelOf(who, vars);
   const { tensors, metadata } = restored(saved, file);
   const core = new Set<string>();
+  const isDense = !Object.hasOwn(metadata, recordName("pool", 0));
   let poolDifference: string | null = null;
   for (let i = 0; i < Math.max(1, pools.length) || Object.hasOwn(metadata, recordName("pool", i)); i++) {
     const other = differenceOf(pooledIn(file, metadata, i), pools[i] ?? null);
@@ -180,7 +183,7 @@ export function compare(who: string, file: string, saved: Decoded, vars: Variabl
     const values = tensors.get(name);
     if (values === undefined) {
       report.missing.push(name);
-      difference ??= `has no "${name}"; it was saved from another model`;
+      difference ??= `has no "${name}"; ${isDense && pools.some((pool) => pool.core.includes(name)) ? DENSE : "it was saved from another model"}`;
     } else if (!sameShape(values.shape, target.shape)) {
       report.mismatched.push(name);
       difference ??= `"${name}" has shape ${show(values.shape)}, the model's has ${show(target.shape)}`;

@@ -152,7 +152,10 @@ export class VariableFactory implements VariableCreator {
         return weights;
       },
       assign: (): void => {
-        throw new VariableError(name, "is a slice of a pool and cannot be assigned; assign to the pool's coreVariables");
+        throw new VariableError(
+          name,
+          "is a slice of a pool and cannot be assigned; fitPool(vars, weights) fits the pool to given weights",
+        );
       },
     };
   }

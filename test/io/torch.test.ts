@@ -13,7 +13,7 @@ import {
 } from "../../src/io/index.ts";
 import { torchNames, torchShape } from "../../src/io/torch-names.ts";
 import { dense, type Layer } from "../../src/nn/index.ts";
-import { ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
+import { compress, fitPool, ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
 import { assign, Generator, ones, randomNormal, randomUniform, type Tensor, tensor } from "../../src/tensor/index.ts";
 import { DenseVariables, scope, survey, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 import { build } from "../model-adapter.ts";
@@ -247,11 +247,22 @@ describe("models", () => {
     expect(thrown(() => saveTorchWeights(newPath(), vars))).toMatch(/^ValueError: saveTorchWeights: vars must hold/);
   });
 
-  test("loadTorchWeights refuses weights that come from a pool", () => {
-    const { vars } = randomModel("resnet8", options, 1, true);
-    expect(thrown(() => loadTorchWeights(bytes, vars))).toBe(
-      'ValueError: loadTorchWeights: "conv1/kernel" is a slice of a pool, which cannot take given weights; load into a model with new DenseVariables()',
-    );
+  test("loadTorchWeights refuses weights that come from a pool, and its remedy gives a fitted model", () => {
+    const { vars } = compress((creator) => build(creator, "resnet8", options), { fraction: 0.3, seed: 1 });
+    for (const strict of [true, false])
+      expect(thrown(() => loadTorchWeights(bytes, vars, { strict }))).toBe(
+        'ValueError: loadTorchWeights: "conv1/kernel" is a slice of a pool, which cannot take given weights; load into the same model with denseVars = new DenseVariables(), then call fitPool(vars, denseVars)',
+      );
+    const denseVars = new DenseVariables();
+    build(denseVars, "resnet8", options);
+    loadTorchWeights(bytes, denseVars);
+    expect(fitPool(vars, denseVars).error).toBeLessThan(0.9);
+    const statistics = (of: VariableCreator): Float32Array[] =>
+      of
+        .variables()
+        .filter(({ trainable }) => !trainable)
+        .map((variable) => variable.read().toArray());
+    expect(statistics(vars)).toEqual(statistics(denseVars));
   });
 
   test("the error for an argument of the wrong kind names the function", () => {

@@ -134,6 +134,12 @@ test.each([
     'has no "norm/gamma"; it was saved from another model; { strict: false } loads the tensors that fit',
   ],
   [
+    "a pool, which a file of a dense model lacks",
+    () => built(new DenseVariables(), network),
+    () => built(new VariableFactory({ pool: new HashVariablePool({ poolSize: 42, fraction: 0.5 }) }), network),
+    'has no "hash"; it holds no pool: load it into a model with denseVars = new DenseVariables(), then call fitPool(vars, denseVars); { strict: false } loads the tensors that fit',
+  ],
+  [
     "other shapes",
     () => built(new DenseVariables(), network),
     () => built(new DenseVariables(), wide),

@@ -125,7 +125,7 @@ describe("the factory", () => {
     );
     expect(() => factory.create("", [2, 2])).toThrow("a variable needs a name");
     expect(() => factory.create("a", [2, 2]).assign([1, 2, 3, 4])).toThrow(
-      "is a slice of a pool and cannot be assigned; assign to the pool's coreVariables",
+      "is a slice of a pool and cannot be assigned; fitPool(vars, weights) fits the pool to given weights",
     );
   });
 
