@@ -1,10 +1,21 @@
 import type { Optimizer } from "../optim/index.ts";
-import { assign, describe, Generator, readCount, readObject, type Tensor, tensor, ValueError } from "../tensor/index.ts";
+import {
+  assign,
+  describe,
+  Generator,
+  readCount,
+  readObject,
+  readOptions,
+  type Tensor,
+  tensor,
+  ValueError,
+} from "../tensor/index.ts";
 import type { VariableCreator } from "../variables/index.ts";
 import { isMap, modelOf, readCreator, type Source } from "./arguments.ts";
 import { FormatError } from "./errors.ts";
 import { replaceFile, withBytes } from "./files.ts";
 import { isRecord, parseJson } from "./json.ts";
+import { type Metadata, readMetadata } from "./metadata.ts";
 import { decode, encode, encodePieces, type SavedTensors } from "./safetensors.ts";
 import { compare, OPTIMIZER, refuseDifferences, savedWeights } from "./weights.ts";
 
@@ -21,8 +32,24 @@ export type TrainingState = {
 type Generators = Readonly<Record<string, Generator>>;
 type States = Readonly<Record<string, readonly number[]>>;
 
+/** Options of `saveCheckpoint` and `encodeCheckpoint`. */
+export type CheckpointOptions = {
+  /** The number of completed batches of the next epoch (default 0). Only `resumeCheckpoint` loads such a file. */
+  readonly batch?: number;
+  /** Strings to save with the checkpoint, as for `saveWeights` (default: none). */
+  readonly metadata?: Metadata;
+};
+
+/** The position of a run, as options of `train`. */
+export type ResumePosition = {
+  /** The epoch in which the run continues, from 1. */
+  readonly firstEpoch: number;
+  /** The batch of this epoch with which the run continues, from 1. */
+  readonly firstBatch: number;
+};
+
 /** The record of training in a checkpoint, beside arrays. */
-type Reached = { readonly epoch: number; readonly steps: number; readonly generators: States };
+type Reached = { readonly epoch: number; readonly batch: number; readonly steps: number; readonly generators: States };
 
 /**
  * Returns a training run after `epoch` epochs as the bytes of a safetensors file. The file holds the content of
@@ -30,35 +57,38 @@ type Reached = { readonly epoch: number; readonly steps: number; readonly genera
  * reads the model of the file.
  * @param state - the variables, the optimizer and the generators of the run
  * @param epoch - the number of completed epochs
- * @throws ValueError if an argument is of the wrong kind, `epoch` is not a whole number of at least 0, or the name of a
- * variable begins with "optimizer/".
+ * @throws ValueError if an argument is of the wrong kind, `epoch` or `batch` is not a whole number of at least 0, or the
+ * name of a variable begins with "optimizer/". Also for metadata that `encodeWeights` refuses.
  * @example
  * const vars = new DenseVariables();
  * dense(vars, 3, 2);
  * const bytes = encodeCheckpoint({ vars, optimizer: adam(vars.parameters()) }, 5);
  * console.log(loadCheckpoint(bytes, { vars, optimizer: adam(vars.parameters()) })); //=> 5
  */
-export function encodeCheckpoint(state: TrainingState, epoch: number): Uint8Array<ArrayBuffer> {
-  return encode("encodeCheckpoint", savedRun("encodeCheckpoint", state, epoch));
+export function encodeCheckpoint(state: TrainingState, epoch: number, options?: CheckpointOptions): Uint8Array<ArrayBuffer> {
+  return encode("encodeCheckpoint", savedRun("encodeCheckpoint", state, epoch, options));
 }
 
 /**
- * Writes `encodeCheckpoint(state, epoch)` to a file, as `saveWeights` does: a crash never leaves a partial file at
- * `path`.
+ * Writes `encodeCheckpoint(state, epoch, options)` to a file, as `saveWeights` does: a crash never leaves a partial file
+ * at `path`.
  * Needs Node.js, Deno or Bun.
  * @param path - the path of the file
  * @param state - the variables, the optimizer and the generators of the run
  * @param epoch - the number of completed epochs
  * @throws FileError if the file system refuses; the previous file stays. ValueError as `encodeCheckpoint`.
  */
-export function saveCheckpoint(path: string, state: TrainingState, epoch: number): void {
-  const saved = savedRun("saveCheckpoint", state, epoch);
+export function saveCheckpoint(path: string, state: TrainingState, epoch: number, options?: CheckpointOptions): void {
+  const saved = savedRun("saveCheckpoint", state, epoch, options);
   replaceFile("saveCheckpoint", path, encodePieces("saveCheckpoint", saved));
 }
 
-function savedRun(who: string, state: TrainingState, epoch: number): SavedTensors {
+function savedRun(who: string, state: TrainingState, epoch: number, options: CheckpointOptions | undefined): SavedTensors {
   const { vars, optimizer, generators } = readState(who, state);
   readCount(who, "epoch", epoch, 0);
+  const { batch = 0, metadata } = readOptions(who, options, ["batch", "metadata"]);
+  readCount(who, "batch", batch, 0);
+  const strings = readMetadata(who, metadata);
   const taken = [...withoutDrawing(generators, () => modelOf(who, vars)).weights.keys()].find((name) =>
     name.startsWith(OPTIMIZER),
   );
@@ -66,12 +96,13 @@ function savedRun(who: string, state: TrainingState, epoch: number): SavedTensor
     throw new ValueError(who, `"${taken}" begins like the optimizer's state; give the layer another scope()`);
   const { steps, arrays } = readObject(who, "state.optimizer.state()", optimizer.state());
   if (!isMap(arrays)) throw new ValueError(who, `the arrays of state.optimizer must be a Map, got ${describe(arrays)}`);
-  const reached: Reached = { epoch, steps, generators: statesOf(generators) };
+  // Without a batch the record is that of earlier versions.
+  const reached = { epoch, ...(batch === 0 ? {} : { batch }), steps, generators: statesOf(generators) };
   const tensors = new Map(
     [...arrays].map(([name, numbers]): [string, Tensor] => [OPTIMIZER + name, tensor(numbers, [numbers.length])]),
   );
   return withoutDrawing(generators, () =>
-    savedWeights(who, vars, "float32", { tensors, metadata: { training: JSON.stringify(reached) } }),
+    savedWeights(who, vars, "float32", { tensors, metadata: { ...strings, training: JSON.stringify(reached) } }),
   );
 }
 
@@ -85,8 +116,8 @@ function savedRun(who: string, state: TrainingState, epoch: number): SavedTensor
  * @param state - the variables, the optimizer and the generators of the run
  * @returns the number of epochs that the run had completed
  * @throws FormatError if the file is malformed or damaged, or if file and run differ (see `loadWeights`; also the names
- * of the generators). FileError if the file cannot be read. ValueError or ShapeError if the optimizer's state belongs
- * to another optimizer.
+ * of the generators). Also if the file was saved within an epoch. FileError if the file cannot be read. ValueError or
+ * ShapeError if the optimizer's state belongs to another optimizer.
  * @example
  * const vars = new DenseVariables();
  * dense(vars, 3, 2);
@@ -94,11 +125,38 @@ function savedRun(who: string, state: TrainingState, epoch: number): SavedTensor
  * console.log(loadCheckpoint(encodeCheckpoint(state, 5), state)); //=> 5
  */
 export function loadCheckpoint(source: Source, state: TrainingState): number {
-  const { vars, optimizer, generators } = readState("loadCheckpoint", state);
-  return withBytes("loadCheckpoint", source, "checkpoint", (bytes) => {
+  return restore("loadCheckpoint", source, state, false).epoch;
+}
+
+/**
+ * Loads a file of `saveCheckpoint`, as `loadCheckpoint` does. Also reads a file that was saved within an epoch. Returns
+ * the position of the run, which may be spread into the options of `train`. The run then ends with exactly the same
+ * weights as an uninterrupted run.
+ * @param source - a path (in Node.js, Deno and Bun) or bytes
+ * @param state - the variables, the optimizer and the generators of the run
+ * @throws FormatError, FileError, ValueError and ShapeError as `loadCheckpoint`.
+ * @example
+ * const vars = new DenseVariables();
+ * dense(vars, 3, 2);
+ * const state = { vars, optimizer: adam(vars.parameters()) };
+ * const bytes = encodeCheckpoint(state, 5, { batch: 20 });
+ * console.log(resumeCheckpoint(bytes, state)); //=> { firstEpoch: 6, firstBatch: 21 }
+ */
+export function resumeCheckpoint(source: Source, state: TrainingState): ResumePosition {
+  const { epoch, batch } = restore("resumeCheckpoint", source, state, true);
+  return { firstEpoch: epoch + 1, firstBatch: batch + 1 };
+}
+
+/** Loads a checkpoint. `withinEpoch`: whether the file may be of the middle of an epoch. */
+function restore(who: string, source: Source, state: TrainingState, withinEpoch: boolean): Reached {
+  const { vars, optimizer, generators } = readState(who, state);
+  return withBytes(who, source, "checkpoint", (bytes) => {
     const { name: file } = bytes;
     const saved = decode(bytes);
-    const { epoch, steps, generators: states } = reachedIn(saved.metadata.training, file);
+    const reached = reachedIn(saved.metadata.training, file);
+    const { epoch, batch, steps, generators: states } = reached;
+    if (batch > 0 && !withinEpoch)
+      throw new FormatError(file, `was saved in epoch ${epoch + 1}, after batch ${batch}: load it with resumeCheckpoint`);
     const other = [...Object.keys(states), ...Object.keys(generators)].find(
       (name) => !(Object.hasOwn(states, name) && Object.hasOwn(generators, name)),
     );
@@ -106,14 +164,14 @@ export function loadCheckpoint(source: Source, state: TrainingState): number {
       const where = Object.hasOwn(states, other) ? "file" : "run";
       throw new FormatError(file, `the generator "${other}" is in the ${where} alone; give the same as when it was saved`);
     }
-    const fit = withoutDrawing(generators, () => compare("loadCheckpoint", file, saved, vars));
+    const fit = withoutDrawing(generators, () => compare(who, file, saved, vars));
     refuseDifferences(file, fit);
     const arrays = new Map<string, ArrayLike<number>>();
     for (const [name, { data }] of saved.tensors) if (name.startsWith(OPTIMIZER)) arrays.set(name.slice(OPTIMIZER.length), data);
     optimizer.restore({ steps, arrays }); // compares everything before it changes anything
     for (const [target, values] of fit.pairs) assign(target, values);
     setStates(generators, states);
-    return epoch;
+    return reached;
   });
 }
 
@@ -154,10 +212,11 @@ export function reachedIn(text: string | undefined, file: string): Reached {
   try {
     const reached = parseJson(text);
     if (isRecord(reached) && isRecord(reached.generators)) {
-      const { epoch, steps, generators } = reached;
+      const { epoch, batch = 0, steps, generators } = reached;
       for (const state of Object.values(generators)) checkState(state);
       return {
         epoch: readCount(file, "epoch", epoch, 0),
+        batch: readCount(file, "batch", batch, 0),
         steps: readCount(file, "steps", steps, 0),
         generators: generators as States,
       };

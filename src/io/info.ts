@@ -44,6 +44,8 @@ export type FileInfo = {
   /** Completed epochs and steps of the optimizer in a checkpoint; null for other files. */
   readonly epoch: number | null;
   readonly steps: number | null;
+  /** Completed batches of the next epoch in a checkpoint; null for other files. */
+  readonly batch: number | null;
   /** All strings of the file's metadata, as they are. */
   readonly metadata: Readonly<Record<string, string>>;
 };
@@ -74,6 +76,7 @@ export function info(source: Source): FileInfo {
       pools: own ? poolsIn(bytes.name, metadata, tensors) : [],
       epoch: training?.epoch ?? null,
       steps: training?.steps ?? null,
+      batch: training?.batch ?? null,
       metadata,
     };
   });

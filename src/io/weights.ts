@@ -5,6 +5,7 @@ import { CHECKSUM, checksumOf } from "./checksum.ts";
 import { FormatError } from "./errors.ts";
 import { replaceFile, withBytes } from "./files.ts";
 import { isRecord, parseJson } from "./json.ts";
+import { type Metadata, readMetadata } from "./metadata.ts";
 import { differenceOf, type SavedPool } from "./pooled.ts";
 import { lowered, restored, WEIGHTS_DTYPES, type WeightsDtype } from "./precision.ts";
 import { type Decoded, decode, encode, encodePieces, isOwn, type SavedTensors } from "./safetensors.ts";
@@ -23,6 +24,11 @@ export type SaveOptions = {
    * half a scale. Vectors and scalars stay float32: biases, norms, running statistics, learned scales.
    */
   readonly dtype?: WeightsDtype;
+  /**
+   * Strings to save with the weights, such as the names of the classes (default: none). The checksum covers them, and
+   * `info` returns them. Names that the file uses itself are refused.
+   */
+  readonly metadata?: Metadata;
 };
 
 /** The tensors and strings that make a model what it is. `more` are those of a checkpoint. */
@@ -45,8 +51,9 @@ export function savedWeights(who: string, vars: VariableCreator, dtype: WeightsD
 
 function readSaved(who: string, vars: VariableCreator, options: SaveOptions | undefined): Decoded {
   readCreator(who, "vars", vars);
-  const { dtype = "float32" } = readOptions(who, options, ["dtype"]);
-  return savedWeights(who, vars, readName(who, "dtype", dtype, WEIGHTS_DTYPES));
+  const { dtype = "float32", metadata } = readOptions(who, options, ["dtype", "metadata"]);
+  const more = { tensors: new Map(), metadata: readMetadata(who, metadata) };
+  return savedWeights(who, vars, readName(who, "dtype", dtype, WEIGHTS_DTYPES), more);
 }
 
 /**
@@ -59,7 +66,7 @@ function readSaved(who: string, vars: VariableCreator, options: SaveOptions | un
  * followed by "x:scales" of shape [...]. A tensor whose last axis has a single number, as that of a depthwise kernel,
  * stays float32.
  * @throws ValueError if `vars` is not a creator of variables, or if a weight has no finite value in the element type;
- * the message names the variable. MemoryError if the file does not fit into one array.
+ * the message names the variable. Also if `metadata` has a reserved name or a value that is not a string. MemoryError if the file does not fit into one array.
  * @example
  * const vars = new DenseVariables();
  * dense(vars, 3, 2);

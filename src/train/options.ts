@@ -45,7 +45,7 @@ export type Progress<M extends string = string> = Scores<M> & {
   readonly batch: number;
   /** The number of batches of the epoch. */
   readonly batches: number;
-  /** The number of examples of the epoch so far. */
+  /** The number of examples of the epoch so far, from `firstBatch` on. */
   readonly examples: number;
   /** Seconds since the beginning of the epoch. */
   readonly seconds: number;
@@ -109,6 +109,11 @@ export type TrainOptions<D extends Data = Dataset, R extends Outputs = Tensor, M
    * options are the same.
    */
   readonly firstEpoch?: number;
+  /**
+   * The first batch of the first epoch to run (default 1): a multiple of `accumulate`, plus 1. `resumeCheckpoint`
+   * returns it. The scores of this epoch cover the batches from `firstBatch` on.
+   */
+  readonly firstBatch?: number;
   /** Examples per batch (default 128). The last batch of an epoch may be smaller. */
   readonly batchSize?: number;
   /**
@@ -182,6 +187,7 @@ const TRAIN_OPTIONS = [
   "generators",
   "epochs",
   "firstEpoch",
+  "firstBatch",
   "batchSize",
   "accumulate",
   "seed",
@@ -200,7 +206,7 @@ type WithDefaults<T, K extends keyof T> = T & { readonly [P in K]-?: NonNullable
 /** The options of `train` with their defaults. */
 export type TrainRun = WithDefaults<
   TrainOptions<Data, Outputs>,
-  "epochs" | "firstEpoch" | "batchSize" | "accumulate" | "seed" | "metrics"
+  "epochs" | "firstEpoch" | "firstBatch" | "batchSize" | "accumulate" | "seed" | "metrics"
 >;
 /** The common options of `train` and `evaluate`. */
 export type Scored = Pick<TrainRun, "model" | "loss" | "metrics" | "batchSize" | "signal">;
@@ -210,10 +216,16 @@ export type EvaluateRun = Scored & { readonly data: Data };
 export function readTrainOptions(given: TrainOptions<Data, Outputs>): TrainRun {
   const who = "train";
   const options = readOptions(who, given, TRAIN_OPTIONS);
-  const { epochs = 1, firstEpoch = 1, batchSize = 128, accumulate = 1, seed = 0, earlyStopping } = options;
+  const { epochs = 1, firstEpoch = 1, firstBatch = 1, batchSize = 128, accumulate = 1, seed = 0, earlyStopping } = options;
   readCount(who, "epochs", epochs, 0, MOST_EPOCHS);
   readCount(who, "firstEpoch", firstEpoch, 1);
   readCount(who, "accumulate", accumulate, 1);
+  readCount(who, "firstBatch", firstBatch, 1);
+  if ((firstBatch - 1) % accumulate !== 0)
+    throw new ValueError(
+      who,
+      `firstBatch must be a multiple of accumulate (${accumulate}) plus 1, got ${firstBatch}: save after an update`,
+    );
   readCount(who, "seed", seed, Number.MIN_SAFE_INTEGER);
   readOptimizer(options.optimizer);
   if (options.vars !== undefined) weightsOf(options.vars);
@@ -222,7 +234,7 @@ export function readTrainOptions(given: TrainOptions<Data, Outputs>): TrainRun {
   const metrics = readScored(who, options, batchSize);
   if (options.validation !== undefined) readTargets(who, "validation", options.validation);
   if (earlyStopping !== undefined) readEarlyStopping(earlyStopping, metrics);
-  return { ...options, epochs, firstEpoch, batchSize, accumulate, seed, metrics };
+  return { ...options, epochs, firstEpoch, firstBatch, batchSize, accumulate, seed, metrics };
 }
 
 /** Fields of a training run that `evaluate` does not read: the options of a run may be spread into its options. */

@@ -66,6 +66,12 @@ export async function train<D extends Data = Dataset, R extends Outputs = Tensor
   if (validation !== null && sourceOf(validation, "train").length === 0)
     throw new DataError("train", "the validation data have no examples");
   const stopper = run.earlyStopping === undefined ? null : stopperOf(run.earlyStopping);
+  const batchesEach = Math.ceil(source.length / run.batchSize);
+  if (run.firstBatch > batchesEach + 1)
+    throw new TrainingError(
+      "train",
+      `firstBatch ${run.firstBatch} is above ${batchesEach + 1}: an epoch has ${batchesEach} batches`,
+    );
   const random = new Generator(run.seed);
   const finished: Progress[] = [];
   const assigned = new Set<Tensor>();
@@ -107,7 +113,10 @@ function noteEpoch(stopper: Stopper, { optimizer, vars }: TrainRun, done: Progre
   });
 }
 
-/** One epoch; null if the signal ended it before its first batch. */
+/**
+ * One epoch, or its batches from `firstBatch` on; null if the signal ended it before its first batch. If all batches
+ * were completed before a resume, the scores are NaN.
+ */
 async function trainEpoch(
   run: TrainRun,
   source: Source,
@@ -115,20 +124,27 @@ async function trainEpoch(
   order: readonly Int32Array[],
   assigned: Set<Tensor>,
 ): Promise<Progress | null> {
-  const { epochs, firstEpoch, accumulate, optimizer, onBatch, signal } = run;
+  const { epochs, firstEpoch, firstBatch, accumulate, optimizer, onBatch, signal } = run;
+  const first = epoch === firstEpoch ? firstBatch - 1 : 0;
   const began = performance.now();
   const tally = tallyOf("train", run.metrics);
   let examples = 0;
   let progress: Progress | null = null;
+  const note = (batch: number): Progress => {
+    const seconds = (performance.now() - began) / 1000;
+    return { epoch, epochs, batch, batches: order.length, examples, seconds, ...tally.scores(), validation: null };
+  };
+  if (first === order.length && !signal?.aborted) return note(first);
   for (const [i, indices] of order.entries()) {
     if (signal?.aborted) break;
+    if (i < first) continue;
     const group = order.slice(i - (i % accumulate), i - (i % accumulate) + accumulate);
     const place: Place = {
       epoch,
       index: i,
       where: `in epoch ${epoch}, batch ${i + 1}`,
-      trained: epoch > firstEpoch || i >= accumulate,
-      isFirst: epoch === firstEpoch && i === 0,
+      trained: epoch > firstEpoch || i - first >= accumulate,
+      isFirst: epoch === firstEpoch && i === first,
       share: indices.length / group.reduce((sum, part) => sum + part.length, 0),
     };
     if (i % accumulate === 0) optimizer.zeroGrad(); // gradients may be left from a failed batch or from a `backward` outside `train`
@@ -137,8 +153,7 @@ async function trainEpoch(
     for (const tensor of learned.incident.watch.assigned.keys()) assigned.add(tensor);
     if (i % accumulate === group.length - 1) await update(run, learned);
     examples += indices.length;
-    const seconds = (performance.now() - began) / 1000;
-    progress = { epoch, epochs, batch: i + 1, batches: order.length, examples, seconds, ...tally.scores(), validation: null };
+    progress = note(i + 1);
     await onBatch?.(progress);
     await breathe();
   }

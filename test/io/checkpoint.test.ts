@@ -6,8 +6,10 @@ import {
   encodeCheckpoint,
   encodeSafetensors,
   encodeWeights,
+  info,
   loadCheckpoint,
   loadWeights,
+  resumeCheckpoint,
   saveCheckpoint,
   saveWeights,
   type TrainingState,
@@ -23,8 +25,8 @@ import {
   poolSizeFor,
   VariableFactory,
 } from "../../src/smh/index.ts";
-import { Generator, randomUniform } from "../../src/tensor/index.ts";
-import { type History, train } from "../../src/train/index.ts";
+import { Generator, randomUniform, type Tensor } from "../../src/tensor/index.ts";
+import { type History, type Transform, train } from "../../src/train/index.ts";
 import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 import { metaPool } from "../meta-pool.ts";
 import { thrown } from "../thrown.ts";
@@ -260,4 +262,68 @@ test("saveCheckpoint refuses invalid epochs and variables named like the optimiz
     'ValueError: saveCheckpoint: "optimizer/kernel" begins like the optimizer\'s state; give the layer another scope()',
   );
   expect(existsSync(path)).toBe(false);
+});
+
+/** Trains until batch `batch` of epoch `epoch`, and saves there. */
+async function cut(run: Run, path: string, epoch: number, batch: number): Promise<void> {
+  const signal = { aborted: false };
+  const onBatch = (at: { epoch: number; batch: number }): void => {
+    if (at.epoch !== epoch || at.batch !== batch) return;
+    signal.aborted = true;
+    saveCheckpoint(path, run, epoch - 1, { batch });
+  };
+  await train({ ...run, data, batchSize: 16, seed: 7, epochs: 3, transform, signal, onBatch });
+}
+/** Depends on the generator of the batch. */
+const transform: Transform<Int32Array, Tensor> = ({ inputs, targets }, random) => ({
+  inputs: mul(inputs, random.uniform() + 0.5),
+  targets,
+});
+
+test.each(Object.entries(makes))(
+  "a run that resumes within an epoch, %s, ends with exactly the weights of an uninterrupted run",
+  async (_, make) => {
+    const whole = start(make, 1);
+    await train({ ...whole, data, batchSize: 16, seed: 7, epochs: 3, transform });
+    for (const [epoch, batch] of [
+      [1, 1],
+      [2, 3],
+      [2, 4], // all batches of the epoch
+    ] as const) {
+      const [path, resumed] = [newPath(), start(make, 99)];
+      await cut(start(make, 1), path, epoch, batch);
+      const position = resumeCheckpoint(path, resumed);
+      expect(position).toEqual({ firstEpoch: epoch, firstBatch: batch + 1 });
+      const { epochs } = await train({ ...resumed, ...position, data, batchSize: 16, seed: 7, epochs: 3, transform });
+      expect(everything(resumed)).toEqual(everything(whole));
+      expect(epochs[0]).toMatchObject({
+        epoch,
+        batch: 4,
+        batches: 4,
+        examples: 50 - 16 * Math.min(batch, 3) - (batch > 3 ? 2 : 0),
+      });
+    }
+  },
+);
+
+test("loadCheckpoint refuses a file of the middle of an epoch, and info tells the batch", async () => {
+  const [path, run] = [newPath(), start(makes["dense, by sgd"]!, 1)];
+  await cut(run, path, 2, 3);
+  expect(thrown(() => loadCheckpoint(path, run))).toBe(
+    `FormatError: ${path}: was saved in epoch 2, after batch 3: load it with resumeCheckpoint`,
+  );
+  expect(info(path)).toMatchObject({ kind: "checkpoint", epoch: 1, batch: 3 });
+  saveCheckpoint(path, run, 2);
+  expect(info(path)).toMatchObject({ epoch: 2, batch: 0 });
+  expect(resumeCheckpoint(path, run)).toEqual({ firstEpoch: 3, firstBatch: 1 });
+});
+
+test("firstBatch must follow an update and lie in the epoch", async () => {
+  const run = start(makes["dense, by sgd"]!, 1);
+  const go = (more: object): Promise<unknown> => train({ ...run, data, batchSize: 16, ...more });
+  await expect(go({ accumulate: 2, firstBatch: 2 })).rejects.toThrow(
+    "train: firstBatch must be a multiple of accumulate (2) plus 1, got 2: save after an update",
+  );
+  await expect(go({ firstBatch: 6 })).rejects.toThrow("train: firstBatch 6 is above 5: an epoch has 4 batches");
+  await expect(go({ firstBatch: 0 })).rejects.toThrow("train: firstBatch must be a whole number of at least 1, got 0");
 });

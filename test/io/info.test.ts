@@ -33,6 +33,7 @@ describe("info describes the file", () => {
     expect(info(bytes)).toEqual({
       kind: "weights",
       format: "hashgrad 1",
+      batch: null,
       bytes: bytes.length,
       tensors: [
         { name: "hidden/kernel", dtype: "F32", shape: [4, 6], bytes: 96 },
