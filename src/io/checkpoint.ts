@@ -57,8 +57,8 @@ type Reached = { readonly epoch: number; readonly batch: number; readonly steps:
  * reads the model of the file.
  * @param state - the variables, the optimizer and the generators of the run
  * @param epoch - the number of completed epochs
- * @throws ValueError if an argument is of the wrong kind, `epoch` or `batch` is not a whole number of at least 0, or the
- * name of a variable begins with "optimizer/". Also for metadata that `encodeWeights` refuses.
+ * @throws ValueError if an argument is of the wrong kind, or if `epoch` or `batch` is not a whole number of at least 0.
+ * Also if the name of a variable begins with "optimizer/", and for metadata that `encodeWeights` refuses.
  * @example
  * const vars = new DenseVariables();
  * dense(vars, 3, 2);
@@ -70,9 +70,8 @@ export function encodeCheckpoint(state: TrainingState, epoch: number, options?: 
 }
 
 /**
- * Writes `encodeCheckpoint(state, epoch, options)` to a file, as `saveWeights` does: a crash never leaves a partial file
- * at `path`.
- * Needs Node.js, Deno or Bun.
+ * Writes `encodeCheckpoint(state, epoch, options)` to a file, as `saveWeights` does: a crash never leaves a partial
+ * file at `path`. Needs Node.js, Deno or Bun.
  * @param path - the path of the file
  * @param state - the variables, the optimizer and the generators of the run
  * @param epoch - the number of completed epochs

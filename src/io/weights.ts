@@ -66,7 +66,8 @@ function readSaved(who: string, vars: VariableCreator, options: SaveOptions | un
  * followed by "x:scales" of shape [...]. A tensor whose last axis has a single number, as that of a depthwise kernel,
  * stays float32.
  * @throws ValueError if `vars` is not a creator of variables, or if a weight has no finite value in the element type;
- * the message names the variable. Also if `metadata` has a reserved name or a value that is not a string. MemoryError if the file does not fit into one array.
+ * the message names the variable. Also if `metadata` has a reserved name or a value that is not a string.
+ * MemoryError if the file does not fit into one array.
  * @example
  * const vars = new DenseVariables();
  * dense(vars, 3, 2);
