@@ -72,7 +72,7 @@ export class ProductVariablePool implements VariablePool {
   readonly poolSize: number;
   readonly stddev: number;
   readonly description: Description;
-  /** d: the side of the product. For a Kronecker product: the side of each matrix in the factors. */
+  /** d: the side of the product. For a Kronecker product: the side of each matrix [d, d]; the product has side d². */
   readonly dim: number;
   /** r: each virtual weight is a sum of r products. */
   readonly replicas: number;
@@ -81,10 +81,11 @@ export class ProductVariablePool implements VariablePool {
   readonly #kronecker: boolean;
   readonly #streaming: boolean;
   readonly #store: IndexStore;
+  /** The end of the furthest slice. */
   #used = 0;
-  /** The product of the current step, with history. */
+  /** The product of the current step, with recorded ops, so that gradients flow to the factors. */
   #product: { vector: Tensor; rows: number; versions: number } | null = null;
-  /** The product for reads without gradients, without history. */
+  /** The product for reads without gradients, without recorded ops. */
   #kept: { vector: Tensor; rows: number; versions: number; trace: number } | null = null;
 
   constructor(given: ProductPoolOptions) {
@@ -133,6 +134,7 @@ export class ProductVariablePool implements VariablePool {
     this.description = { kind: pool, poolSize, fraction, stddev: this.stddev, indexStore: storeKind(kind) };
   }
 
+  /** The position of the next slice. */
   get status(): number {
     return this.#store.current;
   }
@@ -167,8 +169,8 @@ export class ProductVariablePool implements VariablePool {
   }
 
   /**
-   * The number of virtual weights in one row. A row is what one row of `left` makes. For a Kronecker product, a row is
-   * what one index i of `left` [k, i, j] makes.
+   * The number of virtual weights that one row of `left` makes. For a Kronecker product, one index i of `left`
+   * [k, i, j] makes d rows of the product, d³ weights. The pool treats them as one row.
    */
   get #rowSize(): number {
     return this.#kronecker ? this.dim ** 3 : this.dim;
@@ -181,22 +183,23 @@ export class ProductVariablePool implements VariablePool {
 
   /**
    * Computes a range of virtual weights from the rows that hold the range.
-   * Backends compute products below SMALL_WORK with another kernel, which may round differently. So a small range takes
-   * extra rows (`least` in all), and has the same bits as in the whole product.
+   * A matrix product with fewer than SMALL_WORK multiply-adds uses another routine, which may round differently. So a
+   * small range computes at least `least` rows. Its bits are then those of the whole product.
    */
   #stream(begin: number, length: number): Tensor {
     const [rowSize, all] = [this.#rowSize, this.#rows];
     const least = Math.ceil(SMALL_WORK / (rowSize * this.replicas));
     const end = Math.min(all, Math.max(Math.ceil((begin + length) / rowSize), Math.floor(begin / rowSize) + least));
     const first = Math.max(0, Math.min(Math.floor(begin / rowSize), end - least));
+    // `tidy` frees the rows before the layer runs.
     return tidy(() => slice(this.#multiply(first, end - first), [begin - first * rowSize], [length]));
   }
 
   /**
    * Returns the virtual weights of all rows that layers use, as a vector. While gradients are recorded, each step
    * computes the product once. Otherwise the product is cached until the factors change.
-   * The two caches are separate: a product computed under noGrad() has no history, so training with it would lose the
-   * gradient silently.
+   * The two caches are separate: a product computed under noGrad() has no recorded ops, so training with it would lose
+   * the gradient silently.
    */
   #virtual(): Tensor {
     const rows = this.#rows;
@@ -226,7 +229,7 @@ export class ProductVariablePool implements VariablePool {
   }
 }
 
-/** Whether a tensor belongs to the memory of the running step, so that it lives as long as tensors made from it now. */
+/** Whether x was made in the running step. A tensor of an earlier step may be overwritten before this step ends. */
 function isOfNow(x: Tensor): boolean {
   return x.lifetime === lifetimeNow();
 }
