@@ -1,5 +1,6 @@
+import { movedImages } from "../../src/cli/data/augment.ts";
 import { type Dataset, lengthOf } from "../../src/data/index.ts";
-import { type Generator, type Tensor, zeros } from "../../src/index.ts";
+import type { Generator, Tensor } from "../../src/index.ts";
 
 /**
  * Images [batch, height, width, channels], each moved by up to two pixels along each axis, and every other one
@@ -9,20 +10,8 @@ export function shiftAndFlip<T>(
   { inputs, targets }: { inputs: Tensor; targets: T },
   random: Generator,
 ): { inputs: Tensor; targets: T } {
-  const [count, height, width, channels] = inputs.shape as [number, number, number, number];
-  const moved = zeros(inputs.shape);
-  const [x, y] = [inputs.data, moved.data];
-  for (let n = 0; n < count; n++) {
-    const [down, right, flip] = [random.below(5) - 2, random.below(5) - 2, random.below(2) === 1];
-    for (let i = Math.max(0, down); i < Math.min(height, height + down); i++) {
-      for (let j = Math.max(0, right); j < Math.min(width, width + right); j++) {
-        const from = ((n * height + i - down) * width + (flip ? width - 1 - (j - right) : j - right)) * channels;
-        const to = ((n * height + i) * width + j) * channels;
-        for (let c = 0; c < channels; c++) y[to + c] = x[from + c]!;
-      }
-    }
-  }
-  return { inputs: moved, targets };
+  const drawn = (): number => random.below(5) - 2;
+  return { inputs: movedImages(inputs, () => ({ down: drawn(), right: drawn(), flip: random.below(2) === 1 })), targets };
 }
 
 /** The last n examples of a dataset of bytes or numbers. */

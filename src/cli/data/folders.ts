@@ -3,6 +3,7 @@ import { readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../data/index.ts";
 import type { Skipped } from "./opened.ts";
+import { byCode } from "./order.ts";
 
 /** A file of a class. */
 export type ImageFile = {
@@ -29,9 +30,6 @@ const VALIDATION = ["validation", "val", "valid"];
 
 /** Files and folders that operating systems and archives add. */
 const isHidden = (name: string): boolean => name.startsWith(".") || /^(?:thumbs\.db|desktop\.ini|__macosx|@eadir)$/i.test(name);
-
-/** Order by UTF-16 code units, the same on every machine. */
-export const byCode = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 type Entry = { readonly name: string; readonly path: string; readonly stats: Stats };
 
