@@ -65,7 +65,7 @@ export function movedImages(inputs: Tensor, moveOf: () => Move): Tensor {
   return moved;
 }
 
-/** Where a pixel of a scaled part lies between two pixels of the image: the first of them, and the share of the second. */
+/** Where a pixel of a scaled part lies: between two pixels of the image, at a share of the way to the second. */
 type Place = { readonly first: number; readonly second: number; readonly share: number };
 
 /** The places along a side of a random part, whose length is `scale` times the side. */
