@@ -55,7 +55,7 @@ function countOf(who: string, length: number, batchSize: number, dropLast: boole
 }
 
 /**
- * Returns the indices of the examples of each batch, for one epoch.
+ * Returns the indices of the examples of each batch, for one epoch of your own loop. `train` does this itself.
  * @param length - the number of examples
  * @example
  * const order = batchOrder(5, { batchSize: 2, random: new Generator(1) });
@@ -101,11 +101,12 @@ export function batchOf(dataset: Dataset, indices: ArrayLike<number>): Batch<Int
   return { inputs: fresh([own.length, ...inputShape], numbers), targets: labels };
 }
 
+/** byte / 255 of each byte. */
 const SHARES = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
 /**
- * A function that writes `length` scaled inputs of the dataset from `at` on to y from `to` on. The kind of the inputs
- * is checked once.
+ * Returns a function that copies `length` inputs, beginning at `at`, to y, beginning at `to`. It multiplies by `scale`.
+ * Without `scale`, it divides bytes by 255 and keeps other numbers.
  */
 function copierOf({ inputs, scale }: Dataset): (at: number, length: number, y: Numbers, to: number) => void {
   if (scale === undefined && isBytes(inputs)) {
