@@ -3,8 +3,9 @@
 // The script skips runs that the file holds, so it can be stopped and started at will.
 //
 // `npm run accuracy`, or `npm run accuracy -- --seeds 4,5,6 --data <folder> --out <file>`.
-import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { main } from "../src/cli/main.ts";
@@ -36,15 +37,17 @@ const wanted = [
 
 async function run({ pool, asked, seed }: { pool: string; asked: number; seed: number }): Promise<void> {
   let text = "";
+  const folder = mkdtempSync(join(tmpdir(), "accuracy-"));
   const which = pool === "dense" ? ["--dense"] : ["--pool", pool, "--fraction", String(asked)];
   const code = await main(
-    [...which, "--seed", String(seed), "--json", ...(values.data === undefined ? [] : ["--data", values.data])],
+    ["train", "--data", values.data ?? "mnist", ...which, "--seed", String(seed), "--json", "--out", join(folder, "run")],
     {
       stdout: { write: (chunk) => (text += chunk) },
       stderr: process.stderr,
       signal: new AbortController().signal,
     },
   );
+  rmSync(folder, { recursive: true, force: true });
   if (code !== 0) throw new Error(`${pool} ${asked}, seed ${seed}: exit code ${code}`);
   const result = JSON.parse(text.trim().split("\n").at(-1)!) as Run;
   mkdirSync(dirname(values.out), { recursive: true });

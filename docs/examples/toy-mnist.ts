@@ -2,4 +2,4 @@
 // lists the options.
 import { runProcess } from "../../src/cli/main.ts";
 
-await runProcess();
+await runProcess(["train", "--data", "mnist"]);

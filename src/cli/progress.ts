@@ -15,19 +15,23 @@ export function clock(seconds: number): string {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** Images per second of the epoch so far. */
+/** Examples per second of the epoch so far. */
 export const rateOf = ({ examples, seconds }: Progress): number => examples / seconds;
 
-/** Loss, accuracy, speed and the time left, counted over all epochs, in one line. */
-export function progressLine(p: Progress, total: number): string {
-  const left = (total - p.examples + (p.epochs - p.epoch) * total) / rateOf(p);
-  const done = Math.round((8 * p.batch) / p.batches);
-  const bar = "█".repeat(done) + "░".repeat(8 - done);
+/**
+ * Loss, score, speed and the time left, counted over all epochs, in one line.
+ * @param score - such as "accuracy 98.20 %"
+ */
+export function progressLine(p: Progress, score: string): string {
+  const done = (8 * p.batch) / p.batches;
+  const bar = "█".repeat(Math.round(done)) + "░".repeat(8 - Math.round(done));
+  const each = p.batches / p.batch; // examples of the epoch, as a multiple of those so far
+  const left = (p.examples * (each - 1 + (p.epochs - p.epoch) * each)) / rateOf(p);
   return [
     `epoch ${p.epoch}/${p.epochs} ${bar}`,
     `loss ${p.loss.toFixed(4)}`,
-    `accuracy ${percent(p.accuracy)}`,
-    `${count(rateOf(p))} images/s`,
+    score,
+    `${count(rateOf(p))} examples/s`,
     `${clock(left)} left`,
   ].join("  ");
 }

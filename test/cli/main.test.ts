@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { main } from "../../src/cli/main.ts";
-import { HELP, parseOptions } from "../../src/cli/options.ts";
+import { MODEL_NAMES } from "../../src/cli/models.ts";
 import { encodeIdx } from "../../src/data/index.ts";
 import { TEST_IMAGES, TRAIN_IMAGES, writeMnist } from "./tiny-mnist.ts";
 
@@ -14,6 +14,8 @@ beforeAll(() => {
   folder = writeMnist(join(root, "plain"));
 });
 afterAll(() => rmSync(root, { recursive: true }));
+
+const COMMANDS = ["train", "resume"];
 
 type Run = { readonly code: number; readonly out: string; readonly err: string; readonly writes: readonly string[] };
 
@@ -39,30 +41,36 @@ async function run(
   const code = await main(argv, { stdout: { write, ...terminal }, stderr, signal: stop.signal });
   return { code, out: writes.join(""), err: errors.join(""), writes };
 }
-const train = (...more: string[]): string[] => ["--data", folder, "--epochs", "1", "--batch-size", "16", ...more];
+let runs = 0;
+/** Arguments of a short run in a folder of its own. */
+const train = (...more: string[]): string[] => [
+  ...["train", "--data", folder, "--epochs", "1", "--batch-size", "16", "--out", join(root, `run-${++runs}`)],
+  ...more,
+];
 const linesOf = (text: string): string[] => text.trimEnd().split("\n");
 const jsonOf = (text: string): Record<string, unknown>[] => linesOf(text).map((line) => JSON.parse(line));
 
 describe("help", () => {
-  test.each(["--help", "-h"])("%s prints the help page and exits with 0", async (flag) => {
-    expect(await run([flag])).toEqual({ code: 0, out: HELP, err: "", writes: [HELP] });
+  test.each([["--help"], ["-h"], []])("of the program lists the commands, for the arguments %j", async (...argv) => {
+    const { code, out, err } = await run(argv);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(/^Usage: hashgrad <command> \[options\]/);
+    for (const name of COMMANDS) expect(out).toMatch(new RegExp(`^ {2}${name} `, "m"));
   });
 
-  test("fits on a screen and lists every option with its default", () => {
-    const lines = linesOf(HELP);
-    expect(lines.length).toBeLessThan(30);
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(130);
-    expect(lines.flatMap((line) => /^ {2}--([\w-]+)/.exec(line)?.[1] ?? [])).toEqual([
-      ...["model", "fraction", "pool", "dense", "epochs", "seed", "batch-size", "learning-rate", "data", "limit", "json", "help"],
-    ]);
-    const defaults = parseOptions([]);
-    const told = (option: string): string | undefined => new RegExp(`--${option} .*\\(([^()]*)\\)$`, "m").exec(HELP)?.[1];
-    expect(told("model")).toBe(defaults.model);
-    expect(told("fraction")).toBe(`${defaults.fraction}`);
-    expect(told("epochs")).toBe(`${defaults.epochs}`);
-    expect(told("seed")).toBe(`${defaults.seed}`);
-    expect(told("batch-size")).toBe(`${defaults.batchSize}`);
-    expect(told("pool")).toBe(defaults.pool);
+  test.each(COMMANDS)("of %s fits on a screen, and says range and default of each option with a value", async (name) => {
+    const { code, out } = await run([name, "--help"]);
+    const lines = linesOf(out);
+    expect(code).toBe(0);
+    expect(lines.length).toBeLessThanOrEqual(24);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
+    const open = lines.filter((line) => /^ {2}--[\w-]+ <(n|share|rate|pixels)>/.test(line));
+    expect(open.filter((line) => !line.includes("(default: "))).toEqual([]);
+  });
+
+  test("--version prints the version of the package", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+    expect(await run(["--version"])).toMatchObject({ code: 0, out: `${version}\n` });
   });
 });
 
@@ -82,33 +90,45 @@ test.each([
   [["--fraction", ""], '--fraction must be above 0 and at most 1, got ""'],
   [["--fraction=-0.5"], '--fraction must be above 0 and at most 1, got "-0.5"'],
   [["--fraction", "NaN"], '--fraction must be above 0 and at most 1, got "NaN"'],
-  [["--fraction"], "Option '--fraction <value>' argument missing; --help lists the options"],
-  [["--fraction", "-1"], "Option '--fraction' argument is ambiguous; --help lists the options"],
+  [["--fraction"], "option '--fraction <share>' argument missing; hashgrad train --help lists the options"],
+  [["--fraction", "-1"], '--fraction must be above 0 and at most 1, got "-1"'],
   [["--epochs", "0"], '--epochs must be a whole number of at least 1, got "0"'],
   [["--epochs", "1.5"], '--epochs must be a whole number of at least 1, got "1.5"'],
   [["--epochs", " "], '--epochs must be a whole number of at least 1, got " "'],
   [["--batch-size", "0"], '--batch-size must be a whole number of at least 1, got "0"'],
   [["--limit", "1e400"], '--limit must be a whole number of at least 1, got "1e400"'],
-  [["--seed", "-0.5"], "Option '--seed' argument is ambiguous; --help lists the options"],
+  [["--seed", "-1"], '--seed must be a whole number of at least 0, got "-1"'],
+  [["--threads", "17"], '--threads must be a whole number from 1 to 16, got "17"'],
+  [["--validation", "1"], '--validation must be at least 0 and below 1, got "1"'],
+  [["--image-size", "3x"], '--image-size must be 1 to 4096 pixels, such as 32 or 32x48, got "3x"'],
+  [["--augment", "shift,rotate"], '--augment must be one of shift, flip, crop, got "rotate"'],
+  [["--early-stopping", "0"], '--early-stopping must be a whole number of at least 1, got "0"'],
   [["--seed", "0.5"], '--seed must be a whole number of at least 0, got "0.5"'],
   [["--learning-rate", "0"], '--learning-rate must be above 0, got "0"'],
   [["--learning-rate", "Infinity"], '--learning-rate must be above 0, got "Infinity"'],
   [["--pool", "best"], '--pool must be one of product, kronecker, hash, meta, got "best"'],
   [["--pool", ""], '--pool must be one of product, kronecker, hash, meta, got ""'],
-  [["--model", "lenet"], '--model must be one of toy, resnet20, mobilenetv3, got "lenet"'],
-  [["--model", ""], '--model must be one of toy, resnet20, mobilenetv3, got ""'],
+  [["--model", "lenet"], `--model must be one of ${MODEL_NAMES}, got "lenet"`],
+  [["--model", "resnet21"], `--model must be one of ${MODEL_NAMES}, got "resnet21"`],
   [["--dense", "--pool", "hash"], "--dense trains without a pool: leave out --pool and --fraction"],
   [["--dense", "--fraction", "0.4"], "--dense trains without a pool: leave out --pool and --fraction"],
-  [["--frction", "0.4"], "Unknown option '--frction'; --help lists the options"],
-  [["--json=yes"], "Option '--json' does not take an argument; --help lists the options"],
-  [["0.4"], "Unexpected argument '0.4'; --help lists the options"],
-  [["--help", "--epochs", "0"], '--epochs must be a whole number of at least 1, got "0"'],
+  [["--frction", "0.4"], "unknown option '--frction' (Did you mean --fraction?); hashgrad train --help lists the options"],
+  [["0.4"], "too many arguments for 'train'. Expected 0 arguments but got 1; hashgrad train --help lists the options"],
+  [[], "--data is missing: mnist, a folder of IDX files, a folder of images, or a .csv file"],
 ])("the command refuses %j with a message of one line", async (argv, text) => {
-  expect(await refused(argv)).toBe(`mnist: ${text}`);
+  expect(await refused(["train", ...argv])).toBe(`train: ${text}`);
+});
+
+test("the command line corrects a misspelled command", async () => {
+  expect(await refused(["tran"])).toBe(
+    "hashgrad: unknown command 'tran' (Did you mean train?); hashgrad --help lists the options",
+  );
 });
 
 test("the command refuses an unknown option that contains a line break with a message of one line", async () => {
-  expect(await refused(["--no\nsuch"])).toBe("mnist: Unknown option '--no such'; --help lists the options");
+  expect(await refused(["train", "--no\nsuch"])).toBe(
+    "train: unknown option '--no such'; hashgrad train --help lists the options",
+  );
 });
 
 test("the command refuses a fraction too low for the pool and names the least fraction that works", async () => {
@@ -135,23 +155,23 @@ test.each([
   ["an empty file", "t10k-images-idx3-ubyte", new Uint8Array(0), "too short for an IDX header"],
 ] as const)("the command refuses %s and names the file", async (_, name, bytes, text) => {
   const broken = writeMnist(mkdtempSync(join(root, "broken-")), { changes: { [name]: bytes } });
-  expect(await refused(["--data", broken])).toMatch(`${join(broken, name)}: ${text}`);
+  expect(await refused(["train", "--data", broken])).toMatch(`${join(broken, name)}: ${text}`);
 });
 
 test("the command refuses training and test images of different sizes", async () => {
   const broken = writeMnist(mkdtempSync(join(root, "broken-")), { changes: { "t10k-images-idx3-ubyte": zeros(20, 14, 14) } });
-  expect(await refused(["--data", broken])).toMatch("training images [28, 28, 1] and test images [14, 14, 1]");
+  expect(await refused(["train", "--data", broken])).toMatch("training images [28, 28, 1] and test images [14, 14, 1]");
 });
 
 test("the network refuses images of a single pixel", async () => {
   const changes = { "train-images-idx3-ubyte": zeros(40, 1, 1), "t10k-images-idx3-ubyte": zeros(20, 1, 1) };
   const tiny = writeMnist(mkdtempSync(join(root, "broken-")), { changes });
-  expect(await refused(["--data", tiny])).toMatch("toyNetwork: inputShape [1, 1, 1]: images need at least 2×2 pixels");
+  expect(await refused(["train", "--data", tiny])).toMatch("toyNetwork: inputShape [1, 1, 1]: images need at least 2×2 pixels");
 });
 
 test("the command refuses a folder that does not exist and names the folder", async () => {
-  expect(await refused(["--data", join(root, "nowhere")])).toMatch(`readMnist: there is no folder "${join(root, "nowhere")}";`);
-  expect(await refused(["--data", ""])).toMatch("readMnist: there is no folder");
+  const missing = join(root, "nowhere");
+  expect(await refused(["train", "--data", missing])).toMatch(missing);
 });
 
 test("training that diverges exits with 1 and prints one line to stderr", async () => {
@@ -174,16 +194,21 @@ describe("--json", () => {
         accuracy: expect.any(Number),
         testLoss: expect.any(Number),
         testAccuracy: expect.any(Number),
-        images: TRAIN_IMAGES,
+        learningRate: expect.any(Number),
+        examples: TRAIN_IMAGES,
         seconds: expect.any(Number),
-        imagesPerSecond: expect.any(Number),
+        examplesPerSecond: expect.any(Number),
       });
     }
     expect(result).toEqual({
       testAccuracy: second!.testAccuracy,
       testLoss: second!.testLoss,
-      trainImages: TRAIN_IMAGES,
-      testImages: TEST_IMAGES,
+      run: expect.stringMatching(/run-\d+$/),
+      trainExamples: TRAIN_IMAGES,
+      validationExamples: 0,
+      testExamples: TEST_IMAGES,
+      bestEpoch: 2,
+      stoppedEarly: false,
       denseSize: 31_786,
       trainedSize: 12_558,
       achievedFraction: 12_558 / 31_786,
@@ -220,10 +245,10 @@ describe("--json", () => {
   ])("with --model %s trains that network, dense or from a pool", async (model, denseSize) => {
     const few = ["--model", model, "--limit", "16", "--json"];
     const [, pooled] = jsonOf((await run(train(...few, "--fraction", "0.1"))).out);
-    expect(pooled).toMatchObject({ model, denseSize, pool: "product", trainImages: 16, testLoss: expect.any(Number) });
+    expect(pooled).toMatchObject({ model, denseSize, pool: "product", trainExamples: 16, testLoss: expect.any(Number) });
     expect(pooled!.achievedFraction).toBeCloseTo(0.1, 1);
     const [, dense] = jsonOf((await run(train(...few, "--dense"))).out);
-    expect(dense).toMatchObject({ model, denseSize, trainedSize: denseSize, pool: null, trainImages: 16 });
+    expect(dense).toMatchObject({ model, denseSize, trainedSize: denseSize, pool: null, trainExamples: 16 });
   });
 
   test("gives the same numbers for the same seed and different numbers for another seed", async () => {
@@ -236,9 +261,9 @@ describe("--json", () => {
 
   test("with --limit trains on the first training images and tests on all test images", async () => {
     const [epoch, result] = jsonOf((await run(train("--json", "--limit", "10"))).out);
-    expect(epoch!.images).toBe(10);
-    expect(result).toMatchObject({ trainImages: 10, testImages: TEST_IMAGES });
-    expect(jsonOf((await run(train("--json", "--limit", "1000"))).out)[1]!.trainImages).toBe(TRAIN_IMAGES);
+    expect(epoch!.examples).toBe(10);
+    expect(result).toMatchObject({ trainExamples: 10, testExamples: TEST_IMAGES });
+    expect(jsonOf((await run(train("--json", "--limit", "1000"))).out)[1]!.trainExamples).toBe(TRAIN_IMAGES);
   });
 
   test("gives the same loss for compressed and uncompressed files", async () => {
@@ -254,7 +279,7 @@ describe("--json", () => {
 });
 
 const epochLine =
-  /^epoch 1\/1 {2}loss \d\.\d{4} {2}accuracy \d+\.\d\d % {2}test accuracy \d+\.\d\d % {2}\d+\.\d s, [\d,]+ images\/s$/;
+  /^epoch 1\/1 {2}loss \d\.\d{4} {2}accuracy \d+\.\d\d % {2}test accuracy \d+\.\d\d % {2}\d+\.\d s, [\d,]+ examples\/s$/;
 
 test("without --json the command prints the table, one line per epoch and the result", async () => {
   const { code, out, err } = await run(train());
@@ -271,16 +296,18 @@ test("without --json the command prints the table, one line per epoch and the re
     "31,786 weights from 12,558 trained numbers: achieved fraction 0.395",
     "product pool: 12,530 numbers make 32,041 weights, 31,760 are used",
     "",
-    "40 training images, 20 test images",
+    "40 training, 20 test examples",
     "",
     expect.stringMatching(epochLine),
     "",
-    expect.stringMatching(/^test accuracy {2}\d+\.\d\d % {2}\(loss \d\.\d{4}, 20 images\)$/),
+    expect.stringMatching(/^result {9}test accuracy \d+\.\d\d % {2}\(loss \d\.\d{4}, 20 examples\)$/),
+    "epoch          1 of 1",
     "dense size     31,786 weights",
     "core size      12,530 numbers in the pool, for 31,760 weights",
     "trained size   12,558 numbers, biases and scales included",
     "fraction       0.4 asked, 0.395 achieved (trained size / dense size)",
     expect.stringMatching(/^time {11}\d+\.\d s$/),
+    expect.stringMatching(/^run {12}.*run-\d+$/),
   ]);
 });
 
@@ -317,21 +344,23 @@ describe("on a terminal", () => {
   test("the progress line shows loss, accuracy, speed and the time left", async () => {
     const { writes } = await run(train(), { terminal: { isTTY: true, columns: 200 } });
     expect(visible(writes.find((text) => text.startsWith("\r"))!)).toMatch(
-      /^epoch 1\/1 [█░]{8} {2}loss \d\.\d{4} {2}accuracy \d+\.\d\d % {2}[\d,]+ images\/s {2}\d+:\d\d left$/,
+      /^epoch 1\/1 [█░]{8} {2}loss \d\.\d{4} {2}accuracy \d+\.\d\d % {2}[\d,]+ examples\/s {2}\d+:\d\d left$/,
     );
   });
 });
 
 describe("Ctrl-C", () => {
-  test("during an epoch ends training after the current step, reports the result and exits with 130", async () => {
-    const { code, out, err } = await run(train("--epochs", "3"), {
+  test("during an epoch ends training after the current step, saves, says how to resume, and exits with 130", async () => {
+    const argv = train("--epochs", "3");
+    const folderOf = argv[argv.indexOf("--out") + 1]!;
+    const { code, out, err } = await run(argv, {
       terminal: { isTTY: true },
       onWrite: (text, stop) => text.startsWith("\r") && stop.abort(),
     });
     expect([code, err]).toEqual([130, ""]);
     // The K is the end of the sequence that erases the progress line.
-    expect(out).toMatch(/Kstopped in epoch 1 after batch 1 of 3: loss \d\.\d{4}, accuracy \d+\.\d\d %\n/);
-    expect(out).toMatch(/\ntest accuracy {2}\d+\.\d\d % {2}\(loss \d\.\d{4}, 20 images\)\n/);
+    expect(out).toMatch(/Kstopped in epoch 1 of 3 after batch 1 of 3; saved: `hashgrad resume .*` continues\n$/);
+    expect((await run(["resume", folderOf, "--json"])).code).toBe(0);
   });
 
   test("between epochs is reported by --json as interrupted", async () => {
@@ -339,17 +368,13 @@ describe("Ctrl-C", () => {
     expect(code).toBe(130);
     const lines = jsonOf(out);
     expect(lines).toHaveLength(2);
-    expect(lines[1]).toMatchObject({ interrupted: true, epochs: 1, testImages: TEST_IMAGES, testLoss: lines[0]!.testLoss });
+    expect(lines[1]).toMatchObject({ interrupted: true, epochs: 1 });
   });
 
-  test("before the first step reports the untrained network", async () => {
+  test("before the data are read writes nothing", async () => {
     const stop = new AbortController();
     stop.abort();
-    const text = await run(train(), { stop });
-    expect(text.code).toBe(130);
-    expect(text.out).toContain("\nstopped before the first step\n");
-    const [result] = jsonOf((await run(train("--json"), { stop })).out);
-    expect(result).toMatchObject({ interrupted: true, epochs: 0, testAccuracy: expect.any(Number) });
+    expect(await run(train(), { stop })).toMatchObject({ code: 130, out: "" });
   });
 
   test("after the last epoch changes nothing, and the exit code is 0", async () => {

@@ -10,7 +10,9 @@ test("the progress line formats numbers with units", () => {
 test("the time left covers the current epoch and all later epochs", () => {
   const scores = { loss: 1.5, accuracy: 0.25, metrics: {}, validation: null };
   const progress = { epoch: 2, epochs: 3, batch: 1, batches: 4, examples: 100, seconds: 2, ...scores };
-  expect(progressLine(progress, 400)).toBe("epoch 2/3 ██░░░░░░  loss 1.5000  accuracy 25.00 %  50 images/s  0:14 left");
+  expect(progressLine(progress, "accuracy 25.00 %")).toBe(
+    "epoch 2/3 ██░░░░░░  loss 1.5000  accuracy 25.00 %  50 examples/s  0:14 left",
+  );
 });
 
 test.each([

@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+// The command `hashgrad`.
+import { runProcess } from "./main.ts";
+
+await runProcess();

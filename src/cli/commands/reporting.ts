@@ -1,0 +1,159 @@
+import { sizesOf, summary } from "../../variables/index.ts";
+import type { OpenedData } from "../data/opened.ts";
+import { skippedLines } from "../data/skipped.ts";
+import type { Io, Verbosity } from "../io.ts";
+import { clock, count, liveLine, percent, progressLine } from "../progress.ts";
+import type { EpochLine, EpochScores, RunConfig, RunEvaluation } from "../run/files.ts";
+import type { Ended, Listener, Run } from "../run/training.ts";
+
+/** A score with its name: "accuracy 98.20 %" or "R² 0.912". */
+export function scoreText(classes: readonly string[] | null, score: number): string {
+  return classes === null ? `R² ${score.toFixed(4)}` : `accuracy ${percent(score)}`;
+}
+
+/** Prints one line. */
+export const printer =
+  ({ stdout }: Io) =>
+  (text: string): void =>
+    void stdout.write(`${text}\n`);
+
+/** What a run continues from; the table of a new model, and what the data are. */
+export function announce(io: Io, { built, config, opened, folder, isResumed }: Run, { json, quiet }: Verbosity): void {
+  for (const line of skippedLines(opened.skipped)) io.stderr.write(`skipped ${line}\n`);
+  if (json || quiet) return;
+  const print = printer(io);
+  const { train, validation, test } = config.examples;
+  const parts = [
+    [train, "training"],
+    [validation, "validation"],
+    [test, "test"],
+  ] as const;
+  if (isResumed) return print(`continues ${folder}`);
+  print(`${summary(built.vars)}\n`);
+  print(
+    `${parts.flatMap(([n, name]) => (n === 0 ? [] : [`${count(n)} ${name}`])).join(", ")} examples${classesText(config, opened)}\n`,
+  );
+}
+
+const classesText = ({ classes }: RunConfig, { kind }: OpenedData): string =>
+  classes === null || kind === "idx" ? "" : ` of ${count(classes.length)} classes`;
+
+/** Shows the progress of a run: a line that is written over on a terminal, and a line per epoch. */
+export function listenerOf(io: Io, { config }: Run, { json, quiet }: Verbosity): Listener & { readonly clear: () => void } {
+  const print = printer(io);
+  const live = liveLine(io.stdout);
+  const silent = json || quiet;
+  return {
+    signal: io.signal,
+    clear: live.clear,
+    onBatch: (progress) => {
+      if (!silent) live.show(() => progressLine(progress, scoreIn(config, progress)));
+    },
+    onEpoch: (line) => {
+      live.clear();
+      if (json) print(JSON.stringify(epochJson(config, line)));
+      else if (!quiet) print(epochText(config, line));
+    },
+  };
+}
+
+const scoreIn = (
+  { classes }: RunConfig,
+  { accuracy, metrics }: { accuracy: number; metrics: Readonly<Record<string, number>> },
+): string => scoreText(classes, classes === null ? (metrics.r2 ?? Number.NaN) : accuracy);
+
+/** An epoch as JSON: "accuracy" for classes, "r2" for a numeric target. */
+function epochJson({ classes }: RunConfig, line: EpochLine): object {
+  const name = classes === null ? "r2" : "accuracy";
+  const capital = classes === null ? "R2" : "Accuracy";
+  const more = (part: string, scores: EpochScores | null): object =>
+    scores === null ? {} : { [`${part}Loss`]: scores.loss, [`${part}${capital}`]: scores.score };
+  const { epoch, epochs, examples, seconds, learningRate } = line;
+  return {
+    epoch,
+    epochs,
+    loss: line.train.loss,
+    [name]: line.train.score,
+    ...more("validation", line.validation),
+    ...more("test", line.test),
+    learningRate,
+    examples,
+    seconds,
+    examplesPerSecond: examples / seconds,
+  };
+}
+
+function epochText({ classes }: RunConfig, line: EpochLine): string {
+  const part = (name: string, scores: EpochScores | null): string[] =>
+    scores === null ? [] : [`${name} ${scoreText(classes, scores.score)}`];
+  return [
+    `epoch ${line.epoch}/${line.epochs}`,
+    `loss ${line.train.loss.toFixed(4)}`,
+    scoreText(classes, line.train.score),
+    ...part("validation", line.validation),
+    ...part("test", line.test),
+    `${line.seconds.toFixed(1)} s, ${count(line.examples / line.seconds)} examples/s`,
+  ].join("  ");
+}
+
+/** The result of a run as JSON. */
+export function resultJson(
+  { config, folder, built }: Run,
+  ended: Ended,
+  evaluation: RunEvaluation | null,
+  secondsTotal: number,
+): object {
+  const name = config.classes === null ? "R2" : "Accuracy";
+  const { denseSize, trainedSize, achievedFraction } = sizesOf(built.vars);
+  const scores =
+    evaluation === null ? {} : { [`${evaluation.split}${name}`]: evaluation.score, [`${evaluation.split}Loss`]: evaluation.loss };
+  return {
+    run: folder,
+    ...scores,
+    trainExamples: config.examples.train,
+    validationExamples: config.examples.validation,
+    testExamples: config.examples.test,
+    denseSize,
+    trainedSize,
+    achievedFraction,
+    coreSize: built.pool?.coreSize ?? 0,
+    fraction: config.fraction,
+    epochs: ended.epoch,
+    bestEpoch: ended.bestEpoch,
+    stoppedEarly: ended.stoppedEarly,
+    seed: config.seed,
+    secondsTotal,
+    model: config.model,
+    pool: config.pool,
+    batchSize: config.batchSize,
+    interrupted: ended.interrupted,
+  };
+}
+
+/** The result of a run as text. */
+export function resultText(run: Run, ended: Ended, evaluation: RunEvaluation, secondsTotal: number): string {
+  const { config, built, folder } = run;
+  const { denseSize, trainedSize, achievedFraction } = sizesOf(built.vars);
+  const { pool } = built;
+  const scored = `${evaluation.split} ${scoreText(config.classes, evaluation.score)}`;
+  return [
+    "",
+    `result         ${scored}  (loss ${evaluation.loss.toFixed(4)}, ${count(evaluation.examples)} examples)`,
+    `epoch          ${evaluation.epoch} of ${config.epochs}${ended.stoppedEarly ? `, ended early after epoch ${ended.epoch}` : ""}`,
+    `dense size     ${count(denseSize)} weights`,
+    ...(pool === null ? [] : [`core size      ${count(pool.coreSize)} numbers in the pool, for ${count(pool.status)} weights`]),
+    `trained size   ${count(trainedSize)} numbers, biases and scales included`,
+    `fraction       ${config.fraction} asked, ${achievedFraction.toFixed(3)} achieved (trained size / dense size)`,
+    `time           ${secondsTotal < 100 ? `${secondsTotal.toFixed(1)} s` : clock(secondsTotal)}`,
+    `run            ${folder}`,
+  ].join("\n");
+}
+
+/** What an interrupted command says. */
+export function stoppedText({ folder, config }: Run, { epoch, batch, batches }: Ended): string {
+  const place =
+    batch === 0 && epoch === 0
+      ? "before the first step"
+      : `in epoch ${epoch + 1} of ${config.epochs} after batch ${batch} of ${batches}`;
+  return `stopped ${place}; saved: \`hashgrad resume ${folder}\` continues`;
+}

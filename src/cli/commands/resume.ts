@@ -1,0 +1,36 @@
+import { backend } from "../../backends/index.ts";
+import { EXIT, type Io, type Verbosity } from "../io.ts";
+import type { PoolKind } from "../options.ts";
+import { writeEpochs } from "../run/folder.ts";
+import { loadRun } from "../run/load.ts";
+import { modelOf } from "../run/model.ts";
+import { setThreads } from "../threads.ts";
+import { UsageError } from "../usage.ts";
+import { finish, open } from "./train.ts";
+
+/** The options of `hashgrad resume`. */
+export type ResumeOptions = Verbosity & { readonly folder: string; readonly threads: number | null };
+
+/** Continues a run from its checkpoint. Returns the exit code. */
+export async function resume(options: ResumeOptions, io: Io): Promise<number> {
+  const { folder } = options;
+  setThreads("resume", options.threads);
+  const { config, epochs: lines, torn } = loadRun(folder);
+  const opened = await open(config.data, io, options);
+  if (opened === null) return EXIT.interrupted;
+  if (opened.digest !== config.digest)
+    throw new UsageError(
+      "resume",
+      `the data ${config.data.data} have changed since the run began: their digest is ${short(opened.digest)}, the run has ${short(config.digest)}; train a new run`,
+    );
+  const { name } = backend();
+  if (name !== config.backend.name)
+    io.stderr.write(
+      `note: the run began with the backend ${config.backend.name}, this process has ${name}: the last bits of the weights may differ\n`,
+    );
+  const built = modelOf({ ...config, pool: config.pool as PoolKind | null });
+  if (torn) writeEpochs(folder, lines);
+  return finish({ folder, config, opened, built, lines, isResumed: true }, io, options);
+}
+
+const short = (digest: string): string => `${digest.slice(0, 12)}…`;
