@@ -1,16 +1,17 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { batchCount, lengthOf } from "../../data/index.ts";
-import { info, type ResumePosition, resumeCheckpoint, saveCheckpoint, saveWeights } from "../../io/index.ts";
+import { type ResumePosition, resumeCheckpoint, saveCheckpoint, saveWeights, type TrainingState } from "../../io/index.ts";
 import { type Progress, type TrainOptions, train } from "../../train/index.ts";
-import { augmentationFor } from "../data/augmentation.ts";
-import type { OpenedData } from "../data/opened.ts";
+import { augmentation } from "../data/augment.ts";
+import type { Augmentation, OpenedData } from "../data/opened.ts";
 import type { PoolKind } from "../options.ts";
-import { type BuiltModel, buildOptimizer, clipGradients, rateAt } from "../recipe.ts";
-import { type EpochLine, type EpochScores, RUN_FILES, type RunConfig } from "./files.ts";
+import { type BuiltModel, buildOptimizer, clipGradients, type RateChoice, rateAt } from "../recipe.ts";
+import { type EpochLine, RUN_FILES, type RunConfig } from "./files.ts";
 import { appendEpoch, writeEpochs } from "./folder.ts";
 import { metadataOf } from "./model.ts";
-import { objectiveOf, scored, scoresOf } from "./scores.ts";
+import { joined, partIn, partMetadata } from "./part.ts";
+import { objectiveOf, scored } from "./scores.ts";
 
 /** A run that is ready to train. */
 export type Run = {
@@ -60,22 +61,65 @@ export function bestOf(lines: readonly EpochLine[]): EpochLine | null {
 const isOver = (lines: readonly EpochLine[], patience: number | null): boolean =>
   patience !== null && lines.length > 0 && lines.at(-1)!.epoch - bestOf(lines)!.epoch >= patience;
 
-/** Scores of the batches before an interruption, in the checkpoint. */
-type Part = EpochScores & { readonly examples: number; readonly seconds: number };
-const PART = "hashgrad.epoch";
+const choiceOf = ({ model, pool, learningRate }: RunConfig): RateChoice => ({
+  model,
+  pool: pool as PoolKind | null,
+  learningRate,
+});
 
-function partOf(progress: Progress | null, before: Part | null, classes: readonly string[] | null): Part | null {
-  if (progress === null || progress.examples === 0) return before;
-  const { examples, seconds } = progress;
-  const now = scoresOf(classes, progress);
-  if (before === null) return { ...now, examples, seconds };
-  const total = before.examples + examples;
-  const mean = (a: number, b: number): number => (a * before.examples + b * examples) / total;
+/** What a run has reached, and how it is saved. */
+type Tracker = {
+  readonly position: ResumePosition;
+  readonly lines: EpochLine[];
+  /** Completed epochs, and completed batches of the next epoch. */
+  readonly at: () => { readonly epoch: number; readonly batch: number };
+  readonly save: () => void;
+  readonly onBatch: (progress: Progress) => void;
+  /** Writes a complete epoch. */
+  readonly note: (progress: Progress, scores: Pick<EpochLine, "validation" | "test">) => EpochLine;
+};
+
+/** Loads the checkpoint, if there is one, and follows the run from there. */
+function trackerOf(run: Run, state: TrainingState, batches: number): Tracker {
+  const { folder, config } = run;
+  const { classes, epochs } = config;
+  const path = join(folder, RUN_FILES.checkpoint);
+  const isResumed = existsSync(path);
+  const position = isResumed ? resumeCheckpoint(path, state) : { firstEpoch: 1, firstBatch: 1 };
+  let part = isResumed ? partIn(path) : null;
+  const lines = run.lines.filter(({ epoch }) => epoch < position.firstEpoch);
+  if (lines.length < run.lines.length) writeEpochs(folder, lines); // the kill came between a line and its checkpoint
+  let at = { epoch: position.firstEpoch - 1, batch: position.firstBatch - 1 };
+  let latest: Progress | null = null;
+  let saved = performance.now();
+  const save = (): void => {
+    const metadata = partMetadata(at.batch === 0 ? null : joined(part, latest, classes));
+    saveCheckpoint(path, state, at.epoch, { batch: at.batch, metadata });
+    saved = performance.now();
+  };
   return {
-    loss: mean(before.loss, now.loss),
-    score: mean(before.score, now.score),
-    examples: total,
-    seconds: before.seconds + seconds,
+    position,
+    lines,
+    at: () => at,
+    save,
+    onBatch: (progress) => {
+      latest = progress;
+      at = { epoch: progress.epoch - 1, batch: progress.batch };
+      if (performance.now() - saved >= SAVE_EVERY_MS) save();
+    },
+    note: (progress, scores) => {
+      const { epoch } = progress;
+      const { loss, score, examples, seconds } = joined(part, progress, classes)!;
+      const learningRate = rateAt(choiceOf(config), epochs * batches, state.optimizer.steps - 1);
+      const line: EpochLine = { epoch, epochs, train: { loss, score }, ...scores, learningRate, examples, seconds };
+      lines.push(line);
+      at = { epoch, batch: 0 };
+      if (bestOf(lines) === line) saveBest(run, epoch);
+      appendEpoch(folder, line);
+      [latest, part] = [null, null];
+      save();
+      return line;
+    },
   };
 }
 
@@ -85,91 +129,45 @@ function partOf(progress: Progress | null, before: Part | null, classes: readonl
  * @throws TrainingError if the run diverges.
  */
 export async function trainRun(run: Run, { signal, onBatch, onEpoch }: Listener): Promise<Ended> {
-  const { folder, config, opened, built } = run;
-  const { classes, epochs, batchSize, seed } = config;
-  const choice = { model: config.model, pool: config.pool as PoolKind | null, learningRate: config.learningRate };
+  const { config, opened, built } = run;
+  const { classes, epochs, batchSize, seed, augment, earlyStopping } = config;
   const batches = batchCount(lengthOf(opened.train), batchSize);
-  const optimizer = buildOptimizer(choice, built.vars, epochs * batches);
+  const optimizer = buildOptimizer(choiceOf(config), built.vars, epochs * batches);
   const state = { vars: built.vars, optimizer, generators: { dropout: built.random } };
-  const path = join(folder, RUN_FILES.checkpoint);
-  const isResumed = existsSync(path);
-  const position: ResumePosition = isResumed ? resumeCheckpoint(path, state) : { firstEpoch: 1, firstBatch: 1 };
-  let part = isResumed ? (JSON.parse(info(path).metadata[PART] ?? "null") as Part | null) : null;
-
-  const lines = run.lines.filter(({ epoch }) => epoch < position.firstEpoch);
-  if (lines.length < run.lines.length) writeEpochs(folder, lines); // the kill came between a line and its checkpoint
-  let at = { epoch: position.firstEpoch - 1, batch: position.firstBatch - 1 };
-  let latest: Progress | null = null;
-  let isCut = false;
-  const stop = { aborted: false };
-  const save = (): void => {
-    const partText = at.batch === 0 ? null : partOf(latest, part, classes);
-    saveCheckpoint(path, state, at.epoch, { batch: at.batch, metadata: { [PART]: JSON.stringify(partText) } });
-  };
-  let saved = performance.now();
-  const ended = (): Ended => ({
-    lines,
-    interrupted: isCut,
-    stoppedEarly: isOver(lines, config.earlyStopping) && at.epoch < epochs,
-    bestEpoch: bestOf(lines)?.epoch ?? null,
-    ...at,
-    batches,
-  });
-  if (isOver(lines, config.earlyStopping) || at.epoch >= epochs) return ended();
-
-  await train({
-    model: built.model,
-    ...state,
-    ...position,
-    data: opened.train,
-    epochs,
-    batchSize,
-    seed,
-    ...objectiveOf(classes),
-    ...augmentationFor(config.augment),
-    signal: {
-      get aborted() {
-        return stop.aborted || signal.aborted;
+  const tracker = trackerOf(run, state, batches);
+  const { lines } = tracker;
+  const isDone = (): boolean => tracker.at().epoch >= epochs || isOver(lines, earlyStopping);
+  if (!isDone()) {
+    await train({
+      model: built.model,
+      ...state,
+      ...tracker.position,
+      data: opened.train,
+      ...{ epochs, batchSize, seed },
+      ...objectiveOf(classes),
+      ...(augment.length === 0 ? {} : { transform: augmentation(augment as readonly Augmentation[]) }),
+      signal: {
+        get aborted() {
+          return signal.aborted || isDone();
+        },
       },
-    },
-    beforeUpdate: () => clipGradients(choice, optimizer),
-    onBatch: (progress: Progress) => {
-      latest = progress;
-      at = { epoch: progress.epoch - 1, batch: progress.batch };
-      onBatch(progress);
-      if (performance.now() - saved < SAVE_EVERY_MS) return;
-      save();
-      saved = performance.now();
-    },
-    onEpoch: async (progress: Progress) => {
-      const validation = await scored(built.model, opened.validation, classes, signal);
-      const test = await scored(built.model, opened.test, classes, signal);
-      if (signal.aborted) return; // the scores may be incomplete; a resume evaluates again
-      const whole = partOf(progress, part, classes)!;
-      const line: EpochLine = {
-        epoch: progress.epoch,
-        epochs,
-        train: { loss: whole.loss, score: whole.score },
-        validation,
-        test,
-        learningRate: rateAt(choice, epochs * batches, optimizer.steps - 1),
-        examples: whole.examples,
-        seconds: whole.seconds,
-      };
-      lines.push(line);
-      at = { epoch: progress.epoch, batch: 0 };
-      if (bestOf(lines) === line) saveBest(run, line.epoch);
-      appendEpoch(folder, line);
-      [latest, part] = [null, null];
-      save();
-      saved = performance.now();
-      stop.aborted = isOver(lines, config.earlyStopping);
-      onEpoch(line);
-    },
-  } as TrainOptions as never);
-  isCut = signal.aborted && !stop.aborted && at.epoch < epochs;
-  if (isCut) save();
-  return ended();
+      beforeUpdate: () => clipGradients(config, optimizer),
+      onBatch: (progress: Progress) => {
+        tracker.onBatch(progress);
+        onBatch(progress);
+      },
+      onEpoch: async (progress: Progress) => {
+        const validation = await scored(built.model, opened.validation, classes, signal);
+        const test = await scored(built.model, opened.test, classes, signal);
+        // After an abort the scores may be incomplete. A resume then evaluates the epoch again.
+        if (!signal.aborted) onEpoch(tracker.note(progress, { validation, test }));
+      },
+    } as TrainOptions as never);
+  }
+  const interrupted = !isDone();
+  if (interrupted) tracker.save();
+  const stoppedEarly = tracker.at().epoch < epochs && !interrupted;
+  return { lines, interrupted, stoppedEarly, bestEpoch: bestOf(lines)?.epoch ?? null, ...tracker.at(), batches };
 }
 
 /** Writes the weights of an epoch, with all that `predict` needs. */
