@@ -51,6 +51,7 @@ async function entriesOf(folder: string, within: string, skipped: Skipped[]): Pr
 export function reasonOf(error: unknown): string {
   const code = (error as { readonly code?: unknown }).code;
   if (code === "ENOENT") return "does not exist, or is a link to nothing";
+  if (code === "EISDIR") return "is a folder";
   if (code === "EACCES" || code === "EPERM") return "may not be read by this user";
   return (error instanceof Error ? error.message : String(error)).split("\n")[0]!.trim();
 }
@@ -165,4 +166,11 @@ async function collect(
     else if (!stats.isFile()) skipped.push({ where: name + entry.name, reason: "is not a file" });
     else files.push({ path, name: name + entry.name, className, size: stats.size, modified: stats.mtimeMs });
   }
+}
+
+/** The paths of all files in a folder and in its folders, sorted. Entries that cannot be opened are added to `skipped`. */
+export async function filesIn(folder: string, skipped: Skipped[]): Promise<string[]> {
+  const files: ImageFile[] = [];
+  await collect({ name: folder, path: folder, stats: statSync(folder) }, "", "", [], files, skipped);
+  return files.map(({ path }) => path).sort(byCode);
 }

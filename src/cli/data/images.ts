@@ -32,7 +32,7 @@ export async function openImages(options: DataOptions, reading: Reading = {}): P
   const testFrom = validationFrom + (listed.validation?.length ?? 0);
   const classes = [...new Set(images.filter(({ at }) => at < validationFrom).map(({ className }) => className))].sort(byCode);
   if (classes.length < 2) throw new DataError(root, tooFew(classes, skipped, options.limit));
-  const labels = labelsOf(root, images, classes);
+  const labels = labelsOf(root, images, classes, "of which train/ has no image that can be read");
   // Positions in `images`. The training images are the first ones, so positions of the split are also positions there.
   const within = (from: number, to: number): number[] => images.flatMap(({ at }, i) => (at >= from && at < to ? [i] : []));
   const all = within(0, validationFrom);
@@ -42,19 +42,14 @@ export async function openImages(options: DataOptions, reading: Reading = {}): P
       : { train: all, validation: within(validationFrom, testFrom) };
   const members = [split.train, split.validation, within(testFrom, files.length)].map((part) => [...part]);
 
-  const { height, width, channels } = preprocessing;
-  const inputShape = [height, width, channels];
-  const size = sizeOf(inputShape);
-  arrange(
-    decoded.pixels,
-    size,
-    members.flat().map((i) => images[i]!.at),
-  );
+  const inputShape = [preprocessing.height, preprocessing.width, preprocessing.channels];
+  const order = members.flat().map((i) => images[i]!.at);
+  arrange(decoded.pixels, sizeOf(inputShape), order);
   let begin = 0;
   const [train, validation, test] = members.map((part): Dataset => {
-    const inputs = decoded.pixels.subarray(begin * size, (begin + part.length) * size);
     begin += part.length;
-    return { inputs, inputShape, labels: Int32Array.from(part, (i) => labels[i]!), classes: classes.length };
+    const named = part.map((i) => labels[i]!);
+    return datasetIn(decoded.pixels, begin - part.length, inputShape, named, classes.length);
   }) as [Dataset, Dataset, Dataset];
   const orNull = (part: Dataset): Dataset | null => (part.labels.length === 0 ? null : part);
   const digest = digestOf(classes, [train, validation, test]);
@@ -72,7 +67,12 @@ export async function openImages(options: DataOptions, reading: Reading = {}): P
 }
 
 /** The files that cannot be decoded. @throws DataError if there are any, and the command is strict. */
-function failuresOf(root: string, files: readonly ImageFile[], reasons: ReadonlyMap<number, string>, strict: boolean): Skipped[] {
+export function failuresOf(
+  root: string,
+  files: readonly ImageFile[],
+  reasons: ReadonlyMap<number, string>,
+  strict: boolean,
+): Skipped[] {
   const failed = [...reasons].sort(([i], [j]) => i - j).map(([i, reason]) => ({ where: files[i]!.name, reason }));
   if (!strict || failed.length === 0) return failed;
   throw new DataError(root, refusal(failed, `${failed.length} of ${files.length} images`));
@@ -128,12 +128,29 @@ function tooFew(classes: readonly string[], skipped: readonly Skipped[], limit: 
   return `${found}: need at least two folders with images${why}`;
 }
 
-function labelsOf(root: string, files: readonly ImageFile[], classes: readonly string[]): number[] {
+/** The label of each file. @throws DataError if a class is unknown; `lack` says why, in the message. */
+export function labelsOf(root: string, files: readonly ImageFile[], classes: readonly string[], lack: string): number[] {
   const labels = new Map(classes.map((name, label) => [name, label]));
   const unknown = files.find(({ className }) => !labels.has(className));
-  if (unknown !== undefined)
-    throw new DataError(root, `${unknown.name} is of class ${unknown.className}, of which train/ has no image that can be read`);
+  if (unknown !== undefined) throw new DataError(root, `${unknown.name} is of class ${unknown.className}, ${lack}`);
   return files.map(({ className }) => labels.get(className)!);
+}
+
+/** The images from image `begin` on, one for each label. */
+export function datasetIn(
+  pixels: Uint8Array,
+  begin: number,
+  inputShape: readonly number[],
+  labels: readonly number[],
+  classes: number,
+): Dataset {
+  const size = sizeOf(inputShape);
+  return {
+    inputs: pixels.subarray(begin * size, (begin + labels.length) * size),
+    inputShape,
+    labels: Int32Array.from(labels),
+    classes,
+  };
 }
 
 function digestOf(classes: readonly string[], parts: readonly Dataset[]): string {

@@ -1,0 +1,135 @@
+import { statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { type Arrays, DataError, type Dataset } from "../../data/index.ts";
+import { bytesOf, encodeRows } from "./csv.ts";
+import { decodeImage, ImageError, loadSharp, type Sharp } from "./decoder.ts";
+import { filesIn, reasonOf } from "./folders.ts";
+import type { ImagePreprocessing, Preprocessing, Reading, RowPreprocessing, Skipped } from "./opened.ts";
+import { readTable } from "./table.ts";
+
+/** Where an example comes from. */
+export type Example = {
+  /** The path of the file; "-" for the standard input. */
+  readonly file: string;
+  /** The line of a row; null for an image. */
+  readonly line: number | null;
+};
+
+/** Inputs as training saw them, for `predict`. */
+export type Prepared = {
+  /** Null without examples. */
+  readonly data: Dataset | Pick<Arrays, "inputs"> | null;
+  readonly examples: readonly Example[];
+  readonly skipped: readonly Skipped[];
+};
+
+/** Images that are decoded before their predictions are made. */
+const IMAGES_AT_ONCE = 256;
+
+/**
+ * Reads images or rows of CSV files, and treats them as training did. Yields parts, so that predictions begin before all
+ * files are read. A file or row that cannot be read is listed in `skipped`; the others are read.
+ * @param sources - paths of files; for images also of folders; "-" is the standard input
+ * @param input - reads the standard input
+ */
+export async function* prepare(
+  preprocessing: Preprocessing,
+  sources: readonly string[],
+  input: () => Promise<Uint8Array>,
+  reading: Reading = {},
+): AsyncGenerator<Prepared> {
+  if (preprocessing.kind === "images") yield* images(preprocessing, sources, input, reading);
+  else for (const source of sources) yield await rows(preprocessing, source, input, reading);
+}
+
+async function* images(
+  preprocessing: ImagePreprocessing,
+  sources: readonly string[],
+  input: () => Promise<Uint8Array>,
+  { signal, onProgress }: Reading,
+): AsyncGenerator<Prepared> {
+  const sharp = await loadSharp();
+  const files: string[] = [];
+  const lost: Skipped[] = [];
+  for (const source of sources) {
+    if (source !== "-" && statSync(source, { throwIfNoEntry: false })?.isDirectory())
+      files.push(...(await filesIn(source, lost)));
+    else files.push(source);
+  }
+  if (lost.length > 0) yield { data: null, examples: [], skipped: lost };
+  for (let from = 0; from < files.length; from += IMAGES_AT_ONCE) {
+    const part = files.slice(from, from + IMAGES_AT_ONCE);
+    yield await decoded(sharp, part, preprocessing, input, { ...(signal && { signal }) });
+    onProgress?.(from + part.length, files.length);
+  }
+}
+
+async function decoded(
+  sharp: Sharp,
+  files: readonly string[],
+  preprocessing: ImagePreprocessing,
+  input: () => Promise<Uint8Array>,
+  { signal }: Reading,
+): Promise<Prepared> {
+  const { height, width, channels } = preprocessing;
+  const size = height * width * channels;
+  const results = new Map<number, Uint8Array | string>();
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < files.length) {
+      signal?.throwIfAborted();
+      const i = next++;
+      results.set(i, await decodedOr(sharp, files[i]!, preprocessing, input));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, work));
+  const good = files.flatMap((file, i) => (typeof results.get(i) === "string" ? [] : [{ file, i }]));
+  const inputs = new Uint8Array(good.length * size);
+  for (const [at, { i }] of good.entries()) inputs.set(results.get(i) as Uint8Array, at * size);
+  const labels = new Int32Array(good.length); // not read: predictions need inputs only
+  return {
+    data: good.length === 0 ? null : { inputs, inputShape: [height, width, channels], labels, classes: 1 },
+    examples: good.map(({ file }) => ({ file, line: null })),
+    skipped: files.flatMap((where, i) =>
+      typeof results.get(i) === "string" ? [{ where, reason: results.get(i) as string }] : [],
+    ),
+  };
+}
+
+/** The pixels of an image, or the reason why there are none. */
+async function decodedOr(
+  sharp: Sharp,
+  file: string,
+  preprocessing: ImagePreprocessing,
+  input: () => Promise<Uint8Array>,
+): Promise<Uint8Array | string> {
+  try {
+    if (file !== "-" && statSync(file).size === 0) return "is empty";
+    return await decodeImage(sharp, file === "-" ? await input() : file, preprocessing);
+  } catch (error) {
+    if (error instanceof ImageError) return error.message;
+    return reasonOf(error);
+  }
+}
+
+async function rows(
+  { columns }: RowPreprocessing,
+  file: string,
+  input: () => Promise<Uint8Array>,
+  reading: Reading,
+): Promise<Prepared> {
+  const name = file === "-" ? "standard input" : file;
+  try {
+    const table = await readTable(name, file === "-" ? await input() : await bytesOf(file, reading.signal), reading);
+    const { inputs, good, skipped } = encodeRows(table, table.rows, columns, false);
+    const lines = good.map((i) => table.rows[i]!.line);
+    return {
+      data: lines.length === 0 ? null : { inputs },
+      examples: lines.map((line) => ({ file, line })),
+      skipped: [...table.skipped, ...skipped].map(({ where, reason }) => ({ where: `${name} ${where}`, reason })),
+    };
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return { data: null, examples: [], skipped: [{ where: name, reason: error.message.replace(`${name}: `, "") }] };
+  }
+}
