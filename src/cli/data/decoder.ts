@@ -1,8 +1,9 @@
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { DataError } from "../../data/index.ts";
 import { reasonOf } from "./folders.ts";
-import type { ImagePreprocessing } from "./opened.ts";
+import type { ImagePreprocessing, Reading } from "./opened.ts";
 
 /** The package sharp. */
 export type Sharp = typeof import("sharp").default;
@@ -91,4 +92,49 @@ export async function imageSize(sharp: Sharp, image: string | Uint8Array): Promi
     const { autoOrient } = await sharp(image, { failOn: "error" }).metadata();
     return [autoOrient.height, autoOrient.width];
   });
+}
+
+/** Images that are decoded at the same time: Node.js has four threads for such work. */
+const AT_ONCE = Math.min(4, availableParallelism());
+
+/**
+ * Calls `decode` for 0 to `count` − 1, a few at a time. A call that fails is repeated alone, because decoders that fail
+ * at the same time share the text of their errors.
+ * @returns the reason of each image that cannot be decoded
+ */
+export async function sideBySide(
+  count: number,
+  decode: (i: number) => Promise<void>,
+  { signal, onProgress }: Reading,
+): Promise<ReadonlyMap<number, string>> {
+  const failed: number[] = [];
+  let [next, done] = [0, 0];
+  const work = async (): Promise<void> => {
+    while (next < count) {
+      signal?.throwIfAborted();
+      const i = next++;
+      if ((await reasonIf(() => decode(i))) !== null) failed.push(i);
+      onProgress?.(++done, count);
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  const reasons = new Map<number, string>();
+  for (const i of failed.sort((a, b) => a - b)) {
+    signal?.throwIfAborted();
+    const reason = await reasonIf(() => decode(i));
+    if (reason !== null) reasons.set(i, reason);
+  }
+  return reasons;
+}
+
+/** The reason why an image cannot be decoded; null if it can. */
+async function reasonIf(decode: () => Promise<void>): Promise<string | null> {
+  try {
+    await decode();
+    return null;
+  } catch (error) {
+    if (error instanceof ImageError) return error.message;
+    throw error;
+  }
 }

@@ -168,7 +168,7 @@ async function collect(
   }
 }
 
-/** The paths of all files in a folder and in its folders, sorted. Entries that cannot be opened are added to `skipped`. */
+/** The paths of all files in a folder and in its folders, sorted. Adds entries that cannot be opened to `skipped`. */
 export async function filesIn(folder: string, skipped: Skipped[]): Promise<string[]> {
   const files: ImageFile[] = [];
   await collect({ name: folder, path: folder, stats: statSync(folder) }, "", "", [], files, skipped);

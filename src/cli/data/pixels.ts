@@ -1,12 +1,9 @@
-import { availableParallelism, totalmem } from "node:os";
+import { totalmem } from "node:os";
 import { DataError } from "../../data/index.ts";
 import { cacheFile, cacheFolder, LEAST_IMAGES, openCache, writeCache } from "./cache.ts";
-import { decodeImage, ImageError, type Sharp } from "./decoder.ts";
+import { decodeImage, ImageError, type Sharp, sideBySide } from "./decoder.ts";
 import type { ImageFile } from "./folders.ts";
 import type { ImagePreprocessing, Reading } from "./opened.ts";
-
-/** Images that are decoded at the same time: the threads that Node.js has for such work. */
-const AT_ONCE = Math.min(4, availableParallelism());
 
 /** The pixels of all files, one after another, and the files that cannot be decoded with their reasons. */
 export async function pixelsOf(
@@ -14,35 +11,24 @@ export async function pixelsOf(
   root: string,
   files: readonly ImageFile[],
   preprocessing: ImagePreprocessing,
-  { signal, onProgress }: Reading,
+  reading: Reading,
 ): Promise<{ pixels: Uint8Array; failed: ReadonlyMap<number, string> }> {
   const size = preprocessing.height * preprocessing.width * preprocessing.channels;
   const pixels = bytesFor(root, files.length, preprocessing);
-  const failed = new Map<number, string>();
   const path = cacheFile(root, preprocessing, JSON.stringify([sharp.versions.sharp, sharp.versions.vips]));
   const cache = openCache(path, preprocessing);
-  let [next, done, decoded] = [0, 0, 0];
-  const work = async (): Promise<void> => {
-    while (next < files.length) {
-      signal?.throwIfAborted();
-      const i = next++;
-      const file = files[i]!;
-      const to = pixels.subarray(i * size, (i + 1) * size);
-      if (!cache?.read(file, to)) {
-        try {
-          to.set(await decodeImage(sharp, file.path, preprocessing));
-          decoded++;
-        } catch (error) {
-          if (!(error instanceof ImageError)) throw error;
-          failed.set(i, file.size === 0 ? "is empty" : error.message);
-        }
-      }
-      onProgress?.(++done, files.length);
-    }
+  let decoded = 0;
+  const decode = async (i: number): Promise<void> => {
+    const file = files[i]!;
+    const to = pixels.subarray(i * size, (i + 1) * size);
+    if (cache?.read(file, to)) return;
+    if (file.size === 0) throw new ImageError("is empty");
+    to.set(await decodeImage(sharp, file.path, preprocessing));
+    decoded++;
   };
+  let failed: ReadonlyMap<number, string>;
   try {
-    const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
-    for (const end of ends) if (end.status === "rejected") throw end.reason;
+    failed = await sideBySide(files.length, decode, reading);
   } finally {
     cache?.close();
   }

@@ -1,8 +1,7 @@
-import { statSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { accessSync, constants, statSync } from "node:fs";
 import { type Arrays, DataError, type Dataset } from "../../data/index.ts";
 import { bytesOf, encodeRows } from "./csv.ts";
-import { decodeImage, ImageError, loadSharp, type Sharp } from "./decoder.ts";
+import { decodeImage, ImageError, loadSharp, type Sharp, sideBySide } from "./decoder.ts";
 import { filesIn, reasonOf } from "./folders.ts";
 import type { ImagePreprocessing, Preprocessing, Reading, RowPreprocessing, Skipped } from "./opened.ts";
 import { readTable } from "./table.ts";
@@ -27,8 +26,8 @@ export type Prepared = {
 const IMAGES_AT_ONCE = 256;
 
 /**
- * Reads images or rows of CSV files, and treats them as training did. Yields parts, so that predictions begin before all
- * files are read. A file or row that cannot be read is listed in `skipped`; the others are read.
+ * Reads images or rows of CSV files, and treats them as training did. Yields parts, so that predictions begin before
+ * all files are read. A file or row that cannot be read is listed in `skipped`; the others are read.
  * @param sources - paths of files; for images also of folders; "-" is the standard input
  * @param input - reads the standard input
  */
@@ -69,47 +68,36 @@ async function decoded(
   files: readonly string[],
   preprocessing: ImagePreprocessing,
   input: () => Promise<Uint8Array>,
-  { signal }: Reading,
+  reading: Reading,
 ): Promise<Prepared> {
   const { height, width, channels } = preprocessing;
   const size = height * width * channels;
-  const results = new Map<number, Uint8Array | string>();
-  let next = 0;
-  const work = async (): Promise<void> => {
-    while (next < files.length) {
-      signal?.throwIfAborted();
-      const i = next++;
-      results.set(i, await decodedOr(sharp, files[i]!, preprocessing, input));
-    }
+  const results = new Map<number, Uint8Array>();
+  const decode = async (i: number): Promise<void> => {
+    results.set(i, await decodeImage(sharp, await sourceOf(files[i]!, input), preprocessing));
   };
-  await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, work));
-  const good = files.flatMap((file, i) => (typeof results.get(i) === "string" ? [] : [{ file, i }]));
+  const failed = await sideBySide(files.length, decode, reading);
+  const good = [...results].sort(([a], [b]) => a - b);
   const inputs = new Uint8Array(good.length * size);
-  for (const [at, { i }] of good.entries()) inputs.set(results.get(i) as Uint8Array, at * size);
+  for (const [at, [, pixels]] of good.entries()) inputs.set(pixels, at * size);
   const labels = new Int32Array(good.length); // not read: predictions need inputs only
   return {
     data: good.length === 0 ? null : { inputs, inputShape: [height, width, channels], labels, classes: 1 },
-    examples: good.map(({ file }) => ({ file, line: null })),
-    skipped: files.flatMap((where, i) =>
-      typeof results.get(i) === "string" ? [{ where, reason: results.get(i) as string }] : [],
-    ),
+    examples: good.map(([i]) => ({ file: files[i]!, line: null })),
+    skipped: [...failed].map(([i, reason]) => ({ where: files[i]!, reason })),
   };
 }
 
-/** The pixels of an image, or the reason why there are none. */
-async function decodedOr(
-  sharp: Sharp,
-  file: string,
-  preprocessing: ImagePreprocessing,
-  input: () => Promise<Uint8Array>,
-): Promise<Uint8Array | string> {
+/** A file that can be read, or the bytes of the standard input. @throws ImageError with the reason. */
+async function sourceOf(file: string, input: () => Promise<Uint8Array>): Promise<string | Uint8Array> {
+  if (file === "-") return input();
   try {
-    if (file !== "-" && statSync(file).size === 0) return "is empty";
-    return await decodeImage(sharp, file === "-" ? await input() : file, preprocessing);
+    accessSync(file, constants.R_OK);
+    if (statSync(file).size > 0) return file;
   } catch (error) {
-    if (error instanceof ImageError) return error.message;
-    return reasonOf(error);
+    throw new ImageError(reasonOf(error), { cause: error });
   }
+  throw new ImageError("is empty");
 }
 
 async function rows(
