@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import { replaceFile } from "../../io/index.ts";
+import { ValueError } from "../../tensor/index.ts";
+import type { Output } from "../progress.ts";
+import { reportPage } from "../report/page.ts";
+import { RUN_FILES } from "../run/files.ts";
+import { loadRun } from "../run/load.ts";
+
+/** Options of the command `report`. */
+export type ReportOptions = {
+  /** Folders of runs, at least one. */
+  readonly folders: readonly string[];
+  /** The file to write; null: `report.html` in the first folder. */
+  readonly out: string | null;
+};
+
+/**
+ * Writes the report of runs, and prints the path of the file.
+ * @throws FileError if a folder is no run or the file cannot be written. FormatError if a file of a run is malformed.
+ * ValueError for runs with classes beside runs with a numeric target.
+ */
+export function report({ folders, out }: ReportOptions, stdout: Output): void {
+  const runs = folders.map(loadRun);
+  const other = runs.find(({ config }) => (config.classes === null) !== (runs[0]!.config.classes === null));
+  if (other !== undefined)
+    throw new ValueError(
+      "report",
+      `${runs[0]!.folder} and ${other.folder} cannot be compared: one predicts classes, the other numbers; write a report of each`,
+    );
+  const page = reportPage(runs);
+  const path = out ?? join(folders[0]!, RUN_FILES.report);
+  replaceFile("report", path, [Buffer.from(page)]);
+  stdout.write(`${path}\n`);
+}
