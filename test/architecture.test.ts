@@ -5,10 +5,10 @@ import ts from "typescript";
 import { expect, test } from "vitest";
 
 /**
- * From the lowest layer up. A module imports from itself and from lower layers; modules of one layer do not import each
+ * From the lowest level up. A module imports from itself and from lower levels; modules of one level do not import each
  * other.
  */
-const layers = [
+const levels = [
   ["kernels"],
   ["backends"],
   ["tensor"],
@@ -39,7 +39,7 @@ const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .sort();
 
 const moduleOf = (file: string): string => (file.includes("/") ? file.slice(0, file.indexOf("/")) : "");
-const layerOf = (module: string): number => layers.findIndex((modules) => modules.includes(module));
+const levelOf = (module: string): number => levels.findIndex((modules) => modules.includes(module));
 
 /** What a file imports or exports from, types and dynamic imports included, as it is written. */
 function importsOf(file: string): string[] {
@@ -69,18 +69,18 @@ const targetOf = (file: string, target: string): string => {
 };
 const pairs = [...imports].flatMap(([file, targets]) => targets.map((target): [string, string] => [file, target]));
 
-test("every module belongs to a layer, and every import within src names an existing file", () => {
-  expect(files.map(moduleOf).filter((module) => layerOf(module) < 0)).toEqual([]);
+test("every module belongs to a level, and every import within src names an existing file", () => {
+  expect(files.map(moduleOf).filter((module) => levelOf(module) < 0)).toEqual([]);
   const missing = pairs.filter(([file, target]) => inside(target) && !files.includes(targetOf(file, target)));
   expect(missing.map(([file, target]) => `${file} imports ${target}: there is no such file`)).toEqual([]);
   expect(pairs.length).toBeGreaterThan(files.length);
 });
 
-test("a file imports from its own module and from lower layers only", () => {
+test("a file imports from its own module and from lower levels only", () => {
   const wrong = pairs.flatMap(([file, target]) => {
     if (!inside(target)) return [];
     const [from, to] = [moduleOf(file), moduleOf(targetOf(file, target))];
-    return from === to || layerOf(to) < layerOf(from) ? [] : [`${file} imports ${target}: ${to} is not below ${from}`];
+    return from === to || levelOf(to) < levelOf(from) ? [] : [`${file} imports ${target}: ${to} is not below ${from}`];
   });
   expect(wrong).toEqual([]);
 });

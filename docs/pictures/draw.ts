@@ -2,7 +2,7 @@
 // - smh.svg: weights are slices of a product
 // - collisions.svg: plain hashing repeats numbers, a product does not
 // - slices.svg: rows of the product are cut into the kernels of layers
-// - modules.svg: the modules of src by layer
+// - modules.svg: the modules of src by level
 // - step.svg: a training step of a compressed network
 // - accuracy.svg: accuracy over size, from bench/results/accuracy.jsonl
 // - evidence.svg: the same for ResNet-20 on Fashion-MNIST, from bench/results/evidence.jsonl
@@ -16,7 +16,7 @@ import { arrow, BLUE, box, GRAY, GREEN, line, ORANGE, PURPLE, picture, RED, roun
 
 const root = new URL("../../", import.meta.url);
 
-/** The modules of src: a row for each layer, the highest first. test/architecture.test.ts has the same list. */
+/** The modules of src: a row for each level, the highest first. test/architecture.test.ts has the same list. */
 function modules(): string {
   const rows: readonly (readonly (readonly [name: string, content: string, fill: string])[])[] = [
     [["index.ts", "the public names", GRAY]],
@@ -43,7 +43,7 @@ function modules(): string {
     ],
     [["ops", "one function per op: shapes, kernel, gradient", BLUE]],
     [["tensor", "tensors, autograd, step, random numbers", BLUE]],
-    [["backends", "plain/, wasm/, and the live table of kernels", PURPLE]],
+    [["backends", "plain/, wasm/, and the kernel table", PURPLE]],
     [["kernels", "the specification: plain loops, signatures, memory, errors", PURPLE]],
   ];
   const [x0, x1, top, height, gap] = [66, 754, 16, 32, 8];
@@ -62,7 +62,7 @@ function modules(): string {
     ];
   });
   const end = top + rows.length * (height + gap) - gap;
-  return picture(770, end + 16, "The modules of src in eleven layers: a module imports from itself and from lower layers", [
+  return picture(770, end + 16, "The modules of src in eleven levels: a module imports from itself and from lower levels", [
     ...boxes,
     arrow(28, top + 8, 28, end - 8, GRAY),
     text(20, (top + end) / 2, "may import", {
