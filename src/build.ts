@@ -1,7 +1,7 @@
 // `npm run build` writes `dist`: tsc writes the declarations, then this script writes one readable file of JavaScript
 // and a source map for each module of `src`. One file per module opens three times faster than one file per source
 // file, and frames of errors still name the module.
-import { cpSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
@@ -71,6 +71,45 @@ async function write(format: "esm" | "cjs", folder: string): Promise<void> {
   await build({ ...plain, entryPoints: [...files, "src/plain.ts"], sourcemap: true });
 }
 
+/**
+ * Writes the command `hashgrad` to dist/cli: a small entry, and a file for each command, loaded when the command runs.
+ * The files hold the packages that only the command uses, so the library needs no package. They import the library
+ * from the other files of `dist`.
+ */
+async function writeCommand(): Promise<void> {
+  const { metafile } = await build({
+    ...common,
+    entryPoints: ["src/cli/bin.ts"],
+    outdir: "dist/cli",
+    splitting: true,
+    chunkNames: "[name]-[hash]",
+    external: ["sharp", "canvas"], // sharp is an optional peer; canvas is an optional peer of linkedom
+    // Packages in the CommonJS format call `require` for Node's modules.
+    banner: {
+      js: 'import { createRequire as __requireFrom } from "node:module"; const require = __requireFrom(import.meta.url);',
+    },
+    plugins: [oneFileEach],
+    metafile: true,
+  });
+  writeFileSync(join(root, "dist/cli/LICENSES.txt"), licenses(Object.keys(metafile.inputs)));
+}
+
+/** The licenses of the packages that hold these files. @throws Error if a package has no license file. */
+function licenses(files: readonly string[]): string {
+  const folders = new Set(files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []));
+  const texts = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as Record<
+      string,
+      string
+    >;
+    const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e/i.test(entry));
+    const text = file === undefined ? null : readFileSync(join(root, folder, file), "utf8").trim();
+    if (text === null) throw new Error(`the package ${name} has no license file`);
+    return `${name} ${version} (${license})\n\n${text}\n`;
+  });
+  return ["The command hashgrad contains these packages.\n", ...texts].join(`\n${"-".repeat(80)}\n\n`);
+}
+
 /** Writes `dist` (ES modules), and `dist/cjs` for tools that can only `require`. */
 async function bundle(): Promise<void> {
   const declarations = readdirSync(join(root, "dist"), { recursive: true, encoding: "utf8" }).filter((file) =>
@@ -78,6 +117,7 @@ async function bundle(): Promise<void> {
   );
   await write("esm", "dist");
   await write("cjs", "dist/cjs");
+  await writeCommand();
   for (const file of declarations) cpSync(join(root, "dist", file), join(root, "dist/cjs", file));
   writeFileSync(join(root, "dist/cjs/package.json"), `${JSON.stringify({ type: "commonjs", sideEffects: false })}\n`);
 }

@@ -1,11 +1,12 @@
 // Packs the library, installs the tarball in an empty project and checks the package there: files, types, both module
 // systems, readable errors and the size of a user's bundle.
 import { execFileSync, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { oneFile, subpaths } from "../src/build.ts";
+import { writeMnist } from "./cli/tiny-mnist.ts";
 import { installPacked, type Packed, root } from "./packed.ts";
 
 const program = `
@@ -79,14 +80,22 @@ function checkFiles({ files }: Packed): void {
   const plain = mapped.filter((file) => !file.startsWith("testing/")).map((file) => `plain/${file}`);
   const code = [...mapped, ...plain, "plain/plain.js"];
   const built = [...declared, ...code, ...code.map((file) => `${file}.map`), "backends/wasm/binary.js"];
-  mustBeSame("tarball", files, [
-    ...["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "package.json", "dist/cjs/package.json"],
-    ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
-      .map((file) => `docs/${file.replaceAll("\\", "/")}`)
-      .filter((file) => /\.\w+$/.test(file) && !/^docs\/(pictures\/\w+\.ts$|\.vitepress\b)/.test(file)),
-    ...built.flatMap((file) => [`dist/${file}`, `dist/cjs/${file}`]),
-    ...sources.filter((file) => file !== "backends/wasm/binary.ts").map((file) => `src/${file}`),
-  ]);
+  const isCommand = (file: string): boolean => /^dist\/cli\/[\w-]+\.js$/.test(file); // names hold a digest
+  must(files.filter(isCommand).length > 2, "the tarball lacks files of the command");
+  mustBeSame(
+    "tarball",
+    files.filter((file) => !isCommand(file) || file === "dist/cli/bin.js"),
+    [
+      "dist/cli/bin.js",
+      "dist/cli/LICENSES.txt",
+      ...["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "package.json", "dist/cjs/package.json"],
+      ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+        .map((file) => `docs/${file.replaceAll("\\", "/")}`)
+        .filter((file) => /\.\w+$/.test(file) && !/^docs\/(pictures\/\w+\.ts$|\.vitepress\b)/.test(file)),
+      ...built.flatMap((file) => [`dist/${file}`, `dist/cjs/${file}`]),
+      ...sources.filter((file) => file !== "backends/wasm/binary.ts").map((file) => `src/${file}`),
+    ],
+  );
 }
 
 /** Checks that the README's links and pictures lead to files of the tarball, so they work on npm's page and offline. */
@@ -143,6 +152,32 @@ function checkModules({ folder }: Packed): void {
   must(stdout.trim() === "same", `require and import differ: ${stderr}`);
 }
 
+/** The command runs from the tarball, without any other package: help, a run, its continuation, a mistake. */
+function checkCommand({ folder }: Packed): void {
+  const data = writeMnist(join(folder, "digits"));
+  const command = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+    node(folder, [join(folder, "node_modules/hashgrad/dist/cli/bin.js"), ...args]);
+  const { bin } = JSON.parse(readFileSync(join(folder, "node_modules/hashgrad/package.json"), "utf8")) as {
+    bin: { hashgrad: string };
+  };
+  must(bin.hashgrad === "dist/cli/bin.js" && existsSync(join(folder, "node_modules/.bin/hashgrad")), "npm links no command");
+  must(command("--help").stdout.startsWith("Usage: hashgrad <command>"), "hashgrad --help prints no usage");
+  const train = command("train", "--data", data, "--epochs", "1", "--batch-size", "8", "--out", "run", "--quiet");
+  must(train.status === 0, `hashgrad train ended with ${train.status}: ${train.stderr.slice(0, 2000)}`);
+  const resumed = command("resume", "run");
+  must(
+    resumed.status === 0 || resumed.status === 2,
+    `hashgrad resume ended with ${resumed.status}: ${resumed.stderr.slice(0, 2000)}`,
+  );
+  const wrong = command("train", "--data", data, "--epoch", "3");
+  must(
+    wrong.status === 2 && wrong.stderr.includes("--epochs"),
+    `a wrong option gives ${wrong.status}: ${wrong.stderr.slice(0, 2000)}`,
+  );
+  const licenses = readFileSync(join(folder, "node_modules/hashgrad/dist/cli/LICENSES.txt"), "utf8");
+  must(/^commander 14\./m.test(licenses), "LICENSES.txt lacks a package");
+}
+
 /** An uncaught error shows a line of code, the message and real files. */
 function checkErrors({ folder }: Packed): void {
   writeFileSync(join(folder, "misuse.js"), misuse);
@@ -194,7 +229,7 @@ function lint({ tarball }: Packed): void {
 
 const packed = installPacked();
 try {
-  for (const check of [checkFiles, checkReadme, checkTypes, checkModules, checkErrors, checkBundles, lint]) {
+  for (const check of [checkFiles, checkReadme, checkTypes, checkModules, checkCommand, checkErrors, checkBundles, lint]) {
     await check(packed);
     console.log(`${check.name}: ok`);
   }
