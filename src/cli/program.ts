@@ -14,7 +14,8 @@ import {
 } from "./definitions.ts";
 import type { Io } from "./io.ts";
 import { isModelName, MODEL_NAMES } from "./models.ts";
-import { parsersOf } from "./options.ts";
+import { dataPath, parsersOf } from "./options.ts";
+import { UsageError } from "./usage.ts";
 
 type VerboseFlags = { readonly json?: boolean; readonly quiet?: boolean };
 const verbosity = ({ json = false, quiet = false }: VerboseFlags): { json: boolean; quiet: boolean } => ({ json, quiet });
@@ -65,8 +66,70 @@ const resume: Define = (program, run) => {
   );
 };
 
+const evaluate: Define = (program, run) => {
+  const command = program.command("evaluate").description("Evaluates the best weights of a run, or a weights file.");
+  command
+    .argument("<run>", "run folder, or file such as best.safetensors")
+    .option("--data <what>", "other data: mnist, a folder of IDX files or of images (default: of the run)", dataPath)
+    .option(
+      "--split <part>",
+      "train, validation or test (default: test if there is one)",
+      parsersOf("evaluate").oneOf("--split", SPLITS),
+    );
+  addThreads(command, "evaluate");
+  addVerbosity(command, "prints one line of JSON with the confusion matrix");
+  command.action((path: string, flags: EvaluateFlags) =>
+    run(async (io) => {
+      const { data = null, split = null, threads = null } = flags;
+      return (await import("./commands/evaluate.ts")).evaluate({ path, data, split, threads, ...verbosity(flags) }, io);
+    }),
+  );
+};
+const SPLITS = ["train", "validation", "test"] as const;
+type EvaluateFlags = VerboseFlags & {
+  readonly data?: string;
+  readonly split?: (typeof SPLITS)[number];
+  readonly threads?: number;
+};
+
+const info: Define = (program, run) => {
+  const command = program.command("info").description("Tells what a run folder, a weights file or a checkpoint holds.");
+  command.argument("<path>", "run folder, or .safetensors file").option("--json", "prints one line of JSON");
+  command.action((path: string, { json = false }: VerboseFlags) =>
+    run(async (io) => (await import("./commands/info.ts")).info({ path, json }, io)),
+  );
+};
+
+const DTYPES = ["float32", "float16", "bfloat16", "int8"] as const;
+type ExportFlags = VerboseFlags & { readonly onnx?: boolean; readonly torch?: boolean; readonly dtype?: (typeof DTYPES)[number] };
+
+const exportModel: Define = (program, run) => {
+  const command = program.command("export").description("Writes the best weights of a run in another form.");
+  command
+    .argument("<run>", "run folder, or file such as best.safetensors")
+    .argument("<file>", "file to write")
+    .option("--onnx", "writes the model as an ONNX file")
+    .option("--torch", "writes dense weights with PyTorch's names and layouts")
+    .option(
+      "--dtype <type>",
+      "float32, float16, bfloat16 or int8 (default: float32)",
+      parsersOf("export").oneOf("--dtype", DTYPES),
+    );
+  addVerbosity(command, "prints one line of JSON");
+  command.action((path: string, out: string, flags: ExportFlags) =>
+    run(async (io) => {
+      const { onnx = false, torch = false, dtype } = flags;
+      if (Number(onnx) + Number(torch) + Number(dtype !== undefined) > 1)
+        throw new UsageError("export", "--onnx, --torch and --dtype exclude each other: write one file after the other");
+      const format = onnx ? "onnx" : torch ? "torch" : "weights";
+      const options = { path, out, format, dtype: dtype ?? "float32", ...verbosity(flags) } as const;
+      return (await import("./commands/export.ts")).exportModel(options, io);
+    }),
+  );
+};
+
 /** The commands, in the order of the help page. */
-const COMMANDS: readonly Define[] = [train, resume];
+const COMMANDS: readonly Define[] = [train, resume, evaluate, info, exportModel];
 
 const WIDEST = 100;
 

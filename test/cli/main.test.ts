@@ -15,7 +15,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
-const COMMANDS = ["train", "resume"];
+const COMMANDS = ["train", "resume", "evaluate", "info", "export"];
 
 type Run = { readonly code: number; readonly out: string; readonly err: string; readonly writes: readonly string[] };
 
