@@ -15,7 +15,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
-const COMMANDS = ["train", "resume", "evaluate", "info", "export"];
+const COMMANDS = ["train", "resume", "evaluate", "info", "export", "report"];
 
 type Run = { readonly code: number; readonly out: string; readonly err: string; readonly writes: readonly string[] };
 

@@ -1,12 +1,13 @@
 import { statSync } from "node:fs";
-import { ValueError } from "../../tensor/index.ts";
-import type { DataOptions, OpenedData } from "../data/opened.ts";
+import type { Data } from "../../data/index.ts";
+import { openLabeled } from "../data/labeled.ts";
+import { skippedLines } from "../data/skipped.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
 import { count } from "../progress.ts";
 import { evaluateRun } from "../run/evaluation.ts";
 import type { RunEvaluation } from "../run/files.ts";
 import { loadRun } from "../run/load.ts";
-import { type LoadedModel, loadModel, type ModelRecord } from "../run/model.ts";
+import { type LoadedModel, loadModel } from "../run/model.ts";
 import { setThreads } from "../threads.ts";
 import { UsageError } from "../usage.ts";
 import { printer, scoreText } from "./reporting.ts";
@@ -28,12 +29,9 @@ export type EvaluateOptions = Verbosity & {
 export async function evaluate(options: EvaluateOptions, io: Io): Promise<number> {
   setThreads("evaluate", options.threads);
   const loaded = loadModel(options.path);
-  const opened = await open(dataOf(options, loaded.record), io, options);
-  if (opened === null) return EXIT.interrupted;
-  checkFit(loaded, opened);
-  const split = options.split ?? firstSplit(opened);
-  const data = opened[split];
-  if (data === null) throw new UsageError("evaluate", `the data have no ${split} part; --split train takes the training data`);
+  const found = options.data === null ? await ownData(options, io) : await otherData(options.data, loaded, options, io);
+  if (found === null) return EXIT.interrupted;
+  const { data, split } = found;
   const { record, model } = loaded;
   const { classes, inputShape, epoch } = record;
   const evaluation = await evaluateRun({ model, data, split, epoch, classes, inputShape, signal: io.signal });
@@ -52,28 +50,32 @@ export async function evaluate(options: EvaluateOptions, io: Io): Promise<number
   return EXIT.done;
 }
 
-const firstSplit = ({ test, validation }: OpenedData): Split =>
-  test !== null ? "test" : validation !== null ? "validation" : "train";
+/** Data to evaluate on. */
+type Found = { readonly data: Data; readonly split: Split };
 
-/** The data of the run, or other data that are read in the same way. */
-function dataOf({ path, data }: EvaluateOptions, { preprocessing, seed }: ModelRecord): DataOptions {
-  if (data === null) {
-    if (!statSync(path).isDirectory())
-      throw new UsageError("evaluate", "--data is missing: a weights file does not know the data; a run folder does");
-    return loadRun(path).config.data;
-  }
-  const common = { data, limit: null, strict: false, validation: 0, seed };
-  if (preprocessing.kind === "images") {
-    const { height, width, channels } = preprocessing;
-    return { ...common, target: null, imageSize: [height, width], gray: channels === 1 };
-  }
-  throw new UsageError("evaluate", "--data of another CSV file is not supported: `hashgrad predict` reads its rows");
+/** The data of the run; null if Ctrl-C ended the reading. */
+async function ownData(options: EvaluateOptions, io: Io): Promise<Found | null> {
+  if (statSync(options.path).isFile())
+    throw new UsageError("evaluate", "--data is missing: a weights file does not know the data; a run folder does");
+  const { config } = loadRun(options.path);
+  const opened = await open(config.data, io, options);
+  if (opened === null) return null;
+  if (opened.digest !== config.digest) io.stderr.write(`note: the data ${config.data.data} have changed since the run began\n`);
+  const split = options.split ?? (opened.test !== null ? "test" : opened.validation !== null ? "validation" : "train");
+  const data = opened[split];
+  if (data === null) throw new UsageError("evaluate", `the data have no ${split} part; --split train takes the training data`);
+  return { data, split };
 }
 
-/** @throws ValueError if the data have other inputs or classes than the model. */
-function checkFit({ file, record }: LoadedModel, opened: OpenedData): void {
-  const [want, got] = [record.inputShape, opened.inputShape].map((shape) => `[${shape.join(", ")}]`);
-  if (want !== got) throw new ValueError(file, `takes inputs ${want}, the data have ${got}`);
-  const [names, found] = [record.classes, opened.classes].map((classes) => classes?.join(", ") ?? "a number");
-  if (names !== found) throw new ValueError(file, `predicts ${names}; the data have ${found}`);
+/** Other data, read as training read its data; null if Ctrl-C ended the reading. */
+async function otherData(path: string, { record }: LoadedModel, { split }: EvaluateOptions, io: Io): Promise<Found | null> {
+  if (split !== null) throw new UsageError("evaluate", "--split is for the data of the run: leave it out beside --data");
+  try {
+    const { data, skipped } = await openLabeled({ data: path, strict: false }, record, { signal: io.signal });
+    for (const line of skippedLines(skipped)) io.stderr.write(`skipped ${line}\n`);
+    return { data, split: "test" };
+  } catch (error) {
+    if (io.signal.aborted) return null;
+    throw error;
+  }
 }
