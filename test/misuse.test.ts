@@ -461,6 +461,25 @@ const good: ReadonlyMap<string, Call> = new Map<string, Call>([
     build(dense);
     return [smh.compress(build, { fraction: 0.5 }).vars, dense];
   }),
+  call("smh.collisions", smh.collisions, () => [pool(), pool().getSlice([4])]),
+  call(
+    "collisions().numbersOf",
+    on(
+      () => smh.collisions(pool(), pool().getSlice([4])),
+      ({ numbersOf }, ...args: never[]) => numbersOf(...(args as unknown as [number])),
+    ),
+    () => [1],
+    /^numbersOf/,
+  ),
+  call(
+    "collisions().weightsOf",
+    on(
+      () => smh.collisions(pool(), pool().getSlice([4])),
+      ({ weightsOf }, ...args: never[]) => weightsOf(...(args as unknown as [string, number])),
+    ),
+    () => ["hash", 1],
+    /^weightsOf/,
+  ),
   call("hashgrad.trace", h.trace, () => [(x: h.Tensor) => [x], [t(2)]]),
   call(
     "onnx.encodeOnnx",

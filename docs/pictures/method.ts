@@ -1,55 +1,77 @@
 // The pictures of docs/smh.md: how a pool makes the weights of a network.
+import { collisions as collisionsOf, HashVariablePool, ProductVariablePool } from "../../src/smh/index.ts";
 import { Generator } from "../../src/tensor/index.ts";
 import { BLUE, box, GRAY, GREEN, grid, line, ORANGE, PURPLE, picture, round, tag, text } from "./svg.ts";
 
-/** Plain hashing and a product of as many trained numbers. Color is the sign of a number, strength its size. */
+/**
+ * A hash pool and a product pool with as many trained numbers: what `collisions` returns for all their weights. Color
+ * is the sign of a number, strength its size.
+ */
 export function collisions(): string {
-  const [d, r, cell] = [12, 2, 15];
+  const [d, cell] = [12, 15];
+  const size = { poolSize: d * d, fraction: 1 / 3 };
+  const hash = new HashVariablePool(size);
+  const product = new ProductVariablePool(size);
+  const r = product.replicas;
   const random = new Generator(7);
-  const numbers = Array.from({ length: 2 * d * r }, () => random.normal());
-  const order = random.permutation(d * d);
-  const hash = (i: number, j: number): number => order[i * d + j]! % numbers.length; // each number makes three weights
+  const numbers = Array.from({ length: hash.coreSize }, () => random.normal());
   const [left, right] = [numbers.slice(0, d * r), numbers.slice(d * r)];
-  const product = (i: number, j: number): number => left[i * r]! * right[j]! + left[i * r + 1]! * right[d + j]!;
+  const hashed = collisionsOf(hash, hash.getSlice([d, d]));
+  const made = collisionsOf(product, product.getSlice([d, d]));
+  const virtualOf = (weight: number): number => {
+    const { variable_left: rows, variable_right: columns } = made.numbersOf(weight);
+    return rows!.reduce((sum, number, k) => sum + left[number]! * right[columns![k]!]!, 0);
+  };
   const shown = (value: number): { fill: string; strength: number } => ({
     fill: value < 0 ? ORANGE : BLUE,
     strength: 0.1 + 0.9 * Math.min(1, Math.abs(value) / 2),
   });
-  const size: [number, number] = [cell, cell];
-  const frame = (x: number, y: number, columns: number, rows: number): string =>
-    box(x - 1.5, y - 1.5, columns * cell + 2, rows * cell + 2, "none", { stroke: GREEN, "stroke-width": 3 });
+  const cellSize: [number, number] = [cell, cell];
   const top = 86;
   const [xNumbers, xHashed, xLeft, xProduct] = [16, 150, 420, 470];
   const yRight = top - r * cell - 16;
+  /** A frame around cell `index` of a grid with this many columns. */
+  const frame = (x: number, y: number, columns: number, index: number, width = 3): string =>
+    box(x + (index % columns) * cell - 1.5, y + Math.floor(index / columns) * cell - 1.5, cell + 2, cell + 2, "none", {
+      stroke: GREEN,
+      "stroke-width": width,
+    });
   const columns = 4;
-  const chosen = 18; // the number that is framed
+  const chosen = 18; // the number of the hash pool that is framed
+  const hits = hashed.weightsOf("hash", chosen);
   const from = [xNumbers + (chosen % columns) * cell, top + Math.floor(chosen / columns) * cell] as const;
-  const hits = Array.from({ length: d * d }, (_, i) => i)
-    .filter((i) => hash(Math.floor(i / d), i % d) === chosen)
-    .map((i) => [xHashed + (i % d) * cell, top + Math.floor(i / d) * cell] as const);
-  const [row, column] = [4, 8]; // the weight of the product that is framed
+  const weight = 4 * d + 8; // the weight of the product that is framed
+  const { variable_left: rows, variable_right: cols } = made.numbersOf(weight);
+  const sharing = new Set([...made.weightsOf("variable_left", rows![0]!), ...made.weightsOf("variable_right", cols![0]!)]);
+  const below = (x: number, ...lines: string[]): string[] =>
+    lines.map((content, i) => text(x, top + d * cell + 28 + 18 * i, content, i === 1 ? { class: "strong" } : {}));
   return picture(760, 330, "Plain hashing repeats each trained number; in a product of as many numbers all weights differ", [
-    text(xNumbers, 22, "plain hashing", { class: "strong" }),
+    text(xNumbers, 22, "hash pool", { class: "strong" }),
     text(xNumbers, top - 12, "numbers"),
     text(xHashed, top - 12, "weights"),
-    grid([xNumbers, top], [numbers.length / columns, columns], size, (i, k) => shown(numbers[i * columns + k]!)),
-    grid([xHashed, top], [d, d], size, (i, j) => shown(numbers[hash(i, j)]!)),
-    ...hits.map(([x, y]) => line(from[0] + cell, from[1] + cell / 2, x, y + cell / 2, { stroke: GREEN, "stroke-width": 1.5 })),
-    ...[from, ...hits].map(([x, y]) => frame(x, y, 1, 1)),
-    text(xNumbers, top + d * cell + 28, `${numbers.length} trained numbers, ${d * d} weights,`),
-    text(xNumbers, top + d * cell + 46, `${numbers.length} distinct weights`, { class: "strong" }),
-    text(xLeft, 22, "a product of two matrices", { class: "strong" }),
+    grid([xNumbers, top], [numbers.length / columns, columns], cellSize, (i, k) => shown(numbers[i * columns + k]!)),
+    grid([xHashed, top], [d, d], cellSize, (i, j) => shown(numbers[hashed.numbersOf(i * d + j).hash![0]!]!)),
+    ...hits.map((hit) =>
+      line(from[0] + cell, from[1] + cell / 2, xHashed + (hit % d) * cell, top + (Math.floor(hit / d) + 0.5) * cell, {
+        stroke: GREEN,
+        "stroke-width": 1.5,
+      }),
+    ),
+    frame(xNumbers, top, columns, chosen),
+    ...hits.map((hit) => frame(xHashed, top, d, hit)),
+    ...below(xNumbers, `${numbers.length} trained numbers, ${d * d} weights,`, `${hashed.count} weights collide`),
+    text(xLeft, 22, "product pool", { class: "strong" }),
     text(xProduct + d * cell + 10, yRight + cell + 4, "R"),
     text(xLeft + cell, top - 12, "L", { class: "middle" }),
-    grid([xLeft, top], [d, r], size, (i, k) => shown(left[i * r + k]!)),
-    grid([xProduct, yRight], [r, d], size, (k, j) => shown(right[k * d + j]!)),
-    grid([xProduct, top], [d, d], size, (i, j) => shown(product(i, j))),
-    frame(xLeft, top + row * cell, r, 1),
-    frame(xProduct + column * cell, yRight, 1, r),
-    frame(xProduct + column * cell, top + row * cell, 1, 1),
+    grid([xLeft, top], [d, r], cellSize, (i, k) => shown(left[i * r + k]!)),
+    grid([xProduct, yRight], [r, d], cellSize, (k, j) => shown(right[k * d + j]!)),
+    grid([xProduct, top], [d, d], cellSize, (i, j) => shown(virtualOf(i * d + j))),
+    ...[...sharing].map((other) => frame(xProduct, top, d, other, 1)),
+    ...rows!.map((number) => frame(xLeft, top, r, number)),
+    ...cols!.map((number) => frame(xProduct, yRight, d, number)),
+    frame(xProduct, top, d, weight),
     text(xProduct + d * cell + 10, top + 12, "W = L·R"),
-    text(xLeft, top + d * cell + 28, `${numbers.length} trained numbers, ${d * d} weights,`),
-    text(xLeft, top + d * cell + 46, `${d * d} distinct weights`, { class: "strong" }),
+    ...below(xLeft, `${numbers.length} trained numbers, ${d * d} weights,`, `${made.count} weights collide`),
   ]);
 }
 

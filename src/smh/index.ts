@@ -3,6 +3,7 @@
  * @module smh
  */
 export { type ApplyTo, selector } from "./apply-to.ts";
+export { type Collisions, collisions } from "./collisions.ts";
 export { type Compressed, type CompressOptions, type CompressRule, compress } from "./compress.ts";
 export { type FitReport, fitPool } from "./fit.ts";
 export { type HashPoolOptions, HashVariablePool } from "./hash-pool.ts";
