@@ -39,7 +39,7 @@ function write(name: string, text: string): void {
 
 /** Copies the pages and their pictures. The README is the start page. */
 function copyPages(): string[] {
-  const pages = filesIn("docs").filter((name) => /\.(md|svg)$/.test(name) && !name.includes("/."));
+  const pages = filesIn("docs").filter((name) => /\.(md|svg|png)$/.test(name) && !name.includes("/."));
   for (const name of pages) cpSync(join(root, name), join(input, name));
   for (const name of ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]) {
     if (!existsSync(join(root, name))) continue;
@@ -59,7 +59,7 @@ function showLinkedFiles(pages: readonly string[]): void {
     ),
   );
   for (const name of new Set(links)) {
-    if (!existsSync(join(root, name)) || /\.(md|svg)$/.test(name)) continue;
+    if (!existsSync(join(root, name)) || /\.(md|svg|png)$/.test(name)) continue;
     if (statSync(join(root, name)).isDirectory()) {
       const files = readdirSync(join(root, name)).filter((file) => statSync(join(root, name, file)).isFile());
       write(`${name}.md`, `# ${name}\n\n${files.map((file) => `- [${file}](${posix.basename(name)}/${file})\n`).join("")}`);

@@ -49,7 +49,7 @@ const entryItems: Item[] = entries.map(([text, folder]) => ({ text, link: `/${fo
 
 const guides = [
   ...["install", "data", "training", "compress", "save", "files", "onnx", "pytorch", "tensorflow"],
-  ...["extend", "performance", "browser", "numerics"],
+  ...["extend", "performance", "browser", "numerics", "cli"],
 ].map((name) => `docs/guides/${name}.md`);
 const topics = ["layers", "models", "smh", "accuracy", "runtimes"].map((name) => `docs/${name}.md`);
 const inside = ["architecture", "kernels", "decisions", "add-an-op", "graph", "ops", "style"].map((name) => `docs/${name}.md`);

@@ -132,10 +132,7 @@ const report: Define = (program, run) => {
   const command = program.command("report").description("Writes one HTML file with curves, confusions and sizes of runs.");
   command.argument("<runs...>", "run folders").option("--out <file>", "file to write (default: report.html in the first folder)");
   command.action((folders: string[], { out = null }: { readonly out?: string | null }) =>
-    run(async ({ stdout }) => {
-      (await import("./commands/report.ts")).report({ folders, out }, stdout);
-      return 0;
-    }),
+    run(async (io) => (await import("./commands/report.ts")).report({ folders, out }, io)),
   );
 };
 

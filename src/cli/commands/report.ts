@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { replaceFile } from "../../io/index.ts";
 import { ValueError } from "../../tensor/index.ts";
-import type { Output } from "../progress.ts";
+import { EXIT, type Io } from "../io.ts";
 import { reportPage } from "../report/page.ts";
 import { RUN_FILES } from "../run/files.ts";
 import { loadRun } from "../run/load.ts";
@@ -15,11 +15,17 @@ export type ReportOptions = {
 };
 
 /**
- * Writes the report of runs, and prints the path of the file.
+ * Writes the report of runs, and prints the path of the file. Returns the exit code.
  * @throws FileError if a folder is no run or the file cannot be written. FormatError if a file of a run is malformed.
  * ValueError for runs with classes beside runs with a numeric target.
  */
-export function report({ folders, out }: ReportOptions, stdout: Output): void {
+export function report({ folders, out }: ReportOptions, { stdout }: Pick<Io, "stdout">): number {
+  stdout.write(`${writeReport(folders, out)}\n`);
+  return EXIT.done;
+}
+
+/** Writes the report of runs. Returns the path of the file. */
+export function writeReport(folders: readonly string[], out: string | null): string {
   const runs = folders.map(loadRun);
   const other = runs.find(({ config }) => (config.classes === null) !== (runs[0]!.config.classes === null));
   if (other !== undefined)
@@ -27,8 +33,7 @@ export function report({ folders, out }: ReportOptions, stdout: Output): void {
       "report",
       `${runs[0]!.folder} and ${other.folder} cannot be compared: one predicts classes, the other numbers; write a report of each`,
     );
-  const page = reportPage(runs);
   const path = out ?? join(folders[0]!, RUN_FILES.report);
-  replaceFile("report", path, [Buffer.from(page)]);
-  stdout.write(`${path}\n`);
+  replaceFile("report", path, [Buffer.from(reportPage(runs))]);
+  return path;
 }

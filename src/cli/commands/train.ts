@@ -78,6 +78,7 @@ export async function finish(run: Run, io: Io, verbosity: Verbosity): Promise<nu
   }
   const evaluation = await evaluateBest(run, ended);
   writeJson(run.folder, RUN_FILES.evaluation, evaluation);
+  (await import("./report.ts")).writeReport([run.folder], null);
   if (verbosity.json) print(JSON.stringify(resultJson(run, ended, evaluation, seconds())));
   else print(resultText(run, ended, evaluation, seconds()));
   return EXIT.done;

@@ -127,11 +127,11 @@ export function worst(run: ReportedRun): Content {
     const pictures = pair.examples.map(({ index, probability, image }) => {
       const sure = Number.isFinite(probability) ? percent(probability, 0) : "–";
       const alt = `Example ${index}: ${shorten(actual, 40)}, predicted as ${shorten(predicted, 40)} with ${sure}`;
-      const picture = image === null ? null : html`<img src="${uriOf(image)}" width="64" height="64" alt="${alt}">`;
+      const picture = image === null ? null : html`<img src="${uriOf(image)}" width="50" height="50" alt="${alt}">`;
       return html`<li>${picture ?? `example ${index}`} ${sure}</li>`;
     });
     return html`<li><h4><bdi>${shorten(actual, 60)}</bdi> → <bdi>${shorten(predicted, 60)}</bdi></h4>
-<p>${counted(pair.count)} of ${counted(total)} examples of <bdi>${shorten(actual, 60)}</bdi> (${share(pair.count, total)})</p>
+<p>${counted(pair.count)} of ${counted(total)} examples of <bdi>${shorten(actual, 60)}</bdi> <span class="nowrap">(${share(pair.count, total)})</span></p>
 <ul class="pictures">${pictures}</ul></li>`;
   })}</ul><p class="faint">The number below a picture is the probability that the model gave to the wrong class. The most probable are shown.</p>`;
 }

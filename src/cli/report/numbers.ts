@@ -21,9 +21,11 @@ export function brief(n: number): string {
   return `${Number((n / divisor).toPrecision(3))} ${unit}`;
 }
 
-/** A share of a whole in percent with 3 digits; small shares are not 0. */
-export const share = (part: number, whole: number): string =>
-  whole > 0 ? `${Number(((100 * part) / whole).toPrecision(3))} %` : "–";
+/** A share of a whole in percent, with 3 digits from 1 % on and 2 digits below. */
+export function share(part: number, whole: number): string {
+  const percents = (100 * part) / whole;
+  return whole > 0 ? `${Number(percents.toPrecision(percents < 1 ? 2 : 3))} %` : "–";
+}
 
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "–";

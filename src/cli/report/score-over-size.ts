@@ -41,7 +41,7 @@ function legendOf(names: readonly string[], width: number): { marks: Plot.Markis
   let [x, row] = [0, 0];
   const places = names.map((name) => {
     const text = shorten(name, 24);
-    const length = 34 + 6.8 * text.length;
+    const length = 38 + 6.8 * text.length;
     if (x > 0 && x + length > width) [x, row] = [0, row + 1];
     const place = { text, x, row };
     x += length;
@@ -53,7 +53,7 @@ function legendOf(names: readonly string[], width: number): { marks: Plot.Markis
       ...{ frameAnchor: "top-left", dx: left + 6, dy: top(r), r: 5, symbol: seriesSymbol(i) },
       ...{ fill: seriesColor(i), stroke: seriesColor(i) },
     }),
-    Plot.text([text], { frameAnchor: "top-left", dx: left + 18, dy: top(r) - FONT_SIZE / 2, fill: "var(--text)" }),
+    Plot.text([text], { frameAnchor: "top-left", dx: left + 19, dy: top(r) - FONT_SIZE / 2, fill: "var(--text)" }),
   ]);
   return { marks, height: 20 * (row + 1) };
 }

@@ -54,14 +54,15 @@ white-space:nowrap;text-overflow:ellipsis;display:inline-block}
 .scale{display:flex;flex-wrap:wrap;align-items:center;font-size:13px;margin:8px 0;color:var(--faint)}
 .scale span{padding:1px 5px}
 .scale span:last-of-type{margin-right:8px}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,260px),1fr));gap:16px;padding:0;margin:12px 0;
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,240px),1fr));gap:16px;padding:0;margin:12px 0;
 list-style:none}
 .cards>li{border:1px solid var(--rule);border-radius:6px;padding:10px;min-width:0;break-inside:avoid}
 .cards h4{margin:0 0 2px;font-size:16px;unicode-bidi:isolate}
 .cards p{margin:0 0 8px;font-size:14px}
-.pictures{display:flex;flex-wrap:wrap;gap:8px;margin:0;padding:0;list-style:none}
+.nowrap{white-space:nowrap}
+.pictures{display:flex;flex-wrap:wrap;gap:6px;margin:0;padding:0;list-style:none}
 .pictures li{font-size:12px;line-height:1.3;color:var(--faint)}
-.pictures img{display:block;width:54px;height:54px;object-fit:contain;image-rendering:pixelated;background:#808080;
+.pictures img{display:block;width:50px;height:50px;object-fit:contain;image-rendering:pixelated;background:#808080;
 border:1px solid var(--rule)}
 details{margin:12px 0}
 summary{cursor:pointer;color:var(--link);padding:4px 0}

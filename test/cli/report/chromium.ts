@@ -104,9 +104,11 @@ export async function chromium(): Promise<Page> {
     },
     events: () => ({ requests, errors }),
     close: async () => {
-      running.kill("SIGKILL");
+      const late = setTimeout(() => running.kill("SIGKILL"), 10_000);
+      send("Browser.close").catch(() => undefined); // the answer may be lost when the pipe closes
       await ended;
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+      clearTimeout(late);
+      rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     },
   };
 }

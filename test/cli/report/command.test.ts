@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { report } from "../../../src/cli/commands/report.ts";
+import { main } from "../../../src/cli/main.ts";
 import { reportPage } from "../../../src/cli/report/page.ts";
 import { loadRun } from "../../../src/cli/run/load.ts";
 import { FileError } from "../../../src/io/index.ts";
@@ -27,33 +28,56 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true }));
 
 const written: string[] = [];
-const stdout = { write: (text: string) => written.push(text) };
+const io = { stdout: { write: (text: string) => written.push(text) } };
+/** Exit code, output and errors of a command line. */
+async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ["", ""];
+  const code = await main(argv, {
+    stdout: { write: (text: string) => (out += text) },
+    stderr: { write: (text: string) => (err += text) },
+    signal: new AbortController().signal,
+  });
+  return { code, out, err };
+}
 
 describe("report", () => {
   test("writes report.html into the folder of the first run, and prints its path", () => {
     const path = join(folders[0]!, "report.html");
-    report({ folders: folders.slice(0, 2), out: null }, stdout);
+    report({ folders: folders.slice(0, 2), out: null }, io);
     expect(written.pop()).toBe(`${path}\n`);
     expect(readFileSync(path, "utf8")).toBe(reportPage(folders.slice(0, 2).map(loadRun)));
   });
 
   test("--out names the file", () => {
     const path = join(root, "all.html");
-    report({ folders: folders.slice(1, 2), out: path }, stdout);
+    report({ folders: folders.slice(1, 2), out: path }, io);
     expect(written.pop()).toBe(`${path}\n`);
     expect(readFileSync(path, "utf8")).toContain("<h1>Test accuracy 97.00 %</h1>");
   });
 
+  test("the command line writes the page, and refuses a folder that is no run with exit code 2 and one line", async () => {
+    const path = join(root, "line.html");
+    expect(await run("report", folders[1]!, folders[0]!, "--out", path)).toEqual({ code: 0, out: `${path}\n`, err: "" });
+    expect(await run("report", root)).toEqual({
+      code: 2,
+      out: "",
+      err: `loadRun: ${root} is no run folder: it has no config.json; hashgrad train --out writes one\n`,
+    });
+    const none = await run("report");
+    expect([none.code, none.out]).toEqual([2, ""]);
+    expect(none.err).toMatch(/^report: missing required argument 'runs'.*\n$/);
+  });
+
   test("a folder that is no run is refused, and no file is written", () => {
     const before = readdirSync(root).length;
-    expect(() => report({ folders: [folders[0]!, root], out: join(root, "none.html") }, stdout)).toThrow(FileError);
-    expect(() => report({ folders: [root], out: null }, stdout)).toThrow("is no run folder: it has no config.json");
+    expect(() => report({ folders: [folders[0]!, root], out: join(root, "none.html") }, io)).toThrow(FileError);
+    expect(() => report({ folders: [root], out: null }, io)).toThrow("is no run folder: it has no config.json");
     expect(readdirSync(root)).toHaveLength(before);
   });
 
   test("runs with classes and runs with a numeric target are not compared", () => {
     const numeric = writeRun(join(root, "numeric"), runOf("numeric", { classes: null }));
-    expect(() => report({ folders: [folders[0]!, numeric], out: null }, stdout)).toThrow(
+    expect(() => report({ folders: [folders[0]!, numeric], out: null }, io)).toThrow(
       `report: ${folders[0]} and ${numeric} cannot be compared: one predicts classes, the other numbers`,
     );
   });
