@@ -73,7 +73,7 @@ export function compress<T>(build: Model<T>, options: CompressOptions): Compress
     const { applyTo = null, modifier } = rule;
     if (sizes[i] === 0) {
       const which = rules === undefined ? "the model has no variable to compress" : `rule ${i} selects no variable`;
-      throw new ValueError("compress", `${which}; applyTo must match the start of a name, such as ".*kernel"`);
+      throw new ValueError("compress", `${which}; a string as applyTo must match from the start of a name, such as ".*kernel"`);
     }
     const name = asked.length === 1 ? {} : { name: `pool_${i}` };
     const pool = poolOf(rule, { ...name, poolSize: sizes[i]!, seed });

@@ -129,7 +129,7 @@ test.each([
   ],
   [
     () => compress(net, { rules: [{ fraction: 0.4 }, { applyTo: "head/kernel", fraction: 0.4 }] }),
-    'ValueError: compress: rule 1 selects no variable; applyTo must match the start of a name, such as ".*kernel"',
+    'ValueError: compress: rule 1 selects no variable; a string as applyTo must match from the start of a name, such as ".*kernel"',
   ],
   [
     () => compress(net, { rules: [{ applyTo: "head/", pool: null, fraction: 0.4 }] }),
