@@ -6,6 +6,8 @@ export type Io = {
   readonly stderr: Output;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  /** The standard input; default: that of the process. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
   /** The program and the first arguments of a process that runs this command line again. */
   readonly program?: readonly string[];
 };

@@ -92,6 +92,25 @@ type EvaluateFlags = VerboseFlags & {
   readonly threads?: number;
 };
 
+const predict: Define = (program, run) => {
+  const command = program
+    .command("predict")
+    .description("Predicts images or rows, and prints a line for each.")
+    .argument("<model>", "run folder or weights file")
+    .argument("<files...>", "images, folders of images or .csv files; - reads the standard input");
+  command.addOption(
+    new Option("--top <n>", "classes to print, at least 1").argParser(parsersOf("predict").whole("--top", 1)).default(5),
+  );
+  command.option("--json", "prints one JSON object per image or row");
+  addThreads(command, "predict");
+  command.action((model: string, sources: string[], flags: { json?: boolean; top: number; threads?: number }) =>
+    run(async (io) => {
+      const { json = false, top, threads = null } = flags;
+      return (await import("./commands/predict.ts")).predict({ model, sources, json, top, threads }, io);
+    }),
+  );
+};
+
 const info: Define = (program, run) => {
   const command = program.command("info").description("Tells what a run folder, a weights file or a checkpoint holds.");
   command.argument("<path>", "run folder, or .safetensors file").option("--json", "prints one line of JSON");
@@ -137,7 +156,7 @@ const report: Define = (program, run) => {
 };
 
 /** The commands, in the order of the help page. */
-const COMMANDS: readonly Define[] = [train, resume, evaluate, info, exportModel, report];
+const COMMANDS: readonly Define[] = [train, resume, evaluate, predict, info, exportModel, report];
 
 const WIDEST = 100;
 

@@ -15,9 +15,6 @@ export type Move = {
 /** Images of at least this share of each side remain after a crop. */
 const LEAST_CROP = 0.8;
 
-/** The names of augmentations that `--augment` takes. */
-export const AUGMENTATIONS: readonly Augmentation[] = ["shift", "flip", "crop"];
-
 const apply: Readonly<Record<Augmentation, (inputs: Tensor, random: Generator) => Tensor>> = {
   shift: (inputs, random) => {
     const [, height = 0, width = 0] = inputs.shape;

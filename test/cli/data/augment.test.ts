@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AUGMENTATIONS, augmentation, mostShift, movedImages } from "../../../src/cli/data/augment.ts";
+import { augmentation, mostShift, movedImages } from "../../../src/cli/data/augment.ts";
+import { AUGMENTATIONS } from "../../../src/cli/options.ts";
 import { Generator, type Tensor, tensor } from "../../../src/index.ts";
 
 const sides = fc.integer({ min: 1, max: 12 });
