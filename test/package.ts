@@ -91,7 +91,7 @@ function checkFiles({ files }: Packed): void {
       ...["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "package.json", "dist/cjs/package.json"],
       ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
         .map((file) => `docs/${file.replaceAll("\\", "/")}`)
-        .filter((file) => /\.\w+$/.test(file) && !/^docs\/(pictures\/\w+\.ts$|\.vitepress\b)/.test(file)),
+        .filter((file) => /\.\w+$/.test(file) && !/^docs\/(pictures\/\w+\.ts$|\.vitepress\b|demo\/.*(?<!\.md)$)/.test(file)),
       ...built.flatMap((file) => [`dist/${file}`, `dist/cjs/${file}`]),
       ...sources.filter((file) => file !== "backends/wasm/binary.ts").map((file) => `src/${file}`),
     ],

@@ -1,14 +1,15 @@
 // `npm run test:site`: builds the documentation site, checks every internal link and anchor of every page, and opens
-// three pages in Chromium. It does so under two paths, because the site must not depend on its path. Without Chromium
-// it skips the pages.
+// three pages in Chromium. It does so under two paths, because the site must not depend on its path. Then it trains on
+// the page docs/demo in Chromium and Firefox. It skips a browser that is not installed. `--built` skips the build.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { extname, join, posix } from "node:path";
+import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { browsers } from "./browsers.ts";
+import { tryDemo } from "./demo.ts";
+import { ended } from "./drive/ended.ts";
+import { serve } from "./drive/serve.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const site = join(root, "site");
@@ -79,8 +80,12 @@ const visit = `async (heading) => {
     await find("heading " + heading, () => title() === heading);
     const isDark = () => document.documentElement.classList.contains("dark");
     const before = isDark();
+    const themes = () => [...document.querySelectorAll("img[data-theme]")].filter((image) => image.checkVisibility());
     document.querySelector(".VPSwitchAppearance").click();
     await find("other colors", () => isDark() !== before);
+    await find("pictures in the colors of the page", () => themes().every(({ dataset }) => (dataset.theme === "dark") === isDark()));
+    const twice = document.querySelectorAll("img[data-theme]").length;
+    if (themes().length * 2 !== twice) problems.push(themes().length + " of " + twice + " pictures are shown");
     document.querySelector(".VPNavBarMenuLink[href$='docs/architecture.html']").click();
     await find("architecture", () => title() === "Architecture");
     document.querySelector("#local-search button").click();
@@ -97,62 +102,34 @@ const visit = `async (heading) => {
   await fetch("/report", { method: "POST", body: JSON.stringify(problems) });
 }`;
 
-const types: Readonly<Record<string, string>> = {
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".css": "text/css",
-  ".svg": "image/svg+xml",
-  ".png": "image/png",
-  ".woff2": "font/woff2",
-};
-
-/** Ends the browser with all its processes, so that none writes to the profile. */
-async function ended(running: ChildProcess | null): Promise<void> {
-  if (running?.pid === undefined || running.exitCode !== null) return;
-  const exit = new Promise((resolve) => running.once("exit", resolve));
-  process.kill(-running.pid, "SIGKILL");
-  await exit;
-}
-
 /** Opens one page of the site, served under a path, and returns the problems. */
 async function open(base: string, page: string, heading: string): Promise<string[]> {
   const { path, args } = browsers.Chromium;
   const profile = mkdtempSync(join(tmpdir(), "hashgrad-site-"));
   let running: ChildProcess | null = null;
   let report: (problems: string[]) => void = () => undefined;
-  const missing: string[] = [];
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url!, "http://localhost");
-    if (pathname === "/report") {
+  const served = await serve(site, {
+    base,
+    change: (name, text) => (name === page ? `${text}<script>(${visit})(${JSON.stringify(heading)})</script>` : text),
+    answer: (pathname, response, request) => {
+      if (pathname !== "/report") return false;
       const chunks: Buffer[] = [];
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
       request.on("end", () => report(JSON.parse(Buffer.concat(chunks).toString()) as string[]));
-      return void response.end();
-    }
-    const name = pathname.startsWith(base) ? decodeURIComponent(pathname.slice(base.length)) : "";
-    const file = join(site, name.endsWith("/") || name === "" ? `${name}index.html` : name);
-    if (!pathname.startsWith(base) || !existsSync(file)) {
-      if (pathname !== "/favicon.ico") missing.push(`no file ${pathname}`);
-      return void response.writeHead(404).end();
-    }
-    response.setHeader("content-type", types[extname(file)] ?? "text/plain");
-    const isFirst = pathname === `${base}${page}`;
-    const text = readFileSync(file);
-    response.end(isFirst ? `${text}<script>(${visit})(${JSON.stringify(heading)})</script>` : text);
+      response.end();
+      return true;
+    },
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
-    const { port } = server.address() as AddressInfo;
     const problems = await new Promise<string[]>((resolve) => {
       report = resolve;
-      running = spawn(path!, [...args(profile), `http://127.0.0.1:${port}${base}${page}`], { stdio: "ignore", detached: true });
+      running = spawn(path!, [...args(profile), served.url + page], { stdio: "ignore", detached: true });
       setTimeout(() => resolve(["no report within two minutes"]), 120_000).unref();
     });
-    return [...problems, ...missing].map((problem) => `${base}${page}: ${problem}`);
+    return [...problems, ...served.missing].map((problem) => `${base}${page}: ${problem}`);
   } finally {
     await ended(running);
-    server.closeAllConnections();
-    server.close();
+    served.close();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 }
@@ -167,4 +144,8 @@ else {
   fail(await open("/some/path/", "docs/guides/training.html", "Training"));
   fail(await open("/some/path/", "reference/nn/functions/conv2d.html", "conv2d()"));
   process.stdout.write("three pages opened in Chromium: links, search and colors work\n");
+}
+for (const name of ["Chromium", "Firefox"] as const) {
+  if (browsers[name].path === undefined) process.stdout.write(`no ${name}: the page that trains was not opened\n`);
+  else fail(await tryDemo(name, site));
 }

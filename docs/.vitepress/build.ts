@@ -19,7 +19,9 @@ import {
 } from "typedoc";
 import type { PluginOptions } from "typedoc-plugin-markdown";
 import { build } from "vitepress";
+import { buildDemo } from "./demo.ts";
 import { importsOf, sharedDescription } from "./docstrings.ts";
+import { darkName } from "./pictures.ts";
 import { makeRelative } from "./relative.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -40,13 +42,28 @@ function write(name: string, text: string): void {
 /** Copies the pages and their pictures. The README is the start page. */
 function copyPages(): string[] {
   const pages = filesIn("docs").filter((name) => /\.(md|svg|png)$/.test(name) && !name.includes("/."));
-  for (const name of pages) cpSync(join(root, name), join(input, name));
+  for (const name of pages) {
+    if (name.endsWith(".svg")) copyPicture(name);
+    else cpSync(join(root, name), join(input, name));
+  }
   for (const name of ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]) {
     if (!existsSync(join(root, name))) continue;
     write(name === "README.md" ? "index.md" : name, readFileSync(join(root, name), "utf8"));
     pages.push(name);
   }
   return pages.filter((name) => name.endsWith(".md"));
+}
+
+/**
+ * The colors of a picture follow the system; those of the site follow its switch. So the site has a light and a dark
+ * file of each picture, and `config.ts` puts both into the page.
+ */
+function copyPicture(name: string): void {
+  const text = readFileSync(join(root, name), "utf8");
+  const dark = /@media\(prefers-color-scheme:dark\)\{((?:[^{}]*\{[^{}]*\})*)\}/;
+  if (!dark.test(text)) throw new Error(`${name} has no dark colors; draw it with the function picture of svg.ts`);
+  write(name, text.replace(dark, ""));
+  write(darkName(name), text.replace(dark, "$1"));
 }
 
 /**
@@ -180,4 +197,5 @@ showLinkedFiles(copyPages());
 await writeReference();
 await build(join(root, "docs"));
 makeRelative(output);
+await buildDemo(join(output, "docs/demo"));
 process.stdout.write(`the site is in ${relative(process.cwd(), output) || "."}\n`);

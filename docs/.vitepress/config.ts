@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type DefaultTheme, defineConfig, type UserConfig } from "vitepress";
+import { bothPictures } from "./pictures.ts";
 import { PLACEHOLDER } from "./relative.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -73,6 +74,15 @@ const config: UserConfig<DefaultTheme.Config> = defineConfig({
         token.attrSet("href", siteLink(token.attrGet("href") ?? "", env.relativePath));
         return open(tokens, i, options, env, self);
       };
+      const image = md.renderer.rules.image!;
+      md.renderer.rules.image = (tokens, i, options, env, self) => {
+        const token = tokens[i]!;
+        return bothPictures(token.attrGet("src") ?? "", (source, theme) => {
+          token.attrSet("src", source);
+          if (theme !== null) token.attrSet("data-theme", theme);
+          return image(tokens, i, options, env, self);
+        });
+      };
     },
   },
   themeConfig: {
@@ -83,6 +93,7 @@ const config: UserConfig<DefaultTheme.Config> = defineConfig({
       { text: "Reference", link: "/reference/index.md" },
       { text: "Benchmarks", link: "/docs/benchmarks.md" },
       { text: "Architecture", link: "/docs/architecture.md" },
+      { text: "Demo", link: "/docs/demo/index.md" },
     ],
     sidebar: {
       // Each entry point lists its own pages only: the whole reference in every page would make the site ten times as
@@ -97,7 +108,7 @@ const config: UserConfig<DefaultTheme.Config> = defineConfig({
         ]),
       ),
       "/": [
-        { text: "Guides", items: itemsOf(...guides) },
+        { text: "Guides", items: [...itemsOf(...guides), ...itemsOf("docs/demo/index.md")] },
         { text: "Topics", items: itemsOf(...topics, "docs/benchmarks.md") },
         { text: "Inside", items: itemsOf(...inside, "CONTRIBUTING.md", "CHANGELOG.md") },
         { text: "Reference", link: "/reference/index.md", items: entryItems },

@@ -1,0 +1,159 @@
+// The page that trains (docs/demo) in a real browser, with real keys and a real pointer. `npm run test:site` calls
+// `tryDemo`. The times between frames are printed only, because they depend on what else the machine does.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { info } from "../src/io/index.ts";
+import { browsers } from "./browsers.ts";
+import { type Driven, drivers, type Point, until } from "./drive/index.ts";
+import { serve } from "./drive/serve.ts";
+
+const PAGE = "docs/demo/index.html";
+
+/** A page in a frame as wide as a phone. Firefox makes no window as narrow as that. */
+const narrow = `<!doctype html><iframe src="${PAGE}" width="360" height="800"></iframe>`;
+
+const text = (selector: string): string => `document.querySelector(".demo ${selector}")?.textContent ?? ""`;
+
+/** What a visitor does. */
+async function visit(browser: Driven, url: string, folder: string): Promise<string[]> {
+  const problems: string[] = [];
+  const must = (holds: boolean, otherwise: string): void => {
+    if (!holds) problems.push(otherwise);
+  };
+  const is = (state: string) => async (): Promise<boolean> => {
+    const alert = await browser.evaluate<string>(text(".alert:not([hidden])"));
+    if (alert !== "") throw new Error(`the page says: ${alert}`);
+    return (await browser.evaluate(`document.querySelector(".demo")?.dataset.state ?? ""`)) === state;
+  };
+  const focus = (selector: string): Promise<unknown> =>
+    browser.evaluate(`document.querySelector(".demo ${selector}").focus({ focusVisible: true })`);
+  const accuracy = async (): Promise<number> => Number.parseFloat(await browser.evaluate(text("figcaption strong")));
+
+  await browser.resize(1000, 900);
+  await browser.goTo(url + PAGE);
+  await until("the page is ready", is("ready"));
+  const engine = await browser.evaluate<string>(text(".engine"));
+  must(/WebAssembly with \d+ threads/.test(engine), `threads in an isolated page: ${engine}`);
+
+  // The slider by keyboard, then start, stop and go on by keyboard.
+  await until("sizes are shown", async () => (await browser.evaluate<string>(text(".sizes"))).includes("2,892 for 31,786"));
+  await focus("#demo-fraction");
+  await browser.press("ArrowRight", 4);
+  await until("sizes of fraction 0.4", async () => (await browser.evaluate<string>(text(".sizes"))).includes("51.2 kB"));
+  await browser.press("Tab");
+  await browser.evaluate(
+    `(window.times = [], (function note(time) { times.push(time); requestAnimationFrame(note); })(performance.now()), 0)`,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const idle = await browser.evaluate<number[]>("times.splice(0)");
+  await browser.press("Enter");
+  await until("the network has learned", async () => (await is("training")()) && (await accuracy()) > 90);
+  const busy = await browser.evaluate<number[]>("times.splice(0)");
+  await browser.press("Enter");
+  await until("the training is paused", is("paused"));
+  const reached = await accuracy();
+  must(reached > 90, `test accuracy ${reached} % after the pause`);
+
+  // Ask with the pointer, with a test image, and with keys.
+  await draw(browser, zero);
+  await until("the answer is 0", async () => (await browser.evaluate<string>(text(".verdict"))).includes("answer is 0"), 10);
+  must((await browser.evaluate<string>(text(".best .digit"))) === "0", "the longest bar is not that of 0");
+  await focus(".take");
+  await browser.press("Enter");
+  await until("a label", async () => /answer is \d\. The label is \d/.test(await browser.evaluate(text(".verdict"))), 10);
+  await focus(".field canvas");
+  await browser.press("Delete");
+  must((await browser.evaluate<string>(text(".verdict"))).startsWith("Draw a digit"), "Delete does not clear the field");
+  await browser.press(" ");
+  await browser.press("ArrowDown", 10);
+  await until("the answer is 1", async () => (await browser.evaluate<string>(text(".verdict"))).includes("answer is 1"), 10);
+
+  // Both files, and the same run to its end.
+  for (const dtype of ["float32", "int8"]) {
+    await focus(`[data-dtype=${dtype}]`);
+    await browser.press("Enter");
+    const file = join(folder, `digits-0.4-${dtype}.safetensors`);
+    await until(`the file ${file}`, async () => existsSync(file) && readFileSync(file).length > 0, 10);
+    const { kind, pools } = info(file);
+    must(kind === "weights" && pools.length === 1, `${file} holds ${kind} with ${pools.length} pools`);
+  }
+  process.stdout.write(`${engine}\nframes before training: ${frames(idle)}\nframes while training: ${frames(busy)}\n`);
+
+  await browser.goTo(`${url}narrow`);
+  const widths = `[innerWidth, frames[0].document.documentElement.scrollWidth, ...[...frames[0].document.querySelectorAll(".demo .card")].map((card) => card.scrollWidth - card.clientWidth)]`;
+  await until("the page on a phone", async () =>
+    browser.evaluate(`frames[0]?.document.querySelector(".demo")?.dataset.state === "ready"`),
+  );
+  const [, wide, ...over] = await browser.evaluate<number[]>(widths);
+  must(
+    wide! <= 360 && over.length === 3 && over.every((pixels) => pixels <= 0),
+    `at 360 pixels the page is ${wide} wide, ${over}`,
+  );
+  return problems;
+}
+
+/** A 0 in shares of the field. */
+const zero: readonly Point[] = Array.from({ length: 25 }, (_, i): Point => {
+  const angle = (i / 24) * 2 * Math.PI;
+  return [0.5 + 0.22 * Math.sin(angle), 0.5 - 0.33 * Math.cos(angle)];
+});
+
+async function draw(browser: Driven, points: readonly Point[]): Promise<void> {
+  const { x, y, side } = await browser.evaluate<{ x: number; y: number; side: number }>(`(() => {
+    const canvas = document.querySelector(".demo .field canvas");
+    canvas.scrollIntoView({ block: "center", behavior: "instant" });
+    const { x, y, width } = canvas.getBoundingClientRect();
+    return { x, y, side: width };
+  })()`);
+  await browser.drag(points.map(([across, down]): Point => [x + across * side, y + down * side]));
+}
+
+function frames(times: readonly number[]): string {
+  const gaps = times.slice(1).map((time, i) => time - times[i]!);
+  const long = gaps.filter((gap) => gap > 34).length;
+  return `${gaps.length}, the longest ${Math.max(...gaps).toFixed(0)} ms, ${long} longer than 34 ms`;
+}
+
+/** What the page says if its images are missing. */
+async function withoutImages(browser: Driven, url: string): Promise<string[]> {
+  await browser.goTo(url + PAGE);
+  const said = (): Promise<string> => browser.evaluate<string>(text(".alert:not([hidden])"));
+  await until("a message about the images", async () => (await said()) !== "");
+  return /^the images could not be loaded: the server answered 404 for http/.test(await said())
+    ? []
+    : [`without images: ${await said()}`];
+}
+
+/** Trains on the page of a built site in a browser; returns the problems. */
+export async function tryDemo(name: keyof typeof browsers, site: string): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), "hashgrad-demo-"));
+  const page = readFileSync(join(site, PAGE), "utf8");
+  const served = await serve(site, {
+    base: "/some/path/",
+    isolated: true,
+    answer: (path, response) => {
+      if (path !== "/some/path/narrow") return false;
+      response.end(narrow);
+      return true;
+    },
+  });
+  const empty = await serve(site, { answer: (path, response) => path.endsWith("digits.bin") && !!response.writeHead(404).end() });
+  const browser = await drivers[name]({ program: browsers[name].path!, folder });
+  try {
+    if (!page.includes("needs JavaScript")) return [`${PAGE} says nothing without JavaScript`];
+    const problems = [
+      ...(await visit(browser, served.url, folder)),
+      ...served.missing,
+      ...(await withoutImages(browser, empty.url)),
+    ];
+    return problems.map((problem) => `${name}: ${problem}`);
+  } catch (error) {
+    return [`${name}: ${String(error)}; files: ${readdirSync(folder).join(" ")}`];
+  } finally {
+    await browser.close();
+    served.close();
+    empty.close();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
