@@ -49,8 +49,8 @@ export function control(): Control {
 export type Listener = { readonly loss: (point: LossPoint) => void; readonly accuracy: (point: AccuracyPoint) => void };
 
 /**
- * Trains for some epochs, and reports the curves. A paused run waits between two batches, so a pause does not change the
- * result.
+ * Trains for some epochs, and reports the curves. A paused run waits between two batches. A pause does
+ * not change the result.
  */
 export async function trainRun(
   network: Network,
