@@ -13,13 +13,13 @@ import { gemm } from "./plain/gemm.ts";
 import { canFuse, type WasmBackend, wasmBackend } from "./wasm/backend.ts";
 import { availableThreads, canStartWorkers, missingWorkers } from "./wasm/workers.ts";
 
-/** The faster kernels in plain TypeScript. A property compares each with the reference. */
+/** The blocked kernels: faster versions in TypeScript. A property test compares each with its plain kernel. */
 export const blocked: Partial<Kernels> = { gemm, conv2d, conv2dInputGrad, conv2dKernelGrad };
 
-/** The table that ops call. */
+/** The kernel table: ops call its entries. */
 export const kernels: Kernels = { ...reference, ...blocked };
 
-/** Replaces kernels in the table. Returns a function that restores the previous kernels. */
+/** Replaces kernels in the kernel table. Returns a function that restores the previous kernels. */
 export function install(faster: Partial<Kernels>): () => void {
   backend(); // chosen first: a backend chosen later would overwrite the kernels of `faster`
   const before: Kernels = { ...kernels };
@@ -30,8 +30,8 @@ export function install(faster: Partial<Kernels>): () => void {
 }
 
 /**
- * Replaces every kernel of the table by the result of `around`, to watch or time it. Returns a function that undoes
- * this.
+ * Replaces every kernel of the kernel table by the result of `around`, to watch or time it. Returns a function that
+ * undoes this.
  */
 export function installAround(around: <F extends (...args: never[]) => unknown>(name: string, kernel: F) => F): () => void {
   backend();
@@ -162,7 +162,7 @@ function choose(): Choice {
   return { wasm, backend: { name: "wasm", fused, threads: count, reason } };
 }
 
-/** Puts the backend's kernels into the table and makes `alloc` take slabs from the backend's memory. */
+/** Puts the backend's kernels into the kernel table and makes `alloc` take slabs from the backend's memory. */
 function use(wasm: WasmBackend, threads: number): void {
   provideSlabs(wasm.slabs);
   Object.assign(kernels, wasm.kernels);

@@ -1,7 +1,7 @@
 import * as curves from "./curves.ts";
 import type { Numbers } from "./memory.ts";
 
-/** The activations that other kernels apply to their results. Kernels take the position of a name in this list. */
+/** The activations that other kernels can apply to their results. Kernels take the index of a name in this list. */
 export const ACTIVATIONS = ["none", "relu", "relu6", "hardSwish", "silu"] as const;
 /** The name of an activation that another op applies to its result. */
 export type Activation = (typeof ACTIVATIONS)[number];

@@ -2,9 +2,9 @@ import * as curves from "./curves.ts";
 import { atMost, FAR, logistic } from "./curves.ts";
 import type { Numbers } from "./memory.ts";
 
-// Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y, dx: ∂loss/∂x, overwritten or, when
-// `accumulate`, added to. Loops are written out: a shared map(f) would be called with many f and stay slow. dx is never
-// read unless accumulate.
+// Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y, dx: ∂loss/∂x. If `accumulate` is true, a
+// gradient adds to dx; otherwise it overwrites dx and does not read it. Loops are written out: a shared map(f), called
+// with many functions f, is slow in V8.
 
 export function relu(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) y[i] = curves.relu(x[i]!);

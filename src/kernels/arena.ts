@@ -30,8 +30,8 @@ const padded = (length: number): number => Math.ceil(length / ALIGN) * ALIGN;
 
 /**
  * The memory of steps. `alloc` returns arrays, `release` takes large arrays back for later calls of `alloc`, and
- * `reset` takes back all. A large array gets the smallest free region that holds it, so steps that ask for the same
- * arrays get the same addresses. Slabs stay for later steps.
+ * `reset` takes back all arrays. A large array gets the smallest free region that holds it, so steps that ask for the
+ * same arrays get the same addresses. Slabs stay for later steps.
  */
 export class Arena {
   readonly #source: SlabSource;
@@ -40,16 +40,16 @@ export class Arena {
   readonly #free = new Regions();
   readonly #live = new Map<Numbers, number>(); // large arrays, and blocks → address
   readonly #blocks: Numbers[] = [];
-  #block: Numbers = NONE; // the last of them: small arrays are cut from it
+  #block: Numbers = NONE; // the last block: small arrays are cut from it
   /** Large arrays that `alloc` returns are added to this list, if there is one. */
   made: Numbers[] | null = null;
   #size = 0; // numbers of the block
-  #used = 0; // and how many of them are used
+  #used = 0; // numbers of the block that are used
   #inUse = 0;
   #peak = 0;
   /**
-   * For tests: overwrites memory with NaN when `alloc` returns it and when it is free again. Then small arrays are
-   * released like large ones.
+   * For tests: overwrites memory with NaN when `alloc` returns it and when it is free again. In this mode small arrays
+   * are allocated and released like large arrays.
    */
   poison = false;
 
@@ -155,8 +155,8 @@ export class Arena {
 
   /**
    * Takes a slab for an array of `length` numbers: as large as all slabs together, so that slabs are few. The operating
-   * system gives memory to a slab only as it is written, so a slab that is too large costs addresses only. If these are
-   * short, takes a small slab.
+   * system gives memory to a slab only as it is written, so a slab that is too large costs addresses only. If addresses
+   * are short, takes a small slab.
    */
   #grow(length: number): void {
     let slab: Numbers;

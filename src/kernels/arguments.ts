@@ -1,8 +1,8 @@
 import { ValueError } from "./errors.ts";
 
-// Readers of what callers hand over. Each returns its argument with the promised type, or throws a ValueError that
-// names the function, the argument, the rule and what was given. Public functions read every argument once, where it
-// enters.
+// Readers of arguments. Each returns its argument with the declared type, or throws a ValueError that names the
+// function, the argument, the rule and the given value. A public function reads each of its arguments once, at its
+// beginning.
 
 /** Every tensor of every copy of the library carries this key, so that one copy recognizes the tensors of another. */
 export const TENSOR_BRAND: unique symbol = Symbol.for("hashgrad.tensor");
@@ -105,7 +105,7 @@ export function readFunction<F extends (...args: never[]) => unknown>(who: strin
   return typeof value === "function" ? value : refuse(who, name, "a function", value);
 }
 
-/** A list without holes. What it holds is for the caller to read. */
+/** A list without holes. The caller checks the elements. */
 export function readList<T>(who: string, name: string, value: readonly T[]): readonly T[] {
   if (!Array.isArray(value)) return refuse(who, name, "a list", value);
   for (let i = 0; i < value.length; i++) if (!(i in value)) return refuse(who, name, "a list without holes", value);
@@ -113,8 +113,8 @@ export function readList<T>(who: string, name: string, value: readonly T[]): rea
 }
 
 /**
- * Whole numbers from 0 to `end` − 1, from a list or an array of integers, as an Int32Array (the given one if it is one
- * already). Refuses tensors: a tensor of indices is a likely mistake, since indices get no gradient.
+ * Whole numbers from 0 to `end` − 1, from a list or a typed array, as an Int32Array. A given Int32Array is returned
+ * itself. Refuses tensors: a tensor of indices is a likely mistake, since indices get no gradient.
  */
 export function readIndices(who: string, name: string, value: ArrayLike<number>, end: number): Int32Array {
   if (!Array.isArray(value) && !isTypedArray(value)) return refuse(who, name, "a list or typed array of whole numbers", value);
@@ -128,7 +128,7 @@ export function readIndices(who: string, name: string, value: ArrayLike<number>,
   return value instanceof Int32Array ? value : Int32Array.from(value);
 }
 
-/** Numbers from a list or typed array, as they are. Refuses everything else, such as a list with a string or a hole. */
+/** A list of numbers or a typed array, unchanged. Refuses everything else, such as a list with a string or a hole. */
 export function readNumbers(who: string, name: string, value: ArrayLike<number>): ArrayLike<number> {
   if (isTypedArray(value)) return value;
   if (Array.isArray(value)) {
@@ -149,14 +149,14 @@ export function isTypedArray(value: unknown): value is TypedArray {
   return !(value instanceof DataView || value instanceof BigInt64Array || value instanceof BigUint64Array);
 }
 
-/** Two numbers, [down, across], or one for both. That they are whole is for the caller to check. */
+/** Two numbers, [down, across], or one for both. The caller checks that they are whole. */
 export function readPair(who: string, name: string, value: number | readonly [number, number]): readonly [number, number] {
   if (typeof value === "number") return [value, value];
   if (Array.isArray(value) && value.length === 2) return value;
   return refuse(who, name, "one whole number or two, [down, across]", value);
 }
 
-/** An object, such as the options of a class or a dataset, whose fields the caller reads. */
+/** An object, such as the options of a class, or a dataset. The caller checks its fields. */
 export function readObject<T extends object>(who: string, name: string, value: T): T {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
   return isObject && !(TENSOR_BRAND in value) ? value : refuse(who, name, "an object", value);
@@ -165,8 +165,8 @@ export function readObject<T extends object>(who: string, name: string, value: T
 const NO_OPTIONS: object = Object.freeze({});
 
 /**
- * The options of a function: an object that has only keys of `known`, or undefined, which stands for none.
- * The fields are for the caller to read.
+ * The options of a function: an object that has only keys of `known`, or undefined for no options. The caller checks
+ * the fields.
  */
 export function readOptions<T extends object>(who: string, value: T | undefined, known: readonly (keyof T & string)[]): T {
   if (value === undefined) return NO_OPTIONS as T;

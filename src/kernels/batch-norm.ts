@@ -1,15 +1,15 @@
 import { CURVES } from "./activation.ts";
 import type { Numbers } from "./memory.ts";
 
-// Batch normalization of x [rows, columns]: each column has statistics of its own. Statistics are in double precision:
-// as float32 a large mean would lose its last digits, and a variance of 10⁶⁰ or of 10⁻⁵⁰ its value.
+// Batch normalization of x [rows, columns]: each column has statistics of its own. Statistics are in double precision.
+// In float32 a large mean would lose its last digits, a variance of 10⁶⁰ would be ∞, and one of 10⁻⁵⁰ would be 0.
 //
 //     z = (x − mean)·rate       standardized
 //     u = z·gamma + beta        scaled and shifted
 //     y = activation(u)
 //
 // `scales` [4, columns] holds mean, rate = 1/√(variance + epsilon), gamma and beta: `columnScales` makes it. Gradients
-// compute z and u again, because memory is slower than this arithmetic.
+// compute z and u again: reading stored values from memory would take longer.
 
 /** The rows of `scales`. gamma is 1 and beta 0 if they are left out. */
 export function columnScales(
@@ -29,7 +29,7 @@ export function columnScales(
   return scales;
 }
 
-/** mean and variance (biased, ÷ rows) of each column of x, in two passes. */
+/** mean and variance (biased: divided by rows) of each column of x, in two passes. */
 export function columnMoments(columns: number, x: Numbers, mean: Float64Array, variance: Float64Array): void {
   const rows = x.length / columns;
   const totals = new Float64Array(columns);

@@ -14,6 +14,7 @@ export type Convolution = Windows & { readonly outChannels: number; readonly gro
 /** y = x ∗ kernel + bias [outChannels]. The specification: one plain loop per index, sums in double precision. */
 export function conv2d(s: Convolution, x: Numbers, kernel: Numbers, bias: Numbers | null, y: Numbers): void {
   fillRows(bias, y);
+  // true: adds to the bias in y.
   inDoubles(y, true, (totals) => {
     eachProduct(s, (i, j, o) => {
       totals[o]! += x[i]! * kernel[j]!;
@@ -21,7 +22,7 @@ export function conv2d(s: Convolution, x: Numbers, kernel: Numbers, bias: Number
   });
 }
 
-/** dx (+)= the gradient of conv2d towards x: every product again, the other way. */
+/** dx (+)= the gradient of x: for each product x[i]·kernel[j] in y[o], adds dy[o]·kernel[j] to dx[i]. */
 export function conv2dInputGrad(s: Convolution, dy: Numbers, kernel: Numbers, dx: Numbers, accumulate: boolean): void {
   inDoubles(dx, accumulate, (totals) => {
     eachProduct(s, (i, j, o) => {
@@ -30,7 +31,7 @@ export function conv2dInputGrad(s: Convolution, dy: Numbers, kernel: Numbers, dx
   });
 }
 
-/** dkernel (+)= the gradient of conv2d towards the kernel. */
+/** dkernel (+)= the gradient of the kernel: for each product x[i]·kernel[j] in y[o], adds x[i]·dy[o] to dkernel[j]. */
 export function conv2dKernelGrad(s: Convolution, x: Numbers, dy: Numbers, dkernel: Numbers, accumulate: boolean): void {
   inDoubles(dkernel, accumulate, (totals) => {
     eachProduct(s, (i, j, o) => {
@@ -59,7 +60,10 @@ function eachProduct(s: Convolution, product: (i: number, j: number, o: number) 
  */
 export type Depthwise = Windows & { readonly multiplier: number };
 
-/** y = activation(x ∗ kernel + bias), each channel by itself, summed in double precision. */
+/**
+ * y = activation(x ∗ kernel + bias), each channel by itself, summed in double precision. `activation` is an index of
+ * ACTIVATIONS. The gradients below have none: if gradients are recorded, the op passes 0 ("none").
+ */
 export function depthwiseConv2d(
   s: Depthwise,
   x: Numbers,
@@ -74,6 +78,7 @@ export function depthwiseConv2d(
   inDoubles(y, true, (totals) => {
     eachTap(s, (window, pixel, ky, kx) => {
       const [from, to, tap] = [pixel * channels, window * outputs, (ky * s.kernelWidth + kx) * outputs];
+      // The common case, without a division per number: without WebAssembly, this kernel computes.
       if (multiplier === 1) {
         for (let c = 0; c < channels; c++) totals[to + c]! += x[from + c]! * kernel[tap + c]!;
       } else {
@@ -84,7 +89,7 @@ export function depthwiseConv2d(
   activate(activation, y);
 }
 
-/** dx (+)= the gradient of depthwiseConv2d towards x, summed in double precision. */
+/** dx (+)= the gradient of x, summed in double precision. */
 export function depthwiseConv2dInputGrad(s: Depthwise, dy: Numbers, kernel: Numbers, dx: Numbers, accumulate: boolean): void {
   const { channels, multiplier } = s;
   const outputs = channels * multiplier;
@@ -96,7 +101,7 @@ export function depthwiseConv2dInputGrad(s: Depthwise, dy: Numbers, kernel: Numb
   });
 }
 
-/** dkernel (+)= the gradient of depthwiseConv2d towards the kernel, summed in double precision. */
+/** dkernel (+)= the gradient of the kernel, summed in double precision. */
 export function depthwiseConv2dKernelGrad(s: Depthwise, x: Numbers, dy: Numbers, dkernel: Numbers, accumulate: boolean): void {
   const { channels, multiplier } = s;
   const outputs = channels * multiplier;

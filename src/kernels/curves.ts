@@ -1,4 +1,4 @@
-// Activations of one number x, each beside its gradient towards x, from dy, the gradient of the result.
+// Activations of one number x. Next to each is its gradient: dx from x and dy, the gradient of the result.
 
 /** NaN stays NaN. */
 export const relu = (x: number): number => (x < 0 ? 0 : x);
@@ -18,8 +18,7 @@ export const hardSwishGrad = (x: number, dy: number): number => (x <= -3 ? 0 : x
 export const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /**
- * From here on, on either side, sigmoid and tanh are flat: products with x are computed at this x, since 0·∞ would be
- * NaN.
+ * Beyond ±FAR, sigmoid and tanh are constant. Products with x are computed at ±FAR, because 0·∞ would be NaN.
  */
 export const FAR = 1e4;
 export const atMost = (x: number): number => Math.max(-FAR, Math.min(FAR, x));

@@ -1,6 +1,6 @@
 /**
- * Whether there are Node's files, by `process.getBuiltinModule`: an import of Node's modules could not be followed in a
- * browser.
+ * Whether the module node:fs exists. Asks `process.getBuiltinModule`, because bundlers for browsers cannot follow an
+ * import of a module of Node.js.
  */
 export function hasFiles(): boolean {
   return typeof process !== "undefined" && process.getBuiltinModule?.("node:fs") !== undefined;

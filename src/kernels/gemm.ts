@@ -1,7 +1,8 @@
 import type { Numbers } from "./memory.ts";
 
 /**
- * A backend leaves products and convolutions with fewer multiplications to the plain kernel: a call would take longer.
+ * The WebAssembly backend leaves products and convolutions with fewer multiplications to TypeScript: a call into
+ * WebAssembly would take longer.
  */
 export const SMALL_WORK = 4096;
 
@@ -18,9 +19,9 @@ export type Gemm = {
   readonly c: Numbers;
   readonly transA?: boolean;
   readonly transB?: boolean;
-  /** Add to `c` rather than overwrite it; `c` is not read otherwise. */
+  /** Whether to add to `c`. If false, `c` is overwritten and not read. */
   readonly accumulate?: boolean;
-  /** A row [n] that is added to every row; not together with `accumulate`. */
+  /** A row [n] that is added to every row. If `accumulate` is true, `bias` must be null. */
   readonly bias?: Numbers | null;
 };
 

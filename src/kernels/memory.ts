@@ -33,8 +33,9 @@ export function beforeFirstUse(choose: () => void): void {
 }
 
 /**
- * Sets the source of slabs: a backend whose kernels use its own memory in place. Slabs of the previous source are not
- * used again, but their arrays stay readable. A running step takes its further arrays from the new source.
+ * Sets the source of slabs. A backend provides slabs in its own memory, which its kernels use in place. Slabs of the
+ * previous source are not used again, but their arrays stay readable. A running step takes its further arrays from the
+ * new source.
  */
 export function provideSlabs(source: SlabSource): void {
   const { poison, made } = arena;
@@ -61,7 +62,7 @@ export function alloc(length: number): Numbers {
 
 /**
  * Takes back an array that `alloc` returned in the running step, for later calls of `alloc`. No tensor and no view may
- * use the array any more. Small arrays stay, and arrays that are not whole results of `alloc`.
+ * use the array any more. Does nothing for small arrays, and for arrays that are not whole results of `alloc`.
  */
 export function release(numbers: Numbers): void {
   arena.release(numbers);
@@ -136,11 +137,11 @@ function endStep(reason: string): void {
 /** A part of a step whose memory is taken back before the step ends. */
 export type Scope = {
   /**
-   * Takes back the arrays that the scope made, except those that hold `results`. Ends the lifetime of all, and begins
-   * another.
+   * Takes back the arrays that the scope made, except those that hold `results`. Ends the lifetime of all arrays of the
+   * scope, also of `results`, and begins a new lifetime.
    */
   readonly settle: (results: readonly Numbers[]) => void;
-  /** The same. The arrays that are left belong to the surrounding scope or step. */
+  /** `settle`, then closes the scope. The arrays of `results` now belong to the surrounding scope or step. */
   readonly close: (results: readonly Numbers[]) => void;
 };
 
@@ -175,8 +176,8 @@ export function openScope(): Scope {
 }
 
 /**
- * Runs `fn` in memory of the arena, outside steps. Arrays of the last step stay readable. All small arrays that `fn`
- * made are taken back; `fn` closes the scopes of large ones.
+ * Runs `fn` outside steps, with memory of the arena. Arrays of the last step stay readable. Afterwards takes back the
+ * small arrays that `fn` made. Scopes of `fn` must take back its large arrays.
  */
 export function besideSteps<T>(fn: () => T): T {
   const takeBack = arena.mark();

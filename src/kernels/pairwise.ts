@@ -1,7 +1,7 @@
 import type { Numbers } from "./memory.ts";
 
-// Two arrays of one length into a third; broadcasting is done before (see strided.ts). Gradients are added to when
-// `accumulate`.
+// Kernels of two arrays of equal length: ops broadcast first. If `accumulate` is true, a kernel adds to its result;
+// otherwise it overwrites the result.
 
 export function add(a: Numbers, b: Numbers, y: Numbers): void {
   for (let i = 0; i < y.length; i++) y[i] = a[i]! + b[i]!;
@@ -11,7 +11,7 @@ export function sub(a: Numbers, b: Numbers, y: Numbers): void {
   for (let i = 0; i < y.length; i++) y[i] = a[i]! - b[i]!;
 }
 
-/** y (+)= a·b: the product, and both of its gradients. */
+/** y (+)= a·b. The gradients of a product are products too: db = a·dy and da = dy·b. */
 export function mul(a: Numbers, b: Numbers, y: Numbers, accumulate: boolean): void {
   for (let i = 0; i < y.length; i++) {
     const d = a[i]! * b[i]!;
@@ -24,7 +24,7 @@ export function mulUnlessZero(weight: Numbers, x: Numbers, y: Numbers): void {
   for (let i = 0; i < y.length; i++) y[i] = weight[i] === 0 && !Number.isNaN(x[i]!) ? 0 : weight[i]! * x[i]!;
 }
 
-/** y (+)= a/b: the quotient, and its gradient towards a. */
+/** y (+)= a/b. The gradient of a is such a quotient: da = dy/b. */
 export function div(a: Numbers, b: Numbers, y: Numbers, accumulate: boolean): void {
   for (let i = 0; i < y.length; i++) {
     const d = a[i]! / b[i]!;
@@ -44,7 +44,7 @@ export function pow(a: Numbers, b: Numbers, y: Numbers): void {
   for (let i = 0; i < y.length; i++) y[i] = a[i]! ** b[i]!;
 }
 
-/** da (+)= dy·b·a^(b−1); an exponent of 0 has slope 0, at a = 0 too. */
+/** da (+)= dy·b·a^(b−1). If the exponent is 0, the slope is 0, also at a = 0. */
 export function powGradBase(a: Numbers, b: Numbers, dy: Numbers, da: Numbers, accumulate: boolean): void {
   for (let i = 0; i < dy.length; i++) {
     const d = b[i] === 0 ? 0 : dy[i]! * b[i]! * a[i]! ** (b[i]! - 1);
@@ -53,8 +53,8 @@ export function powGradBase(a: Numbers, b: Numbers, dy: Numbers, da: Numbers, ac
 }
 
 /**
- * db (+)= dy·y·ln a; a base of 0 with an exponent of at least 0 has slope 0, and so has a power of 0 whose base is
- * infinite.
+ * db (+)= dy·y·ln a. The slope is 0 if the base is 0 and the exponent at least 0, or if the base is infinite and the
+ * power 0.
  */
 export function powGradExponent(a: Numbers, b: Numbers, y: Numbers, dy: Numbers, db: Numbers, accumulate: boolean): void {
   for (let i = 0; i < dy.length; i++) {
@@ -73,8 +73,8 @@ export function minimum(a: Numbers, b: Numbers, y: Numbers): void {
 }
 
 /**
- * da (+)= dy where y = maximum(a, b) or minimum(a, b) took a, half of it at a tie (as PyTorch and JAX). The same with a
- * and b exchanged.
+ * The gradient of a of y = maximum(a, b) or minimum(a, b): da (+)= dy if y = a, half of dy if a = b (as PyTorch and
+ * JAX), else 0. For the gradient of b, exchange a and b.
  */
 export function chosenGrad(a: Numbers, b: Numbers, y: Numbers, dy: Numbers, da: Numbers, accumulate: boolean): void {
   for (let i = 0; i < y.length; i++) {
@@ -88,7 +88,7 @@ export function where(condition: Numbers, a: Numbers, b: Numbers, y: Numbers): v
   for (let i = 0; i < y.length; i++) y[i] = condition[i] !== 0 ? a[i]! : b[i]!;
 }
 
-/** dx (+)= dy where condition ≠ 0 is `chosen`, else 0. */
+/** dx (+)= dy if (condition ≠ 0) equals `chosen`, else 0. Gradient of a: `chosen` is true. Gradient of b: false. */
 export function whereGrad(condition: Numbers, chosen: boolean, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   for (let i = 0; i < dy.length; i++) {
     const d = (condition[i] !== 0) === chosen ? dy[i]! : 0;
@@ -96,7 +96,7 @@ export function whereGrad(condition: Numbers, chosen: boolean, dy: Numbers, dx: 
   }
 }
 
-/** y (+)= scale·x: what gradients that pass through do. */
+/** y (+)= scale·x. With scale 1 or −1 the gradient of `add` and `sub`. */
 export function axpy(scale: number, x: Numbers, y: Numbers, accumulate: boolean): void {
   if (scale === 1 && !accumulate) y.set(x);
   else if (accumulate) for (let i = 0; i < y.length; i++) y[i] = y[i]! + scale * x[i]!;

@@ -1,7 +1,8 @@
 import type { Numbers } from "./memory.ts";
 
 /**
- * Reductions see every array as [outer, n, inner] and reduce the middle: rows are inner = 1, columns are outer = 1.
+ * A reduction sees an array as [outer, n, inner] and reduces the middle axis. inner = 1: along rows; outer = 1: along
+ * columns.
  * Sums are kept in double precision and rounded to float32 once.
  */
 export type Reduced = { readonly outer: number; readonly n: number; readonly inner: number };
@@ -49,8 +50,8 @@ export function dot(a: Numbers, b: Numbers, y: Numbers, accumulate: boolean): vo
 }
 
 /**
- * winners [outer, inner] = the first index along n of the largest element, of the smallest when `least`. NaN wins over
- * any number.
+ * winners [outer, inner] = the first index along n of the largest element, or, if `least` is true, of the smallest. If
+ * there is a NaN, the index of the first NaN.
  */
 export function argExtreme({ outer, n, inner }: Reduced, least: boolean, x: Numbers, winners: Int32Array): void {
   for (let o = 0; o < outer; o++) {
@@ -79,7 +80,7 @@ export function readWinners({ outer, n, inner }: Reduced, winners: Int32Array, x
   }
 }
 
-/** The winners of dx [outer, n, inner] += dy [outer, inner]. */
+/** Adds dy [outer, inner] to the elements of dx [outer, n, inner] at the winners. */
 export function addWinners({ outer, n, inner }: Reduced, winners: Int32Array, dy: Numbers, dx: Numbers): void {
   for (let o = 0; o < outer; o++) {
     for (let j = 0; j < inner; j++) {

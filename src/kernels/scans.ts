@@ -1,18 +1,18 @@
 import type { Numbers } from "./memory.ts";
 import type { Reduced } from "./reduce.ts";
 
-// Reductions and running sums over the middle of [outer, n, inner], in double precision. They are not in the table of
-// kernels, so bundlers drop those that a program does not use.
+// Reductions and running sums over the middle axis of [outer, n, inner], in double precision. reference.ts does not
+// export these kernels, so bundlers drop those that a program does not use.
 
 /**
- * Calls `line(where it begins, the distance of its elements, its number)` for each line along n; the number counts
- * [outer, inner].
+ * Calls `line(at, step, index)` for each line along n. The line begins at element `at`, its elements are `step` apart,
+ * and `index` is its number in [outer, inner].
  */
 function eachLine({ outer, n, inner }: Reduced, line: (at: number, step: number, index: number) => void): void {
   for (let o = 0; o < outer; o++) for (let j = 0; j < inner; j++) line(o * n * inner + j, inner, o * inner + j);
 }
 
-/** y (+)= the sum of each element of x and all before it; of all after it when `reverse`, which is the gradient. */
+/** y[i] (+)= x[0] + … + x[i] along n. If `reverse` is true, x[i] + … + x[n−1]: the gradient. */
 export function cumsum(sizes: Reduced, x: Numbers, y: Numbers, reverse: boolean, accumulate: boolean): void {
   eachLine(sizes, (at, step) => {
     let total = 0;
@@ -33,7 +33,7 @@ export function prod(sizes: Reduced, x: Numbers, y: Numbers): void {
   });
 }
 
-/** dx (+)= dy · the product of all others: no division, so zeros do no harm. */
+/** dx (+)= dy · the product of all other elements. Does not divide, so elements may be 0. */
 export function prodGrad(sizes: Reduced, x: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   const before = new Float64Array(sizes.n); // the product of all elements before each
   eachLine(sizes, (at, step, index) => {
@@ -104,8 +104,8 @@ export function logSumExpGrad(sizes: Reduced, x: Numbers, dy: Numbers, dx: Numbe
 }
 
 /**
- * winners [outer, k, inner] = where along n the k largest elements are, largest first, the first of equals first; NaN
- * is the largest.
+ * winners [outer, count, inner] = the indices along n of the `count` largest elements, the largest first. Of equal
+ * elements, the first comes first. NaN is larger than all numbers.
  */
 export function largest(sizes: Reduced, count: number, x: Numbers, winners: Int32Array): void {
   const { n, inner } = sizes;

@@ -15,7 +15,7 @@ type Arrays = Numbers | Int32Array | Float64Array;
  * - "out": the kernel overwrites every element and reads none;
  * - "inout": the kernel updates it in place;
  * - "some": the kernel updates some elements;
- * - "into": like "out", or the kernel adds to it if `accumulate` is true;
+ * - "into": like "out"; if `accumulate` is true, the kernel adds to it;
  * - "-": the kernel does not use it.
  */
 type Role<P> = P extends Arrays
@@ -53,8 +53,9 @@ const binary = ["in", "in", "out"] as const;
 type Signatures = { readonly [K in keyof typeof reference]: Signature<Parameters<(typeof reference)[K]>> };
 
 /**
- * The role of each argument of each kernel. The compiler checks each line against the parameters of the plain kernel.
- * `bind` derives the calls into WebAssembly from this table, and test/kernels/kernels.test.ts derives its checks.
+ * The role of each argument of each kernel. TypeScript checks the number of roles, and that a role fits the type of the
+ * parameter: an array, a number, … test/kernels/kernels.test.ts checks what a kernel reads and writes. `bind` makes the
+ * calls into WebAssembly from these signatures.
  */
 export const signatures: Signatures = {
   abs: unary,

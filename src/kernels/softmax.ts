@@ -1,7 +1,7 @@
 import type { Numbers } from "./memory.ts";
 
-// Rows of `classes` numbers. Each row's maximum is taken off first, so no exponential overflows; sums are in double
-// precision.
+// Rows of `classes` numbers. The kernels subtract the maximum of a row first, so no exponential overflows. Sums are in
+// double precision.
 
 export function softmax(classes: number, x: Numbers, y: Numbers): void {
   for (let row = 0; row < x.length; row += classes) {
@@ -43,15 +43,15 @@ export function logSoftmaxGrad(classes: number, y: Numbers, dy: Numbers, dx: Num
 }
 
 /**
- * losses [rows] = −Σ target·log softmax(x), where the target puts 1 − smoothing on `labels[row]` and smoothing/classes
- * on every class.
+ * losses [rows] = −Σ target·log softmax(x). The target is smoothing/classes for every class, and 1 − smoothing more for
+ * class `labels[row]`.
  */
 export function crossEntropy(classes: number, smoothing: number, x: Numbers, labels: Int32Array, losses: Numbers): void {
   for (let r = 0; r < labels.length; r++) {
     const row = r * classes;
     const [top, total] = exponentials(classes, x, row);
     const shift = top + Math.log(total);
-    // Not 0·∞ = NaN if the label has no share of the target.
+    // If smoothing is 1, the product would be 0·∞ = NaN for x = −∞.
     let loss = smoothing < 1 ? (1 - smoothing) * (shift - x[row + labels[r]!]!) : 0;
     if (smoothing > 0) for (let j = 0; j < classes; j++) loss += (smoothing / classes) * (shift - x[row + j]!);
     losses[r] = loss;
@@ -79,7 +79,7 @@ export function crossEntropyGrad(
   }
 }
 
-/** The largest number of a row and Σ e^(x − largest). A row of −∞ only has no softmax: NaN, as everywhere. */
+/** The largest number of a row, and Σ e^(x − largest). If all numbers of the row are −∞, the sum is NaN. */
 function exponentials(classes: number, x: Numbers, row: number): [number, number] {
   let top = Number.NEGATIVE_INFINITY;
   for (let j = 0; j < classes; j++) top = Math.max(top, x[row + j]!);

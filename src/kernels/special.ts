@@ -1,9 +1,8 @@
 import type { Numbers } from "./memory.ts";
 
-// Elementwise functions that few programs use. Those that reference.ts exports are kernels of the table and have a fast
-// version. Bundlers drop all others if a program does not use them.
-// Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y, dx: ∂loss/∂x, overwritten or, when
-// `accumulate`, added to.
+// Elementwise functions that few programs use. Those that reference.ts exports have a fast version. Bundlers drop all
+// others if a program does not use them. Each function sits next to its gradient. x: input, y: output, dy: ∂loss/∂y,
+// dx: ∂loss/∂x. If `accumulate` is true, a gradient adds to dx; otherwise it overwrites dx.
 
 export function sin(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) y[i] = Math.sin(x[i]!);
@@ -56,7 +55,7 @@ export function erfGrad(x: Numbers, _y: Numbers, dy: Numbers, dx: Numbers, accum
 }
 
 /**
- * From here on, on either side, Φ and tanh are flat: products with x are computed at this x, since 0·∞ would be NaN.
+ * Beyond ±FAR, Φ and tanh are constant. Products with x are computed at ±FAR, because 0·∞ would be NaN.
  */
 const FAR = 1e4;
 const near = (x: number): number => Math.max(-FAR, Math.min(FAR, x));
@@ -109,11 +108,11 @@ export function floor(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) y[i] = Math.floor(x[i]!);
 }
 
-/** The nearest whole number, the even one of two that are equally near. */
+/** The nearest whole number. If two are equally near, the even number. */
 export function round(x: Numbers, y: Numbers): void {
   for (let i = 0; i < x.length; i++) {
     const v = x[i]!;
-    const whole = Math.round(v); // upwards where two are equally near
+    const whole = Math.round(v); // the larger number if two are equally near
     y[i] = whole - v === 0.5 && whole % 2 !== 0 ? whole - 1 : whole;
   }
 }

@@ -17,8 +17,9 @@ export function readView(view: View, x: Numbers, y: Numbers): void {
 }
 
 /**
- * The elements of x that the view names = y, or += y. The transpose of `readView`: the gradient of every movement. If a
- * view may name an element many times, sums are in double precision, which costs 8 bytes per element of x.
+ * Writes y to the elements of x that the view names, or adds y to them if `accumulate` is true. This is the gradient of
+ * `readView`. If the view may name an element many times, sums are in double precision, which costs 8 bytes per element
+ * of x.
  */
 export function writeView(view: View, y: Numbers, x: Numbers, accumulate: boolean): void {
   if (accumulate && y.length > FEW_TERMS && mayRepeat(view)) {
@@ -45,7 +46,7 @@ function addView(view: View, y: Numbers, totals: Float64Array): void {
   });
 }
 
-/** Whether a view may name an element twice: a stride does not reach beyond what smaller strides span. */
+/** Whether a view may name an element twice: if a stride is not larger than the span of all smaller strides. */
 function mayRepeat({ shape, strides }: View): boolean {
   const axes = shape.map((n, axis) => [Math.abs(strides[axis]!), n] as const).filter(([, n]) => n > 1);
   axes.sort(([a], [b]) => a - b);
@@ -57,7 +58,7 @@ function mayRepeat({ shape, strides }: View): boolean {
   });
 }
 
-/** Calls `row(where it begins, length, stride)` for each run along the last axis, in row-major order. */
+/** Calls `row(from, n, stride)` for each row along the last axis, in row-major order. `from`: its first element. */
 function eachRow({ shape, strides, offset }: View, row: (from: number, n: number, stride: number) => void): void {
   const axes = shape.length;
   if (axes === 0) return row(offset, 1, 1);
@@ -80,7 +81,7 @@ function eachRow({ shape, strides, offset }: View, row: (from: number, n: number
   }
 }
 
-/** y[i] = x[(begin + i) mod x.length]: a slice that starts over when x is used up. */
+/** y[i] = x[(begin + i) mod x.length]: a slice that starts over at the end of x. */
 export function readCyclic(begin: number, x: Numbers, y: Numbers): void {
   for (let i = 0, from = begin % x.length; i < y.length; i++) {
     y[i] = x[from]!;
@@ -89,8 +90,8 @@ export function readCyclic(begin: number, x: Numbers, y: Numbers): void {
 }
 
 /**
- * x[(begin + i) mod x.length] += y[i]. Elements used more than once collect all of their terms, in double precision if
- * there are many; that costs 8 bytes per element of x.
+ * x[(begin + i) mod x.length] += y[i]. An element may get several terms. If it gets many, sums are in double precision,
+ * which costs 8 bytes per element of x.
  */
 export function addCyclic(begin: number, y: Numbers, x: Numbers): void {
   const isLong = y.length > FEW_TERMS * x.length;
@@ -102,7 +103,7 @@ export function addCyclic(begin: number, y: Numbers, x: Numbers): void {
   if (isLong) x.set(totals);
 }
 
-/** y [indices, width] = the named rows of x [rows, width]. */
+/** y [indices, width] = the rows of x [rows, width] with these indices. */
 export function readRows(indices: Int32Array, width: number, x: Numbers, y: Numbers): void {
   for (let i = 0; i < indices.length; i++) {
     const from = indices[i]! * width;
@@ -111,9 +112,9 @@ export function readRows(indices: Int32Array, width: number, x: Numbers, y: Numb
 }
 
 /**
- * The named rows of x [rows, width] += the rows of y [indices, width]. A row that is named more than once collects all
- * of its terms, in double precision if there may be many. Double precision costs 4 bytes per row of x and per index,
- * and 8 bytes per column.
+ * Adds row i of y [indices, width] to row `indices[i]` of x [rows, width]. A row of x may get several terms. If there
+ * may be many, sums are in double precision. Double precision costs 4 bytes per row of x and per index, and 8 bytes per
+ * column.
  */
 export function addRows(indices: Int32Array, width: number, y: Numbers, x: Numbers): void {
   if (indices.length > FEW_TERMS) return addSortedRows(indices, width, y, x);

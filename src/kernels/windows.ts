@@ -23,8 +23,8 @@ export type Windows = {
 };
 
 /**
- * Calls `tap(window, pixel)` for each tap inside the image, window by window, row by row; both count from 0 over the
- * whole batch.
+ * Calls `tap(window, pixel, ky, kx)` for each tap inside the image, window by window, row by row. Windows and pixels
+ * are numbered from 0 over the whole batch.
  */
 export function eachTap(w: Windows, tap: (window: number, pixel: number, ky: number, kx: number) => void): void {
   const { batch, height, width, outHeight, outWidth, kernelHeight, kernelWidth } = w;
@@ -51,7 +51,7 @@ export function overlap({ kernelHeight, kernelWidth, strideY, strideX }: Windows
   return Math.ceil(kernelHeight / strideY) * Math.ceil(kernelWidth / strideX);
 }
 
-/** y [windows, channels] = the largest number under each window; padding never wins, NaN does. */
+/** y [windows, channels] = the largest number under each window, without the padding; NaN if there is a NaN. */
 export function maxPool(w: Windows, x: Numbers, y: Numbers): void {
   const channels = w.channels;
   y.fill(Number.NEGATIVE_INFINITY);
@@ -59,7 +59,7 @@ export function maxPool(w: Windows, x: Numbers, y: Numbers): void {
     const [from, to] = [pixel * channels, window * channels];
     for (let c = 0; c < channels; c++) {
       const v = x[from + c]!;
-      if (v > y[to + c]! || Number.isNaN(v)) y[to + c] = v; // nothing is larger than a NaN that is there already
+      if (v > y[to + c]! || Number.isNaN(v)) y[to + c] = v; // no number is larger than a NaN in y
     }
   });
 }
@@ -67,7 +67,7 @@ export function maxPool(w: Windows, x: Numbers, y: Numbers): void {
 /** dx (+)= dy at the first tap, row by row, that holds the window's maximum (as TensorFlow on the CPU and PyTorch). */
 export function maxPoolGrad(w: Windows, x: Numbers, y: Numbers, dy: Numbers, dx: Numbers, accumulate: boolean): void {
   const channels = w.channels;
-  const claimed = new Int32Array(channels).fill(-1); // the window whose gradient a channel has last given away
+  const claimed = new Int32Array(channels).fill(-1); // for each channel, the last window whose dy was added
   inTotals(dx, accumulate, overlap(w), (totals) => {
     eachTap(w, (window, pixel) => {
       const [from, to] = [pixel * channels, window * channels];

@@ -32,8 +32,9 @@ export function isRecording(): boolean {
 }
 
 /**
- * Returns the result of an op as a tensor. If an input is tracked, the tensor gets a history with the pullback. Pass
- * `lifetime`, that of the input, if the numbers are a view of an input.
+ * Returns the result of an op as a tensor. If an input is tracked, the tensor gets a history with the pullback. If the
+ * numbers are a view of an input, pass `input.lifetime`: the result then ends with the input. For ops of the library;
+ * `recordOp` is the public `record`.
  */
 export function record(
   op: string,
@@ -58,7 +59,7 @@ export function record(
  * @param shape - the shape of the result
  * @param numbers - the computed values in row-major order
  * @param pullback - writes the gradients of the inputs, see `Pullback` and `Into`
- * @param lifetime - the `lifetime` of the input, if `numbers` is a view of this input (default: numbers of their own)
+ * @param lifetime - the `lifetime` of an input, if `numbers` is a view of this input (default: that of a new array)
  * @throws ValueError for arguments of the wrong kind, ShapeError if the shape does not hold the numbers.
  * @example
  * const x = variable(tensor([1, 2]));
@@ -89,11 +90,11 @@ export function recordOp(
   if (typeof readObject("record", "lifetime", lifetime).version !== "number")
     throw new ValueError("record", "lifetime must be left out, or the lifetime of an input whose numbers are shared");
   const y = record(op, attributes, inputs, [...shape], numbers, pullback, lifetime);
-  watching.now?.users?.set(y, null);
+  watching.now?.users?.set(y, null); // in a trace: notes that the op is a user's, see `Watch`
   return y;
 }
 
-/** Records for the active watch (watch.ts), if any, how an untracked tensor was made. */
+/** If a watch is active (watch.ts), notes the op and the inputs of an untracked tensor. */
 export function noteSource(y: Tensor, op: string, attributes: Attributes, inputs: readonly Tensor[]): void {
   watching.now?.sources.set(y, { order: order++, op, attributes, inputs: inputs.slice() });
 }
@@ -104,6 +105,7 @@ export function historyOf(op: string, attributes: Attributes, inputs: readonly T
   return { order: order++, op, attributes, inputs: own, pullback, versions, shared: false, gradient: null, seen: 0 };
 }
 
+/** The sum of the versions of the inputs. Versions only grow, so the sum changes if an input changes. */
 function versionsOf(inputs: readonly Tensor[]): number {
   let sum = 0;
   for (const x of inputs) sum += x.version;
@@ -126,7 +128,7 @@ export function stopGradient(x: Tensor): Tensor {
 }
 
 /**
- * Returns a copy of x without history that stays readable after its step.
+ * Returns a copy of x that has no history and stays readable after the step.
  * @param x - any shape
  * @example
  * let y = zeros([1]);
@@ -138,7 +140,7 @@ export function stopGradient(x: Tensor): Tensor {
 export function keep(x: Tensor): Tensor {
   readTensor("keep", "x", x);
   const y = new Tensor(x.shape, new Float32Array(x.data), lasting());
-  if (watching.now?.users) noteSource(y, "keep", {}, [x]);
+  if (watching.now?.users) noteSource(y, "keep", {}, [x]); // only a trace needs copies
   return y;
 }
 

@@ -47,7 +47,10 @@ export type Pullback = (dy: Numbers, into: Into) => void;
 /** The recorded attributes of an op, for exporters. */
 export type Attributes = Readonly<Record<string, unknown>>;
 
-/** How a tensor was made. A leaf was not made by an op: gradients stop there and stay. */
+/**
+ * How a tensor was made. `variable()` gives a leaf a history without inputs and pullback. Gradients stop at a leaf and
+ * stay there.
+ */
 export type History = {
   readonly order: number;
   readonly op: string;

@@ -76,9 +76,11 @@ export async function train<D extends Data = Dataset, R extends Outputs = Tensor
   const finished: Progress[] = [];
   const assigned = new Set<Tensor>();
   const history = (aborted: boolean): History => ({ epochs: finished, aborted, bestEpoch: stopper?.best() ?? null });
+  // If nothing is left to train (firstEpoch > epochs), draws no orders.
   for (let epoch = 1; epoch <= epochs && firstEpoch <= epochs; epoch++) {
+    // Also for completed epochs, so that a resumed run draws the same orders as an uninterrupted run.
     const order = batchOrder(source.length, { batchSize: run.batchSize, random });
-    if (epoch < firstEpoch) continue; // draws the order nevertheless, so later epochs have the orders of a whole run
+    if (epoch < firstEpoch) continue;
     const progress = await trainEpoch(run, source, epoch, order, assigned);
     checkSaved(run, `after epoch ${epoch}`);
     if (progress === null || (signal?.aborted && progress.batch !== order.length)) {
@@ -148,6 +150,7 @@ async function trainEpoch(
       share: indices.length / group.reduce((sum, part) => sum + part.length, 0),
     };
     if (i % accumulate === 0) optimizer.zeroGrad(); // gradients may be left from a failed batch or from a `backward` outside `train`
+    // `source.batch` may be async, and `step` must not be. Data in memory are cut inside `step`, in memory of the step.
     const made = source.isInMemory ? null : await source.batch(indices);
     const learned = step(() => watched((watch) => learn(run, source, made, indices, place, watch, tally)));
     for (const tensor of learned.incident.watch.assigned.keys()) assigned.add(tensor);
@@ -250,7 +253,10 @@ function checkCoverage({ optimizer }: TrainRun, loss: Tensor): void {
   );
 }
 
-/** Calls `beforeUpdate`, then updates the parameters. Not inside `step`, because `beforeUpdate` may be async. */
+/**
+ * Calls `beforeUpdate`, then updates the parameters. Not inside `step`, because `beforeUpdate` may be async. If this
+ * fails, restores the running statistics from before the last batch of the group.
+ */
 async function update(run: TrainRun, { loss, incident }: Learned): Promise<void> {
   const { optimizer, beforeUpdate } = run;
   try {

@@ -15,7 +15,7 @@ import { createOperands, type Operands } from "./operands.ts";
 import { takeOrTrim } from "./space.ts";
 import { maySleep } from "./workers.ts";
 
-/** The exports of assembly/index.ts that `bind` does not call. */
+/** Exports of assembly/index.ts that this file calls itself, not through `bind`. */
 type Exports = { readonly sizesAt: () => number; readonly gemm: (...values: (number | boolean)[]) => void };
 
 /**
@@ -50,7 +50,7 @@ export function bytes(fused: boolean): Uint8Array {
 function decoded(text: string): Uint8Array {
   const found = new Uint8Array(text.length);
   let length = 0;
-  let high = -1; // the first of two digits, less 90, or −1
+  let high = -1; // the first of two digits, minus 90; −1 if the next digit is the first
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     const digit = code === 33 ? 57 : code - 35; // "!" stands for the backslash
@@ -139,7 +139,7 @@ export function wasmBackend({ fused = false, canaries = false, ...options }: Was
   return {
     slabs: {
       take: (length) => {
-        // Before the read of memory.buffer, because `slabAt` may grow the memory, which replaces the buffer.
+        // Comes before the read of memory.buffer, because `slabAt` may grow the memory, which replaces the buffer.
         const begin = slabAt(4 * length);
         return new Float32Array(memory.buffer, begin, length);
       },

@@ -51,12 +51,10 @@ const isArray = (role: string): boolean => ["in", "out", "inout", "into"].includ
  * passes to the export:
  * - the length of the array that measures the work (see `sizedByLast`);
  * - for each argument, by its role: the address of an array (0 for null), a number, a flag, or the three numbers of
- *   "sizes".
- *   The role "windows" passes nothing: `writeSizes` writes the sizes to memory.
+ *   "sizes". The role "windows" passes nothing: `writeSizes` writes the sizes to memory.
  *
- * Arrays outside WebAssembly's memory are copied in if the kernel reads them, and copied back if the kernel writes
- * them.
- * The plain kernel computes small work.
+ * If an array lies outside WebAssembly's memory, a copy is passed. The array is copied in if the kernel reads it, and
+ * copied back if the kernel writes it. `plain` computes small work.
  */
 export function bind(exports: Exports, binding: Binding, plain: Kernels): Partial<Kernels> {
   const bound: [string, Call][] = [];

@@ -12,7 +12,7 @@ const flags = [
   ["--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
 ].flat();
 
-/** The text of binary.ts for the sources as they stand. */
+/** The text of binary.ts for the present sources. */
 export async function compiled(): Promise<string> {
   const plain = await compile("simd,threads");
   const fused = await compile("simd,threads,relaxed-simd");
@@ -32,11 +32,13 @@ export async function compiled(): Promise<string> {
 }
 
 /**
- * Bytes as the text of an expression, in long lines: what lies between lines of 120 characters costs 2.6 kB after gzip.
+ * Bytes as the text of an expression. Lines are long: with lines of 120 characters, their ends would cost 2.6 kB after
+ * gzip.
  *
  * The characters from "#" to "~" are 92 digits, with "!" for the backslash. The 90 bytes from 252 to 85, the most
- * frequent in a module, are one digit each, and all others two digits, of which the first is at least 90. gzip makes 12
- * % less of this text than of hexadecimal digits, and 28 % less than of base64, where repeated bytes look different.
+ * frequent in a module, are one digit each. All others are two digits, and the first of the two is at least 90. After
+ * gzip the text is 12 % smaller than hexadecimal digits, and 28 % smaller than base64, in which repeated bytes look
+ * different.
  */
 function text(bytes: Uint8Array): string {
   const digit = (value: number): string => (value === 57 ? "!" : String.fromCharCode(35 + value));

@@ -104,7 +104,7 @@ export function createInstance<E extends object>(
 
 const whole = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
 
-/** The largest memory that the machine lets be reserved. */
+/** Returns the largest memory that the machine grants. */
 function newMemory(pages: number | undefined): WebAssembly.Memory {
   let error: unknown = new RangeError("no size was tried");
   for (const maximum of MAXIMA) {

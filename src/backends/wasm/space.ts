@@ -39,7 +39,7 @@ export function createSpace(memory: Growable, first: number): Space {
   let top = whole(first); // no region lies above
   let used = 0;
 
-  /** Frees `length` bytes up to a new top. A free region at the top grows. */
+  /** Raises the top, so that the last free region has `length` bytes and ends at the top. */
   const grow = (length: number, bytes: number, who: string, what: string): void => {
     const begin = free.beginOf(top);
     const end = begin + length;
@@ -85,7 +85,7 @@ export function createSpace(memory: Growable, first: number): Space {
   };
 }
 
-/** What `take` returns; if there is no memory, `trim` gives some back and the request is made once more. */
+/** Calls `take`. If memory is short, calls `trim`, which gives memory back, and tries once more. */
 export function takeOrTrim(space: Space, trim: () => void, bytes: number, who: string, what: string): number {
   try {
     return space.take(bytes, who, what);

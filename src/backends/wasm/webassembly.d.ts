@@ -1,6 +1,6 @@
 /**
- * The part of WebAssembly's JavaScript interface that is used here; TypeScript knows it only together with the whole
- * DOM.
+ * The part of WebAssembly's JavaScript interface that is used here. TypeScript's own declarations come only with those
+ * of the whole DOM.
  */
 declare namespace WebAssembly {
   function validate(bytes: Uint8Array): boolean;
