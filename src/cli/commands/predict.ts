@@ -17,8 +17,8 @@ export type PredictOptions = {
 };
 
 /**
- * Predicts images or rows by the weights of a run, and prints a line for each. Returns the exit code: that of wrong data
- * if a file or row could not be read.
+ * Predicts images or rows by the weights of a run, and prints a line for each. Returns the exit code: that of wrong
+ * data if a file or row could not be read.
  */
 export async function predict({ model: path, sources, json, top, threads }: PredictOptions, io: Io): Promise<number> {
   setThreads("predict", threads);
