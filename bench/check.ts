@@ -168,7 +168,7 @@ async function bundleLines(): Promise<Line[]> {
     const times = Array.from({ length: 7 }, () => Number(execFileSync(process.execPath, ["-e", program], { encoding: "utf8" })));
     return [
       atMost("import of everything, ms", 30, median(times)),
-      atMost("everything minified and gzipped, kB", 132, gzipSync(bytes, { level: 9 }).length / 1000),
+      atMost("everything minified and gzipped, kB", 134, gzipSync(bytes, { level: 9 }).length / 1000),
     ];
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -94,20 +94,30 @@ async function writeCommand(): Promise<void> {
   writeFileSync(join(root, "dist/cli/LICENSES.txt"), licenses(Object.keys(metafile.inputs)));
 }
 
-/** The licenses of the packages that hold these files. @throws Error if a package has no license file. */
+type Manifest = {
+  readonly version: string;
+  readonly license: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+};
+
+/**
+ * The licenses of the packages that hold these files, and of all their dependencies: a file of linkedom contains other
+ * packages.
+ * @throws Error if a package has no license file.
+ */
 function licenses(files: readonly string[]): string {
-  const folders = new Set(files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []));
-  const texts = [...folders].sort().map((folder) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as Record<
-      string,
-      string
-    >;
-    const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e/i.test(entry));
-    const text = file === undefined ? null : readFileSync(join(root, folder, file), "utf8").trim();
-    if (text === null) throw new Error(`the package ${name} has no license file`);
-    return `${name} ${version} (${license})\n\n${text}\n`;
-  });
-  return ["The command hashgrad contains these packages.\n", ...texts].join(`\n${"-".repeat(80)}\n\n`);
+  const names = new Set(files.flatMap((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []));
+  const texts = new Map<string, string>();
+  for (const name of names) {
+    const folder = join(root, "node_modules", name);
+    const { version, license, dependencies = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+    for (const dependency of Object.keys(dependencies)) names.add(dependency); // the loop visits this name later
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    if (file === undefined) throw new Error(`the package ${name} has no license file`);
+    texts.set(name, `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`);
+  }
+  const sorted = [...texts.keys()].sort().map((name) => texts.get(name)!);
+  return ["The command hashgrad contains these packages.\n", ...sorted].join(`\n${"-".repeat(80)}\n\n`);
 }
 
 /** Writes `dist` (ES modules), and `dist/cjs` for tools that can only `require`. */
