@@ -46,7 +46,8 @@ export function bestRate(lines: readonly Line[], row: Row): number {
 const markdown = (heads: readonly string[], rows: readonly (readonly string[])[]): string =>
   [heads, heads.map(() => "--"), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 
-const percent = (accuracy: number | undefined): string => (accuracy === undefined ? "" : (100 * accuracy).toFixed(2));
+const NOT_RUN = "not yet run";
+const percent = (accuracy: number | undefined): string => (accuracy === undefined ? NOT_RUN : (100 * accuracy).toFixed(2));
 
 /** The accuracies of a row of the test runs, in the order of the seeds. */
 const accuracies = (lines: readonly Line[], row: Row, epochs: number, seeds: readonly number[]): (number | undefined)[] =>
@@ -63,7 +64,8 @@ const mean = (found: readonly (number | undefined)[]): number | undefined => {
 function runsTable(lines: readonly Line[], set: SetName, { fractions, seeds }: Shown): string {
   const row = (names: readonly string[], found: readonly (number | undefined)[]): string[] => [
     ...names,
-    ...[...found, mean(found)].map(percent),
+    ...found.map(percent),
+    found.includes(undefined) ? "" : percent(mean(found)),
   ];
   const dense = lines.filter((line) => !line.search && line.start === "dense" && line.set === set);
   const rows = fractions.flatMap((fraction) => {
@@ -94,14 +96,14 @@ function differencesTable(lines: readonly Line[], { sets, fractions, seeds }: Sh
           accuracies(lines, { set, start: "fit", fraction }, fit, seeds),
           accuracies(lines, { set, start: "scratch", fraction }, scratch, seeds),
         ];
-        const points = a.map((x, i) => (x === undefined || b[i] === undefined ? "" : signed(100 * (x - b[i]!))));
-        return points.includes("") ? "" : points.join(", ");
+        const points = a.map((x, i) => (x === undefined || b[i] === undefined ? NOT_RUN : signed(100 * (x - b[i]!))));
+        return points.every((point) => point === NOT_RUN) ? NOT_RUN : points.join(", ");
       };
       const errors = seeds.map(
         (seed) =>
           lines.find((l) => !l.search && isOf(l, { set, start: "fit", fraction }) && l.epochs === 0 && l.seed === seed)?.error,
       );
-      const range = errors.map((error) => error?.toFixed(2) ?? "").join(", ");
+      const range = errors.map((error) => error?.toFixed(2) ?? NOT_RUN).join(", ");
       return [TITLES[set], `${fraction}`, range, gaps(3, 6), gaps(1, 1), gaps(3, 3)];
     }),
   );
@@ -122,8 +124,9 @@ function searchTable(lines: readonly Line[], { sets, fractions }: Shown): string
         const found = lines.filter((line) => line.search && isOf(line, { set, start, fraction }));
         const best = found.length === 0 ? null : bestRate(lines, { set, start, fraction });
         const cell = (rate: number): string => {
-          const text = percent(found.find((line) => line.rate === rate)?.accuracy);
-          return rate === best ? `**${text}**` : text;
+          const line = found.find((one) => one.rate === rate);
+          if (line === undefined) return ""; // the search does not try this rate
+          return rate === best ? `**${percent(line.accuracy)}**` : percent(line.accuracy);
         };
         return [TITLES[set], `${fraction}`, start, ...rates.map(cell)];
       }),
