@@ -20,6 +20,7 @@ const config: ViteUserConfig = defineConfig({
   },
   test: {
     testTimeout: 60_000,
+    maxWorkers: "100%", // the default leaves one core unused: on two cores files would run one after the other
     env: { HASHGRAD_THREADS: "1" }, // vitest runs files side by side; threads.test.ts asks for more
     projects: [
       { extends: true, test: { name: "default", include: ["test/**/*.test.ts"] } },
@@ -30,6 +31,7 @@ const config: ViteUserConfig = defineConfig({
           include: numbers,
           exclude: ["test/ops/table.test.ts"], // compares a page, with either kernels
           env: { HASHGRAD_BACKEND: "plain", HASHGRAD_THREADS: "1" },
+          isolate: false, // the default project runs the same files isolated
         },
       },
       {

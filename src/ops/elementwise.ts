@@ -112,8 +112,8 @@ export function mulUnlessZero(weight: Tensor | number, x: Tensor | number): Tens
   const y = alloc(w.size);
   kernels.mulUnlessZero(w.data, z.data, y);
   return record("mulUnlessZero", {}, [w, z], w.shape, y, (dy, into) => {
-    into(w, (dw, accumulate) => kernels.mul(dy, z.data, dw, accumulate)); // dw (+)= dy·x
-    into(z, (dz, accumulate) => kernels.mul(dy, w.data, dz, accumulate)); // dx (+)= dy·weight
+    into(w, (dw, accumulate) => kernels.mul(dy, z.data, dw, accumulate)); // dw (+)= dy·z
+    into(z, (dz, accumulate) => kernels.mul(dy, w.data, dz, accumulate)); // dz (+)= dy·w
   });
 }
 

@@ -237,7 +237,7 @@ describe.each(each)("%s %s by tiles", (_, name, { fast, place }) => {
           expect(Math.abs(v - want[i]!)).toBeLessThanOrEqual(most);
         });
       }),
-      { numRuns: 12 },
+      { numRuns: 6 },
     );
   });
 });
