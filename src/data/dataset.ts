@@ -16,8 +16,8 @@ export type InputNumbers =
 /** Labeled examples, one after another. */
 export type Dataset = {
   /**
-   * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) are pixels and mean value / 255, unless
-   * `scale` is given. Numbers of every other type are used unchanged. Columns of integers, `{ inputs, targets }`, are
+   * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) are pixels: each is divided by 255,
+   * unless `scale` is given. Numbers of every other type are used unchanged. Columns of integers, `{ inputs, targets }`, are
    * never scaled.
    */
   readonly inputs: InputNumbers;
