@@ -17,8 +17,8 @@ export type InputNumbers =
 export type Dataset = {
   /**
    * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) are pixels: each is divided by 255,
-   * unless `scale` is given. Numbers of every other type are used unchanged. Columns of integers, `{ inputs, targets }`, are
-   * never scaled.
+   * unless `scale` is given. Numbers of every other type are used unchanged. This applies to a Dataset only: in data of
+   * the form `{ inputs, targets }`, integers are never scaled.
    */
   readonly inputs: InputNumbers;
   /** The shape of one input. */
