@@ -80,17 +80,38 @@ async function visit(browser: Driven, url: string, folder: string): Promise<stri
   }
   process.stdout.write(`${engine}\nframes before training: ${frames(idle)}\nframes while training: ${frames(busy)}\n`);
 
-  await browser.goTo(`${url}narrow`);
-  const widths = `[innerWidth, frames[0].document.documentElement.scrollWidth, ...[...frames[0].document.querySelectorAll(".demo .card")].map((card) => card.scrollWidth - card.clientWidth)]`;
-  await until("the page on a phone", async () =>
-    browser.evaluate(`frames[0]?.document.querySelector(".demo")?.dataset.state === "ready"`),
-  );
-  const [, wide, ...over] = await browser.evaluate<number[]>(widths);
-  must(
-    wide! <= 360 && over.length === 3 && over.every((pixels) => pixels <= 0),
-    `at 360 pixels the page is ${wide} wide, ${over}`,
-  );
   return problems;
+}
+
+/** The page on a phone, with a run: nothing is wider than the screen. */
+async function onPhone(browser: Driven, url: string): Promise<string[]> {
+  await browser.goTo(`${url}narrow`);
+  const inFrame = (expression: string): Promise<boolean> =>
+    browser.evaluate(`((document) => document !== undefined && (${expression}))(frames[0]?.document)`);
+  await until("the page on a phone", () => inFrame(`document.querySelector(".demo")?.dataset.state === "ready"`));
+  await inFrame(`document.querySelector(".demo .main").click()`);
+  await until("a row of the table", () => inFrame(`/\\d %/.test(document.querySelector(".demo td.accuracy")?.textContent)`));
+  const [wide, ...over] = await browser.evaluate<number[]>(`(({ document }) => [
+    document.documentElement.scrollWidth,
+    ...[...document.querySelectorAll(".demo :is(.card, .runs)")].map((part) => part.scrollWidth - part.clientWidth),
+  ])(frames[0])`);
+  const holds = wide! <= 360 && over.length === 4 && over.every((pixels) => pixels <= 0);
+  return holds ? [] : [`at 360 pixels the page is ${wide} wide; its parts need ${over} more pixels`];
+}
+
+/** Counts the workers that the page ends. */
+const counting = `<script>
+  window.ended = 0;
+  const { terminate } = Worker.prototype;
+  Worker.prototype.terminate = function () { window.ended++; terminate.call(this); };
+</script>`;
+
+/** A visitor who follows a link ends the worker, although the site loads no new page. */
+async function leave(browser: Driven): Promise<string[]> {
+  await browser.evaluate(`document.querySelector(".VPNavBarMenuLink[href$='docs/architecture.html']").click()`);
+  await until("the next page", () => browser.evaluate(`document.querySelector(".demo") === null`));
+  const ended = await browser.evaluate<number>("window.ended");
+  return ended === 1 ? [] : [`${ended} workers ended with the page, need 1`];
 }
 
 /** A 0 in shares of the field. */
@@ -125,6 +146,14 @@ async function withoutImages(browser: Driven, url: string): Promise<string[]> {
     : [`without images: ${await said()}`];
 }
 
+/** What the page says to a browser without workers. */
+async function withoutWorkers(browser: Driven, url: string): Promise<string[]> {
+  await browser.goTo(`${url}${PAGE}?no-workers`);
+  await until("a message", async () => (await browser.evaluate<string>(text(".alert"))) !== "");
+  const said = await browser.evaluate<string>(text(".alert"));
+  return said.startsWith("This browser lacks web workers") ? [] : [`without workers: ${said}`];
+}
+
 /** Trains on the page of a built site in a browser; returns the problems. */
 export async function tryDemo(name: keyof typeof browsers, site: string): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), "hashgrad-demo-"));
@@ -132,20 +161,28 @@ export async function tryDemo(name: keyof typeof browsers, site: string): Promis
   const served = await serve(site, {
     base: "/some/path/",
     isolated: true,
+    change: (path, html) => (path === PAGE ? html.replace("<head>", `<head>${counting}`) : html),
     answer: (path, response) => {
       if (path !== "/some/path/narrow") return false;
       response.end(narrow);
       return true;
     },
   });
-  const empty = await serve(site, { answer: (path, response) => path.endsWith("digits.bin") && !!response.writeHead(404).end() });
+  const empty = await serve(site, {
+    change: (_, html) =>
+      html.replace("<head>", `<head><script>if (location.search === "?no-workers") delete window.Worker;</script>`),
+    answer: (path, response) => path.endsWith("digits.bin") && !!response.writeHead(404).end(),
+  });
   const browser = await drivers[name]({ program: browsers[name].path!, folder });
   try {
     if (!page.includes("needs JavaScript")) return [`${PAGE} says nothing without JavaScript`];
     const problems = [
       ...(await visit(browser, served.url, folder)),
+      ...(await leave(browser)),
+      ...(await onPhone(browser, served.url)),
       ...served.missing,
       ...(await withoutImages(browser, empty.url)),
+      ...(await withoutWorkers(browser, empty.url)),
     ];
     return problems.map((problem) => `${name}: ${problem}`);
   } catch (error) {

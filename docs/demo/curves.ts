@@ -38,7 +38,7 @@ export function curves(epochs: number): Curves {
     epochs,
   );
   const lossChart = chart(
-    { title: "Training loss", ticks: [0.01, 0.03, 0.1, 0.3, 1, 3], isLogarithmic: true, label: String },
+    { title: "Training loss", ticks: [0.001, 0.01, 0.1, 1, 3], isLogarithmic: true, label: String },
     epochs,
   );
   const [accuracies, losses] = [kept(accuracyChart), kept(lossChart)];

@@ -11,7 +11,9 @@ export type Row = {
 export type Runs = { readonly element: HTMLElement; readonly add: (fraction: number) => Row };
 
 export function runs(): Runs {
-  const heads = ["fraction", "numbers", "file", "epochs", "accuracy"].map((name) => html("th", { scope: "col" }, name));
+  const heads = ["fraction", "numbers", "file", "epochs", "accuracy"].map((name) =>
+    html("th", { scope: "col", class: name }, name),
+  );
   const body = html("tbody");
   const table = html(
     "table",
@@ -24,7 +26,9 @@ export function runs(): Runs {
   return {
     element,
     add: (fraction) => {
-      const [trained, file, epochs, accuracy] = ["td", "td", "td", "td"].map(() => html("td", {}, "–"));
+      const [trained, file, epochs, accuracy] = ["numbers", "file", "epochs", "accuracy"].map((name) =>
+        html("td", { class: name }, "–"),
+      );
       element.hidden = false;
       body.prepend(html("tr", {}, html("td", {}, String(fraction)), trained!, file!, epochs!, accuracy!));
       return {
