@@ -5,12 +5,12 @@ import { skippedLines } from "../data/skipped.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
 import { count } from "../progress.ts";
 import { evaluateRun } from "../run/evaluation.ts";
-import type { RunEvaluation } from "../run/files.ts";
+import { measuredPart, type RunEvaluation } from "../run/files.ts";
 import { loadRun } from "../run/load.ts";
 import { type LoadedModel, loadModel } from "../run/model.ts";
 import { setThreads } from "../threads.ts";
 import { UsageError } from "../usage.ts";
-import { printer, scoreText } from "./reporting.ts";
+import { printer, scoreKey, scoreText } from "./reporting.ts";
 import { open } from "./train.ts";
 
 export type Split = RunEvaluation["split"];
@@ -39,8 +39,7 @@ export async function evaluate(options: EvaluateOptions, io: Io): Promise<number
   const print = printer(io);
   const { confusion, worst, loss, score, examples } = evaluation;
   if (options.json) {
-    const name = classes === null ? "r2" : "accuracy";
-    print(JSON.stringify({ file: loaded.file, split, loss, [name]: score, examples, confusion }));
+    print(JSON.stringify({ file: loaded.file, split, loss, [scoreKey(classes)]: score, examples, confusion }));
     return EXIT.done;
   }
   print(`${split} ${scoreText(classes, score)}  (loss ${loss.toFixed(4)}, ${count(examples)} examples)`);
@@ -61,7 +60,7 @@ async function ownData(options: EvaluateOptions, io: Io): Promise<Found | null> 
   const opened = await open(config.data, io, options);
   if (opened === null) return null;
   if (opened.digest !== config.digest) io.stderr.write(`note: the data ${config.data.data} have changed since the run began\n`);
-  const split = options.split ?? (opened.test !== null ? "test" : opened.validation !== null ? "validation" : "train");
+  const split = options.split ?? measuredPart(opened);
   const data = opened[split];
   if (data === null) throw new UsageError("evaluate", `the data have no ${split} part; --split train takes the training data`);
   return { data, split };

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type FileInfo, info as infoOf } from "../../io/index.ts";
+import { sizeOf } from "../../tensor/index.ts";
 import { table } from "../../variables/index.ts";
 import { EXIT, type Io } from "../io.ts";
 import { count } from "../progress.ts";
@@ -108,13 +109,7 @@ function fileText(path: string, file: FileInfo): string {
     "",
     table(
       ["tensor", "shape", "numbers", "type", "bytes"],
-      tensors.map(({ name, shape, dtype, bytes }) => [
-        name,
-        `[${shape.join(", ")}]`,
-        count(shape.reduce((a, b) => a * b, 1)),
-        dtype,
-        count(bytes),
-      ]),
+      tensors.map(({ name, shape, dtype, bytes }) => [name, `[${shape.join(", ")}]`, count(sizeOf(shape)), dtype, count(bytes)]),
     ),
   ].join("\n");
 }

@@ -4,11 +4,21 @@ import { skippedLines } from "../data/skipped.ts";
 import type { Io, Verbosity } from "../io.ts";
 import { clock, count, liveLine, percent, progressLine } from "../progress.ts";
 import type { EpochLine, EpochScores, RunConfig, RunEvaluation } from "../run/files.ts";
+import { scoresOf } from "../run/scores.ts";
 import type { Ended, Listener, Run } from "../run/training.ts";
 
 /** A score with its name: "accuracy 98.20 %" or "R² 0.912". */
 export function scoreText(classes: readonly string[] | null, score: number): string {
   return classes === null ? `R² ${score.toFixed(4)}` : `accuracy ${percent(score)}`;
+}
+
+/** The name of a score in JSON. */
+export const scoreKey = (classes: readonly string[] | null): string => (classes === null ? "r2" : "accuracy");
+
+/** Loss and score of a part of the data as JSON, such as "testLoss" and "testAccuracy". */
+function scoresJson(classes: readonly string[] | null, part: string, { loss, score }: EpochScores): object {
+  const key = scoreKey(classes);
+  return { [`${part}Loss`]: loss, [`${part}${key[0]!.toUpperCase()}${key.slice(1)}`]: score };
 }
 
 /** Prints one line. */
@@ -47,7 +57,7 @@ export function listenerOf(io: Io, { config }: Run, { json, quiet }: Verbosity):
     signal: io.signal,
     clear: live.clear,
     onBatch: (progress) => {
-      if (!silent) live.show(() => progressLine(progress, scoreIn(config, progress)));
+      if (!silent) live.show(() => progressLine(progress, scoreText(config.classes, scoresOf(config.classes, progress).score)));
     },
     onEpoch: (line) => {
       live.clear();
@@ -57,23 +67,15 @@ export function listenerOf(io: Io, { config }: Run, { json, quiet }: Verbosity):
   };
 }
 
-const scoreIn = (
-  { classes }: RunConfig,
-  { accuracy, metrics }: { accuracy: number; metrics: Readonly<Record<string, number>> },
-): string => scoreText(classes, classes === null ? (metrics.r2 ?? Number.NaN) : accuracy);
-
 /** An epoch as JSON: "accuracy" for classes, "r2" for a numeric target. */
 function epochJson({ classes }: RunConfig, line: EpochLine): object {
-  const name = classes === null ? "r2" : "accuracy";
-  const capital = classes === null ? "R2" : "Accuracy";
-  const more = (part: string, scores: EpochScores | null): object =>
-    scores === null ? {} : { [`${part}Loss`]: scores.loss, [`${part}${capital}`]: scores.score };
+  const more = (part: string, scores: EpochScores | null): object => (scores === null ? {} : scoresJson(classes, part, scores));
   const { epoch, epochs, examples, seconds, learningRate } = line;
   return {
     epoch,
     epochs,
     loss: line.train.loss,
-    [name]: line.train.score,
+    [scoreKey(classes)]: line.train.score,
     ...more("validation", line.validation),
     ...more("test", line.test),
     learningRate,
@@ -103,10 +105,8 @@ export function resultJson(
   evaluation: RunEvaluation | null,
   secondsTotal: number,
 ): object {
-  const name = config.classes === null ? "R2" : "Accuracy";
   const { denseSize, trainedSize, achievedFraction } = sizesOf(built.vars);
-  const scores =
-    evaluation === null ? {} : { [`${evaluation.split}${name}`]: evaluation.score, [`${evaluation.split}Loss`]: evaluation.loss };
+  const scores = evaluation === null ? {} : scoresJson(config.classes, evaluation.split, evaluation);
   return {
     run: folder,
     ...scores,

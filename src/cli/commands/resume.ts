@@ -1,6 +1,5 @@
 import { backend } from "../../backends/index.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
-import type { PoolKind } from "../options.ts";
 import { writeEpochs } from "../run/folder.ts";
 import { loadRun } from "../run/load.ts";
 import { modelOf } from "../run/model.ts";
@@ -28,7 +27,7 @@ export async function resume(options: ResumeOptions, io: Io): Promise<number> {
     io.stderr.write(
       `note: the run began with the backend ${config.backend.name}, this process has ${name}: the last bits of the weights may differ\n`,
     );
-  const built = modelOf({ ...config, pool: config.pool as PoolKind | null });
+  const built = modelOf(config);
   if (torn) writeEpochs(folder, lines);
   return finish({ folder, config, opened, built, lines, isResumed: true }, io, options);
 }

@@ -1,12 +1,11 @@
-import { lengthOf } from "../../data/index.ts";
 import { loadWeights } from "../../io/index.ts";
 import { openData } from "../data/open.ts";
 import type { DataOptions, OpenedData } from "../data/opened.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
 import { liveLine } from "../progress.ts";
-import { configOf, type TrainChoice } from "../run/config.ts";
+import { configOf } from "../run/config.ts";
 import { evaluateRun } from "../run/evaluation.ts";
-import { RUN_FILES, type RunEvaluation } from "../run/files.ts";
+import { measuredPart, RUN_FILES, type RunEvaluation, type TrainChoice } from "../run/files.ts";
 import { createRun, refuseUsed, writeJson } from "../run/folder.ts";
 import { modelOf, weightsFile } from "../run/model.ts";
 import { type Ended, type Run, trainRun } from "../run/training.ts";
@@ -87,13 +86,7 @@ export async function finish(run: Run, io: Io, verbosity: Verbosity): Promise<nu
 /** Evaluates the best weights on the test data; without these on the validation data; else on the training data. */
 async function evaluateBest({ folder, config, opened, built }: Run, { bestEpoch }: Ended): Promise<RunEvaluation> {
   loadWeights(weightsFile(folder), built.vars);
-  const [split, data] =
-    opened.test !== null
-      ? (["test", opened.test] as const)
-      : opened.validation !== null
-        ? (["validation", opened.validation] as const)
-        : (["train", opened.train] as const);
+  const split = measuredPart(opened);
   const { classes, inputShape } = config;
-  const batchSize = Math.min(256, Math.max(1, lengthOf(data)));
-  return evaluateRun({ model: built.model, data, split, epoch: bestEpoch ?? 0, classes, inputShape, batchSize });
+  return evaluateRun({ model: built.model, data: opened[split]!, split, epoch: bestEpoch ?? 0, classes, inputShape });
 }

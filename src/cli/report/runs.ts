@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { EpochLine, EpochScores } from "../run/files.ts";
+import { type EpochLine, type EpochScores, measuredPart } from "../run/files.ts";
 import type { LoadedRun } from "../run/load.ts";
 
 /** A run with what all parts of the report ask of it. */
@@ -38,9 +38,8 @@ export function reported(runs: readonly LoadedRun[]): ReportedRun[] {
 function lastOf(epochs: readonly EpochLine[]): Result | null {
   const last = epochs.at(-1);
   if (last === undefined) return null;
-  if (last.test !== null) return { ...last.test, split: "test", epoch: last.epoch };
-  if (last.validation !== null) return { ...last.validation, split: "validation", epoch: last.epoch };
-  return { ...last.train, split: "train", epoch: last.epoch };
+  const split = measuredPart(last);
+  return { ...last[split]!, split, epoch: last.epoch };
 }
 
 /** The last parts of the paths: as many as make the names different. Equal paths get a number. */

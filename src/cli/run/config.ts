@@ -1,24 +1,11 @@
 import { backend } from "../../backends/index.ts";
 import { lengthOf } from "../../data/index.ts";
+import { sizeOf } from "../../tensor/index.ts";
 import { sizesOf, stateOf } from "../../variables/index.ts";
 import type { DataOptions, OpenedData } from "../data/opened.ts";
-import type { PoolKind } from "../options.ts";
 import type { BuiltModel } from "../recipe.ts";
 import { runtime, version } from "../version.ts";
-import type { RunConfig } from "./files.ts";
-
-/** What `train` was asked to do, beside the data. */
-export type TrainChoice = {
-  readonly model: string;
-  readonly pool: PoolKind | null;
-  readonly fraction: number;
-  readonly epochs: number;
-  readonly batchSize: number;
-  readonly learningRate: number | null;
-  readonly augment: readonly string[];
-  readonly earlyStopping: number | null;
-  readonly seed: number;
-};
+import type { RunConfig, TrainChoice } from "./files.ts";
 
 export function configOf(choice: TrainChoice, data: DataOptions, opened: OpenedData, built: BuiltModel): RunConfig {
   const { name, threads } = backend();
@@ -54,8 +41,8 @@ function runSizes({ vars, pool }: BuiltModel): RunConfig["sizes"] {
     .filter(({ trainable }) => trainable)
     .map(({ name, shape, storage }) => {
       const parts = placements?.get(name) as readonly (readonly { begin: number }[])[] | undefined;
-      const size = shape.reduce((product, n) => product * n, 1);
-      return { name, shape: [...shape], storage, size, offset: storage === "pool" ? (parts?.[0]?.[0]?.begin ?? null) : null };
+      const offset = storage === "pool" ? (parts?.[0]?.[0]?.begin ?? null) : null;
+      return { name, shape: [...shape], storage, size: sizeOf(shape), offset };
     });
   const [left, right] = (pools[0]?.core ?? []).map((name) => weights.get(name)!.shape);
   const isProduct = pool !== null && pools[0]?.description.kind === "product";

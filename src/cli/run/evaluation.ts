@@ -1,9 +1,9 @@
 import { type Data, type Source, sourceOf, type Targets } from "../../data/index.ts";
-import { meanSquaredError } from "../../ops/index.ts";
 import type { Outputs } from "../../tensor/index.ts";
 import { Tensor } from "../../tensor/index.ts";
-import { type Accumulator, type AnyModel, evaluate, type Loss, rSquared, type StopSignal } from "../../train/index.ts";
+import { type Accumulator, type AnyModel, evaluate, type StopSignal } from "../../train/index.ts";
 import type { Confusion, RunEvaluation } from "./files.ts";
+import { objectiveOf, scoresOf } from "./scores.ts";
 
 const MOST_PAIRS = 6;
 const MOST_EXAMPLES = 8;
@@ -19,8 +19,6 @@ export type RunEvaluationOptions = {
   readonly classes: readonly string[] | null;
   /** [height, width, channels]: worst confusions get pictures. Other shapes have none. */
   readonly inputShape: readonly number[];
-  /** Default: softmax cross entropy for classes, the mean squared error for a numeric target. */
-  readonly loss?: Loss<Tensor, Targets>;
   /** Examples per batch (default 256). */
   readonly batchSize?: number;
   readonly signal?: StopSignal;
@@ -32,18 +30,14 @@ export type RunEvaluationOptions = {
  * @throws TrainingError if a loss is NaN.
  */
 export async function evaluateRun(options: RunEvaluationOptions): Promise<RunEvaluation> {
-  const { model, data, classes, split, epoch, batchSize = 256, signal } = options;
+  const { model, data, classes, split, epoch, inputShape, batchSize = 256, signal } = options;
   const found = confusionsOf();
-  const common = { model, data, batchSize, ...(signal && { signal }) };
-  if (classes === null) {
-    const loss = options.loss ?? ((y: Tensor, t: Targets) => meanSquaredError(y, t as Tensor));
-    const { loss: mean, count, metrics } = await evaluate({ ...common, loss, metrics: { r2: rSquared() } });
-    return { split, epoch, loss: mean, score: metrics.r2, examples: count, confusion: null, worst: [] };
-  }
-  const run = { ...common, metrics: { found }, ...(options.loss && { loss: options.loss }) };
-  const { loss, accuracy, count, confusion } = await evaluate(run);
-  const worst = await withPictures(found.worst(), sourceOf(data), options.inputShape);
-  return { split, epoch, loss, score: accuracy, examples: count, confusion: confusion.length === 0 ? null : confusion, worst };
+  const { metrics, ...objective } = objectiveOf(classes);
+  const common = { model, data, batchSize, ...(signal && { signal }), ...objective };
+  const result = await evaluate({ ...common, metrics: { ...metrics, found } } as Parameters<typeof evaluate>[0]);
+  const worst = await withPictures(found.worst(), sourceOf(data), inputShape);
+  const confusion = result.confusion.length === 0 ? null : result.confusion;
+  return { split, epoch, ...scoresOf(classes, result), examples: result.count, confusion, worst };
 }
 
 type Found = { readonly index: number; readonly probability: number };

@@ -1,4 +1,5 @@
 import type { ColumnPreprocessing, DataOptions, ImagePreprocessing, Preprocessing, RowPreprocessing } from "../data/opened.ts";
+import { POOLS } from "../options.ts";
 import { type Check, finite, list, measured, nullable, oneOf, record, refuse, text, whole, yesOrNo } from "./check.ts";
 import type { Confusion, EpochLine, EpochScores, RunConfig, RunEvaluation } from "./files.ts";
 
@@ -78,7 +79,7 @@ export const runConfig: Check<RunConfig> = record<RunConfig>({
   preprocessing,
   examples: record<RunConfig["examples"]>({ train: whole(), validation: whole(), test: whole() }),
   model: text,
-  pool: nullable(text),
+  pool: nullable(oneOf(...POOLS)),
   fraction: finite,
   epochs: whole(),
   batchSize: whole(1),

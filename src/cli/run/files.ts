@@ -1,4 +1,5 @@
 import type { DataOptions, Preprocessing } from "../data/opened.ts";
+import type { PoolKind } from "../options.ts";
 
 /** The files of a run folder. All but `metrics.jsonl` are replaced as a whole, by a rename. */
 export const RUN_FILES = {
@@ -10,8 +11,24 @@ export const RUN_FILES = {
   report: "report.html",
 } as const;
 
+/** What `train` was asked to do, beside the data. */
+export type TrainChoice = {
+  readonly model: string;
+  /** null: a dense network. */
+  readonly pool: PoolKind | null;
+  readonly fraction: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** Peak rate of dense weights; null: the rate of the recipe. */
+  readonly learningRate: number | null;
+  readonly augment: readonly string[];
+  /** Epochs without improvement before training ends; null: all epochs run. */
+  readonly earlyStopping: number | null;
+  readonly seed: number;
+};
+
 /** `config.json`: all that a run depends on. */
-export type RunConfig = {
+export type RunConfig = TrainChoice & {
   readonly format: "hashgrad run 1";
   /** The version of hashgrad that began the run. */
   readonly version: string;
@@ -27,18 +44,6 @@ export type RunConfig = {
   readonly classes: readonly string[] | null;
   readonly preprocessing: Preprocessing;
   readonly examples: { readonly train: number; readonly validation: number; readonly test: number };
-  readonly model: string;
-  /** null: a dense network. */
-  readonly pool: string | null;
-  readonly fraction: number;
-  readonly epochs: number;
-  readonly batchSize: number;
-  /** Peak rate of dense weights; null: the rate of the recipe. */
-  readonly learningRate: number | null;
-  readonly augment: readonly string[];
-  /** Epochs without improvement before training ends; null: all epochs run. */
-  readonly earlyStopping: number | null;
-  readonly seed: number;
   /** Weights of the dense network, and numbers that are trained instead. */
   readonly sizes: {
     readonly denseSize: number;
@@ -105,3 +110,7 @@ export type RunEvaluation = {
   /** At most 6 pairs with at most 8 examples each; empty for a numeric target. */
   readonly worst: readonly Confusion[];
 };
+
+/** The part that measures a run: the test data, else the validation data, else the training data. */
+export const measuredPart = (parts: Readonly<Record<"test" | "validation", object | null>>): RunEvaluation["split"] =>
+  parts.test !== null ? "test" : parts.validation !== null ? "validation" : "train";

@@ -5,8 +5,7 @@ import { type ResumePosition, resumeCheckpoint, saveCheckpoint, saveWeights, typ
 import { type Progress, type TrainOptions, train } from "../../train/index.ts";
 import { augmentation } from "../data/augment.ts";
 import type { Augmentation, OpenedData } from "../data/opened.ts";
-import type { PoolKind } from "../options.ts";
-import { type BuiltModel, buildOptimizer, clipGradients, type RateChoice, rateAt } from "../recipe.ts";
+import { type BuiltModel, buildOptimizer, clipGradients, rateAt } from "../recipe.ts";
 import { type EpochLine, RUN_FILES, type RunConfig } from "./files.ts";
 import { appendEpoch, writeEpochs } from "./folder.ts";
 import { metadataOf } from "./model.ts";
@@ -61,12 +60,6 @@ export function bestOf(lines: readonly EpochLine[]): EpochLine | null {
 const isOver = (lines: readonly EpochLine[], patience: number | null): boolean =>
   patience !== null && lines.length > 0 && lines.at(-1)!.epoch - bestOf(lines)!.epoch >= patience;
 
-const choiceOf = ({ model, pool, learningRate }: RunConfig): RateChoice => ({
-  model,
-  pool: pool as PoolKind | null,
-  learningRate,
-});
-
 /** What a run has reached, and how it is saved. */
 type Tracker = {
   readonly position: ResumePosition;
@@ -110,7 +103,7 @@ function trackerOf(run: Run, state: TrainingState, batches: number): Tracker {
     note: (progress, scores) => {
       const { epoch } = progress;
       const { loss, score, examples, seconds } = joined(part, progress, classes)!;
-      const learningRate = rateAt(choiceOf(config), epochs * batches, state.optimizer.steps - 1);
+      const learningRate = rateAt(config, epochs * batches, state.optimizer.steps - 1);
       const line: EpochLine = { epoch, epochs, train: { loss, score }, ...scores, learningRate, examples, seconds };
       lines.push(line);
       at = { epoch, batch: 0 };
@@ -132,7 +125,7 @@ export async function trainRun(run: Run, { signal, onBatch, onEpoch }: Listener)
   const { config, opened, built } = run;
   const { classes, epochs, batchSize, seed, augment, earlyStopping } = config;
   const batches = batchCount(lengthOf(opened.train), batchSize);
-  const optimizer = buildOptimizer(choiceOf(config), built.vars, epochs * batches);
+  const optimizer = buildOptimizer(config, built.vars, epochs * batches);
   const state = { vars: built.vars, optimizer, generators: { dropout: built.random } };
   const tracker = trackerOf(run, state, batches);
   const { lines } = tracker;
@@ -172,8 +165,7 @@ export async function trainRun(run: Run, { signal, onBatch, onEpoch }: Listener)
 
 /** Writes the weights of an epoch, with all that `predict` needs. */
 function saveBest({ folder, config, built }: Run, epoch: number): void {
-  const { model, fraction, seed, inputShape, classes, preprocessing } = config;
-  const pool = config.pool as PoolKind | null;
+  const { model, pool, fraction, seed, inputShape, classes, preprocessing } = config;
   const metadata = metadataOf({ model, pool, fraction, seed, inputShape, classes, preprocessing, epoch });
   saveWeights(join(folder, RUN_FILES.best), built.vars, { metadata });
 }
