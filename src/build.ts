@@ -71,6 +71,15 @@ async function write(format: "esm" | "cjs", folder: string): Promise<void> {
   await build({ ...plain, entryPoints: [...files, "src/plain.ts"], sourcemap: true });
 }
 
+/** Options for code of the command, which contains packages. */
+export const withPackages: BuildOptions = {
+  external: ["sharp", "canvas"], // sharp is an optional peer; canvas is an optional peer of linkedom
+  // Packages in the CommonJS format call `require` for Node's modules.
+  banner: {
+    js: 'import { createRequire as __requireFrom } from "node:module"; const require = __requireFrom(import.meta.url);',
+  },
+};
+
 /**
  * Writes the command `hashgrad` to dist/cli: a small entry, and a file for each command, loaded when the command runs.
  * The files hold the packages that only the command uses, so the library needs no package. They import the library
@@ -83,11 +92,7 @@ async function writeCommand(): Promise<void> {
     outdir: "dist/cli",
     splitting: true,
     chunkNames: "[name]-[hash]",
-    external: ["sharp", "canvas"], // sharp is an optional peer; canvas is an optional peer of linkedom
-    // Packages in the CommonJS format call `require` for Node's modules.
-    banner: {
-      js: 'import { createRequire as __requireFrom } from "node:module"; const require = __requireFrom(import.meta.url);',
-    },
+    ...withPackages,
     plugins: [oneFileEach],
     metafile: true,
   });

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { main } from "../../src/cli/main.ts";
 import { Generator } from "../../src/tensor/index.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
+import { command, type Ran } from "./run-command.ts";
 
 // The commands of docs/guides/cli.md, in their order, in a folder with the data that the page names.
 
@@ -14,9 +14,8 @@ const commands = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)]
   .filter((line) => line.startsWith("hashgrad "));
 
 const home = process.cwd();
-let root = "";
+const root = temporaryFolder();
 beforeAll(async () => {
-  root = mkdtempSync(join(tmpdir(), "hashgrad-guide-"));
   process.chdir(root);
   const random = new Generator(1);
   for (const [name, level] of [
@@ -37,18 +36,9 @@ beforeAll(async () => {
   for (const name of ["product-0.1", "dense", "hash-0.1", "1"])
     expect(await run(`hashgrad train --data flowers.csv --target kind --epochs 1 --out runs/${name}`)).toMatchObject({ code: 0 });
 });
-afterAll(() => {
-  process.chdir(home);
-  rmSync(root, { recursive: true });
-});
+afterAll(() => process.chdir(home));
 
-async function run(line: string): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ["", ""];
-  const stdout = { write: (text: string) => (out += text) };
-  const stderr = { write: (text: string) => (err += text) };
-  const code = await main(line.split(" ").slice(1), { stdout, stderr, signal: new AbortController().signal });
-  return { code, out, err };
-}
+const run = (line: string): Promise<Ran> => command(line.split(" ").slice(1));
 
 test("the page has commands", () => {
   expect(commands.length).toBeGreaterThan(10);

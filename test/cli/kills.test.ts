@@ -1,27 +1,21 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { oneFile, withPackages } from "../../src/build.ts";
 import { loadRun } from "../../src/cli/run/load.ts";
 import { Generator } from "../../src/tensor/index.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
 import { command } from "./run-command.ts";
 import { writeMnist } from "./tiny-mnist.ts";
 
-const source = fileURLToPath(new URL("../../src/cli", import.meta.url));
-let root = "";
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), "hashgrad-cli-kills-"));
-});
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder();
 
 /** The command line as plain JavaScript, so that a process starts quickly. */
 async function program(): Promise<string> {
   const outfile = join(root, "program.mjs");
-  const contents = `import { main } from "./main.ts";
+  const contents = `import { main } from "./src/cli/main.ts";
 console.log("ready");
 const signal = new AbortController().signal;
 process.exitCode = await main(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr, signal });`;
@@ -35,11 +29,7 @@ process.exitCode = await main(process.argv.slice(2), { stdout: process.stdout, s
       },
     },
   ];
-  const banner = {
-    js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
-  };
-  const stdin = { contents, resolveDir: source };
-  await build({ stdin, outfile, bundle: true, format: "esm", platform: "node", external: ["sharp", "canvas"], plugins, banner });
+  writeFileSync(outfile, await oneFile(contents, { ...withPackages, plugins }));
   return outfile;
 }
 

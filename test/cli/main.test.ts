@@ -1,19 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { main } from "../../src/cli/main.ts";
 import { MODEL_NAMES } from "../../src/cli/models.ts";
 import { encodeIdx } from "../../src/data/index.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
 import { TEST_IMAGES, TRAIN_IMAGES, writeMnist } from "./tiny-mnist.ts";
 
-let root = "";
-let folder = "";
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), "hashgrad-cli-"));
-  folder = writeMnist(join(root, "plain"));
-});
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder();
+const folder = writeMnist(join(root, "plain"));
 
 const COMMANDS = ["train", "resume", "evaluate", "info", "export", "report"];
 

@@ -2,10 +2,10 @@ import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { main } from "../../src/cli/main.ts";
-import { png, temporaryFolder, write } from "./data/pictures.ts";
+import { folderWithCache, png, write } from "./data/pictures.ts";
 import { command } from "./run-command.ts";
 
-const root = temporaryFolder();
+const root = folderWithCache();
 const at = (name: string): string => join(root, name);
 
 beforeAll(async () => {

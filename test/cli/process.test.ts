@@ -1,18 +1,12 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../temporary-folder.ts";
 import { writeMnist } from "./tiny-mnist.ts";
 
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "hashgrad-process-"));
-  writeMnist(folder);
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = writeMnist(temporaryFolder());
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -1,30 +1,15 @@
-import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { loadRun } from "../../src/cli/run/load.ts";
 import { info } from "../../src/io/index.ts";
 import { Generator } from "../../src/tensor/index.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
 import { abortedAtRead, command } from "./run-command.ts";
 import { writeMnist } from "./tiny-mnist.ts";
 
-let root = "";
-let folder = "";
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), "hashgrad-resume-"));
-  folder = writeMnist(join(root, "data"));
-});
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder();
+const folder = writeMnist(join(root, "data"));
 
 let runs = 0;
 const newRun = (): string => join(root, `run-${++runs}`);

@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll } from "vitest";
+import { temporaryFolder as newFolder } from "../temporary-folder.ts";
 
 /** A folder that exists while the tests of a file or a `describe` run. */
 export type Folder = {
@@ -12,11 +10,7 @@ export type Folder = {
 };
 
 export function temporaryFolder(): Folder {
-  let folder = "";
+  const folder = newFolder();
   let files = 0;
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "hashgrad-io-"));
-  });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return { at: (name = "") => join(folder, name), newPath: () => join(folder, `${files++}.safetensors`) };
 }

@@ -6,9 +6,9 @@ import type { DataOptions, OpenedData, RowPreprocessing } from "../../../src/cli
 import { numberIn, readTable } from "../../../src/cli/data/table.ts";
 import type { Arrays, Data } from "../../../src/data/index.ts";
 import { Tensor } from "../../../src/index.ts";
-import { optionsOf, temporaryFolder, write } from "./pictures.ts";
+import { folderWithCache, optionsOf, write } from "./pictures.ts";
 
-const root = temporaryFolder();
+const root = folderWithCache();
 let files = 0;
 const file = (content: string | Uint8Array): string => {
   const name = `${files++}.csv`;

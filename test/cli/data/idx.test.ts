@@ -1,24 +1,16 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { openData } from "../../../src/cli/data/open.ts";
 import type { DataOptions } from "../../../src/cli/data/opened.ts";
 import { encodeIdx, lengthOf, readMnist, sourceOf } from "../../../src/data/index.ts";
+import { temporaryFolder } from "../../temporary-folder.ts";
 import { TEST_IMAGES, TRAIN_IMAGES, writeMnist } from "../tiny-mnist.ts";
+import { optionsOf } from "./pictures.ts";
 
-let root = "";
-let folder = "";
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), "hashgrad-idx-"));
-  folder = writeMnist(join(root, "plain"));
-});
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder();
+const folder = writeMnist(join(root, "plain"));
 
-const options = (more: Partial<DataOptions> = {}): DataOptions => ({
-  ...{ data: folder, target: null, imageSize: null, gray: false, validation: 0, limit: null, strict: false, seed: 1 },
-  ...more,
-});
+const options = (more: Partial<DataOptions> = {}): DataOptions => optionsOf(folder, more);
 
 test("IDX files become training and test images with names of classes", async () => {
   const { train, validation, test: held, ...rest } = await openData(options());

@@ -8,9 +8,9 @@ import { openImages } from "../../../src/cli/data/images.ts";
 import type { OpenedData } from "../../../src/cli/data/opened.ts";
 import { arrange } from "../../../src/cli/data/pixels.ts";
 import type { Data, Dataset } from "../../../src/data/index.ts";
-import { optionsOf, png, temporaryFolder, write } from "./pictures.ts";
+import { folderWithCache, optionsOf, png, write } from "./pictures.ts";
 
-const root = temporaryFolder();
+const root = folderWithCache();
 let folders = 0;
 const folder = (files: Readonly<Record<string, string | Uint8Array>>): string => write(join(root, `${folders++}`), files);
 

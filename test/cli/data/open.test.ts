@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { openData } from "../../../src/cli/data/open.ts";
 import { writeMnist } from "../tiny-mnist.ts";
-import { optionsOf, png, temporaryFolder, write } from "./pictures.ts";
+import { folderWithCache, optionsOf, png, write } from "./pictures.ts";
 
-const root = temporaryFolder();
+const root = folderWithCache();
 beforeAll(async () => {
   write(root, { "pets/cat/1.png": await png("#ff0000"), "pets/dog/1.png": await png("#00ff00") });
   write(root, { "rows.CSV": "x,y\n1,a\n2,b\n", "rows.tsv": "x\ty\n1\ta\n2\tb\n", "notes.txt": "x" });

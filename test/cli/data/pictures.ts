@@ -1,19 +1,18 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { afterAll } from "vitest";
 import type { DataOptions } from "../../../src/cli/data/opened.ts";
+import { temporaryFolder } from "../../temporary-folder.ts";
 
 /** A temporary folder that is removed after the tests of the file. Caches of pixels go there. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "hashgrad-data-"));
+export function folderWithCache(): string {
+  const folder = temporaryFolder();
   const before = process.env.XDG_CACHE_HOME;
   process.env.XDG_CACHE_HOME = join(folder, "cache");
   afterAll(() => {
     if (before === undefined) delete process.env.XDG_CACHE_HOME;
     else process.env.XDG_CACHE_HOME = before;
-    rmSync(folder, { recursive: true, force: true });
   });
   return folder;
 }

@@ -9,9 +9,9 @@ import { lengthOf, sourceOf } from "../../../src/data/index.ts";
 import { mean, mul, type Tensor } from "../../../src/index.ts";
 import type { Layer } from "../../../src/nn/index.ts";
 import { writeMnist } from "../tiny-mnist.ts";
-import { optionsOf, png, temporaryFolder, write } from "./pictures.ts";
+import { folderWithCache, optionsOf, png, write } from "./pictures.ts";
 
-const root = temporaryFolder();
+const root = folderWithCache();
 const at = (name: string): string => join(root, name);
 
 /** Logits of red, green and blue: the brightness of the channel times 3. */

@@ -1,21 +1,20 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { report } from "../../../src/cli/commands/report.ts";
-import { main } from "../../../src/cli/main.ts";
 import { reportPage } from "../../../src/cli/report/page.ts";
 import { loadRun } from "../../../src/cli/run/load.ts";
 import { FileError } from "../../../src/io/index.ts";
 import { browsers } from "../../browsers.ts";
+import { temporaryFolder } from "../../temporary-folder.ts";
+import { command } from "../run-command.ts";
 import { chromium, type Page } from "./chromium.ts";
 import { epochsOf, runOf, writeRun } from "./runs.ts";
 
-let root = "";
+const root = temporaryFolder();
 let folders: string[] = [];
 beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), "hashgrad-report-"));
   const long = ["cat", "<b>dog</b>", "a very long name of a class ".repeat(8), "x".repeat(200), "e", "f", "g", "h", "i", "j"];
   const runs = [
     runOf("product", { classes: long }),
@@ -25,20 +24,9 @@ beforeAll(() => {
   ];
   folders = runs.map((run) => writeRun(join(root, run.folder), run));
 });
-afterAll(() => rmSync(root, { recursive: true }));
 
 const written: string[] = [];
 const io = { stdout: { write: (text: string) => written.push(text) } };
-/** Exit code, output and errors of a command line. */
-async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ["", ""];
-  const code = await main(argv, {
-    stdout: { write: (text: string) => (out += text) },
-    stderr: { write: (text: string) => (err += text) },
-    signal: new AbortController().signal,
-  });
-  return { code, out, err };
-}
 
 describe("report", () => {
   test("writes report.html into the folder of the first run, and prints its path", () => {
@@ -57,13 +45,13 @@ describe("report", () => {
 
   test("the command line writes the page, and refuses a folder that is no run with exit code 2 and one line", async () => {
     const path = join(root, "line.html");
-    expect(await run("report", folders[1]!, folders[0]!, "--out", path)).toEqual({ code: 0, out: `${path}\n`, err: "" });
-    expect(await run("report", root)).toEqual({
+    expect(await command(["report", folders[1]!, folders[0]!, "--out", path])).toEqual({ code: 0, out: `${path}\n`, err: "" });
+    expect(await command(["report", root])).toEqual({
       code: 2,
       out: "",
       err: `loadRun: ${root} is no run folder: it has no config.json; hashgrad train --out writes one\n`,
     });
-    const none = await run("report");
+    const none = await command(["report"]);
     expect([none.code, none.out]).toEqual([2, ""]);
     expect(none.err).toMatch(/^report: missing required argument 'runs'.*\n$/);
   });

@@ -1,17 +1,13 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { RunConfig } from "../../../src/cli/run/files.ts";
 import { loadRun } from "../../../src/cli/run/load.ts";
 import { FileError, FormatError } from "../../../src/io/index.ts";
+import { temporaryFolder } from "../../temporary-folder.ts";
 import { epochsOf, runOf, writeRun } from "./runs.ts";
 
-let root = "";
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), "hashgrad-load-"));
-});
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder();
 
 let next = 0;
 const folderOf = (): string => join(root, `run-${next++}`);
