@@ -1,6 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
+/** A table in Markdown. */
+export const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => "--"), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+
 /** Returns the page with `text` between the two comments that `command` marks. */
 export function withTable(page: string, command: string, text: string): string {
   const [begin, end] = [`<!-- ${command}: begin -->\n`, `<!-- ${command}: end -->`];

@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { markdown, withTable, writeTable } from "../page.ts";
 import { linesIn } from "./results.ts";
 import { RUNS } from "./runs.ts";
 import type { StepTime } from "./steps.ts";
@@ -7,7 +8,7 @@ import type { Line } from "./train.ts";
 
 const results = (name: string): string => fileURLToPath(new URL(`../results/${name}`, import.meta.url));
 const PAGE: URL = new URL("../../docs/accuracy.md", import.meta.url);
-const [BEGIN, END] = ["<!-- npm run evidence -- --report: begin -->\n", "<!-- end -->\n"];
+const COMMAND = "npm run evidence -- --report";
 
 /** The lines of whole runs (8 epochs, all images) that are in bench/results. */
 export const evidenceLines = (): Line[] => linesIn(results("evidence.jsonl"));
@@ -97,9 +98,6 @@ export function stepTable(lines: readonly StepTime[]): string {
   return markdown(["weights", "CPU ms per training step, batch 64", "dense = 1"], rows);
 }
 
-const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => "--"), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
-
 const PICTURE =
   "![test accuracy of ResNet-20 over the count of trained numbers: pools, fewer channels, hashing](pictures/evidence.svg)\n\n";
 
@@ -118,15 +116,10 @@ export const report = (): string =>
 const isDrawn = (name: string): boolean => !/^MobileNetV3|,/.test(name);
 
 /** The page docs/accuracy.md with the tables of the present results. */
-export function pageWithReport(): string {
-  const page = readFileSync(PAGE, "utf8");
-  const [before, rest = ""] = page.split(BEGIN);
-  const [, after] = rest.split(END);
-  if (after === undefined) throw new Error(`docs/accuracy.md lacks the lines ${BEGIN.trim()} and ${END.trim()}`);
-  return `${before}${BEGIN}${report()}${END}${after}`;
-}
+export const pageWithReport = (): string => withTable(readFileSync(PAGE, "utf8"), COMMAND, report());
 
 export function writeReport(): string {
-  writeFileSync(PAGE, pageWithReport());
-  return report();
+  const text = report();
+  writeTable("accuracy.md", COMMAND, text);
+  return text;
 }

@@ -1,3 +1,5 @@
+import { markdown } from "../page.ts";
+
 /** Epochs of the dense network that a fit starts from. */
 export const DENSE_EPOCHS = 3;
 
@@ -42,9 +44,6 @@ export function bestRate(lines: readonly Line[], row: Row): number {
   if (found.length === 0) throw new Error(`the search lacks ${row.set}, ${row.start}, fraction ${row.fraction}`);
   return found.reduce((best, line) => (line.accuracy > best.accuracy ? line : best)).rate!;
 }
-
-const markdown = (heads: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [heads, heads.map(() => "--"), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 
 const NOT_RUN = "not yet run";
 const percent = (accuracy: number | undefined): string => (accuracy === undefined ? NOT_RUN : (100 * accuracy).toFixed(2));
