@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Dataset, readMnist, takeFirst } from "../../data/index.ts";
-import { sizeOf } from "../../tensor/index.ts";
+import { readMnist, subset, takeFirst } from "../../data/index.ts";
 import type { DataOptions, OpenedData } from "./opened.ts";
 import { stratifiedSplit } from "./split.ts";
 
@@ -13,8 +12,9 @@ export function openIdx(options: DataOptions): OpenedData {
   const { train: all, test } = readMnist(options.data === "mnist" ? undefined : options.data);
   const labeled = options.limit === null ? all : takeFirst(all, options.limit);
   const split = options.validation === 0 ? null : stratifiedSplit(labeled.labels, options.validation, options.seed);
-  const [train, validation] = split === null ? [labeled, null] : [pick(labeled, split.train), pick(labeled, split.validation)];
-  const [height, width, channels] = train.inputShape as [number, number, number];
+  const [train, validation] =
+    split === null ? [labeled, null] : [subset(labeled, split.train), subset(labeled, split.validation)];
+  const [height, width, channels] = labeled.inputShape as [number, number, number];
   const hash = createHash("sha256");
   for (const { inputs, inputShape, labels } of [labeled, test])
     hash
@@ -26,19 +26,10 @@ export function openIdx(options: DataOptions): OpenedData {
     train,
     validation,
     test: test.labels.length === 0 ? null : test,
-    inputShape: train.inputShape,
-    classes: Array.from({ length: train.classes }, (_, label) => `${label}`),
+    inputShape: labeled.inputShape,
+    classes: Array.from({ length: labeled.classes }, (_, label) => `${label}`),
     preprocessing: { kind: "images", height, width, channels },
     digest: hash.digest("hex"),
     skipped: [],
   };
-}
-
-/** The examples at `positions`, copied. */
-function pick(data: Dataset, positions: Int32Array): Dataset {
-  const size = sizeOf(data.inputShape);
-  const pixels = data.inputs as Uint8Array; // IDX files hold bytes
-  const inputs = new Uint8Array(positions.length * size);
-  for (const [i, at] of positions.entries()) inputs.set(pixels.subarray(at * size, (at + 1) * size), i * size);
-  return { ...data, inputs, labels: Int32Array.from(positions, (at) => data.labels[at]!) };
 }
