@@ -18,6 +18,7 @@ const levels = [
   ["models"],
   ["data", "io"],
   ["train", "onnx"],
+  ["distributed"],
   ["cli", "testing"],
   [""], // src/index.ts
 ];
@@ -29,6 +30,7 @@ const onNode = ["cli"];
 /** The packages that a module may import. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   cli: ["@observablehq/plot", "commander", "csv-parse", "linkedom/worker", "sharp"],
+  distributed: ["bullmq", "ioredis"],
   testing: ["fast-check"],
 };
 

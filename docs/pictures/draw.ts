@@ -24,6 +24,7 @@ function modules(): string {
       ["cli", "npm run mnist", GRAY],
       ["testing", "checkGradient, arbitraries", GRAY],
     ],
+    [["distributed", "several processes and machines, by Redis and BullMQ", GREEN]],
     [
       ["train", "train, evaluate, predict, metrics", GREEN],
       ["onnx", "models as ONNX files", GREEN],
@@ -62,7 +63,7 @@ function modules(): string {
     ];
   });
   const end = top + rows.length * (height + gap) - gap;
-  return picture(770, end + 16, "The modules of src in eleven levels: a module imports from itself and from lower levels", [
+  return picture(770, end + 16, "The modules of src in twelve levels: a module imports from itself and from lower levels", [
     ...boxes,
     arrow(28, top + 8, 28, end - 8, GRAY),
     text(20, (top + end) / 2, "may import", {
