@@ -16,6 +16,9 @@ import { broadcastTo } from "./movement.ts";
 import { record } from "./record.ts";
 import { pointwise, unary } from "./unary.ts";
 
+// In comments, `dx (+)= …` means: overwrite dx, or add to dx if `accumulate` is true.
+// `kernels.axpy(s, x, y, accumulate)` computes y (+)= s·x.
+
 /** −x, elementwise. */
 export const neg = (x: Tensor): Tensor => unary("neg", x);
 /** eˣ, elementwise. */
@@ -62,8 +65,8 @@ export function add(a: Tensor | number, b: Tensor | number): Tensor {
   const y = alloc(x.size);
   kernels.add(x.data, z.data, y);
   return record("add", {}, [x, z], x.shape, y, (dy, into) => {
-    into.same(x, dy);
-    into(z, (dz, accumulate) => kernels.axpy(1, dy, dz, accumulate));
+    into(z, (dz, accumulate) => kernels.axpy(1, dy, dz, accumulate)); // dz (+)= dy
+    into.same(x, dy); // last, because dy may now be the gradient of x; x may be z
   });
 }
 

@@ -31,7 +31,8 @@ export interface Into {
    */
   partly(x: Tensor, write: (dx: Numbers) => void): void;
   /**
-   * Adds dy to dx element by element. The first gradient of x is not copied.
+   * Adds dy to dx element by element. Call it last: if dy is the first contribution and x is not a leaf, dy becomes the
+   * gradient of x without a copy, so later contributions change dy.
    * @param x - an input of the op
    * @param dy - the argument of the pullback
    */
