@@ -301,8 +301,23 @@ test("without --json the command prints the table, one line per epoch and the re
     "core size      12,530 numbers in the pool, for 31,760 weights",
     "trained size   12,558 numbers, biases and scales included",
     "fraction       0.4 asked, 0.395 achieved (trained size / dense size)",
-    expect.stringMatching(/^time {11}\d+\.\d s$/),
+    expect.stringMatching(/^time {11}\d+\.\d s of training, without evaluations$/),
     expect.stringMatching(/^run {12}.*run-\d+$/),
+  ]);
+});
+
+test("--quiet prints the result only, from the first line on", async () => {
+  const { code, out } = await run(train("--quiet"));
+  expect(code).toBe(0);
+  expect(linesOf(out).map((line) => line.slice(0, 12).trimEnd())).toEqual([
+    "result",
+    "epoch",
+    "dense size",
+    "core size",
+    "trained size",
+    "fraction",
+    "time",
+    "run",
   ]);
 });
 
@@ -328,12 +343,24 @@ describe("on a terminal", () => {
     const live = writes.filter((text) => text.startsWith("\r") && visible(text) !== "");
     expect(live.length).toBeGreaterThan(0);
     expect(Math.max(...live.map((text) => visible(text).length))).toBeLessThanOrEqual(widest);
-    const whole = "epoch 1/1 █░░░░░░░  loss";
-    expect(visible(live[0]!).slice(0, whole.length)).toBe(whole.slice(0, widest));
+    expect(visible(live[0]!)).toMatch(/^epoch 1\/1 █░░░░░░░(?!\S)/);
     expect(live.every((text) => text.endsWith(ERASE) && !text.includes("\n"))).toBe(true);
     const after = writes.indexOf(live.at(-1)!) + 1;
     expect(writes[after]).toBe(`\r${ERASE}`);
-    expect(out).toContain(`\r${ERASE}epoch 1/1  loss`);
+    expect(out.split(`\r${ERASE}`).at(-1)).toMatch(/^epoch 1\/1( {2}|\n)/);
+  });
+
+  test.each([
+    [200, "loss 0.0000  accuracy 00.00 %  validation accuracy 00.00 %  test accuracy 00.00 %  0.0 s, 0 examples/s"],
+    [100, "loss 0.0000  accuracy 00.00 %  validation accuracy 00.00 %  test accuracy 00.00 %"],
+    [80, "accuracy 00.00 %  validation accuracy 00.00 %  test accuracy 00.00 %"],
+    [60, "validation accuracy 00.00 %"],
+  ])("of %i columns the line of an epoch fits, and has the scores that matter most", async (columns, parts) => {
+    const { writes } = await run(train("--validation", "0.2"), { terminal: { isTTY: true, columns } });
+    const line = writes.find((text) => text.startsWith("epoch 1/1"))!.trimEnd();
+    expect(line.length).toBeLessThan(columns);
+    const shape = (text: string): string => text.replaceAll(/\d[\d,]*/g, "0");
+    expect(shape(line)).toBe(shape(`epoch 1/1  ${parts}`));
   });
 
   test("the progress line shows loss, accuracy, speed and the time left", async () => {

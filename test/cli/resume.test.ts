@@ -1,7 +1,9 @@
 import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { backend } from "../../src/backends/index.ts";
 import { loadRun } from "../../src/cli/run/load.ts";
+import { withPart } from "../../src/cli/run/part.ts";
 import { info } from "../../src/io/index.ts";
 import { Generator } from "../../src/tensor/index.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
@@ -64,6 +66,35 @@ describe("resume", () => {
     expect(JSON.parse(again.out)).toMatchObject(result);
   });
 
+  test("counts the time and the progress of the epochs and batches before", async () => {
+    const run = newRun();
+    const secondsOf = (out: string): number => JSON.parse(out.trim().split("\n").at(-1)!).secondsTotal as number;
+    const sum = (): number => loadRun(run).epochs.reduce((total, { seconds }) => total + seconds, 0);
+    const first = await command(argv(run, "--epochs", "3"), abortedAtRead(13));
+    expect(first.code).toBe(130);
+    const part = secondsOf(first.out) - sum(); // of the interrupted epoch
+    expect([loadRun(run).epochs.length, part > 0]).toEqual([1, true]);
+
+    expect((await command(["resume", run])).code).toBe(0);
+    const { epochs } = loadRun(run);
+    expect(epochs[1]!.seconds).toBeGreaterThan(part);
+    expect(secondsOf((await command(["resume", run, "--json"])).out)).toBeCloseTo(sum(), 9);
+  });
+
+  test("says that the kernels differ from those of the run", async () => {
+    const run = newRun();
+    await command(argv(run, "--epochs", "1"));
+    const path = join(run, "config.json");
+    const config = loadRun(run).config;
+    expect(config.backend.fused).toBe(backend().fused);
+    writeFileSync(path, JSON.stringify({ ...config, backend: { ...config.backend, fused: !backend().fused } }));
+    const { code, err } = await command(["resume", run, "--json"]);
+    expect(code).toBe(0);
+    expect(err).toMatch(
+      /^note: the run began with the kernels wasm.*, this process has wasm.*: the last bits of the weights may differ\n$/,
+    );
+  });
+
   test("removes a torn last line of the metrics and lines after the checkpoint", async () => {
     const run = newRun();
     expect((await command(argv(run, "--epochs", "3"), abortedAtRead(13))).code).toBe(130);
@@ -121,4 +152,13 @@ describe("the run folder of train", () => {
     expect(err).toMatch(/^train: the loss is .*: \w+ in layer "\w+" is the first op whose result is not finite/);
     expect(loadRun(run).config.learningRate).toBe(1e30);
   });
+});
+
+test("the progress of a resumed epoch covers the batches before the interruption", () => {
+  const progress = { epoch: 2, epochs: 3, batch: 3, batches: 4, examples: 30, seconds: 3, loss: 1, accuracy: 0.5 };
+  const before = { loss: 2, score: 0.1, examples: 10, seconds: 2 };
+  const of = (classes: string[] | null, metrics: Record<string, number>): object =>
+    withPart(before, { ...progress, metrics, validation: null }, classes);
+  expect(of(["a", "b"], {})).toMatchObject({ examples: 40, seconds: 5, loss: 1.25, accuracy: 0.4, batch: 3 });
+  expect(of(null, { r2: 0.9 })).toMatchObject({ examples: 40, loss: 1.25, metrics: { r2: 0.7 } });
 });

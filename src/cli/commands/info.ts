@@ -5,7 +5,7 @@ import { sizeOf } from "../../tensor/index.ts";
 import { table } from "../../variables/index.ts";
 import { EXIT, type Io } from "../io.ts";
 import { count } from "../progress.ts";
-import { RUN_FILES } from "../run/files.ts";
+import { kernelsText, RUN_FILES } from "../run/files.ts";
 import { type LoadedRun, loadRun } from "../run/load.ts";
 import { recordIn } from "../run/model.ts";
 import { bestOf } from "../run/training.ts";
@@ -57,7 +57,7 @@ function runText({ folder, config, epochs, evaluation }: LoadedRun, best: FileIn
       ? "none"
       : `epoch ${checkpoint.epoch}${checkpoint.batch ? `, batch ${checkpoint.batch} of the next` : ""}`;
   return [
-    row("run", `${folder}, hashgrad ${config.version} on ${config.node}, ${config.backend.name}`),
+    row("run", `${folder}, hashgrad ${config.version} on ${config.node}, ${kernelsText(config.backend)}`),
     row(
       "data",
       `${config.data.data}: ${count(examples.train)} training, ${count(examples.validation)} validation, ${count(examples.test)} test examples`,

@@ -2,7 +2,7 @@ import { sizesOf, summary } from "../../variables/index.ts";
 import type { OpenedData } from "../data/opened.ts";
 import { skippedLines } from "../data/skipped.ts";
 import type { Io, Verbosity } from "../io.ts";
-import { clock, count, liveLine, percent, progressLine } from "../progress.ts";
+import { clock, count, fitted, type LinePart, liveLine, percent, progressLine, widthOf } from "../progress.ts";
 import type { EpochLine, EpochScores, RunConfig, RunEvaluation } from "../run/files.ts";
 import { scoresOf } from "../run/scores.ts";
 import type { Ended, Listener, Run } from "../run/training.ts";
@@ -57,12 +57,13 @@ export function listenerOf(io: Io, { config }: Run, { json, quiet }: Verbosity):
     signal: io.signal,
     clear: live.clear,
     onBatch: (progress) => {
-      if (!silent) live.show(() => progressLine(progress, scoreText(config.classes, scoresOf(config.classes, progress).score)));
+      const score = (): string => scoreText(config.classes, scoresOf(config.classes, progress).score);
+      if (!silent) live.show(() => progressLine(progress, score(), widthOf(io.stdout)));
     },
     onEpoch: (line) => {
       live.clear();
       if (json) print(JSON.stringify(epochJson(config, line)));
-      else if (!quiet) print(epochText(config, line));
+      else if (!quiet) print(epochText(config, line, widthOf(io.stdout)));
     },
   };
 }
@@ -85,26 +86,23 @@ function epochJson({ classes }: RunConfig, line: EpochLine): object {
   };
 }
 
-function epochText({ classes }: RunConfig, line: EpochLine): string {
-  const part = (name: string, scores: EpochScores | null): string[] =>
-    scores === null ? [] : [`${name} ${scoreText(classes, scores.score)}`];
-  return [
-    `epoch ${line.epoch}/${line.epochs}`,
-    `loss ${line.train.loss.toFixed(4)}`,
-    scoreText(classes, line.train.score),
-    ...part("validation", line.validation),
-    ...part("test", line.test),
-    `${line.seconds.toFixed(1)} s, ${count(line.examples / line.seconds)} examples/s`,
-  ].join("  ");
+/** An epoch as a line of text. A terminal gets the scores that fit: first those of validation, then of test data. */
+function epochText({ classes }: RunConfig, line: EpochLine, width: number): string {
+  const part = (rank: number, name: string, scores: EpochScores | null): LinePart[] =>
+    scores === null ? [] : [[rank, `${name} ${scoreText(classes, scores.score)}`]];
+  const parts: LinePart[] = [
+    [0, `epoch ${line.epoch}/${line.epochs}`],
+    [4, `loss ${line.train.loss.toFixed(4)}`],
+    [3, scoreText(classes, line.train.score)],
+    ...part(1, "validation", line.validation),
+    ...part(2, "test", line.test),
+    [5, `${line.seconds.toFixed(1)} s, ${count(line.examples / line.seconds)} examples/s`],
+  ];
+  return fitted(parts, width);
 }
 
 /** The result of a run as JSON. */
-export function resultJson(
-  { config, folder, built }: Run,
-  ended: Ended,
-  evaluation: RunEvaluation | null,
-  secondsTotal: number,
-): object {
+export function resultJson({ config, folder, built }: Run, ended: Ended, evaluation: RunEvaluation | null): object {
   const { denseSize, trainedSize, achievedFraction } = sizesOf(built.vars);
   const scores = evaluation === null ? {} : scoresJson(config.classes, evaluation.split, evaluation);
   return {
@@ -122,7 +120,7 @@ export function resultJson(
     bestEpoch: ended.bestEpoch,
     stoppedEarly: ended.stoppedEarly,
     seed: config.seed,
-    secondsTotal,
+    secondsTotal: ended.seconds,
     model: config.model,
     pool: config.pool,
     batchSize: config.batchSize,
@@ -131,20 +129,19 @@ export function resultJson(
 }
 
 /** The result of a run as text. */
-export function resultText(run: Run, ended: Ended, evaluation: RunEvaluation, secondsTotal: number): string {
+export function resultText(run: Run, ended: Ended, evaluation: RunEvaluation): string {
   const { config, built, folder } = run;
   const { denseSize, trainedSize, achievedFraction } = sizesOf(built.vars);
   const { pool } = built;
   const scored = `${evaluation.split} ${scoreText(config.classes, evaluation.score)}`;
   return [
-    "",
     `result         ${scored}  (loss ${evaluation.loss.toFixed(4)}, ${count(evaluation.examples)} examples)`,
     `epoch          ${evaluation.epoch} of ${config.epochs}${ended.stoppedEarly ? `, ended early after epoch ${ended.epoch}` : ""}`,
     `dense size     ${count(denseSize)} weights`,
     ...(pool === null ? [] : [`core size      ${count(pool.coreSize)} numbers in the pool, for ${count(pool.status)} weights`]),
     `trained size   ${count(trainedSize)} numbers, biases and scales included`,
     `fraction       ${config.fraction} asked, ${achievedFraction.toFixed(3)} achieved (trained size / dense size)`,
-    `time           ${secondsTotal < 100 ? `${secondsTotal.toFixed(1)} s` : clock(secondsTotal)}`,
+    `time           ${ended.seconds < 100 ? `${ended.seconds.toFixed(1)} s` : clock(ended.seconds)} of training, without evaluations`,
     `run            ${folder}`,
   ].join("\n");
 }

@@ -1,5 +1,6 @@
 import { backend } from "../../backends/index.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
+import { kernelsText } from "../run/files.ts";
 import { writeEpochs } from "../run/folder.ts";
 import { loadRun } from "../run/load.ts";
 import { modelOf } from "../run/model.ts";
@@ -22,10 +23,10 @@ export async function resume(options: ResumeOptions, io: Io): Promise<number> {
       "resume",
       `the data ${config.data.data} have changed since the run began: their digest is ${short(opened.digest)}, the run has ${short(config.digest)}; train a new run`,
     );
-  const { name } = backend();
-  if (name !== config.backend.name)
+  const [before, now] = [kernelsText(config.backend), kernelsText(backend())];
+  if (before !== now)
     io.stderr.write(
-      `note: the run began with the backend ${config.backend.name}, this process has ${name}: the last bits of the weights may differ\n`,
+      `note: the run began with the kernels ${before}, this process has ${now}: the last bits of the weights may differ\n`,
     );
   const built = modelOf(config);
   if (torn) writeEpochs(folder, lines);

@@ -46,7 +46,7 @@ export async function train(options: TrainOptions, io: Io): Promise<number> {
 export async function open(options: DataOptions, { stdout, signal }: Io, { json, quiet }: Verbosity): Promise<OpenedData | null> {
   const live = liveLine(stdout);
   const onProgress = (done: number, total: number): void => {
-    if (!json && !quiet) live.show(() => `reading ${options.data}: ${Math.floor((100 * done) / Math.max(1, total))} %`);
+    if (!json && !quiet) live.show(() => `reading ${Math.floor((100 * done) / Math.max(1, total))} % of ${options.data}`);
   };
   try {
     return await openData(options, { signal, onProgress });
@@ -60,8 +60,6 @@ export async function open(options: DataOptions, { stdout, signal }: Io, { json,
 
 /** Trains a run to its end, evaluates the best weights, and reports. Returns the exit code. */
 export async function finish(run: Run, io: Io, verbosity: Verbosity): Promise<number> {
-  const began = performance.now();
-  const seconds = (): number => (performance.now() - began) / 1000;
   const print = printer(io);
   announce(io, run, verbosity);
   const listener = listenerOf(io, run, verbosity);
@@ -72,14 +70,14 @@ export async function finish(run: Run, io: Io, verbosity: Verbosity): Promise<nu
     listener.clear();
   }
   if (ended.interrupted) {
-    print(verbosity.json ? JSON.stringify(resultJson(run, ended, null, seconds())) : stoppedText(run, ended));
+    print(verbosity.json ? JSON.stringify(resultJson(run, ended, null)) : stoppedText(run, ended));
     return EXIT.interrupted;
   }
   const evaluation = await evaluateBest(run, ended);
   writeJson(run.folder, RUN_FILES.evaluation, evaluation);
   (await import("./report.ts")).writeReport([run.folder], null);
-  if (verbosity.json) print(JSON.stringify(resultJson(run, ended, evaluation, seconds())));
-  else print(resultText(run, ended, evaluation, seconds()));
+  if (verbosity.json) print(JSON.stringify(resultJson(run, ended, evaluation)));
+  else print(`${verbosity.quiet ? "" : "\n"}${resultText(run, ended, evaluation)}`);
   return EXIT.done;
 }
 

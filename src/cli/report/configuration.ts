@@ -1,4 +1,4 @@
-import type { RunConfig } from "../run/files.ts";
+import { kernelsText, type RunConfig } from "../run/files.ts";
 import { swatch } from "./curves.ts";
 import { type Content, html, type Markup, scrolling, shorten } from "./html.ts";
 import { counted, duration, scoreText, share, shown } from "./numbers.ts";
@@ -56,8 +56,8 @@ function settings(config: RunConfig): [name: string, value: string][] {
     ["classes", classes === null ? "numeric target" : `${classes.length}: ${shorten(classes.join(", "), 400)}`],
     ["SHA-256 of the data", config.digest],
     ["began", config.began],
-    ["backend", `${backend.name}, ${backend.threads} ${backend.threads === 1 ? "thread" : "threads"}`],
-    ["Node.js", config.node],
+    ["backend", `${kernelsText(backend)}, ${backend.threads} ${backend.threads === 1 ? "thread" : "threads"}`],
+    ["runtime", config.node],
     ["hashgrad", config.version],
   ];
 }

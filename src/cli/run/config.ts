@@ -8,12 +8,12 @@ import { runtime, version } from "../version.ts";
 import type { RunConfig, TrainChoice } from "./files.ts";
 
 export function configOf(choice: TrainChoice, data: DataOptions, opened: OpenedData, built: BuiltModel): RunConfig {
-  const { name, threads } = backend();
+  const { name, fused, threads } = backend();
   return {
     format: "hashgrad run 1",
     version: version(),
     node: runtime(),
-    backend: { name, threads },
+    backend: { name, fused, threads },
     began: new Date().toISOString(),
     data,
     digest: opened.digest,

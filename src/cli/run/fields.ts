@@ -1,7 +1,7 @@
 import type { ColumnPreprocessing, DataOptions, ImagePreprocessing, Preprocessing, RowPreprocessing } from "../data/opened.ts";
 import { POOLS } from "../options.ts";
 import { type Check, finite, list, measured, nullable, oneOf, record, refuse, text, whole, yesOrNo } from "./check.ts";
-import type { Confusion, EpochLine, EpochScores, RunConfig, RunEvaluation } from "./files.ts";
+import type { Confusion, EpochLine, EpochScores, RunBackend, RunConfig, RunEvaluation } from "./files.ts";
 
 // The fields of the files of a run. The compiler requires a check for each field of the types in files.ts.
 
@@ -70,7 +70,7 @@ export const runConfig: Check<RunConfig> = record<RunConfig>({
   format: oneOf("hashgrad run 1"),
   version: text,
   node: text,
-  backend: record<RunConfig["backend"]>({ name: text, threads: whole(1) }),
+  backend: record<RunBackend>({ name: text, fused: absent(yesOrNo), threads: whole(1) }),
   began: text,
   data: dataOptions,
   digest: text,

@@ -27,15 +27,27 @@ export type TrainChoice = {
   readonly seed: number;
 };
 
+/** The kernels of a run, and the number of threads. */
+export type RunBackend = {
+  /** "wasm" or "plain". */
+  readonly name: string;
+  /** Whether multiply-add rounds once; null in older files. */
+  readonly fused: boolean | null;
+  readonly threads: number;
+};
+
+/** Runs with equal names of kernels have the same bits. */
+export const kernelsText = ({ name, fused }: Pick<RunBackend, "name" | "fused">): string =>
+  fused ? `${name} with fused multiply-add` : name;
+
 /** `config.json`: all that a run depends on. */
 export type RunConfig = TrainChoice & {
   readonly format: "hashgrad run 1";
   /** The version of hashgrad that began the run. */
   readonly version: string;
-  /** Such as "v20.20.2". */
+  /** The runtime: "v20.20.2" is Node.js, others are such as "bun 1.4.5". */
   readonly node: string;
-  /** Name of the kernels, and number of threads. */
-  readonly backend: { readonly name: string; readonly threads: number };
+  readonly backend: RunBackend;
   /** ISO date and time of the beginning. */
   readonly began: string;
   readonly data: DataOptions;

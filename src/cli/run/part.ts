@@ -17,6 +17,13 @@ export const partMetadata = (part: Part | null): Record<string, string> => ({ [P
 /** The part that a checkpoint holds; null at the beginning of an epoch. */
 export const partIn = (checkpoint: string): Part | null => JSON.parse(info(checkpoint).metadata[PART] ?? "null") as Part | null;
 
+/** The progress of an epoch, with its batches before an interruption. */
+export function withPart(before: Part | null, progress: Progress, classes: readonly string[] | null): Progress {
+  if (before === null) return progress;
+  const { score, ...counts } = joined(before, progress, classes)!;
+  return { ...progress, ...counts, ...(classes === null ? { metrics: { r2: score } } : { accuracy: score }) };
+}
+
 /** The scores of the batches before an interruption and of those after. */
 export function joined(before: Part | null, progress: Progress | null, classes: readonly string[] | null): Part | null {
   if (progress === null || progress.examples === 0) return before;

@@ -9,7 +9,7 @@ import { type BuiltModel, buildOptimizer, clipGradients, rateAt } from "../recip
 import { type EpochLine, RUN_FILES, type RunConfig } from "./files.ts";
 import { appendEpoch, writeEpochs } from "./folder.ts";
 import { metadataOf } from "./model.ts";
-import { joined, partIn, partMetadata } from "./part.ts";
+import { joined, partIn, partMetadata, withPart } from "./part.ts";
 import { objectiveOf, scored } from "./scores.ts";
 
 /** A run that is ready to train. */
@@ -27,6 +27,7 @@ export type Run = {
 /** What a caller hears of a run. */
 export type Listener = {
   readonly signal: AbortSignal;
+  /** Gets the progress of an epoch with its batches before an interruption. */
   readonly onBatch: (progress: Progress) => void;
   readonly onEpoch: (line: EpochLine) => void;
 };
@@ -43,6 +44,8 @@ export type Ended = {
   readonly epoch: number;
   readonly batch: number;
   readonly batches: number;
+  /** Seconds of training in all sessions of the run, without evaluations. */
+  readonly seconds: number;
 };
 
 /** A checkpoint is written within an epoch if the last one is older. */
@@ -67,7 +70,10 @@ type Tracker = {
   /** Completed epochs, and completed batches of the next epoch. */
   readonly at: () => { readonly epoch: number; readonly batch: number };
   readonly save: () => void;
-  readonly onBatch: (progress: Progress) => void;
+  /** Returns the progress with the batches of the epoch before an interruption. */
+  readonly onBatch: (progress: Progress) => Progress;
+  /** Seconds of the epochs, and of the batches of an incomplete epoch. */
+  readonly seconds: () => number;
   /** Writes a complete epoch. */
   readonly note: (progress: Progress, scores: Pick<EpochLine, "validation" | "test">) => EpochLine;
 };
@@ -95,10 +101,12 @@ function trackerOf(run: Run, state: TrainingState, batches: number): Tracker {
     lines,
     at: () => at,
     save,
+    seconds: () => lines.reduce((sum, line) => sum + line.seconds, joined(part, latest, classes)?.seconds ?? 0),
     onBatch: (progress) => {
       latest = progress;
       at = { epoch: progress.epoch - 1, batch: progress.batch };
       if (performance.now() - saved >= SAVE_EVERY_MS) save();
+      return withPart(part, progress, classes);
     },
     note: (progress, scores) => {
       const { epoch } = progress;
@@ -146,8 +154,7 @@ export async function trainRun(run: Run, { signal, onBatch, onEpoch }: Listener)
       },
       beforeUpdate: () => clipGradients(config, optimizer),
       onBatch: (progress: Progress) => {
-        tracker.onBatch(progress);
-        onBatch(progress);
+        onBatch(tracker.onBatch(progress));
       },
       onEpoch: async (progress: Progress) => {
         const validation = await scored(built.model, opened.validation, classes, signal);
@@ -160,7 +167,8 @@ export async function trainRun(run: Run, { signal, onBatch, onEpoch }: Listener)
   const interrupted = !isDone();
   if (interrupted) tracker.save();
   const stoppedEarly = tracker.at().epoch < epochs && !interrupted;
-  return { lines, interrupted, stoppedEarly, bestEpoch: bestOf(lines)?.epoch ?? null, ...tracker.at(), batches };
+  const seconds = tracker.seconds();
+  return { lines, interrupted, stoppedEarly, bestEpoch: bestOf(lines)?.epoch ?? null, ...tracker.at(), batches, seconds };
 }
 
 /** Writes the weights of an epoch, with all that `predict` needs. */

@@ -37,7 +37,7 @@ export function configOf(changes: Partial<RunConfig> = {}): RunConfig {
     format: "hashgrad run 1",
     version: "0.2.0",
     node: "v20.20.2",
-    backend: { name: "wasm", threads: 2 },
+    backend: { name: "wasm", fused: false, threads: 2 },
     began: "2026-01-31T12:00:00.000Z",
     data: {
       ...{ data: "mnist", target: null, imageSize: null, gray: true, validation: 0.1, limit: null, strict: false, seed: 1 },
