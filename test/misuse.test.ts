@@ -681,7 +681,8 @@ const exempt = /Error$|^hashgrad\.(Tensor|backend|memory|resetPeak)$|Init$|^hash
  * Functions that read files, or are asynchronous: test/io/arguments.test.ts, test/onnx, test/data and test/train call
  * them with hostile values.
  */
-const elsewhere = /^io\.|^onnx\.saveOnnx$|^train\.(train|evaluate|predict)$|^data\.(readIdx|readMnist|mnistFolder)$/;
+const elsewhere =
+  /^io\.|^onnx\.saveOnnx$|^train\.(train|trainWith|computeBatch|evaluate|predict)$|^data\.(readIdx|readMnist|mnistFolder)$/;
 
 const entryPoints = { hashgrad: h, nn, models, optim, smh, data, io, train, onnx, testing, arbitraries };
 

@@ -18,11 +18,16 @@ export function areClassified(outputs: Outputs, targets: Targets): outputs is Te
 /** Scores of the batches so far. */
 export type Tally = {
   readonly add: (outputs: Outputs, targets: Targets, loss: number, examples: number) => void;
+  /**
+   * Adds a batch whose outputs are not known: its mean loss, and the number of examples that are classified correctly,
+   * null if the model does not classify. Metrics become NaN.
+   */
+  readonly addCounts: (loss: number, correct: number | null, examples: number) => void;
   readonly scores: () => Scores;
 };
 
 export function tallyOf(who: string, metrics: Readonly<Record<string, Metric>>): Tally {
-  let [count, lossSum, correct, classified] = [0, 0, 0, true];
+  let [count, lossSum, correct, classified, measured] = [0, 0, 0, true, true];
   const running = Object.entries(metrics).map(([name, metric]) => ({ name, ...runningOf(who, name, metric) }));
   return {
     add: (outputs, targets, loss, examples) => {
@@ -32,10 +37,17 @@ export function tallyOf(who: string, metrics: Readonly<Record<string, Metric>>):
       else classified = false;
       for (const { add } of running) add(outputs, targets, examples);
     },
+    addCounts: (loss, right, examples) => {
+      count += examples;
+      lossSum += loss * examples;
+      correct += right ?? 0;
+      if (right === null) classified = false;
+      measured = false;
+    },
     scores: () => ({
       loss: lossSum / count,
       accuracy: classified ? correct / count : Number.NaN,
-      metrics: Object.fromEntries(running.map(({ name, value }) => [name, value()])),
+      metrics: Object.fromEntries(running.map(({ name, value }) => [name, measured ? value() : Number.NaN])),
     }),
   };
 }

@@ -1,26 +1,11 @@
 import { type Batch, batchOrder, type Data, DataError, type Dataset, type Source, sourceOf } from "../data/index.ts";
-import { mul } from "../ops/index.ts";
-import {
-  areFinite,
-  backward,
-  Generator,
-  gradientOf,
-  isThenable,
-  noGrad,
-  type Outputs,
-  step,
-  type Tensor,
-  trainedLeaves,
-  training,
-  type Watch,
-  watched,
-} from "../tensor/index.ts";
-import { seedFor, weightsOf } from "../variables/index.ts";
+import { areFinite, assign, Generator, isThenable, type Outputs, step, type Tensor, watched } from "../tensor/index.ts";
+import { weightsOf } from "../variables/index.ts";
 import { breathe } from "./breathe.ts";
-import { assignedError, gradientError, type Incident, lossError, restoreAssigned, variableError } from "./diagnosis.ts";
+import { variableError } from "./diagnosis.ts";
 import { type Stopper, stopperOf } from "./early-stopping.ts";
 import { evaluateOn } from "./evaluate.ts";
-import { datasetOf, forward, lossOf, readBatch } from "./forward.ts";
+import { type BatchTask, checkGradients, learn } from "./learn.ts";
 import type { Scores } from "./metric.ts";
 import { type Progress, readTrainOptions, TrainingError, type TrainOptions, type TrainRun } from "./options.ts";
 import { type Tally, tallyOf } from "./tally.ts";
@@ -58,7 +43,11 @@ export type History<M extends string = string> = {
 export async function train<D extends Data = Dataset, R extends Outputs = Tensor, M extends string = string>(
   options: TrainOptions<D, R, M>,
 ): Promise<History<M>> {
-  const run = readTrainOptions(options as TrainOptions<Data, Outputs>);
+  return trainRun(readTrainOptions(options as TrainOptions<Data, Outputs>), localLearner);
+}
+
+/** Trains by checked options. `learnerOf` makes what computes the gradients of each batch. */
+export async function trainRun(run: TrainRun, learnerOf: (run: TrainRun, source: Source) => Learner): Promise<History> {
   const { epochs, firstEpoch, onEpoch, signal } = run;
   const source = sourceOf(run.data, "train");
   if (source.length === 0) throw new DataError("train", "the dataset has no examples");
@@ -72,6 +61,7 @@ export async function train<D extends Data = Dataset, R extends Outputs = Tensor
       "train",
       `firstBatch ${run.firstBatch} is above ${batchesEach + 1}: an epoch has ${batchesEach} batches`,
     );
+  const learner = learnerOf(run, source);
   const random = new Generator(run.seed);
   const finished: Progress[] = [];
   const assigned = new Set<Tensor>();
@@ -81,7 +71,7 @@ export async function train<D extends Data = Dataset, R extends Outputs = Tensor
     // Also for completed epochs, so that a resumed run draws the same orders as an uninterrupted run.
     const order = batchOrder(source.length, { batchSize: run.batchSize, random });
     if (epoch < firstEpoch) continue;
-    const progress = await trainEpoch(run, source, epoch, order, assigned);
+    const progress = await trainEpoch(run, learner, epoch, order, assigned);
     checkSaved(run, `after epoch ${epoch}`);
     if (progress === null || (signal?.aborted && progress.batch !== order.length)) {
       if (progress !== null) finished.push(progress);
@@ -121,7 +111,7 @@ function noteEpoch(stopper: Stopper, { optimizer, vars }: TrainRun, done: Progre
  */
 async function trainEpoch(
   run: TrainRun,
-  source: Source,
+  learner: Learner,
   epoch: number,
   order: readonly Int32Array[],
   assigned: Set<Tensor>,
@@ -141,19 +131,20 @@ async function trainEpoch(
     if (signal?.aborted) break;
     if (i < first) continue;
     const group = order.slice(i - (i % accumulate), i - (i % accumulate) + accumulate);
-    const place: Place = {
+    const task: BatchTask = {
       epoch,
-      index: i,
+      batch: i,
+      indices,
       where: `in epoch ${epoch}, batch ${i + 1}`,
       trained: epoch > firstEpoch || i - first >= accumulate,
       isFirst: epoch === firstEpoch && i === first,
       share: indices.length / group.reduce((sum, part) => sum + part.length, 0),
     };
     if (i % accumulate === 0) optimizer.zeroGrad(); // gradients may be left from a failed batch or from a `backward` outside `train`
-    // `source.batch` may be async, and `step` must not be. Data in memory are cut inside `step`, in memory of the step.
-    const made = source.isInMemory ? null : await source.batch(indices);
-    const learned = step(() => watched((watch) => learn(run, source, made, indices, place, watch, tally)));
-    for (const tensor of learned.incident.watch.assigned.keys()) assigned.add(tensor);
+    const learning = learner(task, tally);
+    const learned = learning instanceof Promise ? await learning : learning;
+    if (learned === null) break;
+    for (const tensor of learned.assigned.keys()) assigned.add(tensor);
     if (i % accumulate === group.length - 1) await update(run, learned);
     examples += indices.length;
     progress = note(i + 1);
@@ -164,122 +155,48 @@ async function trainEpoch(
   return progress;
 }
 
-/** The position of a batch in the run. */
-type Place = Pick<Incident, "where" | "trained"> & {
-  readonly epoch: number;
-  /** The number of the batch in its epoch, from 0. */
-  readonly index: number;
-  /** The first batch of the run. */
-  readonly isFirst: boolean;
-  /** The number of examples of this batch / the number of examples of all batches of its update. */
-  readonly share: number;
+/** A batch whose gradients the parameters have, but which is not yet applied. */
+export type Gradients = {
+  /** The tensors that the batch assigned, such as running statistics, with their numbers from before. */
+  readonly assigned: ReadonlyMap<Tensor, ArrayLike<number>>;
+  /** Throws if a gradient is not finite. */
+  readonly check: () => void;
 };
 
-/**
- * A batch whose gradients are computed, but not yet applied. A class, because `step` copies the tensors of plain
- * objects. A copy is not needed: the tensors are read before the next `step` only.
- */
-class Learned {
-  readonly loss: Tensor;
-  readonly incident: Incident;
-  constructor(loss: Tensor, incident: Incident) {
-    this.loss = loss;
-    this.incident = incident;
-  }
-}
+/** Adds the gradients of a batch to those of the parameters, and its scores to the tally. Null: the signal ended it. */
+export type Learner = (task: BatchTask, tally: Tally) => Gradients | null | Promise<Gradients | null>;
 
-/** Runs one batch forward and backward. If anything fails, parameters and running statistics stay as they were. */
-function learn(
-  run: TrainRun,
-  source: Source,
-  made: Batch | null,
-  indices: Int32Array,
-  place: Place,
-  watch: Watch,
-  tally: Tally,
-): Learned {
-  const { model, optimizer, loss } = run;
-  try {
-    const { inputs, targets } = transformed(
-      run,
-      readBatch("train", "the batch", made ?? (source.batch(indices) as Batch)),
-      place,
+/** The learner of `train`: this process computes the batch. */
+function localLearner(run: TrainRun, source: Source): Learner {
+  const { parameters } = run.optimizer;
+  const learnFrom = (made: Batch | null, { epoch, batch, indices, ...place }: BatchTask, tally: Tally): Gradients => {
+    const draws = `batch ${epoch}/${batch}`;
+    const { loss, incident } = step(() =>
+      watched((watch) => learn({ ...run, parameters, source }, made, indices, { ...place, draws }, watch, tally.add)),
     );
-    const { where, trained } = place;
-    const incident: Incident = { who: "train", where, trained, data: datasetOf(run.data), indices, inputs, watch };
-    const outputs = training(() => forward("train", model, inputs));
-    const value = lossOf("train", loss, outputs, targets);
-    const number = value.item();
-    if (!Number.isFinite(number)) throw lossError(value, incident);
-    const error = assignedError(incident);
-    if (error !== null) throw error;
-    const scaled = place.share === 1 ? value : mul(value, place.share);
-    // `retain` keeps the recorded ops: if a gradient is not finite, `checkGradients` searches them for the cause.
-    if (scaled.tracked) backward(scaled, undefined, { retain: true });
-    if (optimizer.parameters.every(({ tensor }) => gradientOf(tensor) === null))
-      throw new TrainingError(
-        "train",
-        "no gradient reached the optimizer's parameters; is it the optimizer of this model, and is not everything frozen?",
-      );
-    if (place.isFirst) checkCoverage(run, scaled);
-    checkGradients(run, scaled, incident);
-    noGrad(() => tally.add(outputs, targets, number, indices.length));
-    return new Learned(scaled, incident);
-  } catch (error) {
-    restoreAssigned(watch);
-    throw error;
-  }
-}
-
-/** The batch after `transform`, if the run has this option. */
-function transformed({ transform, seed }: TrainRun, batch: Batch, { epoch, index }: Place): Batch {
-  if (transform === undefined) return batch;
-  const random = new Generator(seedFor(seed, `batch ${epoch}/${index}`));
-  return noGrad(() => readBatch("train", "what transform returns, { inputs, targets },", transform(batch, random)));
-}
-
-/** Throws if a gradient reached a variable that the optimizer does not have: it would silently stay untrained. */
-function checkCoverage({ optimizer }: TrainRun, loss: Tensor): void {
-  const known = new Set(optimizer.parameters.map(({ tensor }) => tensor));
-  const missing = trainedLeaves(loss).filter((x) => gradientOf(x) !== null && !known.has(x));
-  if (missing.length === 0) return;
-  for (const x of missing) x.leaf!.filled = false; // removes the gradients, which no optimizer would
-  const [first] = missing;
-  const name = first!.name === null ? "a variable without a name" : `"${first!.name}"`;
-  const more = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
-  throw new TrainingError(
-    "train",
-    `the optimizer does not have ${name}${more}, which got gradients: make the optimizer after the model, such as adam(vars.parameters()), or freeze() what must not change`,
-  );
+    return { assigned: incident.watch.assigned, check: () => checkGradients(parameters, loss, incident) };
+  };
+  // `source.batch` may be async, and `step` must not be. Data in memory are cut inside `step`, in memory of the step.
+  if (source.isInMemory) return (task, tally) => learnFrom(null, task, tally);
+  return async (task, tally) => learnFrom(await source.batch(task.indices), task, tally);
 }
 
 /**
  * Calls `beforeUpdate`, then updates the parameters. Not inside `step`, because `beforeUpdate` may be async. If this
  * fails, restores the running statistics from before the last batch of the group.
  */
-async function update(run: TrainRun, { loss, incident }: Learned): Promise<void> {
-  const { optimizer, beforeUpdate } = run;
+async function update({ optimizer, beforeUpdate }: TrainRun, { assigned, check }: Gradients): Promise<void> {
   try {
     if (beforeUpdate !== undefined) {
       const hook = beforeUpdate();
       if (isThenable(hook)) await hook;
-      checkGradients(run, loss, incident);
+      check();
     }
     optimizer.step();
   } catch (error) {
-    restoreAssigned(incident.watch);
+    for (const [tensor, numbers] of assigned) assign(tensor, numbers);
     throw error;
   }
-}
-
-/** Throws if a gradient is not finite. */
-function checkGradients({ optimizer }: TrainRun, loss: Tensor, incident: Incident): void {
-  const finite = optimizer.parameters.every(({ tensor }) => {
-    const gradient = gradientOf(tensor);
-    return gradient === null || areFinite(gradient);
-  });
-  if (finite) return;
-  throw gradientError(loss, optimizer.parameters, incident) ?? new TrainingError("train", "a gradient is not finite");
 }
 
 const REMEDY = "a smaller learning rate or clipByGlobalNorm may help";
