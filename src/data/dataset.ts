@@ -13,21 +13,21 @@ export type InputNumbers =
   | Float32Array
   | Float64Array;
 
-/** Labeled examples, one after another. */
+/** Labeled examples. In the shapes below, `length` is the number of examples. */
 export type Dataset = {
   /**
-   * `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) are pixels: each is divided by 255,
-   * unless `scale` is given. Numbers of every other type are used unchanged. This applies to a Dataset only: in data of
-   * the form `{ inputs, targets }`, integers are never scaled.
+   * The inputs one after another: `[length, ...inputShape]`, row-major. Bytes (Uint8Array, Uint8ClampedArray) are
+   * pixels: each is divided by 255, unless `scale` is given. Numbers of every other type are used unchanged. This
+   * applies to a Dataset only: in data of the form `{ inputs, targets }`, integers are never scaled.
    */
   readonly inputs: InputNumbers;
-  /** The shape of one input. */
+  /** The shape of one input, such as [height, width, channels] of an image. */
   readonly inputShape: Shape;
-  /** `[length]`, each of 0 … classes - 1. */
+  /** The class of each example: `[length]`, each from 0 to `classes` − 1. */
   readonly labels: Int32Array;
   /** The number of classes. */
   readonly classes: number;
-  /** Multiplies each input. Default 1 / 255 for bytes, else 1. Use 1 if the bytes are ids or levels. */
+  /** Multiplies each input. Default 1 / 255 for bytes, else 1. Use 1 for bytes that are not pixels. */
   readonly scale?: number | undefined;
 };
 
@@ -110,7 +110,7 @@ export function checkDataset(dataset: Dataset, who = "checkDataset"): void {
   if (bad >= 0) throw new DataError(who, `label ${labels[bad]} at index ${bad} is not one of 0…${classes - 1}`);
 }
 
-/** The fields that a check saw. If a field is replaced or an array changes its length, the dataset is checked again. */
+/** The fields at the time of a check. A replaced field or another length of an array causes a new check. */
 type Checked = { readonly dataset: Dataset; readonly lengths: readonly number[] };
 
 const checkedDatasets = new WeakMap<object, Checked>();

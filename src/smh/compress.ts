@@ -12,12 +12,13 @@ import { VariableFactory } from "./variable-factory.ts";
 /** How a part of a model is compressed. */
 export type CompressRule = {
   /**
-   * Trained numbers as a share of the compressed weights, above 0 and at most 1. No default; omit it with `pool: null`.
+   * Trained numbers as a share of the compressed weights, above 0 and at most 1. Required, without a default. Only a
+   * rule with `pool: null` has no fraction.
    */
   readonly fraction?: number;
   /** The kind of the pool (default "product"); null: the weights stay dense. */
   readonly pool?: "product" | "kronecker" | "hash" | null;
-  /** Selects the variables to compress. Default: kernels and matrices. */
+  /** Selects the variables to compress. Default: variables with two axes or more. */
   readonly applyTo?: ApplyTo | null;
   /** Changes each slice before a layer reads it. Default `initializerScaleModifier`; null for none. */
   readonly modifier?: Modifier | null;
@@ -27,7 +28,10 @@ export type CompressRule = {
 
 /** Options of `compress`: those of one {@link CompressRule}, or several `rules`. */
 export type CompressOptions = CompressRule & {
-  /** A pool for each part of the model; the first rule that selects a variable applies (default: one rule). */
+  /**
+   * A pool for each part of the model; the first rule that selects a variable applies. Default: one rule of the other
+   * options.
+   */
   readonly rules?: readonly CompressRule[];
   /** The seed of all starting values (default 0). */
   readonly seed?: number;
@@ -40,7 +44,7 @@ const RULE = ["fraction", "pool", "applyTo", "modifier", "streaming"] as const;
 
 /**
  * Builds a model whose weights come from pools. Counts the weights, makes pools of that size, then builds the model
- * from slices of the pools. The pools of several rules are named `pool_0`, `pool_1`, … after the rule.
+ * from slices of the pools. With several rules, the pool of rule i is named `pool_i`.
  * @param build - the model as a function of a variable creator. `compress` calls it twice: to count the weights and to
  * build.
  * @throws PoolError if the fraction is too small for one trained column; the message gives the smallest fraction.
