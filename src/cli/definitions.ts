@@ -88,6 +88,20 @@ export function addPoolOptions(command: Command, name: string): void {
     .option("--dense", "trains all weights, without a pool");
 }
 
+/** The options that span the grid of a sweep. */
+export function addGridOptions(command: Command, name: string): void {
+  const { number, whole, oneOf, list } = parsersOf(name);
+  const fraction = number("--fractions", "above 0 and at most 1", isShare);
+  const fractions = new Option("--fractions <list>", "trained numbers / weights, above 0, at most 1").argParser(list(fraction));
+  const pools = new Option("--pools <list>", "product, kronecker, hash, meta").argParser(list(oneOf("--pools", POOLS)));
+  const seeds = new Option("--seeds <list>", "seeds, at least 0").argParser(list(whole("--seeds", 0)));
+  command
+    .addOption(pools.default(["product"], "product"))
+    .addOption(fractions.default([0.05, 0.1, 0.25, 0.5], "0.05,0.1,0.25,0.5"))
+    .option("--dense", "also trains the network without a pool")
+    .addOption(seeds.default([1], "1"));
+}
+
 /** The pool that the flags choose. @throws UsageError for a pool of a dense network. */
 export function poolChoice(name: string, { pool, fraction, dense }: PoolFlags): { pool: PoolKind | null; fraction: number } {
   if (dense && (pool !== undefined || fraction !== undefined))

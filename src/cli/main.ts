@@ -46,7 +46,8 @@ async function isFailure(error: HashgradError): Promise<boolean> {
 }
 
 /**
- * Runs `main` for this process. Ctrl-C ends the command after the current step; a second Ctrl-C exits immediately.
+ * Runs `main` for this process. Ctrl-C ends the command after the current step; a second Ctrl-C exits immediately. A
+ * process that was started by another one with a channel ends when the channel closes.
  * @param before - arguments that come before those of the process
  */
 export async function runProcess(before: readonly string[] = []): Promise<void> {
@@ -57,6 +58,10 @@ export async function runProcess(before: readonly string[] = []): Promise<void> 
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
+  if (process.connected) {
+    process.on("disconnect", () => stop.abort()); // the command that started this one has ended
+    process.channel?.unref(); // a listener would keep this process alive
+  }
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(EXIT.done); // the reader has seen enough
     throw error;

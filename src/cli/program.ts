@@ -1,6 +1,7 @@
 import { Command, type Help, Option } from "commander";
 import {
   addDataOptions,
+  addGridOptions,
   addModelOptions,
   addPoolOptions,
   addThreads,
@@ -14,7 +15,8 @@ import {
 } from "./definitions.ts";
 import type { Io } from "./io.ts";
 import { isModelName, MODEL_NAMES } from "./models.ts";
-import { dataPath, parsersOf } from "./options.ts";
+import { dataPath, type PoolKind, parsersOf } from "./options.ts";
+import { type Shard, shardOf } from "./sweep/shard.ts";
 import { UsageError } from "./usage.ts";
 
 type VerboseFlags = { readonly json?: boolean; readonly quiet?: boolean };
@@ -51,11 +53,52 @@ const train: Define = (program, run) => {
   );
 };
 
+type SweepFlags = DataFlags &
+  ModelFlags &
+  VerboseFlags & {
+    readonly fractions: readonly number[];
+    readonly pools: readonly PoolKind[];
+    readonly dense?: true;
+    readonly seeds: readonly number[];
+    readonly jobs?: number;
+    readonly threads?: number;
+    readonly shard?: Shard;
+    readonly out?: string;
+  };
+
+const sweep: Define = (program, run) => {
+  const command = program
+    .command("sweep")
+    .description("Trains a run for each pool, fraction and seed, and compares the runs.")
+    .usage("--data <what> [options]");
+  addDataOptions(command, "sweep");
+  addModelOptions(command, "sweep", isModelName, MODEL_NAMES);
+  addGridOptions(command, "sweep");
+  command
+    .option("--jobs <n>", "runs at the same time, at least 1 (default: one per core)", parsersOf("sweep").whole("--jobs", 1))
+    .option("--threads <n>", "threads of each run, 1 to 16 (default: cores / jobs)", parsersOf("sweep").whole("--threads", 1, 16))
+    .option("--shard <part>", "trains a part of the runs: 2/4, or auto/4 in a job of Kubernetes or Slurm", (text) =>
+      shardOf(text, process.env),
+    )
+    .option("--out <folder>", "folder of the runs (default: the next free sweeps/<n>)");
+  addVerbosity(command, "prints JSON lines: one per epoch, one per run, then the result");
+  command.action((flags: SweepFlags) =>
+    run(async (io) => {
+      const { pools, fractions, dense = false, seeds, jobs = null, threads = null, shard = null, out = null } = flags;
+      const { seed: _, ...data } = dataOptions("sweep", flags, 0);
+      const { epochs, batchSize, model = null, learningRate = null, augment = [], earlyStopping = null } = flags;
+      const settings = { model, epochs, batchSize, learningRate, augment, earlyStopping };
+      const options = { pools, fractions, dense, seeds, data, settings, jobs, threads, shard, out, ...verbosity(flags) };
+      return (await import("./commands/sweep.ts")).sweep(options, io);
+    }),
+  );
+};
+
 const resume: Define = (program, run) => {
   const command = program
     .command("resume")
-    .description("Continues a run from its last checkpoint, with exactly the same weights.");
-  command.argument("<run>", "run folder");
+    .description("Continues a run from its last checkpoint, with exactly the same weights, or a sweep.");
+  command.argument("<run>", "folder of a run or of a sweep");
   addThreads(command, "resume");
   addVerbosity(command);
   command.action((folder: string, flags: VerboseFlags & { threads?: number }) =>
@@ -149,14 +192,16 @@ const exportModel: Define = (program, run) => {
 
 const report: Define = (program, run) => {
   const command = program.command("report").description("Writes one HTML file with curves, confusions and sizes of runs.");
-  command.argument("<runs...>", "run folders").option("--out <file>", "file to write (default: report.html in the first folder)");
+  command
+    .argument("<runs...>", "folders of runs or of sweeps")
+    .option("--out <file>", "file to write (default: report.html in the first folder)");
   command.action((folders: string[], { out = null }: { readonly out?: string | null }) =>
     run(async (io) => (await import("./commands/report.ts")).report({ folders, out }, io)),
   );
 };
 
 /** The commands, in the order of the help page. */
-const COMMANDS: readonly Define[] = [train, resume, evaluate, predict, info, exportModel, report];
+const COMMANDS: readonly Define[] = [train, sweep, resume, evaluate, predict, info, exportModel, report];
 
 const WIDEST = 100;
 

@@ -4,6 +4,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Generator } from "../../src/tensor/index.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
+import { programFile } from "./program-file.ts";
 import { command, type Ran } from "./run-command.ts";
 
 // The commands of docs/guides/cli.md, in their order, in a folder with the data that the page names.
@@ -15,7 +16,9 @@ const commands = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)]
 
 const home = process.cwd();
 const root = temporaryFolder();
+let script = "";
 beforeAll(async () => {
+  script = await programFile(root);
   process.chdir(root);
   const random = new Generator(1);
   for (const [name, level] of [
@@ -38,7 +41,8 @@ beforeAll(async () => {
 });
 afterAll(() => process.chdir(home));
 
-const run = (line: string): Promise<Ran> => command(line.split(" ").slice(1));
+const run = (line: string): Promise<Ran> =>
+  command(line.split(" ").slice(1), new AbortController().signal, [process.execPath, script]);
 
 test("the page has commands", () => {
   expect(commands.length).toBeGreaterThan(10);

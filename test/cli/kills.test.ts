@@ -1,43 +1,28 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { oneFile, withPackages } from "../../src/build.ts";
 import { loadRun } from "../../src/cli/run/load.ts";
 import { Generator } from "../../src/tensor/index.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
+import { programFile } from "./program-file.ts";
 import { command } from "./run-command.ts";
 import { writeMnist } from "./tiny-mnist.ts";
 
 const root = temporaryFolder();
 
-/** The command line as plain JavaScript, so that a process starts quickly. */
-async function program(): Promise<string> {
-  const outfile = join(root, "program.mjs");
-  const contents = `import { main } from "./src/cli/main.ts";
+/** Prints a line as soon as it runs. */
+const contents = `import { main } from "./src/cli/main.ts";
 console.log("ready");
 const signal = new AbortController().signal;
 process.exitCode = await main(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr, signal });`;
-  const plugins = [
-    {
-      name: "no version",
-      setup: (build: import("esbuild").PluginBuild): void => {
-        build.onLoad({ filter: /cli\/version\.ts$/ }, () => ({
-          contents: 'export const version = () => "0"; export const runtime = () => "node";',
-        }));
-      },
-    },
-  ];
-  writeFileSync(outfile, await oneFile(contents, { ...withPackages, plugins }));
-  return outfile;
-}
 
 test.skipIf(process.platform === "win32")(
   "a run that is killed at 30 random moments ends with the bytes of an uninterrupted run",
   async () => {
     const data = writeMnist(join(root, "data"));
-    const path = await program();
+    const path = await programFile(root, contents);
     const options = ["--data", data, "--epochs", "20", "--batch-size", "10", "--validation", "0.2", "--model", "mlp", "--json"];
     const [parts, whole] = [join(root, "parts"), join(root, "whole")];
     const random = new Generator(Date.now());

@@ -5,10 +5,11 @@ import { EXIT, type Io } from "../io.ts";
 import { reportPage } from "../report/page.ts";
 import { RUN_FILES } from "../run/files.ts";
 import { loadRun } from "../run/load.ts";
+import { isSweep, runFolders } from "../sweep/plan.ts";
 
 /** Options of the command `report`. */
 export type ReportOptions = {
-  /** Folders of runs, at least one. */
+  /** Folders of runs or of sweeps, at least one. */
   readonly folders: readonly string[];
   /** The file to write; null: `report.html` in the first folder. */
   readonly out: string | null;
@@ -24,9 +25,9 @@ export function report({ folders, out }: ReportOptions, { stdout }: Pick<Io, "st
   return EXIT.done;
 }
 
-/** Writes the report of runs. Returns the path of the file. */
+/** Writes the report of runs; a sweep means all runs that have begun. Returns the path of the file. */
 export function writeReport(folders: readonly string[], out: string | null): string {
-  const runs = folders.map(loadRun);
+  const runs = folders.flatMap((folder) => (isSweep(folder) ? runFolders(folder) : [folder])).map(loadRun);
   const other = runs.find(({ config }) => (config.classes === null) !== (runs[0]!.config.classes === null));
   if (other !== undefined)
     throw new ValueError(

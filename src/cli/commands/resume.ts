@@ -4,6 +4,7 @@ import { kernelsText } from "../run/files.ts";
 import { writeEpochs } from "../run/folder.ts";
 import { loadRun } from "../run/load.ts";
 import { modelOf } from "../run/model.ts";
+import { isSweep } from "../sweep/plan.ts";
 import { setThreads } from "../threads.ts";
 import { UsageError } from "../usage.ts";
 import { finish, open } from "./train.ts";
@@ -11,9 +12,10 @@ import { finish, open } from "./train.ts";
 /** The options of `hashgrad resume`. */
 export type ResumeOptions = Verbosity & { readonly folder: string; readonly threads: number | null };
 
-/** Continues a run from its checkpoint. Returns the exit code. */
+/** Continues a run from its checkpoint, or the runs of a sweep. Returns the exit code. */
 export async function resume(options: ResumeOptions, io: Io): Promise<number> {
   const { folder } = options;
+  if (isSweep(folder)) return (await import("./sweep.ts")).resumeSweep(options, io);
   setThreads("resume", options.threads);
   const { config, epochs: lines, torn } = loadRun(folder);
   const opened = await open(config.data, io, options);

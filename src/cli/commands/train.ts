@@ -30,16 +30,28 @@ export async function train(options: TrainOptions, io: Io): Promise<number> {
   const opened = await open(options.data, io, options);
   if (opened === null) return EXIT.interrupted;
   const { pool, fraction, epochs, batchSize, learningRate, augment, earlyStopping, seed } = options;
-  const model = options.model ?? (opened.inputShape.length === 3 ? "toy" : "mlp");
-  if (earlyStopping !== null && opened.validation === null)
-    throw new UsageError("train", "--early-stopping watches validation data: give a share, such as --validation 0.1");
-  if (augment.length > 0 && opened.inputShape.length !== 3)
-    throw new UsageError("train", "--augment changes images; the data are rows of a table");
+  const model = modelFor("train", options, opened);
   const choice = { model, pool, fraction, epochs, batchSize, learningRate, augment, earlyStopping, seed };
   const built = modelOf({ ...choice, inputShape: opened.inputShape, classes: opened.classes });
   const config = configOf(choice, options.data, opened, built);
   const folder = createRun(options.out, config);
   return finish({ folder, config, opened, built, lines: [], isResumed: false }, io, options);
+}
+
+/**
+ * The name of the model for data: toy for images and mlp for rows, if none was asked for.
+ * @throws UsageError if an option does not fit the data.
+ */
+export function modelFor(
+  command: string,
+  { model, earlyStopping, augment }: Pick<TrainOptions, "model" | "earlyStopping" | "augment">,
+  { inputShape, validation }: OpenedData,
+): string {
+  if (earlyStopping !== null && validation === null)
+    throw new UsageError(command, "--early-stopping watches validation data: give a share, such as --validation 0.1");
+  if (augment.length > 0 && inputShape.length !== 3)
+    throw new UsageError(command, "--augment changes images; the data are rows of a table");
+  return model ?? (inputShape.length === 3 ? "toy" : "mlp");
 }
 
 /** Reads the data and shows the progress; null if Ctrl-C ended it. */

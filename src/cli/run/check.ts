@@ -51,9 +51,12 @@ export const list =
       ? value.map((item: unknown, i) => check(item, { ...place, field: `${place.field}[${i}]` }))
       : refuse(place, "a list", value);
 
+/** A check for each field of an object. */
+export type Checks<T> = { readonly [K in keyof T]-?: Check<T[K]> };
+
 /** An object with these fields; other fields are left out. */
 export const record =
-  <T extends object>(checks: { readonly [K in keyof T]-?: Check<T[K]> }): Check<T> =>
+  <T extends object>(checks: Checks<T>): Check<T> =>
   (value, place) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return refuse(place, "an object", value);
     const given = new Map<string, unknown>(Object.entries(value));

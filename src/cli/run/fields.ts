@@ -1,7 +1,20 @@
 import type { ColumnPreprocessing, DataOptions, ImagePreprocessing, Preprocessing, RowPreprocessing } from "../data/opened.ts";
 import { POOLS } from "../options.ts";
-import { type Check, finite, list, measured, nullable, oneOf, record, refuse, text, whole, yesOrNo } from "./check.ts";
-import type { Confusion, EpochLine, EpochScores, RunBackend, RunConfig, RunEvaluation } from "./files.ts";
+import {
+  type Check,
+  type Checks,
+  finite,
+  list,
+  measured,
+  nullable,
+  oneOf,
+  record,
+  refuse,
+  text,
+  whole,
+  yesOrNo,
+} from "./check.ts";
+import type { Confusion, EpochLine, EpochScores, RunBackend, RunConfig, RunEvaluation, TrainChoice } from "./files.ts";
 
 // The fields of the files of a run. The compiler requires a check for each field of the types in files.ts.
 
@@ -17,7 +30,8 @@ const absent =
   (value, place) =>
     value === undefined || value === null ? null : check(value, place);
 
-const dataOptions: Check<DataOptions> = record<DataOptions>({
+/** The fields of DataOptions, without the seed. */
+export const dataFields: Checks<Omit<DataOptions, "seed">> = {
   data: text,
   target: nullable(text),
   imageSize: nullable(imageSize),
@@ -25,9 +39,25 @@ const dataOptions: Check<DataOptions> = record<DataOptions>({
   validation: finite,
   limit: nullable(whole(1)),
   strict: yesOrNo,
-  seed: whole(),
   task: absent(oneOf("classes", "numbers")),
-});
+};
+
+/** The fields of TrainChoice that all runs of a sweep share. */
+export const settingFields: Checks<Omit<TrainChoice, "pool" | "fraction" | "seed">> = {
+  model: text,
+  epochs: whole(),
+  batchSize: whole(1),
+  learningRate: nullable(finite),
+  augment: list(text),
+  earlyStopping: nullable(whole()),
+};
+
+/** The fields of TrainChoice that the runs of a sweep differ in. */
+export const runFields: Checks<Pick<TrainChoice, "pool" | "fraction" | "seed">> = {
+  pool: nullable(oneOf(...POOLS)),
+  fraction: finite,
+  seed: whole(),
+};
 
 const column: Check<ColumnPreprocessing> = (value, place) => {
   const { kind } = record<{ kind: "number" | "category" }>({ kind: oneOf("number", "category") })(value, place);
@@ -72,21 +102,14 @@ export const runConfig: Check<RunConfig> = record<RunConfig>({
   node: text,
   backend: record<RunBackend>({ name: text, fused: absent(yesOrNo), threads: whole(1) }),
   began: text,
-  data: dataOptions,
+  data: record<DataOptions>({ ...dataFields, seed: whole() }),
   digest: text,
   inputShape: list(whole()),
   classes: nullable(list(text)),
   preprocessing,
   examples: record<RunConfig["examples"]>({ train: whole(), validation: whole(), test: whole() }),
-  model: text,
-  pool: nullable(oneOf(...POOLS)),
-  fraction: finite,
-  epochs: whole(),
-  batchSize: whole(1),
-  learningRate: nullable(finite),
-  augment: list(text),
-  earlyStopping: nullable(whole()),
-  seed: whole(),
+  ...settingFields,
+  ...runFields,
   sizes: record<RunConfig["sizes"]>({
     denseSize: whole(),
     trainedSize: whole(),

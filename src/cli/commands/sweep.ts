@@ -1,0 +1,214 @@
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import type { DataOptions } from "../data/opened.ts";
+import { EXIT, type Io, type Verbosity } from "../io.ts";
+import { RUN_FILES } from "../run/files.ts";
+import { loadRun } from "../run/load.ts";
+import { modelOf } from "../run/model.ts";
+import { argumentsOf, type ChildEnd, runChild } from "../sweep/child.ts";
+import { claim } from "../sweep/lock.ts";
+import {
+  differences,
+  type Grid,
+  nameOf,
+  type Plan,
+  type PlannedRun,
+  readPlan,
+  runsOf,
+  type Settings,
+  SWEEP_FILES,
+  settingsOf,
+  writePlan,
+} from "../sweep/plan.ts";
+import { type SweepProgress, sweepProgress } from "../sweep/progress.ts";
+import { partOf, type Shard } from "../sweep/shard.ts";
+import { type CompleteRun, rowsOf, textTable, writeResults } from "../sweep/table.ts";
+import { UsageError } from "../usage.ts";
+import { version } from "../version.ts";
+import { modelFor, open } from "./train.ts";
+
+/** How the runs of a sweep are spread over processes. */
+type Spread = Verbosity & {
+  /** Runs at the same time; null: one per core. */
+  readonly jobs: number | null;
+  /** Threads of each run; null: the cores, divided by the runs at the same time. */
+  readonly threads: number | null;
+  /** The part of the runs that this command trains; null: all. */
+  readonly shard: Shard | null;
+};
+
+/** The options of `hashgrad sweep`. */
+export type SweepOptions = Grid &
+  Spread & {
+    readonly data: Omit<DataOptions, "seed">;
+    readonly settings: Omit<Settings, "model"> & { readonly model: string | null };
+    readonly out: string | null;
+  };
+
+/**
+ * Trains the runs of a grid in processes of their own, and writes a run folder for each, a table and a picture. Runs
+ * that are complete are not trained again. Returns the exit code.
+ */
+export async function sweep(options: SweepOptions, io: Io): Promise<number> {
+  const runs = runsOf(options);
+  const plan = await planOf(options, runs, io);
+  if (plan === null) return EXIT.interrupted;
+  const folder = options.out ?? nextFolder();
+  return runSweep(folder, writePlan(folder, plan), options, io);
+}
+
+/** Continues the sweep of a folder. Returns the exit code. */
+export async function resumeSweep(
+  { folder, threads, ...verbosity }: Verbosity & { readonly folder: string; readonly threads: number | null },
+  io: Io,
+): Promise<number> {
+  return runSweep(folder, readPlan(folder), { ...verbosity, threads, jobs: null, shard: null }, io);
+}
+
+/**
+ * Reads the data and builds each network once, so that a wrong option ends the command before the first run. Null
+ * after Ctrl-C.
+ */
+async function planOf({ data, settings, ...options }: SweepOptions, runs: readonly PlannedRun[], io: Io): Promise<Plan | null> {
+  if (options.out === "") throw new UsageError("sweep", '--out must be the path of a folder, got ""');
+  const opened = await open({ ...data, seed: runs[0]!.seed }, io, options);
+  if (opened === null) return null;
+  const model = modelFor("sweep", settings, opened);
+  const { inputShape, classes } = opened;
+  for (const run of runs.filter(({ seed }) => seed === runs[0]!.seed)) modelOf({ ...run, model, inputShape, classes });
+  return { format: "hashgrad sweep 1", version: version(), data, settings: { ...settings, model }, runs };
+}
+
+/** Makes the folder `sweeps/<n>` with the lowest number that is above all others. */
+function nextFolder(): string {
+  mkdirSync("sweeps", { recursive: true });
+  const numbers = readdirSync("sweeps").map(Number).filter(Number.isSafeInteger);
+  for (let n = Math.max(0, ...numbers) + 1; ; n++) {
+    const folder = join("sweeps", `${n}`);
+    if (existsSync(folder)) continue;
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+}
+
+/** The run of a plan, if its folder holds it complete. @throws UsageError if the folder holds a run with other settings. */
+function completeRun(folder: string, plan: Plan, run: PlannedRun): CompleteRun | null {
+  const path = join(folder, nameOf(run));
+  if (!existsSync(join(path, RUN_FILES.config))) return null;
+  const loaded = loadRun(path);
+  const [[name, had, wanted] = [null, "", ""]] = differences(settingsOf(loaded.config), plan);
+  if (name !== null)
+    throw new UsageError(
+      "sweep",
+      `${path} was trained with ${name} ${had}, and the sweep has ${wanted}: move the folder away, or give another --out`,
+    );
+  return loaded.evaluation === null ? null : { ...loaded, evaluation: loaded.evaluation };
+}
+
+async function runSweep(folder: string, plan: Plan, spread: Spread, io: Io): Promise<number> {
+  const { json, quiet, shard } = spread;
+  const release = claim(folder, shard === null ? "sweep.lock" : `sweep-${shard.index + 1}-of-${shard.count}.lock`);
+  try {
+    const mine = partOf(plan.runs, shard);
+    const todo = mine.filter((run) => completeRun(folder, plan, run) === null);
+    const before = mine.length - todo.length;
+    const jobs = Math.max(1, Math.min(spread.jobs ?? availableParallelism(), todo.length));
+    if (!json && !quiet) io.stdout.write(`${beginText(folder, mine.length, before, jobs)}\n`);
+    const progress = sweepProgress(io, spread, { total: mine.length, before, epochs: plan.settings.epochs });
+    const failures = await trainAll({ folder, plan, todo, jobs, threads: threadsOf(spread, jobs), progress }, io);
+    progress.clear();
+    return finish(folder, plan, { failures, interrupted: io.signal.aborted }, spread, io);
+  } finally {
+    release();
+  }
+}
+
+const beginText = (folder: string, total: number, before: number, jobs: number): string =>
+  [
+    `${total} runs in ${folder}`,
+    ...(before === 0 ? [] : [`${before} are complete`]),
+    ...(jobs === 1 ? [] : [`${jobs} at the same time`]),
+  ].join(", ");
+
+/** The threads of each run; null: the environment has them. */
+function threadsOf({ threads }: Spread, jobs: number): number | null {
+  if (threads !== null) return threads;
+  if (process.env.HASHGRAD_THREADS !== undefined) return null;
+  return Math.min(16, Math.max(1, Math.floor(availableParallelism() / jobs)));
+}
+
+type Failure = { readonly run: PlannedRun; readonly reason: string };
+
+type Work = {
+  readonly folder: string;
+  readonly plan: Plan;
+  readonly todo: readonly PlannedRun[];
+  readonly jobs: number;
+  readonly threads: number | null;
+  readonly progress: SweepProgress;
+};
+
+/**
+ * Trains runs, `jobs` at the same time. A run that fails does not end the others.
+ * @throws UsageError if a run refuses its options or data, because all others would.
+ */
+async function trainAll({ folder, plan, todo, jobs, threads, progress }: Work, io: Io): Promise<Failure[]> {
+  if (io.program === undefined) throw new Error("sweep needs the program that runs this command line");
+  const refused = new AbortController();
+  const signal = AbortSignal.any([io.signal, refused.signal]);
+  const failures: Failure[] = [];
+  const notes = new Set<string>();
+  const queue = [...todo];
+  const next = async (): Promise<void> => {
+    for (let run = queue.shift(); run !== undefined && !signal.aborted; run = queue.shift()) {
+      const planned = run;
+      progress.started(planned);
+      const args = argumentsOf(plan, planned, join(folder, nameOf(planned)), threads);
+      const onLine = (line: Readonly<Record<string, unknown>>): void => progress.onLine(planned, line);
+      const end = await runChild(io.program!, args, { signal, onLine });
+      if (end.code === EXIT.usage && !refused.signal.aborted) refused.abort(new UsageError("sweep", refusalOf(planned, end)));
+      const complete = end.code === EXIT.done ? completeRun(folder, plan, planned) : null;
+      if (complete !== null) progress.complete(planned, complete);
+      else if (!signal.aborted) failures.push({ run: planned, reason: reasonOf(end) });
+      for (const note of complete === null ? [] : end.errors) {
+        if (!notes.has(note)) io.stderr.write(`${note}\n`);
+        notes.add(note);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, next));
+  if (refused.signal.aborted) throw refused.signal.reason;
+  return failures;
+}
+
+const refusalOf = (run: PlannedRun, { errors }: ChildEnd): string => `${nameOf(run)} cannot be trained: ${errors.at(-1) ?? ""}`;
+
+function reasonOf({ code, signal, errors }: ChildEnd): string {
+  if (signal !== null) return `ended by ${signal}; if memory was short, train fewer runs at the same time: --jobs`;
+  return errors.at(-1) ?? `ended with exit code ${code}`;
+}
+
+type Outcome = { readonly failures: readonly Failure[]; readonly interrupted: boolean };
+
+/** Writes table and picture of all complete runs, prints the result, and returns the exit code. */
+function finish(folder: string, plan: Plan, { failures, interrupted }: Outcome, { json, quiet }: Verbosity, io: Io): number {
+  const runs = plan.runs.flatMap((run) => completeRun(folder, plan, run) ?? []);
+  if (runs.length > 0) writeResults(folder, runs, plan.runs.length);
+  for (const { run, reason } of failures) io.stderr.write(`${nameOf(run)} failed: ${reason}\n`);
+  const files = [SWEEP_FILES.table, SWEEP_FILES.picture].map((file) => join(folder, file));
+  if (json) {
+    const failed = failures.map(({ run, reason }) => ({ run: nameOf(run), reason }));
+    const result = { sweep: folder, runs: plan.runs.length, complete: runs.length, interrupted, failed, rows: rowsOf(runs) };
+    io.stdout.write(`${JSON.stringify(result)}\n`);
+  } else if (runs.length > 0) {
+    const print = (text: string): void => void io.stdout.write(`${text}\n`);
+    if (!quiet) print("");
+    print(textTable(runs));
+    if (!quiet) print(`\ntable    ${files[0]}\npicture  ${files[1]}`);
+  }
+  const isWhole = runs.length === plan.runs.length;
+  if (!json && !isWhole)
+    io.stdout.write(`${runs.length} of ${plan.runs.length} runs are complete: \`hashgrad resume ${folder}\` trains the others\n`);
+  return interrupted ? EXIT.interrupted : failures.length > 0 ? EXIT.failed : EXIT.done;
+}
