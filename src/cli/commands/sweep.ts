@@ -92,7 +92,10 @@ function nextFolder(): string {
   }
 }
 
-/** The run of a plan, if its folder holds it complete. @throws UsageError if the folder holds a run with other settings. */
+/**
+ * The run of a plan, if its folder holds it complete.
+ * @throws UsageError if the folder holds a run with other settings.
+ */
 function completeRun(folder: string, plan: Plan, run: PlannedRun): CompleteRun | null {
   const path = join(folder, nameOf(run));
   if (!existsSync(join(path, RUN_FILES.config))) return null;
