@@ -1,5 +1,5 @@
-// Runs the command `hashgrad` of the installed package on a runtime, for test/runtimes.ts: trains on images and on a
-// table, interrupts and resumes a run, trains a sweep, predicts, and writes a report. Returns what all runtimes must agree on.
+// Runs the command `hashgrad` of the installed package on a runtime, for test/runtimes.ts. The command trains on images
+// and on a table, is interrupted and resumes, trains a sweep, predicts, and writes a report.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -64,7 +64,10 @@ function withoutTime(line: string): string {
   return JSON.stringify([scores, learningRate.toPrecision(14)]);
 }
 
-/** Calls the command in the folder `name` of `folder`, which holds the data. @throws Error with the output of a command that fails. */
+/**
+ * Calls the command in the folder `name` of `folder`, which holds the data.
+ * @throws Error with the output of a command that fails.
+ */
 export async function runCommand(
   { program, args }: Command,
   folder: string,

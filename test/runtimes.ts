@@ -1,8 +1,9 @@
 // `npm run test:runtimes`: packs the library and trains, saves, loads and evaluates with the tarball on every
-// JavaScript runtime that is found. Then each runtime runs the command `hashgrad`, see runtime-command.ts. NODE22, NODE24, BUN and DENO name the programs. NODE20_19_0 and similar variables
-// name the oldest versions that package.json admits. `-- --install` installs missing programs from npm into a temporary
-// folder. With `--install`, projects that use jest (CommonJS and ES modules) and vitest do the same. Names (`--
-// --install jest vitest`) select. All runs must end by themselves and, for equal `fused`, give the same weights.
+// JavaScript runtime that is found. Then each runtime runs the command `hashgrad`, see runtime-command.ts. NODE22,
+// NODE24, BUN and DENO name the programs. NODE20_19_0 and similar variables name the oldest versions that package.json
+// admits. `-- --install` installs missing programs from npm into a temporary folder. With `--install`, projects that
+// use jest (CommonJS and ES modules) and vitest do the same. Names (`-- --install jest vitest`) select. All runs must
+// end by themselves and, for equal `fused`, give the same weights.
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
