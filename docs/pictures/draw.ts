@@ -1,6 +1,6 @@
 // `npm run docs:pictures` draws the pictures beside this file. A test draws them again and compares.
 // - smh.svg: weights are slices of a product
-// - collisions.svg: plain hashing repeats numbers, a product does not
+// - collisions.svg: a hash pool repeats numbers, a product does not
 // - slices.svg: rows of the product are cut into the kernels of layers
 // - modules.svg: the modules of src by level
 // - step.svg: a training step of a compressed network

@@ -45,7 +45,7 @@ export function collisions(): string {
   const sharing = new Set([...made.weightsOf("variable_left", rows![0]!), ...made.weightsOf("variable_right", cols![0]!)]);
   const below = (x: number, ...lines: string[]): string[] =>
     lines.map((content, i) => text(x, top + d * cell + 28 + 18 * i, content, i === 1 ? { class: "strong" } : {}));
-  return picture(760, 330, "Plain hashing repeats each trained number; in a product of as many numbers all weights differ", [
+  return picture(760, 330, "A hash pool repeats each trained number; in a product of as many numbers all weights differ", [
     text(xNumbers, 22, "hash pool", { class: "strong" }),
     text(xNumbers, top - 12, "numbers"),
     text(xHashed, top - 12, "weights"),

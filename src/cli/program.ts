@@ -113,7 +113,11 @@ const evaluate: Define = (program, run) => {
   const command = program.command("evaluate").description("Evaluates the best weights of a run, or a weights file.");
   command
     .argument("<run>", "run folder, or file such as best.safetensors")
-    .option("--data <what>", "other data: mnist, a folder of IDX files or of images (default: of the run)", dataPath)
+    .option(
+      "--data <what>",
+      "other data: mnist, a folder of IDX files or of images, or a .csv file (default: of the run)",
+      dataPath,
+    )
     .option(
       "--split <part>",
       "train, validation or test (default: test if there is one)",

@@ -22,15 +22,18 @@ export type CompressRule = {
   readonly applyTo?: ApplyTo | null;
   /** Changes each slice before a layer reads it. Default `initializerScaleModifier`; null for none. */
   readonly modifier?: Modifier | null;
-  /** Whether inference computes the weights of one layer at a time and keeps none (default false). */
+  /**
+   * Whether inference computes the weights of one layer at a time and caches none (default false). A hash pool never
+   * caches weights, so the option does not change it.
+   */
   readonly streaming?: boolean;
 };
 
 /** Options of `compress`: those of one {@link CompressRule}, or several `rules`. */
 export type CompressOptions = CompressRule & {
   /**
-   * A pool for each part of the model; the first rule that selects a variable applies. Default: one rule of the other
-   * options.
+   * A pool for each part of the model; the first rule that selects a variable applies. Default: one rule, with the
+   * options `fraction`, `pool`, `applyTo`, `modifier` and `streaming` of this call. With `rules` these must be absent.
    */
   readonly rules?: readonly CompressRule[];
   /** The seed of all starting values (default 0). */
@@ -44,7 +47,7 @@ const RULE = ["fraction", "pool", "applyTo", "modifier", "streaming"] as const;
 
 /**
  * Builds a model whose weights come from pools. Counts the weights, makes pools of that size, then builds the model
- * from slices of the pools. With several rules, the pool of rule i is named `pool_i`.
+ * from slices of the pools. With several rules, the names of the arrays of rule i start with `pool_i/`, from i = 0 on.
  * @param build - the model as a function of a variable creator. `compress` calls it twice: to count the weights and to
  * build.
  * @throws PoolError if the fraction is too small for one trained column; the message gives the smallest fraction.

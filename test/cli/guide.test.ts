@@ -36,6 +36,7 @@ beforeAll(async () => {
     return `${size + random.normal() / 3},${size / 4 + random.normal() / 9},${i % 2 === 0 ? "rose" : "lily"}`;
   });
   writeFileSync("flowers.csv", ["length,width,kind", ...rows, ""].join("\n"));
+  writeFileSync("flowers-test.csv", ["length,width,kind", ...rows.slice(0, 30), ""].join("\n"));
   for (const name of ["product-0.1", "dense", "hash-0.1", "1"])
     expect(await run(`hashgrad train --data flowers.csv --target kind --epochs 1 --out runs/${name}`)).toMatchObject({ code: 0 });
 });
