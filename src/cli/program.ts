@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { Command, type Help, Option } from "commander";
 import {
   addDataOptions,
@@ -63,6 +64,8 @@ type SweepFlags = DataFlags &
     readonly jobs?: number;
     readonly threads?: number;
     readonly shard?: Shard;
+    readonly queue?: string | true;
+    readonly shared?: string;
     readonly out?: string;
   };
 
@@ -80,6 +83,8 @@ const sweep: Define = (program, run) => {
     .option("--shard <part>", "trains a part of the runs: 2/4, or auto/4 in a job of Kubernetes or Slurm", (text) =>
       shardOf(text, process.env),
     )
+    .option("--queue [url]", "workers train: redis://host:6379 (without a URL: HASHGRAD_QUEUE)")
+    .option("--shared <folder>", "folder that workers share, for files above 16 MB (default: none)", absolute)
     .option("--out <folder>", "folder of the runs (default: the next free sweeps/<n>)");
   addVerbosity(command, "prints JSON lines: one per epoch, one per run, then the result");
   command.action((flags: SweepFlags) =>
@@ -88,10 +93,61 @@ const sweep: Define = (program, run) => {
       const { seed: _, ...data } = dataOptions("sweep", flags, 0);
       const { epochs, batchSize, model = null, learningRate = null, augment = [], earlyStopping = null } = flags;
       const settings = { model, epochs, batchSize, learningRate, augment, earlyStopping };
-      const options = { pools, fractions, dense, seeds, data, settings, jobs, threads, shard, out, ...verbosity(flags) };
+      const [queue, shared] = [flags.queue === undefined ? null : queueUrl("sweep", flags.queue), flags.shared ?? null];
+      if (queue === null && shared !== null) throw new UsageError("sweep", "--shared is a folder for workers: give --queue");
+      const spread = { jobs, threads, shard, queue, shared, out, ...verbosity(flags) };
+      const options = { pools, fractions, dense, seeds, data, settings, ...spread };
       return (await import("./commands/sweep.ts")).sweep(options, io);
     }),
   );
+};
+
+/** The URL of an option that may stand without it. */
+function queueUrl(name: string, given: string | true): string {
+  const url = given === true ? process.env.HASHGRAD_QUEUE : given;
+  if (url === undefined || url === "")
+    throw new UsageError(name, "--queue needs the URL of Redis, such as redis://host:6379, or the variable HASHGRAD_QUEUE");
+  return url;
+}
+
+const absolute = (path: string): string => resolve(path);
+
+type WorkerFlags = {
+  readonly queue?: string | true;
+  readonly jobs?: number;
+  readonly threads?: number;
+  readonly work?: string;
+  readonly shared?: string;
+  readonly stalled: number;
+  readonly drain?: true;
+  readonly quiet?: true;
+};
+
+const worker: Define = (program, run) => {
+  const { whole, number } = parsersOf("worker");
+  const stalled = number("--stalled", "at least 1", (n) => n >= 1 && Number.isFinite(n));
+  program
+    .command("worker")
+    .description("Trains runs that sweep --queue has put into Redis, until Ctrl-C.")
+    .option("--queue [url]", "redis://host:6379 (default: the variable HASHGRAD_QUEUE)")
+    .option("--jobs <n>", "runs at the same time, at least 1 (default: one per core)", whole("--jobs", 1))
+    .option("--threads <n>", "threads of each run, 1 to 16 (default: cores / jobs)", whole("--threads", 1, 16))
+    .option("--work <folder>", "folder for runs in training (default: temporary files)", absolute)
+    .option("--shared <folder>", "folder that workers and sweep share, for files above 16 MB (default: none)", absolute)
+    .addOption(
+      new Option("--stalled <s>", "seconds until the run of a dead worker goes to another, at least 1")
+        .argParser(stalled)
+        .default(30),
+    )
+    .option("--drain", "ends when the queue is empty")
+    .option("--quiet", "prints nothing")
+    .action((flags: WorkerFlags) =>
+      run(async (io) => {
+        const { jobs = null, threads = null, work = null, shared = null, stalled, drain = false, quiet = false } = flags;
+        const options = { queue: queueUrl("worker", flags.queue ?? true), jobs, threads, work, shared, stalled, drain, quiet };
+        return (await import("./commands/worker.ts")).worker(options, io);
+      }),
+    );
 };
 
 const resume: Define = (program, run) => {
@@ -205,7 +261,7 @@ const report: Define = (program, run) => {
 };
 
 /** The commands, in the order of the help page. */
-const COMMANDS: readonly Define[] = [train, sweep, resume, evaluate, predict, info, exportModel, report];
+const COMMANDS: readonly Define[] = [train, sweep, worker, resume, evaluate, predict, info, exportModel, report];
 
 const WIDEST = 100;
 

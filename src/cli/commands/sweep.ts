@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { DataOptions } from "../data/opened.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
+import type { Failure } from "../queue/client.ts";
 import { RUN_FILES } from "../run/files.ts";
 import { loadRun } from "../run/load.ts";
 import { modelOf } from "../run/model.ts";
@@ -36,6 +37,10 @@ type Spread = Verbosity & {
   readonly threads: number | null;
   /** The part of the runs that this command trains; null: all. */
   readonly shard: Shard | null;
+  /** The URL of Redis; workers then train the runs. Null: this machine trains. */
+  readonly queue: string | null;
+  /** A folder that this machine shares with the workers; null: files go through Redis. */
+  readonly shared: string | null;
 };
 
 /** The options of `hashgrad sweep`. */
@@ -63,7 +68,7 @@ export async function resumeSweep(
   { folder, threads, ...verbosity }: Verbosity & { readonly folder: string; readonly threads: number | null },
   io: Io,
 ): Promise<number> {
-  return runSweep(folder, readPlan(folder), { ...verbosity, threads, jobs: null, shard: null }, io);
+  return runSweep(folder, readPlan(folder), { ...verbosity, threads, jobs: null, shard: null, queue: null, shared: null }, io);
 }
 
 /**
@@ -110,29 +115,34 @@ function completeRun(folder: string, plan: Plan, run: PlannedRun): CompleteRun |
 }
 
 async function runSweep(folder: string, plan: Plan, spread: Spread, io: Io): Promise<number> {
-  const { json, quiet, shard } = spread;
+  const { json, quiet, shard, queue } = spread;
+  const client = queue === null ? null : await (await import("../../distributed/index.ts")).openRedis("sweep", queue);
   const release = claim(folder, shard === null ? "sweep.lock" : `sweep-${shard.index + 1}-of-${shard.count}.lock`);
   try {
     const mine = partOf(plan.runs, shard);
     const todo = mine.filter((run) => completeRun(folder, plan, run) === null);
     const before = mine.length - todo.length;
     const jobs = Math.max(1, Math.min(spread.jobs ?? availableParallelism(), todo.length));
-    if (!json && !quiet) io.stdout.write(`${beginText(folder, mine.length, before, jobs)}\n`);
+    const where = client === null ? (jobs === 1 ? [] : [`${jobs} at the same time`]) : ["trained by workers"];
+    const done = before === 0 ? [] : [`${before} are complete`];
+    if (!json && !quiet) io.stdout.write(`${[`${mine.length} runs in ${folder}`, ...done, ...where].join(", ")}\n`);
     const progress = sweepProgress(io, spread, { total: mine.length, before, epochs: plan.settings.epochs });
-    const failures = await trainAll({ folder, plan, todo, jobs, threads: threadsOf(spread, jobs), progress }, io);
+    const work = { folder, plan, todo, progress };
+    const failures =
+      client === null
+        ? await trainAll({ ...work, jobs, threads: threadsOf(spread, jobs) }, io)
+        : await (await import("../queue/client.ts")).trainByQueue(
+            client,
+            { ...work, shared: spread.shared, completeRun: (run) => completeRun(folder, plan, run) },
+            io,
+          );
     progress.clear();
     return finish(folder, plan, { failures, interrupted: io.signal.aborted }, spread, io);
   } finally {
+    client?.disconnect();
     release();
   }
 }
-
-const beginText = (folder: string, total: number, before: number, jobs: number): string =>
-  [
-    `${total} runs in ${folder}`,
-    ...(before === 0 ? [] : [`${before} are complete`]),
-    ...(jobs === 1 ? [] : [`${jobs} at the same time`]),
-  ].join(", ");
 
 /** The threads of each run; null: the environment has them. */
 function threadsOf({ threads }: Spread, jobs: number): number | null {
@@ -140,8 +150,6 @@ function threadsOf({ threads }: Spread, jobs: number): number | null {
   if (process.env.HASHGRAD_THREADS !== undefined) return null;
   return Math.min(16, Math.max(1, Math.floor(availableParallelism() / jobs)));
 }
-
-type Failure = { readonly run: PlannedRun; readonly reason: string };
 
 type Work = {
   readonly folder: string;
@@ -195,7 +203,7 @@ function reasonOf({ code, signal, errors }: ChildEnd): string {
 type Outcome = { readonly failures: readonly Failure[]; readonly interrupted: boolean };
 
 /** Writes table and picture of all complete runs, prints the result, and returns the exit code. */
-function finish(folder: string, plan: Plan, { failures, interrupted }: Outcome, { json, quiet }: Verbosity, io: Io): number {
+function finish(folder: string, plan: Plan, { failures, interrupted }: Outcome, { json, quiet, queue }: Spread, io: Io): number {
   const runs = plan.runs.flatMap((run) => completeRun(folder, plan, run) ?? []);
   if (runs.length > 0) writeResults(folder, runs, plan.runs.length);
   for (const { run, reason } of failures) io.stderr.write(`${nameOf(run)} failed: ${reason}\n`);
@@ -211,7 +219,10 @@ function finish(folder: string, plan: Plan, { failures, interrupted }: Outcome, 
     if (!quiet) print(`\ntable    ${files[0]}\npicture  ${files[1]}`);
   }
   const isWhole = runs.length === plan.runs.length;
-  if (!json && !isWhole)
-    io.stdout.write(`${runs.length} of ${plan.runs.length} runs are complete: \`hashgrad resume ${folder}\` trains the others\n`);
+  const next =
+    interrupted && queue !== null
+      ? "workers train the others; the same command fetches them"
+      : `\`hashgrad resume ${folder}\` trains the others`;
+  if (!json && !isWhole) io.stdout.write(`${runs.length} of ${plan.runs.length} runs are complete: ${next}\n`);
   return interrupted ? EXIT.interrupted : failures.length > 0 ? EXIT.failed : EXIT.done;
 }
