@@ -4,13 +4,13 @@
 // - slices.svg: rows of the product are cut into the kernels of layers
 // - modules.svg: the modules of src by level
 // - step.svg: a training step of a compressed network
-// - accuracy.svg: accuracy over size, from bench/results/accuracy.jsonl
+// - accuracy.svg: accuracy over size, from bench/results/accuracy.json
 // - evidence.svg: the same for ResNet-20 on Fashion-MNIST, from bench/results/evidence.jsonl
 // - speed.svg: a training step of the toy network in other libraries, from the table of docs/benchmarks.md
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { overSeeds, runsIn } from "../../bench/accuracy-runs.ts";
 import { evidenceLines, finished, meanOf } from "../../bench/evidence/report.ts";
+import type { Row } from "../../src/cli/sweep/table.ts";
 import { collisions, method, slices } from "./method.ts";
 import { arrow, BLUE, box, GRAY, GREEN, line, ORANGE, PURPLE, picture, RED, round, tag, text } from "./svg.ts";
 
@@ -204,16 +204,21 @@ function chart({ title, caption, dense, curves, sizes, percents }: Chart): strin
   ]);
 }
 
-/** The toy network on MNIST. */
+/** The toy network on MNIST: the rows of a sweep. */
 function accuracy(): string {
-  const runs = runsIn(fileURLToPath(new URL("bench/results/accuracy.jsonl", root)));
-  const fractions = [...new Set(runs.map(({ asked }) => asked))];
-  const points = (pool: string): Point[] =>
-    fractions.flatMap((asked) => overSeeds(runs, pool, asked) ?? []).sort((a, b) => a.size - b.size);
+  const { rows } = JSON.parse(readFileSync(new URL("bench/results/accuracy.json", root), "utf8")) as { rows: Row[] };
+  const points = (of: string | null): Point[] =>
+    rows
+      .filter(({ pool }) => pool === of)
+      .map(({ trainedSize, score, scores }) => {
+        const percents = scores.map((one) => 100 * one.score);
+        return { size: trainedSize, low: Math.min(...percents), mean: 100 * score, high: Math.max(...percents) };
+      })
+      .sort((a, b) => a.size - b.size);
   return chart({
     title: "Accuracy of the toy network on MNIST over the count of trained numbers",
     caption: "test accuracy, mean and range of three seeds",
-    dense: overSeeds(runs, "dense", 1),
+    dense: points(null)[0] ?? null,
     curves: [
       { label: "product pool (SMH)", color: BLUE, points: points("product") },
       { label: "hash pool", color: ORANGE, points: points("hash") },

@@ -172,6 +172,24 @@ describe.skipIf(isRedisMissing())("a sweep with a queue", () => {
     expect(bytes(join(out, "product-0.1-seed-1"))).toEqual(await alone("--fraction", "0.1", "--epochs", "1"));
   });
 
+  test("the commands of the page run", async () => {
+    const page = readFileSync(new URL("../../docs/guides/sweeps.md", import.meta.url), "utf8");
+    const commands = [...page.matchAll(/^hashgrad .*$/gm)].map(([line]) => line.replaceAll("redis://localhost:6379", redis.url));
+    expect(commands.map((line) => line.split(" ")[1])).toEqual(["worker", "sweep", "sweep", "sweep"]);
+    writeMnist(join(root, "digits"));
+    work();
+    const home = process.cwd();
+    process.chdir(root);
+    try {
+      for (const line of commands.slice(1))
+        expect(await command(line.split(" ").slice(1), undefined, program)).toMatchObject({ code: 0, err: "" });
+    } finally {
+      process.chdir(home);
+    }
+    expect(readdirSync(join(root, "sweeps/digits")).length).toBe(4 + 3);
+    expect(readFileSync(join(root, "sweeps/parts/table.md"), "utf8")).not.toContain("runs are complete");
+  });
+
   test("Redis that loses everything gets the runs again", async () => {
     const out = newSweep();
     const ran = sweep(out, ["--fractions", "0.1", "--epochs", "1", "--quiet"]);
