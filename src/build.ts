@@ -73,7 +73,7 @@ async function write(format: "esm" | "cjs", folder: string): Promise<void> {
 
 /** Options for code of the command, which contains packages. */
 export const withPackages: BuildOptions = {
-  external: ["sharp", "canvas"], // sharp is an optional peer; canvas is an optional peer of linkedom
+  external: ["sharp", "bullmq", "ioredis", "canvas"], // optional peers; canvas is an optional peer of linkedom
   // Packages in the CommonJS format call `require` for Node's modules.
   banner: {
     js: 'import { createRequire as __requireFrom } from "node:module"; const require = __requireFrom(import.meta.url);',

@@ -29,7 +29,7 @@ const levels = [
 const onNode = ["cli"];
 /** The packages that a module may import. */
 const packages: Readonly<Record<string, readonly string[]>> = {
-  cli: ["@observablehq/plot", "commander", "csv-parse", "linkedom/worker", "sharp"],
+  cli: ["@observablehq/plot", "bullmq", "commander", "csv-parse", "ioredis", "linkedom/worker", "sharp"],
   distributed: ["bullmq", "ioredis"],
   testing: ["fast-check"],
 };

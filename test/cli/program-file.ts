@@ -20,6 +20,6 @@ export const COMMAND_LINE = 'import { runProcess } from "./src/cli/main.ts"; awa
 /** Writes a script that imports from the repository as one file of JavaScript. Returns its path. */
 export async function programFile(folder: string, contents: string = COMMAND_LINE): Promise<string> {
   const path = join(folder, "program.mjs");
-  writeFileSync(path, await oneFile(contents, { ...withPackages, plugins: [fixedVersion] }));
+  writeFileSync(path, await oneFile(contents, { ...withPackages, external: ["sharp", "canvas"], plugins: [fixedVersion] }));
   return path;
 }
