@@ -20,6 +20,7 @@ const config: ViteUserConfig = defineConfig({
   },
   test: {
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     maxWorkers: "100%", // the default leaves one core unused: on two cores files would run one after the other
     env: { HASHGRAD_THREADS: "1" }, // vitest runs files side by side; threads.test.ts asks for more
     projects: [

@@ -87,7 +87,7 @@ describe.skipIf(isRedisMissing())("a sweep with a queue", () => {
   test("a run of a killed worker continues from its checkpoint on another one", async () => {
     const out = newSweep();
     const first = work();
-    const ran = sweep(out, ["--fractions", "0.2", "--epochs", "120", "--quiet"]);
+    const ran = sweep(out, ["--fractions", "0.2", "--epochs", "30", "--quiet"]);
     await until(async () => (await client.keys("hashgrad-run-files:*")).length > 0);
     first.kill("SIGKILL");
     const killed = Date.now();
@@ -95,13 +95,13 @@ describe.skipIf(isRedisMissing())("a sweep with a queue", () => {
     expect(await ran).toMatchObject({ code: 0, err: "" });
     const run = join(out, "product-0.2-seed-1");
     expect(Date.parse(loadRun(run).config.began)).toBeLessThan(killed);
-    expect(bytes(run)).toEqual(await alone("--fraction", "0.2", "--epochs", "120"));
+    expect(bytes(run)).toEqual(await alone("--fraction", "0.2", "--epochs", "30"));
   });
 
   test("Ctrl-C of a worker gives its run to another one, with what it has trained", async () => {
     const out = newSweep();
     const first = work();
-    const ran = sweep(out, ["--fractions", "0.3", "--epochs", "120", "--quiet"]);
+    const ran = sweep(out, ["--fractions", "0.3", "--epochs", "30", "--quiet"]);
     await until(async () => (await client.keys("hashgrad-run-files:*")).length > 0);
     first.kill("SIGINT");
     expect(await once(first, "exit")).toEqual([130, null]);
@@ -109,7 +109,7 @@ describe.skipIf(isRedisMissing())("a sweep with a queue", () => {
     expect(work("--drain").pid).toBeGreaterThan(0);
     expect(await ran).toMatchObject({ code: 0, err: "" });
     expect(Date.parse(loadRun(join(out, "product-0.3-seed-1")).config.began)).toBeLessThan(stopped);
-    expect(bytes(join(out, "product-0.3-seed-1"))).toEqual(await alone("--fraction", "0.3", "--epochs", "120"));
+    expect(bytes(join(out, "product-0.3-seed-1"))).toEqual(await alone("--fraction", "0.3", "--epochs", "30"));
   });
 
   test("Ctrl-C of the caller leaves the runs in the queue, and the same command fetches them", async () => {

@@ -21,7 +21,7 @@ export type Bench = {
   readonly note: (text: string) => void;
 };
 
-/** Milliseconds between two looks at the checkpoint. */
+/** Milliseconds between two copies of the files to the store, at least. */
 const SAVE_EVERY = 1000;
 
 /**
@@ -66,18 +66,21 @@ async function trainSaved(job: Job<unknown>, asked: RunJob, lost: AbortSignal, b
   const { io, store, work, threads, note } = bench;
   const [id, name, folder] = [idOf(asked), nameOf(asked.run), join(work, idOf(asked))];
   let saving: Promise<void> = Promise.resolve();
-  let saved = 0;
+  let [saved, last] = [0, Number.NEGATIVE_INFINITY];
   const save = async (): Promise<void> => {
     const time = statSync(join(folder, RUN_FILES.checkpoint), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    if (time === saved || lost.aborted) return;
-    saved = time;
+    if (time === saved || performance.now() - last < SAVE_EVERY || lost.aborted) return;
+    [saved, last] = [time, performance.now()];
     await store.save(id, folder);
   };
-  const timer = setInterval(() => {
+  const saveSoon = (): void => {
     saving = saving.then(save).catch((error: unknown) => note(`${name}: not saved: ${String(error)}`));
-  }, SAVE_EVERY);
+  };
+  const timer = setInterval(saveSoon, SAVE_EVERY); // a checkpoint may be written within an epoch
   const onLine = (line: Readonly<Record<string, unknown>>): void => {
-    if (typeof line.epoch === "number") job.updateProgress(line).catch(() => undefined); // the caller sees the next one
+    if (typeof line.epoch !== "number") return;
+    job.updateProgress(line).catch(() => undefined); // the caller sees the next one
+    saveSoon();
   };
   const plan: Plan = { ...asked, format: "hashgrad sweep 1", runs: [asked.run] };
   note(`${name}: begins`);
