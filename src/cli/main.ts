@@ -10,36 +10,52 @@ import { version } from "./version.ts";
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let code: number = EXIT.done;
-  const program = programOf(
-    async (action) => {
-      code = await action(io);
-    },
-    io,
-    version(),
-  );
+  let [command, names]: [string, readonly string[]] = ["hashgrad", []];
   try {
+    const program = programOf(
+      async (action) => {
+        code = await action(io);
+      },
+      io,
+      version(),
+    );
+    names = program.commands.map((one) => one.name());
+    command = names.find((name) => name === argv[0]) ?? command;
     await program.parseAsync(argv.length === 0 ? ["--help"] : [...argv], { from: "user" });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done; // help, version
-      const command = program.commands.find((one) => one.name() === argv[0])?.name() ?? "hashgrad";
       const help = command === "hashgrad" ? "hashgrad --help" : `hashgrad ${command} --help`;
       io.stderr.write(
         `${command}: ${oneLine(error.message.replace(/^error: /, "").replace(/\.$/, ""))}; ${help} lists the options\n`,
       );
       return EXIT.usage;
     }
-    if (!(error instanceof HashgradError)) throw error;
-    io.stderr.write(`${oneLine(error.message)}\n`);
+    if (!(error instanceof HashgradError || isRefusal(error))) throw error;
+    const text = await messageOf(error);
+    const isNamed = names.some((name) => text.startsWith(`${name}: `)); // `resume` also trains
+    io.stderr.write(`${isNamed ? text : `${command}: ${text}`}\n`);
     return (await isFailure(error)) ? EXIT.failed : EXIT.usage;
   }
 }
 
 const oneLine = (text: string): string => text.trim().replaceAll(/\s*\n\s*/g, " ");
 
+/** Whether the file system, or Deno without a permission, refused a call. */
+const isRefusal = (error: unknown): error is Error =>
+  error instanceof Error && ("syscall" in error || error.name === "NotCapable");
+
+/** The message in one line, which begins with the name of a command or with what is wrong. */
+async function messageOf(error: Error): Promise<string> {
+  const text = oneLine(error.message);
+  const { FileError } = await import("../io/index.ts");
+  // The name of a function of the library says less than the name of the command, if a path follows.
+  return error instanceof FileError ? text.slice(text.indexOf(": ") + 2) : text.replace(/^[a-z]\w+: (?=\S*[/\\])/, "");
+}
+
 /** Whether training failed, so the command line and the data are right. Loads modules that help does not need. */
-async function isFailure(error: HashgradError): Promise<boolean> {
+async function isFailure(error: Error): Promise<boolean> {
   const { TrainingError } = await import("../train/index.ts");
   const { MemoryError } = await import("../kernels/index.ts");
   return error instanceof TrainingError || error instanceof MemoryError;

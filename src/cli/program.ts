@@ -231,7 +231,7 @@ const exportModel: Define = (program, run) => {
     .argument("<run>", "run folder, or file such as best.safetensors")
     .argument("<file>", "file to write")
     .option("--onnx", "writes the model as an ONNX file")
-    .option("--torch", "writes dense weights with PyTorch's names and layouts")
+    .option("--torch", "writes all weights with PyTorch's names and layouts")
     .option(
       "--dtype <type>",
       "float32, float16, bfloat16 or int8 (default: float32)",

@@ -128,10 +128,10 @@ test("the command refuses an unknown option that contains a line break with a me
 
 test("the command refuses a fraction too low for the pool and names the least fraction that works", async () => {
   expect(await refused(train("--fraction", "0.001"))).toMatch(
-    /^ProductVariablePool: fraction 0.001 leaves no column: .* the least fraction for 31760 weights is 0\.\d+$/,
+    /^train: ProductVariablePool: fraction 0.001 leaves no column: .* the least fraction for 31760 weights is 0\.\d+$/,
   );
   expect(await refused(train("--fraction", "0.00001", "--pool", "hash"))).toMatch(
-    /^HashVariablePool: .* the least fraction for 31760 weights is 0.00003149$/,
+    /^train: HashVariablePool: .* the least fraction for 31760 weights is 0.00003149$/,
   );
 });
 
@@ -150,7 +150,7 @@ test.each([
   ["an empty file", "t10k-images-idx3-ubyte", new Uint8Array(0), "too short for an IDX header"],
 ] as const)("the command refuses %s and names the file", async (_, name, bytes, text) => {
   const broken = writeMnist(mkdtempSync(join(root, "broken-")), { changes: { [name]: bytes } });
-  expect(await refused(["train", "--data", broken])).toMatch(`${join(broken, name)}: ${text}`);
+  expect(await refused(["train", "--data", broken])).toMatch(`train: ${join(broken, name)}: ${text}`);
 });
 
 test("the command refuses training and test images of different sizes", async () => {
@@ -404,6 +404,20 @@ describe("Ctrl-C", () => {
     expect(code).toBe(0);
     expect(jsonOf(out)[1]).toMatchObject({ interrupted: false, epochs: 1 });
   });
+});
+
+test("an error of the file system becomes a line on stderr", async () => {
+  const long = "x".repeat(300);
+  const text = await refused(["train", "--data", folder, "--epochs", "1", "--out", join(root, long)]);
+  expect(text).toMatch(/^train: ENAMETOOLONG: name too long, mkdir '.*'$/);
+});
+
+test("a permission that Deno lacks becomes a line on stderr", async () => {
+  const message = 'Requires write access to "x", run again with the --allow-write flag';
+  const refuse = (): never => {
+    throw Object.assign(new Error(message), { name: "NotCapable" });
+  };
+  expect(await run(train(), { onWrite: refuse })).toMatchObject({ code: 2, err: `train: ${message}\n` });
 });
 
 test("the command rethrows an error that the user did not cause", async () => {

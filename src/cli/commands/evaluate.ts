@@ -14,6 +14,7 @@ import { printer, scoreKey, scoreText } from "./reporting.ts";
 import { open } from "./train.ts";
 
 export type Split = RunEvaluation["split"];
+const SPLITS: readonly Split[] = ["train", "validation", "test"];
 
 /** The options of `hashgrad evaluate`. */
 export type EvaluateOptions = Verbosity & {
@@ -62,7 +63,10 @@ async function ownData(options: EvaluateOptions, io: Io): Promise<Found | null> 
   if (opened.digest !== config.digest) io.stderr.write(`note: the data ${config.data.data} have changed since the run began\n`);
   const split = options.split ?? measuredPart(opened);
   const data = opened[split];
-  if (data === null) throw new UsageError("evaluate", `the data have no ${split} part; --split train takes the training data`);
+  if (data === null) {
+    const parts = SPLITS.filter((part) => opened[part] !== null).join(", ");
+    throw new UsageError("evaluate", `--split ${split}: the data of the run have no such part; they have ${parts}`);
+  }
   return { data, split };
 }
 

@@ -21,11 +21,19 @@ export type ExportOptions = Verbosity & {
 /** Writes the model of a run, or of a weights file, in another form. Returns the exit code. */
 export async function exportModel({ path, out, format, dtype, json, quiet }: ExportOptions, io: Io): Promise<number> {
   setThreads("export", null);
+  if (out === "") throw new UsageError("export", '<file> must be a path, got ""');
+  if (format !== "onnx" && /\.onnx$/i.test(out))
+    throw new UsageError("export", `${out} is named like an ONNX file, which --onnx writes: pass --onnx or another name`);
   const loaded = loadModel(path);
   if (resolve(out) === resolve(loaded.file)) throw new UsageError("export", `${out} is the file that is read: give another name`);
   if (!existsSync(dirname(resolve(out))))
     throw new UsageError("export", `there is no folder ${dirname(resolve(out))} for ${out}: make the folder first`);
   const { vars, model, record } = loaded;
+  if (format === "torch" && ["toy", "mlp"].includes(record.model))
+    throw new UsageError(
+      "export",
+      `--torch writes the names of torchvision, which has no ${record.model}: --onnx writes every model`,
+    );
   if (format === "onnx") saveOnnx(out, model, [ones([1, ...record.inputShape])]);
   else if (format === "torch") saveTorchWeights(out, vars);
   else saveWeights(out, vars, { dtype, metadata: metadataOf(record) });

@@ -9,6 +9,7 @@ import { kernelsText, RUN_FILES } from "../run/files.ts";
 import { type LoadedRun, loadRun } from "../run/load.ts";
 import { recordIn } from "../run/model.ts";
 import { bestOf } from "../run/training.ts";
+import { UsageError } from "../usage.ts";
 import { printer, scoreText } from "./reporting.ts";
 
 /** The options of `hashgrad info`. */
@@ -17,7 +18,10 @@ export type InfoOptions = { readonly path: string; readonly json: boolean };
 /** Tells what a weights file, a checkpoint or a run folder holds. Returns the exit code. */
 export async function info({ path, json }: InfoOptions, io: Io): Promise<number> {
   const print = printer(io);
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined)
+    throw new UsageError("info", `${path === "" ? '""' : path} does not exist: pass a run folder or a .safetensors file`);
+  if (!stats.isDirectory()) {
     const file = infoOf(path);
     print(json ? JSON.stringify({ ...file, model: recordIn(path, file.metadata) }) : fileText(path, file));
     return EXIT.done;

@@ -37,10 +37,10 @@ export async function openLabeled(
     );
   if (preprocessing.kind === "rows") return labeledRows(data, strict, preprocessing, classes, reading);
   if (classes === null) throw new DataError(data, "holds classes, but the model predicts numbers");
-  return kind === "idx" ? labeledIdx(data, preprocessing) : labeledImages(data, strict, preprocessing, classes, reading);
+  return kind === "idx" ? labeledIdx(data, preprocessing, classes) : labeledImages(data, strict, preprocessing, classes, reading);
 }
 
-function labeledIdx(data: string, { height, width, channels }: ImagePreprocessing): Labeled {
+function labeledIdx(data: string, { height, width, channels }: ImagePreprocessing, classes: readonly string[]): Labeled {
   const options = { target: null, imageSize: null, gray: false, validation: 0, limit: null, strict: false, seed: 0 };
   const { train, test } = openIdx({ data, ...options });
   const part = (test ?? train) as Dataset;
@@ -49,6 +49,9 @@ function labeledIdx(data: string, { height, width, channels }: ImagePreprocessin
       data,
       `holds images [${part.inputShape.join(", ")}], but the model takes [${height}, ${width}, ${channels}]`,
     );
+  const highest = part.labels.reduce((most, label) => Math.max(most, label), 0);
+  if (highest >= classes.length)
+    throw new DataError(data, `holds the label ${highest}, but the model has ${classes.length} classes, from label 0 on`);
   return { data: part, skipped: [] };
 }
 

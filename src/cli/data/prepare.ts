@@ -91,6 +91,7 @@ async function decoded(
 /** A file that can be read, or the bytes of the standard input. @throws ImageError with the reason. */
 async function sourceOf(file: string, input: () => Promise<Uint8Array>): Promise<string | Uint8Array> {
   if (file === "-") return input();
+  if (/\.[ct]sv$/i.test(file)) throw new ImageError("is a CSV file, but the model takes images");
   try {
     accessSync(file, constants.R_OK);
     if (statSync(file).size > 0) return file;
@@ -107,6 +108,12 @@ async function rows(
   reading: Reading,
 ): Promise<Prepared> {
   const name = file === "-" ? "standard input" : file;
+  if (file !== "-" && statSync(file, { throwIfNoEntry: false })?.isDirectory())
+    return {
+      data: null,
+      examples: [],
+      skipped: [{ where: name, reason: "is a folder, but the model takes rows: pass .csv files" }],
+    };
   try {
     const table = await readTable(name, file === "-" ? await input() : await bytesOf(file, reading.signal), reading);
     const { inputs, good, skipped } = encodeRows(table, table.rows, columns, false);

@@ -9,6 +9,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -46,11 +47,9 @@ export function refuseUsed(out: string): void {
       "train",
       `${out} holds a run: \`hashgrad resume ${out}\` continues the run, another --out begins a new run`,
     );
-  try {
-    if (existsSync(out)) readdirSync(out);
-  } catch {
-    throw new UsageError("train", `--out must be the path of a folder, but ${out} is none`);
-  }
+  let above = resolve(out);
+  while (!existsSync(above) && above !== dirname(above)) above = dirname(above);
+  if (!statSync(above).isDirectory()) throw new UsageError("train", `--out must be the path of a folder, but ${above} is a file`);
 }
 
 /** The folder `runs/<n>` with the lowest number that is above all others. */

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { FileError, FormatError } from "../../io/index.ts";
+import { isSweep } from "../sweep/plan.ts";
 import { type Check, parsed } from "./check.ts";
 import { epochLine, runConfig, runEvaluation } from "./fields.ts";
 import { type EpochLine, RUN_FILES, type RunConfig, type RunEvaluation } from "./files.ts";
@@ -24,12 +25,24 @@ export type LoadedRun = {
  * @throws FileError if the folder is no run or cannot be read, FormatError if a file of the run is malformed.
  */
 export function loadRun(folder: string): LoadedRun {
-  const config = readChecked(folder, RUN_FILES.config, runConfig);
-  if (config === null)
-    throw new FileError("loadRun", folder, `is no run folder: it has no ${RUN_FILES.config}; hashgrad train --out writes one`);
+  refuseOther(folder);
+  const config = readChecked(folder, RUN_FILES.config, runConfig)!;
   const { epochs, torn } = readMetrics(folder);
   const evaluation = readChecked(folder, RUN_FILES.evaluation, runEvaluation);
   return { folder, config, epochs, evaluation, torn };
+}
+
+/** @throws FileError unless the path is a folder with the configuration of a run. */
+export function refuseOther(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  const refuse = (what: string): never => {
+    throw new FileError("loadRun", path === "" ? '""' : path, what);
+  };
+  if (stats === undefined) refuse("does not exist: pass a run folder, which `hashgrad train --out` writes");
+  if (!stats!.isDirectory()) refuse("is a file: pass a run folder");
+  if (isSweep(path)) refuse("is the folder of a sweep: pass a folder of a run inside");
+  if (!existsSync(join(path, RUN_FILES.config)))
+    refuse(`is no run folder: it has no ${RUN_FILES.config}; \`hashgrad train --out\` writes a run folder`);
 }
 
 /** The text of a file of the run; null if there is no such file. */

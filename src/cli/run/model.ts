@@ -1,9 +1,10 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { FormatError, info, loadWeights, type Metadata } from "../../io/index.ts";
+import { FileError, FormatError, info, loadWeights, type Metadata } from "../../io/index.ts";
 import type { Preprocessing } from "../data/opened.ts";
 import { type BuiltModel, buildModel, type ModelChoice } from "../recipe.ts";
 import { RUN_FILES } from "./files.ts";
+import { refuseOther } from "./load.ts";
 
 /** What `best.safetensors` says of its model: enough to build and use the model without the run folder. */
 export type ModelRecord = ModelChoice & {
@@ -56,9 +57,27 @@ export function recordIn(file: string, metadata: Metadata): ModelRecord | null {
   throw new FormatError(file, "its record of the model is not readable; it was saved by something else");
 }
 
-/** The weights file that a path means: the file itself, or the best weights of a run folder. */
+/**
+ * The weights file that a path means: the file itself, or the best weights of a run folder.
+ * @throws FileError if there is no such file or run, or if the run has no weights yet.
+ */
 export function weightsFile(path: string): string {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, RUN_FILES.best) : path;
+  const stats = statSync(path, { throwIfNoEntry: false });
+  const who = "weightsFile";
+  if (stats === undefined) {
+    const rule = "does not exist: pass a run folder, or a weights file such as best.safetensors";
+    throw new FileError(who, path === "" ? '""' : path, rule);
+  }
+  if (!stats.isDirectory()) return path;
+  refuseOther(path);
+  const best = join(path, RUN_FILES.best);
+  if (!existsSync(best))
+    throw new FileError(
+      who,
+      path,
+      `has no weights yet, because no epoch is complete: \`hashgrad resume ${path}\` continues the run`,
+    );
+  return best;
 }
 
 /** Number of outputs of the model. */
@@ -76,9 +95,15 @@ export function modelOf({ classes, inputShape, ...choice }: Omit<ModelRecord, "p
  */
 export function loadModel(path: string): LoadedModel {
   const file = weightsFile(path);
-  const record = recordIn(file, info(file).metadata);
-  if (record === null)
-    throw new FormatError(file, "does not say how to build its model: need a file of `hashgrad train`, such as best.safetensors");
+  const { kind, metadata } = info(file);
+  const record = recordIn(file, metadata);
+  if (record === null) {
+    const what = kind === "checkpoint" ? "is a checkpoint, which" : "holds weights only, and";
+    throw new FormatError(
+      file,
+      `${what} does not say how to build its model: pass a file of \`hashgrad train\`, such as best.safetensors`,
+    );
+  }
   const built = modelOf(record);
   loadWeights(file, built.vars);
   return { ...built, file, record };

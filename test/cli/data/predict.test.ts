@@ -153,7 +153,7 @@ describe("predict of rows", () => {
     expect(err).toEqual([
       `${at("wrong.csv")}: has no column "size"; its columns are height`,
       `${at("gone.csv")}: cannot be read: it does not exist, or is a link to nothing`,
-      `${root}: cannot be read: it is a folder`,
+      `${root}: is a folder, but the model takes rows: pass .csv files`,
     ]);
     expect(failed).toBe(3);
   });
@@ -214,6 +214,10 @@ describe("openLabeled", () => {
     const small = { ...trained, preprocessing: { ...trained.preprocessing, height: 14 } };
     await expect(openLabeled({ data: at("digits"), strict: false }, small)).rejects.toThrow(
       "holds images [28, 28, 1], but the model takes [14, 28, 1]",
+    );
+    const two = { ...trained, classes: ["cat", "dog"] };
+    await expect(openLabeled({ data: at("digits"), strict: false }, two)).rejects.toThrow(
+      /digits: holds the label \d, but the model has 2 classes, from label 0 on$/,
     );
   });
 

@@ -49,7 +49,7 @@ describe("report", () => {
     expect(await command(["report", root])).toEqual({
       code: 2,
       out: "",
-      err: `loadRun: ${root} is no run folder: it has no config.json; hashgrad train --out writes one\n`,
+      err: `report: ${root} is no run folder: it has no config.json; \`hashgrad train --out\` writes a run folder\n`,
     });
     const none = await command(["report"]);
     expect([none.code, none.out]).toEqual([2, ""]);

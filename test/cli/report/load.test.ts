@@ -62,7 +62,7 @@ describe("loadRun", () => {
   test("a folder that is no run is refused with the name of the missing file", () => {
     expect(() => loadRun(root)).toThrow(FileError);
     expect(() => loadRun(root)).toThrow(`loadRun: ${root} is no run folder: it has no config.json`);
-    expect(() => loadRun(join(root, "missing"))).toThrow("is no run folder");
+    expect(() => loadRun(join(root, "missing"))).toThrow("does not exist: pass a run folder");
   });
 
   test.each([
