@@ -10,7 +10,9 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const source = join(root, "src");
 
 /** What users import as `hashgrad/<name>`, beside "hashgrad" itself and the tests' helpers. */
-export const subpaths: readonly string[] = ["nn", "models", "optim", "smh", "data", "io", "train", "onnx"];
+export const subpaths: readonly string[] = ["nn", "models", "optim", "smh", "data", "io", "train", "onnx", "distributed"];
+/** The same without what needs Node.js: the entry points that browsers and `hashgrad/plain` have. */
+export const browserSubpaths: readonly string[] = subpaths.filter((name) => name !== "distributed");
 /** Modules of `src` that only other modules import. */
 const inner = ["kernels", "backends", "tensor", "ops", "variables"];
 const binary = "backends/wasm/binary.ts";
@@ -28,7 +30,7 @@ const common: BuildOptions = {
   format: "esm",
   platform: "node",
   target: "es2022",
-  external: ["fast-check"],
+  external: ["fast-check", "bullmq", "ioredis"],
   logLevel: "warning",
 };
 
@@ -65,7 +67,7 @@ async function write(format: "esm" | "cjs", folder: string): Promise<void> {
   const mapped = outputs.filter((file) => file !== binary).map((file) => `src/${file}`);
   await build({ ...options, entryPoints: mapped, plugins: [oneFileEach], sourcemap: true });
   await build({ ...options, entryPoints: [`src/${binary}`] }); // without a map: the source is as unreadable
-  const files = mapped.filter((file) => !file.startsWith("src/testing/"));
+  const files = mapped.filter((file) => !/^src\/(testing|distributed)\//.test(file));
   const plain = { ...options, outdir: `${folder}/plain`, plugins: [withoutWebAssembly, oneFileEach] };
   // A build of its own, so that bundlers drop unused modules.
   await build({ ...plain, entryPoints: [...files, "src/plain.ts"], sourcemap: true });
@@ -144,9 +146,9 @@ export async function oneFile(contents: string, options: BuildOptions): Promise<
   return outputFiles![0]!.contents;
 }
 
-/** All of the library but `testing` in one minified file: what a browser would be sent. */
+/** All of the library but `testing` and `distributed` in one minified file: what a browser would be sent. */
 export function everything(): Promise<Uint8Array> {
-  const names = subpaths.map((name) => `export * as ${name} from "./src/${name}/index.ts";`);
+  const names = browserSubpaths.map((name) => `export * as ${name} from "./src/${name}/index.ts";`);
   const contents = ['export * from "./src/index.ts";', ...names].join("\n");
   return oneFile(contents, { platform: "browser", minify: true });
 }

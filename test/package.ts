@@ -5,13 +5,14 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { oneFile, subpaths } from "../src/build.ts";
+import { browserSubpaths, oneFile, subpaths } from "../src/build.ts";
 import { writeMnist } from "./cli/tiny-mnist.ts";
 import { installPacked, type Packed, root } from "./packed.ts";
 
 const program = `
 import { backward, crossEntropy, Generator, randomUniform, step, tensor, type Tensor, training } from "hashgrad";
 import { syntheticDigits, batchOf } from "hashgrad/data";
+import { trainDistributed } from "hashgrad/distributed";
 import { decodeSafetensors } from "hashgrad/io";
 import { toyNetwork } from "hashgrad/nn";
 import { adam } from "hashgrad/optim";
@@ -37,6 +38,16 @@ if (!(losses[2]! < losses[0]!)) throw new Error("no learning: " + losses.join(" 
 evaluate({ model, data }).then(({ accuracy }) => {
   if (!(accuracy > 0)) throw new Error("no evaluation");
 });
+const distributed = { model, vars, optimizer, data, shards: 2, batchSize: 32 };
+trainDistributed({ ...distributed, connection: null }).then(({ epochs }) => {
+  if (!(epochs[0]!.loss > 0)) throw new Error("no distributed training");
+});
+trainDistributed({ ...distributed, connection: "redis://127.0.0.1:1" }).then(
+  () => { throw new Error("no package is missing"); },
+  (error: Error) => {
+    if (!error.message.includes("npm install bullmq@6 ioredis@6")) throw error;
+  },
+);
 if (tensor([[1, 2]]).shape.length !== 2 || randomUniform([2], new Generator(1)).size !== 2) throw new Error("no tensors");
 if (typeof decodeSafetensors !== "function") throw new Error("no io");
 checkGradient((x: Tensor): Tensor => plain.nn === undefined ? x : x, [tensor([1, 2])]);
@@ -77,7 +88,7 @@ function checkFiles({ files }: Packed): void {
     (module) => `${module}/index.js`,
   );
   const mapped = ["index.js", ...modules, "testing/arbitraries.js"];
-  const plain = mapped.filter((file) => !file.startsWith("testing/")).map((file) => `plain/${file}`);
+  const plain = mapped.filter((file) => !/^(testing|distributed)\//.test(file)).map((file) => `plain/${file}`);
   const code = [...mapped, ...plain, "plain/plain.js"];
   const built = [...declared, ...code, ...code.map((file) => `${file}.map`), "backends/wasm/binary.js"];
   const isCommand = (file: string): boolean => /^dist\/cli\/[\w-]+\.js$/.test(file); // names hold a digest
@@ -198,7 +209,7 @@ function checkErrors({ folder }: Packed): void {
 async function checkBundles({ folder }: Packed): Promise<void> {
   const everything = [
     'export * from "hashgrad";',
-    ...subpaths.map((name) => `export * as ${name} from "hashgrad/${name}";`),
+    ...browserSubpaths.map((name) => `export * as ${name} from "hashgrad/${name}";`),
   ].join("\n");
   const bundles = {
     everything,

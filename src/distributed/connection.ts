@@ -1,35 +1,11 @@
 import type { Redis, RedisOptions } from "ioredis";
 import { describe, readNumber, readObject, readOptions, readText, ValueError } from "../tensor/index.ts";
+import type { Connection, TlsOptions } from "./address.ts";
 import { DistributedError } from "./errors.ts";
 
+export type { Connection, ConnectionOptions, TlsOptions } from "./address.ts";
+
 // Connections to Redis. The packages bullmq and ioredis are optional peers, so they are imported when they are needed.
-
-/** Certificates and keys, as PEM text or bytes. The certificate of the server is always verified. */
-export type TlsOptions = {
-  /** Certificates of the authorities that may sign the certificate of the server (default: those of Node.js). */
-  readonly ca?: string | Uint8Array;
-  /** The certificate of this client (default: none). */
-  readonly cert?: string | Uint8Array;
-  /** The private key of `cert` (default: none). */
-  readonly key?: string | Uint8Array;
-  /** The name that the certificate of the server must have (default: the host of the URL). */
-  readonly servername?: string;
-};
-
-/** The address of Redis with options. */
-export type ConnectionOptions = {
-  /** `redis://[user[:password]@]host[:port][/database]`; `rediss://` uses TLS. */
-  readonly url: string;
-  /** The user (default: that of the URL). */
-  readonly username?: string;
-  /** The password (default: that of the URL). */
-  readonly password?: string;
-  /** Options of TLS, for a URL that begins with `rediss://` (default: none). */
-  readonly tls?: TlsOptions;
-};
-
-/** The address of Redis: a URL, or a URL with options. */
-export type Connection = string | ConnectionOptions;
 
 /** The options of ioredis that a connection gives. */
 export type RedisAddress = Pick<RedisOptions, "host" | "port" | "db" | "username" | "password" | "tls">;
@@ -139,6 +115,8 @@ const pause = (attempt: number): number => Math.min(50 * attempt, 1000);
 /**
  * Opens a connection to Redis. Afterwards the client reconnects by itself, and commands wait for the connection. The
  * client fits BullMQ, which takes clients but closes only those that it opened itself. Close it with `disconnect()`.
+ * @param who - the name of the function that errors name
+ * @param connection - the address of Redis
  * @throws DistributedError if Redis cannot be reached within `patience` seconds, or refuses user, password or
  * certificate. ValueError for a connection of the wrong form.
  */
