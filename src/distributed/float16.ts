@@ -2,8 +2,8 @@ import type { Generator } from "../tensor/index.ts";
 
 // Gradients in half precision: 1 sign, 5 exponent and 10 fraction bits. Each array is multiplied by a power of two, so
 // that its largest number is at least 2¹⁴ and below 2¹⁵. Rounding goes up or down at random, with probabilities that
-// make the expected result exact. So rounding errors average out over the steps, as with error feedback, but without
-// a state: a residual would have to travel with the shard, and its bytes would exceed those that float16 saves.
+// make the expected result exact. So rounding errors average out over the steps, as with error feedback. But there is
+// no state: the residual of a shard would have to travel with the shard, with more bytes than float16 saves.
 
 /** An array in half precision: the number i is half(bits[i]) · 2^−exponent. */
 export type Halves = { readonly exponent: number; readonly bits: Uint16Array };

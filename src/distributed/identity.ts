@@ -15,7 +15,7 @@ export type Identity = {
   readonly version: string;
   /** The backend, and whether multiply-add rounds once. */
   readonly kernels: string;
-  /** The parameters of the optimizer, in its order. A worker has no optimizer, and takes the order of the coordinator. */
+  /** The parameters of the optimizer, in its order. A worker takes the order of the coordinator. */
   readonly trained: Described;
   readonly others: Described;
   /** A digest of kind, options, modifiers and placements of the pools. */
@@ -24,7 +24,8 @@ export type Identity = {
   readonly data: string;
 };
 
-const crypto = (): typeof import("node:crypto") => process.getBuiltinModule("node:crypto");
+const sha256 = (): ReturnType<ReturnType<typeof process.getBuiltinModule<"node:crypto">>["createHash"]> =>
+  process.getBuiltinModule("node:crypto").createHash("sha256");
 
 /** The identity of this process. `data` is the text of `describeData`. */
 export function identityOf(vars: VariableCreator, tensors: Tensors, data: string): Identity {
@@ -43,11 +44,10 @@ export function identityOf(vars: VariableCreator, tensors: Tensors, data: string
 const plain = (_: string, value: unknown): unknown => (value instanceof Map ? [...value] : value);
 
 /** A digest of an identity, which messages carry: 32 bytes. */
-export const identityDigest = (identity: Identity): Uint8Array =>
-  crypto().createHash("sha256").update(JSON.stringify(identity)).digest();
+export const identityDigest = (identity: Identity): Uint8Array => sha256().update(JSON.stringify(identity)).digest();
 
 function digestOf(parts: readonly (string | ArrayBufferView)[]): string {
-  const hash = crypto().createHash("sha256");
+  const hash = sha256();
   for (const part of parts) {
     if (typeof part === "string") {
       hash.update(`${part.length} ${part}`);

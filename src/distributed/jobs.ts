@@ -30,6 +30,38 @@ export type StepJobs = {
 /** The name of a job in BullMQ, which allows no colon. */
 const nameOf = (run: string, step: number, shard: number, attempt: number): string => `${run}-${step}-${shard}-${attempt}`;
 
+/** Decides by the state of a job whether the shard needs another job. */
+function judgeOf(
+  step: number,
+  jobs: readonly ShardJob[],
+  notice: Session["notice"],
+  shardSeconds: number,
+): (shard: number, state: string) => boolean {
+  let isWaitNoted = false;
+  const isLate = (since: number): boolean => performance.now() - since > 1000 * shardSeconds;
+  return (shard, state) => {
+    const job = jobs[shard]!;
+    const name = `shard ${shard + 1} of step ${step}`;
+    if (state === "waiting" || state === "prioritized" || state === "delayed") {
+      if (isWaitNoted || !isLate(job.added)) return false;
+      notice("waiting", `no worker has taken ${name} yet`);
+      isWaitNoted = true;
+      return false;
+    }
+    if (state === "active") {
+      job.taken ??= performance.now();
+      if (!isLate(job.taken)) return false;
+      notice("again", `${name} is late; its job is added for another worker`);
+      return true;
+    }
+    // A worker pushes its answer before BullMQ removes the job. So the answer of a job that is gone may be under way.
+    job.lost++;
+    if (job.lost < 2) return false;
+    notice("again", `${name} has neither a job nor an answer; its job is added again`);
+    return true;
+  };
+}
+
 /** The jobs of a step. `results` holds null for each shard without an answer. */
 export function jobsOf(
   { redis, queue, keys, id, frame, notice, publish: publishRun }: Session,
@@ -40,7 +72,7 @@ export function jobsOf(
 ): StepJobs {
   const weights = encodeWeights(frame, at, tensors);
   const jobs: ShardJob[] = results.map(() => ({ attempt: 0, added: 0, taken: null, lost: 0 }));
-  let isWaitNoted = false;
+  const judge = judgeOf(at.step, jobs, notice, shardSeconds);
   const missing = (): number[] => [...results.keys()].filter((shard) => results[shard] === null);
   const sendWeights = async (): Promise<void> => void (await redis.set(keys.weights, weights));
   const add = async (shards: readonly number[]): Promise<void> => {
@@ -55,28 +87,6 @@ export function jobsOf(
         opts: { jobId: nameOf(id, at.step, shard, jobs[shard]!.attempt), removeOnComplete: true, removeOnFail: true },
       })),
     );
-  };
-  /** Decides what to do with a shard without an answer, by the state of its job. */
-  const judge = (shard: number, state: string): boolean => {
-    const job = jobs[shard]!;
-    const isLate = (since: number): boolean => performance.now() - since > 1000 * shardSeconds;
-    if (state === "waiting" || state === "prioritized" || state === "delayed") {
-      if (isWaitNoted || !isLate(job.added)) return false;
-      notice("waiting", `no worker has taken shard ${shard + 1} of step ${at.step} yet`);
-      isWaitNoted = true;
-      return false;
-    }
-    if (state === "active") {
-      job.taken ??= performance.now();
-      if (!isLate(job.taken)) return false;
-      notice("again", `shard ${shard + 1} of step ${at.step} is late; its job is added for another worker`);
-      return true;
-    }
-    // A worker pushes its answer before BullMQ removes the job. So the answer of a job that is gone may be under way.
-    job.lost++;
-    if (job.lost < 2) return false;
-    notice("again", `shard ${shard + 1} of step ${at.step} has neither a job nor an answer; its job is added again`);
-    return true;
   };
   const look = async (): Promise<void> => {
     if ((await redis.exists(keys.weights, keys.manifest)) < 2) {

@@ -1,3 +1,4 @@
+import type { WorkerOptions } from "bullmq";
 import type { Data, Dataset } from "../data/index.ts";
 import type { Outputs, Tensor } from "../tensor/index.ts";
 import { loadBullmq, openRedis } from "./connection.ts";
@@ -36,7 +37,7 @@ export async function joinTraining<D extends Data = Dataset, R extends Outputs =
 ): Promise<JoinResult> {
   const who = "joinTraining";
   const run = readJoinOptions(options as JoinOptions<Data, Outputs>);
-  const text = describeData(who, run.data, run.digest);
+  const data = describeData(who, run.data, run.digest);
   const notice = (kind: Notice["kind"], message: string): void => run.onNotice({ kind, message: printable(message) });
   const onError = (error: Error): void => notice("connection", error.message);
   const { Worker } = await loadBullmq(who);
@@ -44,52 +45,53 @@ export async function joinTraining<D extends Data = Dataset, R extends Outputs =
   try {
     const keys = keysOf(run.name);
     const endedBefore = await redis.get(keys.ended);
-    const lock = Math.ceil(1000 * run.lockSeconds);
     let failure: { readonly error: unknown } | null = null;
-    const shards = shardWorker(run, text, redis, keys, notice, (error) => {
+    const end = (error: unknown): void => {
       failure ??= { error };
       void worker.pause(true); // takes no further job
-    });
-    const worker = new Worker<ShardJob>(
-      run.name,
-      async ({ data }) => {
-        try {
-          await shards.compute(data);
-        } catch (error) {
-          if (!(error instanceof Refusal)) throw error; // BullMQ removes the job, and the coordinator adds it again
-          notice("refused", `${error.message}; the job is ignored`);
-        }
-      },
-      {
-        ...{ connection: redis, prefix: QUEUE_PREFIX, skipVersionCheck: true, concurrency: 1, runRetryDelay: TICK },
-        ...{
-          lockDuration: lock,
-          stalledInterval: lock,
-          drainDelay: 1,
-          removeOnComplete: { count: 0 },
-          removeOnFail: { count: 0 },
-        },
-      },
-    );
+    };
+    const shards = shardWorker({ run, data, redis, keys, notice, end });
+    const process = async (job: { readonly data: ShardJob }): Promise<void> => {
+      try {
+        await shards.compute(job.data);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error; // BullMQ removes the job, and the coordinator adds it again
+        notice("refused", `${error.message}; the job is ignored`);
+      }
+    };
+    const worker = new Worker<ShardJob>(run.name, process, { connection: redis, ...workerOptions(run.lockSeconds) });
     worker.on("failed", (_, error) => onError(error));
     worker.on("error", onError);
     try {
-      return await untilEnd();
-    } finally {
-      await within(CLOSE_MILLISECONDS, worker.close());
-    }
-    async function untilEnd(): Promise<JoinResult> {
       for (;;) {
-        if (failure !== null) throw failure.error;
+        if (failure !== null) throw (failure as { readonly error: unknown }).error;
         if (run.signal?.aborted) return { shards: shards.count(), aborted: true };
         const ended = await Promise.race([redis.get(keys.ended), pause()]);
         if (typeof ended === "string" && ended !== endedBefore) return { shards: shards.count(), aborted: false };
         await pause();
       }
+    } finally {
+      await within(CLOSE_MILLISECONDS, worker.close());
     }
   } finally {
     redis.disconnect();
   }
+}
+
+/** The options of a worker of BullMQ that depend on this library. */
+function workerOptions(lockSeconds: number): Omit<WorkerOptions, "connection"> {
+  const lock = Math.ceil(1000 * lockSeconds);
+  return {
+    prefix: QUEUE_PREFIX,
+    skipVersionCheck: true, // its warnings would be printed
+    concurrency: 1,
+    lockDuration: lock,
+    stalledInterval: lock,
+    drainDelay: 1,
+    runRetryDelay: TICK,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+  };
 }
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, TICK));

@@ -99,8 +99,8 @@ export async function computeShard(run: ShardRun, { task, part }: Shard): Promis
 const named = ({ name }: Tensor): string => (name === null ? "a tensor without a name" : `"${name}"`);
 
 /**
- * The result of a batch from the results of its shards: gradients are added from left to right in float32, losses and
- * assigned tensors are averaged by the number of examples in float64. A shard that does not assign a tensor counts with
+ * The result of a batch from the results of its shards. Adds gradients from left to right in float32. Averages losses
+ * and assigned tensors by the number of examples in float64. A shard that does not assign a tensor counts with
  * the present numbers of the tensor.
  */
 export function combine(shards: readonly Shard[], results: readonly ShardResult[], { trained, others }: Tensors): ComputedBatch {
