@@ -82,7 +82,17 @@ const obvious: readonly string[] = [
   ...["constantInit", "normalInit", "orthogonal", "truncatedNormalInit", "uniformInit"], // varianceScaling
   ...["isTraining", "inference"], // training
   ...["resetPeak", "zeroGrad", "mnistFolder", "recall", "seeds", "shapes"], // memory, backward, readMnist, f1, tensors
-  ...["readIdx", "replaceFile", "saveCheckpoint", "saveOnnx", "saveTorchWeights", "saveWeights", "summary", "joinTraining", "openRedis"], // the guides show files and tables
+  ...[
+    "readIdx",
+    "replaceFile",
+    "saveCheckpoint",
+    "saveOnnx",
+    "saveTorchWeights",
+    "saveWeights",
+    "summary",
+    "joinTraining",
+    "openRedis",
+  ], // the guides show files and tables
 ];
 
 test("the docstring of every function and class has an example, unless its use is obvious", () => {
