@@ -12,8 +12,8 @@ import { VariableFactory } from "./variable-factory.ts";
 /** How a part of a model is compressed. */
 export type CompressRule = {
   /**
-   * Trained numbers as a share of the compressed weights, above 0 and at most 1. Required, without a default. Only a
-   * rule with `pool: null` has no fraction.
+   * Trained numbers as a share of the compressed weights, above 0 and at most 1. There is no default: only rules
+   * with `pool: null` leave it out.
    */
   readonly fraction?: number;
   /** The kind of the pool (default "product"); null: the weights stay dense. */
