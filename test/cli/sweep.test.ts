@@ -108,6 +108,21 @@ test("a run that a command of its own trained with other settings is refused", a
   ]);
 });
 
+test("runs of different data are not compared", async () => {
+  const [out, moved] = [newSweep(), join(root, "other")];
+  const line = argv(out, "--quiet", "--fractions").map((word) => (word === data ? moved : word));
+  cpSync(data, moved, { recursive: true });
+  expect((await run([...line, "0.2"])).code).toBe(0);
+  const labels = readFileSync(join(moved, "train-labels-idx1-ubyte"));
+  writeFileSync(join(moved, "train-labels-idx1-ubyte"), labels.fill((labels.at(-1)! + 1) % 10, labels.length - 1));
+  const names = ["product-0.2-seed-1", "product-0.3-seed-1"].map((name) => join(out, name));
+  expect(await run([...line, "0.2,0.3"])).toEqual({
+    code: 2,
+    out: "",
+    err: `sweep: ${names.join(" and ")} were trained on different data, so they cannot be compared: move one of them away\n`,
+  });
+});
+
 describe("a command that cannot begin leaves no folder", () => {
   test.each([
     [["--fractions", "0.1,0.00001"], /fraction/],

@@ -128,15 +128,19 @@ async function runSweep(folder: string, plan: Plan, spread: Spread, io: Io): Pro
     if (!json && !quiet) io.stdout.write(`${[`${mine.length} runs in ${folder}`, ...done, ...where].join(", ")}\n`);
     const progress = sweepProgress(io, spread, { total: mine.length, before, epochs: plan.settings.epochs });
     const work = { folder, plan, todo, progress };
-    const failures =
-      client === null
-        ? await trainAll({ ...work, jobs, threads: threadsOf(spread, jobs) }, io)
-        : await (await import("../queue/client.ts")).trainByQueue(
-            client,
-            { ...work, shared: spread.shared, completeRun: (run) => completeRun(folder, plan, run) },
-            io,
-          );
-    progress.clear();
+    let failures: Failure[];
+    try {
+      failures =
+        client === null
+          ? await trainAll({ ...work, jobs, threads: threadsOf(spread, jobs) }, io)
+          : await (await import("../queue/client.ts")).trainByQueue(
+              client,
+              { ...work, shared: spread.shared, completeRun: (run) => completeRun(folder, plan, run) },
+              io,
+            );
+    } finally {
+      progress.end();
+    }
     return finish(folder, plan, { failures, interrupted: io.signal.aborted }, spread, io);
   } finally {
     client?.disconnect();
@@ -200,11 +204,29 @@ function reasonOf({ code, signal, errors }: ChildEnd): string {
   return errors.at(-1) ?? `ended with exit code ${code}`;
 }
 
+/**
+ * @throws UsageError if runs with the same seed, which divides the data, were trained on different data, for example on
+ * two machines.
+ */
+function refuseOtherData(runs: readonly CompleteRun[]): void {
+  const first = new Map<number, CompleteRun>();
+  for (const run of runs) {
+    const other = first.get(run.config.seed) ?? run;
+    first.set(run.config.seed, other);
+    if (other.config.digest === run.config.digest) continue;
+    throw new UsageError(
+      "sweep",
+      `${other.folder} and ${run.folder} were trained on different data, so they cannot be compared: move one of them away`,
+    );
+  }
+}
+
 type Outcome = { readonly failures: readonly Failure[]; readonly interrupted: boolean };
 
 /** Writes table and picture of all complete runs, prints the result, and returns the exit code. */
 function finish(folder: string, plan: Plan, { failures, interrupted }: Outcome, { json, quiet, queue }: Spread, io: Io): number {
   const runs = plan.runs.flatMap((run) => completeRun(folder, plan, run) ?? []);
+  refuseOtherData(runs);
   if (runs.length > 0) writeResults(folder, runs, plan.runs.length);
   for (const { run, reason } of failures) io.stderr.write(`${nameOf(run)} failed: ${reason}\n`);
   const files = [SWEEP_FILES.table, SWEEP_FILES.picture].map((file) => join(folder, file));

@@ -15,7 +15,8 @@ export type SweepProgress = {
   readonly complete: (run: PlannedRun, result: CompleteRun) => void;
   /** Prints a line of text. */
   readonly note: (text: string) => void;
-  readonly clear: () => void;
+  /** Removes the line that is written over. */
+  readonly end: () => void;
 };
 
 /**
@@ -44,10 +45,11 @@ export function sweepProgress(
       const left = (total - done) * epochs - [...training.values()].reduce((sum, epoch) => sum + epoch, 0);
       const seconds = (performance.now() - began) / 1000;
       const time = trained === 0 ? [] : [`${clock((seconds / trained) * left)} left`];
-      const runs = [...training].map(([name, epoch]) => `${name}: epoch ${epoch} of ${epochs}`);
-      return [`${done} of ${total} runs done`, ...time, ...runs].join("  ");
+      const runs = [...training].map(([name, epoch]) => `${name}: epoch ${Math.min(epoch + 1, epochs)} of ${epochs}`);
+      return [`${done} of ${total} runs done`, clock(seconds), ...time, ...runs].join("  ");
     });
   };
+  const timer = setInterval(show, 1000); // an epoch may be long
   return {
     started: (run) => {
       training.set(nameOf(run), 0);
@@ -72,7 +74,10 @@ export function sweepProgress(
       show();
     },
     note: print,
-    clear: live.clear,
+    end: () => {
+      clearInterval(timer);
+      live.clear();
+    },
   };
 }
 
