@@ -13,10 +13,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { tryClaim } from "../src/cli/sweep/lock.ts";
 import { type Dataset, lengthOf, readMnist, takeFirst } from "../src/data/index.ts";
 import { halved, takeLast } from "./evidence/images.ts";
 import { writeReport } from "./evidence/report.ts";
-import { appendLine, claim, fileName, isDone, linesIn } from "./evidence/results.ts";
+import { appendLine, fileName, isDone, linesIn } from "./evidence/results.ts";
 import { RUNS, runOf } from "./evidence/runs.ts";
 import { measureSteps } from "./evidence/steps.ts";
 import { type Task, trainTask } from "./evidence/train.ts";
@@ -44,7 +45,7 @@ async function makeAll(tasks: readonly Task[], out: string, data: Dataset, held:
   for (const task of tasks) {
     if (isDone(linesIn(out), task)) continue;
     const file = join(values.checkpoints, fileName(task));
-    const release = claim(`${file}.lock`);
+    const release = tryClaim(`${file}.lock`);
     if (release === null) continue;
     try {
       if (isDone(linesIn(out), task)) continue; // by the process that had the lock until now

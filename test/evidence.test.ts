@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -9,7 +9,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { halved, shiftAndFlip, takeLast } from "../bench/evidence/images.ts";
 import { RandomHashPool } from "../bench/evidence/random-hash-pool.ts";
 import { accuracyTable, pageWithReport } from "../bench/evidence/report.ts";
-import { appendLine, claim, isDone, linesIn } from "../bench/evidence/results.ts";
+import { appendLine, isDone, linesIn } from "../bench/evidence/results.ts";
 import { type Network, RUNS, runOf } from "../bench/evidence/runs.ts";
 import { measureSteps } from "../bench/evidence/steps.ts";
 import { type Line, type Task, trainTask } from "../bench/evidence/train.ts";
@@ -74,17 +74,6 @@ test("run names are unique, and compared runs have networks of about the same si
   expect(size("width 0.5") / size("product 0.25")).toBeCloseTo(1, 1);
   expect(size("width 0.3125") / size("product 0.1")).toBeCloseTo(1, 1);
   expect(size("twice as wide, product 0.25") / size("dense")).toBeCloseTo(1, 1);
-});
-
-test("a claimed run is not claimed again until its process releases it or dies", () => {
-  const file = join(folder, "run.lock");
-  const release = claim(file);
-  expect(release).not.toBeNull();
-  expect(claim(file)).toBeNull();
-  release!();
-  claim(file)!();
-  writeFileSync(file, "999999999"); // of a process that does not exist
-  expect(claim(file)).not.toBeNull();
 });
 
 describe("random hashing", () => {

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Line, Task } from "./train.ts";
 
@@ -36,29 +36,4 @@ export function appendLine(path: string, task: Task, line: Line): void {
 export function fileName({ run, seed, epochs, images }: Task): string {
   const of = [run.name, `rate ${run.rate}`, run.rateFactor === null ? "" : `factor ${run.rateFactor}`, `seed ${seed}`];
   return [...of, `${epochs}x${images}`].join("-").replaceAll(/[^\w.]+/g, "-");
-}
-
-/**
- * Claims work by a lock file, which holds the process id, so that processes side by side train different runs. Returns
- * a function that releases the claim, or null if a living process has it. Two processes that replace the lock of a dead
- * one at the same moment may both get it: they compute the same numbers twice, and `appendLine` keeps one of them.
- */
-export function claim(path: string): (() => void) | null {
-  mkdirSync(dirname(path), { recursive: true });
-  if (existsSync(path) && !isAlive(Number(readFileSync(path, "utf8")))) rmSync(path, { force: true });
-  try {
-    writeFileSync(path, String(process.pid), { flag: "wx" });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return null;
-    throw error;
-  }
-  return () => rmSync(path, { force: true });
-}
-
-function isAlive(id: number): boolean {
-  try {
-    return id > 0 && process.kill(id, 0); // signal 0 only asks
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

@@ -1,26 +1,38 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { UsageError } from "../usage.ts";
 
 /**
- * Claims a folder by a lock file, which holds the process id and the name of the machine, so that two commands never
- * train the same run. A lock of a dead process of this machine is replaced.
- * @returns a function that releases the claim
- * @throws UsageError if a living process has the claim, or a process of another machine.
+ * Claims work by a lock file, which holds the process id and the name of the machine. A lock of a dead process of this
+ * machine is replaced. Two processes that replace it at the same moment may both get it.
+ * @returns a function that releases the claim; null if a living process has it, or a process of another machine
  */
-export function claim(folder: string, name: string): () => void {
-  const path = join(folder, name);
+export function tryClaim(path: string): (() => void) | null {
+  mkdirSync(dirname(path), { recursive: true });
   const owner = readOwner(path);
   if (owner !== null && owner.host === hostname() && !isAlive(owner.pid)) rmSync(path, { force: true });
   try {
     writeFileSync(path, JSON.stringify({ pid: process.pid, host: hostname() }), { flag: "wx" });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    const who = owner === null ? "another process" : `process ${owner.pid} on ${owner.host}`;
-    throw new UsageError("sweep", `${folder} is in use by ${who}; if that process has ended, delete ${path}`);
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return null;
+    throw error;
   }
   return () => rmSync(path, { force: true });
+}
+
+/**
+ * Claims the folder of a sweep, so that two commands never train the same run.
+ * @returns a function that releases the claim
+ * @throws UsageError that names the owner of the claim.
+ */
+export function claim(folder: string, name: string): () => void {
+  const path = join(folder, name);
+  const release = tryClaim(path);
+  if (release !== null) return release;
+  const owner = readOwner(path);
+  const who = owner === null ? "another process" : `process ${owner.pid} on ${owner.host}`;
+  throw new UsageError("sweep", `${folder} is in use by ${who}; if that process has ended, delete ${path}`);
 }
 
 /** The owner of a lock; null if there is no lock, or if it is not readable. */
