@@ -13,6 +13,7 @@ import { appendLine, isDone, linesIn } from "../bench/evidence/results.ts";
 import { type Network, RUNS, runOf } from "../bench/evidence/runs.ts";
 import { measureSteps } from "../bench/evidence/steps.ts";
 import { type Line, type Task, trainTask } from "../bench/evidence/train.ts";
+import type { Row } from "../src/cli/sweep/table.ts";
 import "./fixed-seed.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hashgrad-evidence-"));
@@ -74,6 +75,19 @@ test("run names are unique, and compared runs have networks of about the same si
   expect(size("width 0.5") / size("product 0.25")).toBeCloseTo(1, 1);
   expect(size("width 0.3125") / size("product 0.1")).toBeCloseTo(1, 1);
   expect(size("twice as wide, product 0.25") / size("dense")).toBeCloseTo(1, 1);
+});
+
+test("the table of the toy network has the rows of its sweep", () => {
+  const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+  const { rows } = JSON.parse(read("bench/results/accuracy.json")) as { rows: Row[] };
+  const page = read("docs/accuracy.md").split("\n");
+  const percent = (score: number): string => `${(100 * score).toFixed(2)} %`;
+  expect(rows).toHaveLength(11);
+  for (const { pool, fraction, trainedSize, score, scores } of rows) {
+    const begin = `| ${pool ?? "dense"} | ${pool === null ? "" : fraction} | ${trainedSize.toLocaleString("en")} |`;
+    const end = `| ${percent(score)} | 3 | ${scores.map((one) => percent(one.score)).join(", ")} |`;
+    expect(page.filter((line) => line.startsWith(begin) && line.endsWith(end))).toHaveLength(1);
+  }
 });
 
 describe("random hashing", () => {
