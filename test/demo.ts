@@ -65,6 +65,19 @@ async function visit(browser: Driven, url: string, folder: string): Promise<stri
   await focus(".field canvas");
   await browser.press("Delete");
   must((await browser.evaluate<string>(text(".verdict"))).startsWith("Draw a digit"), "Delete does not clear the field");
+  for (const isReduced of browser.reduceMotion === null ? [] : [true, false]) {
+    await browser.reduceMotion?.(isReduced);
+    const duration = await fillTransition(browser);
+    must(duration === (isReduced ? "0s" : "0.15s"), `the bars move for ${duration}, reduced motion: ${isReduced}`);
+  }
+  const scrolled = await draw(browser, zero, "touch");
+  await until(
+    "the answer is 0 again",
+    async () => (await browser.evaluate<string>(text(".verdict"))).includes("answer is 0"),
+    10,
+  );
+  must(scrolled === 0, `a finger on the field scrolls the page by ${scrolled} pixels`);
+  await browser.press("Delete");
   await browser.press(" ");
   await browser.press("ArrowDown", 10);
   await until("the answer is 1", async () => (await browser.evaluate<string>(text(".verdict"))).includes("answer is 1"), 10);
@@ -120,15 +133,21 @@ const zero: readonly Point[] = Array.from({ length: 25 }, (_, i): Point => {
   return [0.5 + 0.22 * Math.sin(angle), 0.5 - 0.33 * Math.cos(angle)];
 });
 
-async function draw(browser: Driven, points: readonly Point[]): Promise<void> {
-  const { x, y, side } = await browser.evaluate<{ x: number; y: number; side: number }>(`(() => {
+/** Draws in the field. Returns the pixels by which the page has scrolled. */
+async function draw(browser: Driven, points: readonly Point[], by: "drag" | "touch" = "drag"): Promise<number> {
+  const { x, y, side, top } = await browser.evaluate<{ x: number; y: number; side: number; top: number }>(`(() => {
     const canvas = document.querySelector(".demo .field canvas");
     canvas.scrollIntoView({ block: "center", behavior: "instant" });
     const { x, y, width } = canvas.getBoundingClientRect();
-    return { x, y, side: width };
+    return { x, y, side: width, top: scrollY };
   })()`);
-  await browser.drag(points.map(([across, down]): Point => [x + across * side, y + down * side]));
+  await browser[by](points.map(([across, down]): Point => [x + across * side, y + down * side]));
+  return (await browser.evaluate<number>("scrollY")) - top;
 }
+
+/** How long the bars of an answer move. */
+const fillTransition = (browser: Driven): Promise<string> =>
+  browser.evaluate(`getComputedStyle(document.querySelector(".demo .bars .fill")).transitionDuration`);
 
 function frames(times: readonly number[]): string {
   const gaps = times.slice(1).map((time, i) => time - times[i]!);
@@ -154,6 +173,19 @@ async function withoutWorkers(browser: Driven, url: string): Promise<string[]> {
   return said.startsWith("This browser lacks web workers") ? [] : [`without workers: ${said}`];
 }
 
+/** What the page says and does if its worker has no WebAssembly. */
+async function withoutWebAssembly(browser: Driven, url: string): Promise<string[]> {
+  await browser.goTo(url + PAGE);
+  const engine = (): Promise<string> => browser.evaluate<string>(text(".engine"));
+  await until("a sentence on what computes", async () => (await engine()) !== "");
+  await browser.evaluate(`document.querySelector(".demo .main").click()`);
+  await until("a loss", () => browser.evaluate(`document.querySelector(".demo svg path")?.getAttribute("d")?.length > 0`));
+  const said = await engine();
+  const alert = await browser.evaluate<string>(text(".alert:not([hidden])"));
+  const holds = /^No WebAssembly: .+\. Training takes about ten times as long\.$/.test(said) && alert === "";
+  return holds ? [] : [`without WebAssembly: ${said} ${alert}`];
+}
+
 /** Trains on the page of a built site in a browser; returns the problems. */
 export async function tryDemo(name: keyof typeof browsers, site: string): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), "hashgrad-demo-"));
@@ -173,6 +205,14 @@ export async function tryDemo(name: keyof typeof browsers, site: string): Promis
       html.replace("<head>", `<head><script>if (location.search === "?no-workers") delete window.Worker;</script>`),
     answer: (path, response) => path.endsWith("digits.bin") && !!response.writeHead(404).end(),
   });
+  const plain = await serve(site, {
+    answer: (path, response) => {
+      if (!path.endsWith("/worker.js")) return false;
+      response.writeHead(200, { "content-type": "text/javascript" });
+      response.end(`delete globalThis.WebAssembly;\n${readFileSync(join(site, "docs/demo/worker.js"), "utf8")}`);
+      return true;
+    },
+  });
   const browser = await drivers[name]({ program: browsers[name].path!, folder });
   try {
     if (!page.includes("needs JavaScript")) return [`${PAGE} says nothing without JavaScript`];
@@ -183,6 +223,7 @@ export async function tryDemo(name: keyof typeof browsers, site: string): Promis
       ...served.missing,
       ...(await withoutImages(browser, empty.url)),
       ...(await withoutWorkers(browser, empty.url)),
+      ...(await withoutWebAssembly(browser, plain.url)),
     ];
     return problems.map((problem) => `${name}: ${problem}`);
   } catch (error) {
@@ -191,6 +232,7 @@ export async function tryDemo(name: keyof typeof browsers, site: string): Promis
     await browser.close();
     served.close();
     empty.close();
+    plain.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 }

@@ -16,11 +16,9 @@ const CODES: Readonly<Record<Key, number>> = {
   Delete: 46,
 };
 
-export async function openChromium({ program, folder, reducedMotion = false }: Settings): Promise<Driven> {
+export async function openChromium({ program, folder }: Settings): Promise<Driven> {
   const { browser, page: send, close } = await openDevTools(program, join(folder, "profile"));
   await browser("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: folder });
-  const features = [{ name: "prefers-reduced-motion", value: reducedMotion ? "reduce" : "" }];
-  await send("Emulation.setEmulatedMedia", { features });
   const evaluate: Driven["evaluate"] = async (expression) => {
     const { result, exceptionDetails } = await send<{ result: { value: never }; exceptionDetails?: object }>("Runtime.evaluate", {
       expression,
@@ -49,6 +47,18 @@ export async function openChromium({ program, folder, reducedMotion = false }: S
       await mouse("mousePressed", points[0]!);
       for (const point of points.slice(1)) await mouse("mouseMoved", point);
       await mouse("mouseReleased", points.at(-1)!);
+    },
+    touch: async (points) => {
+      const finger = (type: string, touchPoints: readonly object[]): Promise<unknown> =>
+        send("Input.dispatchTouchEvent", { type, touchPoints });
+      await send("Emulation.setTouchEmulationEnabled", { enabled: true });
+      for (const [i, [x, y]] of points.entries()) await finger(i === 0 ? "touchStart" : "touchMove", [{ x, y }]);
+      await finger("touchEnd", []);
+      await send("Emulation.setTouchEmulationEnabled", { enabled: false });
+    },
+    reduceMotion: async (isReduced) => {
+      const features = [{ name: "prefers-reduced-motion", value: isReduced ? "reduce" : "" }];
+      await send("Emulation.setEmulatedMedia", { features });
     },
     resize: async (width, height) => {
       await send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });

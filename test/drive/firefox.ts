@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { browsers } from "../browsers.ts";
 import { ended } from "./ended.ts";
-import { type Driven, type Key, type Settings, until } from "./index.ts";
+import { type Driven, type Key, type Point, type Settings, until } from "./index.ts";
 
 /** The characters that WebDriver uses for keys. */
 const CODES: Readonly<Record<Key, string>> = {
@@ -49,7 +49,7 @@ function connection(socket: Socket): Send {
     });
 }
 
-function preferences(folder: string, reducedMotion: boolean): string {
+function preferences(folder: string): string {
   const all = {
     "marionette.port": 0, // any free port, which Firefox writes to the profile
     "browser.download.folderList": 2,
@@ -59,17 +59,16 @@ function preferences(folder: string, reducedMotion: boolean): string {
     "datareporting.policy.dataSubmissionEnabled": false,
     "toolkit.telemetry.enabled": false,
     "app.update.auto": false,
-    "ui.prefersReducedMotion": reducedMotion ? 1 : 0,
   };
   return Object.entries(all)
     .map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`)
     .join("");
 }
 
-export async function openFirefox({ program, folder, reducedMotion = false }: Settings): Promise<Driven> {
+export async function openFirefox({ program, folder }: Settings): Promise<Driven> {
   const profile = join(folder, "profile");
   mkdirSync(profile, { recursive: true });
-  writeFileSync(join(profile, "user.js"), preferences(folder, reducedMotion));
+  writeFileSync(join(profile, "user.js"), preferences(folder));
   const args = ["--marionette", ...browsers.Firefox.args(profile)];
   const running = spawn(program, args, { stdio: "ignore", detached: true });
   const port = join(profile, "MarionetteActivePort");
@@ -80,6 +79,10 @@ export async function openFirefox({ program, folder, reducedMotion = false }: Se
   await send("WebDriver:SetTimeouts", { script: 120_000, pageLoad: 120_000 });
   const act = async (type: "key" | "pointer", actions: readonly object[]): Promise<void> => {
     await send("WebDriver:PerformActions", { actions: [{ type, id: type, actions }] });
+  };
+  const stroke = ([first, ...others]: readonly Point[]): object[] => {
+    const move = ([x, y]: Point): object => ({ type: "pointerMove", x: Math.round(x), y: Math.round(y) });
+    return [move(first!), { type: "pointerDown", button: 0 }, ...others.map(move), { type: "pointerUp", button: 0 }];
   };
   return {
     goTo: async (url) => {
@@ -104,11 +107,12 @@ export async function openFirefox({ program, folder, reducedMotion = false }: Se
           { type: "keyUp", value: CODES[key] },
         ]),
       ),
-    drag: ([first, ...others]) => {
-      const move = ([x, y]: readonly [number, number]): object => ({ type: "pointerMove", x: Math.round(x), y: Math.round(y) });
-      const down = { type: "pointerDown", button: 0 };
-      return act("pointer", [move(first!), down, ...others.map(move), { type: "pointerUp", button: 0 }]);
+    drag: (points) => act("pointer", stroke(points)),
+    touch: async (points) => {
+      const finger = { type: "pointer", id: "finger", parameters: { pointerType: "touch" }, actions: stroke(points) };
+      await send("WebDriver:PerformActions", { actions: [finger] });
     },
+    reduceMotion: null,
     resize: async (width, height) => {
       await send("WebDriver:SetWindowRect", { width, height });
     },

@@ -17,6 +17,10 @@ export type Driven = {
   readonly press: (key: Key, times?: number) => Promise<void>;
   /** Presses the main button at the first point, moves through the others, and releases at the last one. */
   readonly drag: (points: readonly Point[]) => Promise<void>;
+  /** Moves a finger through the points. */
+  readonly touch: (points: readonly Point[]) => Promise<void>;
+  /** Sets the visitor's wish for reduced motion. Null for Firefox, which reads the wish when it starts. */
+  readonly reduceMotion: ((isReduced: boolean) => Promise<void>) | null;
   readonly resize: (width: number, height: number) => Promise<void>;
   /** A PNG of the whole page. */
   readonly screenshot: () => Promise<Buffer>;
@@ -24,7 +28,7 @@ export type Driven = {
 };
 
 /** Settings of a browser. Downloads go into `folder`, which also holds the profile. */
-export type Settings = { readonly program: string; readonly folder: string; readonly reducedMotion?: boolean };
+export type Settings = { readonly program: string; readonly folder: string };
 
 export const drivers: Readonly<Record<keyof typeof browsers, (settings: Settings) => Promise<Driven>>> = {
   Chromium: openChromium,
