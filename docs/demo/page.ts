@@ -159,7 +159,7 @@ function receive(data: Exclude<Reply, { kind: "failed" }>, parts: Parts, row: Ro
 
 /** What computes, and with how many threads. */
 function describe({ name, threads, reason, isolated }: Engine): (Node | string)[] {
-  if (name === "plain") return [`No WebAssembly: ${reason}. Training takes about ten times as long.`];
+  if (name === "plain") return [`${reason[0]!.toUpperCase()}${reason.slice(1)}. Plain JavaScript trains about ten times slower.`];
   const used = threads === 1 ? "one thread" : `${threads} threads`;
   if (isolated) return [`WebAssembly with ${used}. The page is isolated from other origins, so threads can share memory.`];
   return [
