@@ -49,7 +49,20 @@ const entries: readonly (readonly [name: string, folder: string])[] = [
 const entryItems: Item[] = entries.map(([text, folder]) => ({ text, link: `/${folder}/index.md` }));
 
 const guides = [
-  ...["install", "data", "training", "cli", "sweeps", "compress", "save", "files", "onnx", "pytorch", "tensorflow"],
+  ...[
+    "install",
+    "data",
+    "training",
+    "cli",
+    "sweeps",
+    "distributed",
+    "compress",
+    "save",
+    "files",
+    "onnx",
+    "pytorch",
+    "tensorflow",
+  ],
   ...["extend", "performance", "browser", "numerics"],
 ].map((name) => `docs/guides/${name}.md`);
 const topics = ["layers", "models", "smh", "accuracy", "runtimes"].map((name) => `docs/${name}.md`);
