@@ -233,7 +233,7 @@ describe.skipIf(isRedisMissing())("with Redis", () => {
     expect(bits(built.vars)).toEqual(await reference());
     expect(notices.map(({ kind }) => kind)).toContain("again");
     if (which === "weights")
-      expect(notices[0]?.message).toMatch(/^a worker could not read the weights \(a message has 100004 bytes/);
+      expect(notices[0]?.message).toMatch(/^a worker could not read the weights \(a message has \d+ bytes, not \d+\)/);
   });
 
   test("gradients in half precision have the bits of one process", async () => {
