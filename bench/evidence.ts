@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { tryClaim } from "../src/cli/sweep/lock.ts";
+import { tryClaim } from "../src/cli/run/lock.ts";
 import { type Dataset, lengthOf, readMnist, takeFirst } from "../src/data/index.ts";
 import { halved, takeLast } from "./evidence/images.ts";
 import { writeReport } from "./evidence/report.ts";

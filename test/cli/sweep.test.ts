@@ -186,8 +186,6 @@ test("a folder in use is refused, and the lock of a dead process is not in the w
     code: 2,
     err: `sweep: ${out} is in use by process ${process.pid} on ${hostname()}; if that process has ended, delete ${lock}\n`,
   });
-  writeFileSync(lock, JSON.stringify({ pid: 1, host: "another" }));
-  expect((await run(line)).err).toContain("is in use by process 1 on another");
   const child = spawn(process.execPath, ["--eval", ""]);
   await once(child, "close");
   writeFileSync(lock, JSON.stringify({ pid: child.pid, host: hostname() }));

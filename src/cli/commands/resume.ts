@@ -1,8 +1,9 @@
 import { backend } from "../../backends/index.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
-import { kernelsText } from "../run/files.ts";
+import { kernelsText, RUN_LOCK } from "../run/files.ts";
 import { writeEpochs } from "../run/folder.ts";
 import { loadRun } from "../run/load.ts";
+import { claim } from "../run/lock.ts";
 import { modelOf } from "../run/model.ts";
 import { isSweep } from "../sweep/plan.ts";
 import { setThreads } from "../threads.ts";
@@ -17,7 +18,7 @@ export async function resume(options: ResumeOptions, io: Io): Promise<number> {
   const { folder } = options;
   if (isSweep(folder)) return (await import("./sweep.ts")).resumeSweep(options, io);
   setThreads("resume", options.threads);
-  const { config, epochs: lines, torn } = loadRun(folder);
+  const { config } = loadRun(folder);
   const opened = await open(config.data, io, options);
   if (opened === null) return EXIT.interrupted;
   if (opened.digest !== config.digest)
@@ -31,8 +32,14 @@ export async function resume(options: ResumeOptions, io: Io): Promise<number> {
       `note: the run began with the kernels ${before}, this process has ${now}: the last bits of the weights may differ\n`,
     );
   const built = modelOf(config);
-  if (torn) writeEpochs(folder, lines);
-  return finish({ folder, config, opened, built, lines, isResumed: true }, io, options);
+  const release = await claim("resume", folder, RUN_LOCK);
+  try {
+    const { epochs: lines, torn } = loadRun(folder); // the process that had the folder may have written more
+    if (torn) writeEpochs(folder, lines);
+    return await finish({ folder, config, opened, built, lines, isResumed: true }, io, options);
+  } finally {
+    release();
+  }
 }
 
 const short = (digest: string): string => `${digest.slice(0, 12)}…`;

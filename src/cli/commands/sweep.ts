@@ -6,9 +6,9 @@ import { EXIT, type Io, type Verbosity } from "../io.ts";
 import type { Failure } from "../queue/client.ts";
 import { RUN_FILES } from "../run/files.ts";
 import { loadRun } from "../run/load.ts";
+import { claim } from "../run/lock.ts";
 import { modelOf } from "../run/model.ts";
 import { argumentsOf, type ChildEnd, runChild } from "../sweep/child.ts";
-import { claim } from "../sweep/lock.ts";
 import {
   differences,
   type Grid,
@@ -117,7 +117,7 @@ function completeRun(folder: string, plan: Plan, run: PlannedRun): CompleteRun |
 async function runSweep(folder: string, plan: Plan, spread: Spread, io: Io): Promise<number> {
   const { json, quiet, shard, queue } = spread;
   const client = queue === null ? null : await (await import("../../distributed/index.ts")).openRedis("sweep", queue);
-  const release = claim(folder, shard === null ? "sweep.lock" : `sweep-${shard.index + 1}-of-${shard.count}.lock`);
+  const release = await claim("sweep", folder, shard === null ? "sweep.lock" : `sweep-${shard.index + 1}-of-${shard.count}.lock`);
   try {
     const mine = partOf(plan.runs, shard);
     const todo = mine.filter((run) => completeRun(folder, plan, run) === null);

@@ -5,8 +5,9 @@ import { EXIT, type Io, type Verbosity } from "../io.ts";
 import { liveLine } from "../progress.ts";
 import { configOf } from "../run/config.ts";
 import { evaluateRun } from "../run/evaluation.ts";
-import { measuredPart, RUN_FILES, type RunEvaluation, type TrainChoice } from "../run/files.ts";
+import { measuredPart, RUN_FILES, RUN_LOCK, type RunEvaluation, type TrainChoice } from "../run/files.ts";
 import { createRun, refuseUsed, writeJson } from "../run/folder.ts";
+import { claim } from "../run/lock.ts";
 import { modelOf, weightsFile } from "../run/model.ts";
 import { type Ended, type Run, trainRun } from "../run/training.ts";
 import { setThreads } from "../threads.ts";
@@ -35,7 +36,12 @@ export async function train(options: TrainOptions, io: Io): Promise<number> {
   const built = modelOf({ ...choice, inputShape: opened.inputShape, classes: opened.classes });
   const config = configOf(choice, options.data, opened, built);
   const folder = createRun(options.out, config);
-  return finish({ folder, config, opened, built, lines: [], isResumed: false }, io, options);
+  const release = await claim("train", folder, RUN_LOCK);
+  try {
+    return await finish({ folder, config, opened, built, lines: [], isResumed: false }, io, options);
+  } finally {
+    release();
+  }
 }
 
 /**

@@ -11,6 +11,9 @@ export const RUN_FILES = {
   report: "report.html",
 } as const;
 
+/** The lock of a run folder while a process trains the run. */
+export const RUN_LOCK = "run.lock";
+
 /** What `train` was asked to do, beside the data. */
 export type TrainChoice = {
   readonly model: string;
