@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
 
 // A Redis of its own for each test file: a process on a free port of the loopback interface, in a temporary folder.
 
@@ -88,11 +87,4 @@ export async function startRedis(settings: readonly string[] = []): Promise<Redi
   };
   await start();
   return { port, url: `redis://127.0.0.1:${port}`, folder, stop, start, remove };
-}
-
-/** Starts redis-server for a test file, and stops it after its tests. */
-export async function redisForTests(settings: readonly string[] = []): Promise<RedisServer> {
-  const redis = await startRedis(settings);
-  afterAll(redis.remove);
-  return redis;
 }
