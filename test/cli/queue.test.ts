@@ -75,7 +75,7 @@ describe.skipIf(isRedisMissing())("a sweep with a queue", () => {
     first!.kill("SIGKILL");
     const { code, err, out: text } = await ran;
     expect([code, err]).toEqual([0, ""]);
-    expect(text).not.toContain("runs are complete");
+    expect(text).not.toContain("complete: ");
     expect(readdirSync(out).filter((name) => /-seed-[123]$/.test(name))).toHaveLength(12);
     const want = await alone("--fraction", "0.2", "--pool", "hash", "--seed", "3", "--epochs", "2");
     expect(bytes(join(out, "hash-0.2-seed-3"))).toEqual(want);
@@ -121,7 +121,9 @@ describe.skipIf(isRedisMissing())("a sweep with a queue", () => {
     stop.abort();
     const first = await ran;
     expect([first.code, first.err]).toEqual([130, ""]);
-    expect(first.out).toContain("0 of 2 runs are complete: workers train the others; the same command fetches them\n");
+    expect(first.out).toContain(
+      "complete: 0 of 2 runs; the others stay in the queue; the same command fetches them, and tries failed runs again\n",
+    );
     await once(work("--drain"), "exit");
     expect(await sweep(out, [...grid, "--quiet"])).toMatchObject({ code: 0, err: "" });
   });
@@ -187,7 +189,7 @@ describe.skipIf(isRedisMissing())("a sweep with a queue", () => {
       process.chdir(home);
     }
     expect(readdirSync(join(root, "sweeps/digits")).length).toBe(4 + 3);
-    expect(readFileSync(join(root, "sweeps/parts/table.md"), "utf8")).not.toContain("runs are complete");
+    expect(readFileSync(join(root, "sweeps/parts/table.md"), "utf8")).not.toContain("Complete: ");
   });
 
   test("Redis that loses everything gets the runs again", async () => {
@@ -198,6 +200,39 @@ describe.skipIf(isRedisMissing())("a sweep with a queue", () => {
     await redis.start();
     work();
     expect(await ran).toMatchObject({ code: 0, err: "" });
+  });
+});
+
+describe.skipIf(isRedisMissing())("while Redis cannot be reached", () => {
+  test("both commands say so once, and Ctrl-C ends them", async () => {
+    const redis = await startRedis();
+    const file = await programFile(temporaryFolder());
+    const out = join(root, "outage");
+    const options = ["--data", data, "--model", "mlp", "--epochs", "1", "--fractions", "0.1", "--out", out];
+    const children = [
+      ["worker", "--queue", redis.url],
+      ["sweep", ...options, "--queue", redis.url],
+    ].map((argv) => Object.assign(spawn(process.execPath, [file, ...argv]), { text: "", errors: "" }));
+    for (const child of children) {
+      child.stdout.on("data", (chunk: Buffer) => {
+        child.text += chunk;
+      });
+      child.stderr.on("data", (chunk: Buffer) => {
+        child.errors += chunk;
+      });
+    }
+    const until = async (isTrue: () => boolean): Promise<void> => {
+      while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    await until(() => children[0]!.text.includes("takes runs") && children[1]!.text.includes("workers train"));
+    await redis.stop("SIGKILL");
+    await until(() => children.every(({ text }) => text.includes("Redis cannot be reached")));
+    for (const child of children) child.kill("SIGINT");
+    const codes = await Promise.all(children.map(async (child) => (await once(child, "exit"))[0] as number));
+    await redis.remove();
+    expect(codes).toEqual([130, 130]);
+    expect(children.map(({ errors }) => errors)).toEqual(["", ""]);
+    expect(children.map(({ text }) => text.split("cannot be reached").length)).toEqual([2, 2]);
   });
 });
 

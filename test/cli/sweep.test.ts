@@ -147,7 +147,17 @@ test("runs that diverge are listed, and the others are trained", async () => {
   const { code, out: text, err } = await run(["resume", out]);
   expect(code).toBe(1);
   expect(err).toMatch(/^product-0\.2-seed-1 failed: train: the loss is .*\n$/);
-  expect(text).toContain(`0 of 1 runs are complete: \`hashgrad resume ${out}\` trains the others\n`);
+  expect(text).toContain(`complete: 0 of 1 run; \`hashgrad resume ${out}\` tries the others again\n`);
+});
+
+test("a sweep in which no run has begun has no report", async () => {
+  const out = newSweep();
+  await run(argv(out, "--fractions", "0.2", "--quiet"));
+  rmSync(join(out, "product-0.2-seed-1"), { recursive: true });
+  expect(await run(["report", out])).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/^report: .* is the folder of a sweep in which no run has begun\n$/),
+  });
 });
 
 test("data that have changed end the sweep with exit code 2", async () => {
@@ -169,10 +179,13 @@ test("data that have changed end the sweep with exit code 2", async () => {
 test("two parts train all runs together", async () => {
   const out = newSweep();
   const line = argv(out, "--fractions", "0.1,0.2,0.3", "--quiet");
-  expect(await run([...line, "--shard", "2/2"])).toMatchObject({ code: 0, out: expect.stringContaining("1 of 3 runs") });
+  expect(await run([...line, "--shard", "2/2"])).toMatchObject({
+    code: 0,
+    out: expect.stringContaining("complete: 1 of 3 runs; "),
+  });
   expect(await run([...line, "--shard", "1/2"])).toMatchObject({
     code: 0,
-    out: expect.not.stringContaining("runs are complete"),
+    out: expect.not.stringContaining("complete: "),
   });
 });
 

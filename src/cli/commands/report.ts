@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { replaceFile } from "../../io/index.ts";
+import { FileError, replaceFile } from "../../io/index.ts";
 import { ValueError } from "../../tensor/index.ts";
 import { EXIT, type Io } from "../io.ts";
 import { reportPage } from "../report/page.ts";
@@ -28,6 +28,7 @@ export function report({ folders, out }: ReportOptions, { stdout }: Pick<Io, "st
 /** Writes the report of runs; a sweep means all runs that have begun. Returns the path of the file. */
 export function writeReport(folders: readonly string[], out: string | null): string {
   const runs = folders.flatMap((folder) => (isSweep(folder) ? runFolders(folder) : [folder])).map(loadRun);
+  if (runs.length === 0) throw new FileError("report", folders[0]!, "is the folder of a sweep in which no run has begun");
   const other = runs.find(({ config }) => (config.classes === null) !== (runs[0]!.config.classes === null));
   if (other !== undefined)
     throw new ValueError(

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import type { Redis } from "ioredis";
 import type { DataOptions } from "../data/opened.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
 import type { Failure } from "../queue/client.ts";
@@ -59,8 +60,15 @@ export async function sweep(options: SweepOptions, io: Io): Promise<number> {
   const runs = runsOf(options);
   const plan = await planOf(options, runs, io);
   if (plan === null) return EXIT.interrupted;
-  const folder = options.out ?? nextFolder();
-  return runSweep(folder, writePlan(folder, plan), options, io);
+  // Before the plan is written, so that a wrong URL leaves no folder.
+  const client =
+    options.queue === null ? null : await (await import("../../distributed/index.ts")).openRedis("sweep", options.queue);
+  try {
+    const folder = options.out ?? nextFolder();
+    return await runSweep(folder, writePlan(folder, plan), options, client, io);
+  } finally {
+    client?.disconnect();
+  }
 }
 
 /** Continues the sweep of a folder. Returns the exit code. */
@@ -68,7 +76,8 @@ export async function resumeSweep(
   { folder, threads, ...verbosity }: Verbosity & { readonly folder: string; readonly threads: number | null },
   io: Io,
 ): Promise<number> {
-  return runSweep(folder, readPlan(folder), { ...verbosity, threads, jobs: null, shard: null, queue: null, shared: null }, io);
+  const spread = { ...verbosity, threads, jobs: null, shard: null, queue: null, shared: null };
+  return runSweep(folder, readPlan(folder), spread, null, io);
 }
 
 /**
@@ -114,18 +123,18 @@ function completeRun(folder: string, plan: Plan, run: PlannedRun): CompleteRun |
   return loaded.evaluation === null ? null : { ...loaded, evaluation: loaded.evaluation };
 }
 
-async function runSweep(folder: string, plan: Plan, spread: Spread, io: Io): Promise<number> {
-  const { json, quiet, shard, queue } = spread;
-  const client = queue === null ? null : await (await import("../../distributed/index.ts")).openRedis("sweep", queue);
+/** `client`: Redis, whose workers train the runs; null: this machine trains. */
+async function runSweep(folder: string, plan: Plan, spread: Spread, client: Redis | null, io: Io): Promise<number> {
+  const { json, quiet, shard } = spread;
   const release = await claim("sweep", folder, shard === null ? "sweep.lock" : `sweep-${shard.index + 1}-of-${shard.count}.lock`);
   try {
     const mine = partOf(plan.runs, shard);
     const todo = mine.filter((run) => completeRun(folder, plan, run) === null);
     const before = mine.length - todo.length;
     const jobs = Math.max(1, Math.min(spread.jobs ?? availableParallelism(), todo.length));
-    const where = client === null ? (jobs === 1 ? [] : [`${jobs} at the same time`]) : ["trained by workers"];
-    const done = before === 0 ? [] : [`${before} are complete`];
-    if (!json && !quiet) io.stdout.write(`${[`${mine.length} runs in ${folder}`, ...done, ...where].join(", ")}\n`);
+    const where = client === null ? (jobs === 1 ? [] : [`${jobs} at the same time`]) : ["workers train"];
+    const done = before === 0 ? [] : [`${before} complete`];
+    if (!json && !quiet) io.stdout.write(`${[`${runCount(mine.length)} in ${folder}`, ...done, ...where].join(", ")}\n`);
     const progress = sweepProgress(io, spread, { total: mine.length, before, epochs: plan.settings.epochs });
     const work = { folder, plan, todo, progress };
     let failures: Failure[];
@@ -143,7 +152,6 @@ async function runSweep(folder: string, plan: Plan, spread: Spread, io: Io): Pro
     }
     return finish(folder, plan, { failures, interrupted: io.signal.aborted }, spread, io);
   } finally {
-    client?.disconnect();
     release();
   }
 }
@@ -221,6 +229,8 @@ function refuseOtherData(runs: readonly CompleteRun[]): void {
   }
 }
 
+const runCount = (n: number): string => (n === 1 ? "1 run" : `${n} runs`);
+
 type Outcome = { readonly failures: readonly Failure[]; readonly interrupted: boolean };
 
 /** Writes table and picture of all complete runs, prints the result, and returns the exit code. */
@@ -241,10 +251,9 @@ function finish(folder: string, plan: Plan, { failures, interrupted }: Outcome, 
     if (!quiet) print(`\ntable    ${files[0]}\npicture  ${files[1]}`);
   }
   const isWhole = runs.length === plan.runs.length;
-  const next =
-    interrupted && queue !== null
-      ? "workers train the others; the same command fetches them"
-      : `\`hashgrad resume ${folder}\` trains the others`;
-  if (!json && !isWhole) io.stdout.write(`${runs.length} of ${plan.runs.length} runs are complete: ${next}\n`);
+  const what = failures.length > 0 ? "tries the others again" : "trains the others";
+  const here = `\`hashgrad resume ${folder}\` ${what}`;
+  const next = queue === null ? here : "the others stay in the queue; the same command fetches them, and tries failed runs again";
+  if (!json && !isWhole) io.stdout.write(`complete: ${runs.length} of ${runCount(plan.runs.length)}; ${next}\n`);
   return interrupted ? EXIT.interrupted : failures.length > 0 ? EXIT.failed : EXIT.done;
 }

@@ -5,6 +5,7 @@ import type { Queue } from "bullmq";
 import { openRedis } from "../../distributed/index.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
 import { queueName } from "../queue/job.ts";
+import { outageNote, within } from "../queue/outage.ts";
 import { storeOf } from "../queue/store.ts";
 import { type Bench, HopelessError, trainJob } from "../queue/work.ts";
 import { version } from "../version.ts";
@@ -30,15 +31,16 @@ export async function worker(options: WorkerOptions, io: Io): Promise<number> {
   if (io.program === undefined) throw new Error("worker needs the program that runs this command line");
   const jobs = options.jobs ?? availableParallelism();
   const threads = options.threads ?? Math.min(16, Math.max(1, Math.floor(availableParallelism() / jobs)));
-  // A folder of its own: a worker that was paused may still train a run that another worker has got.
-  const work = mkdtempSync(join(options.work ?? tmpdir(), "hashgrad-worker-"));
   const note = (text: string): void => {
     if (!options.quiet) printer(io)(text);
   };
-  const client = await openRedis("worker", options.queue, { onError: (error) => note(`Redis: ${error.message}`) });
+  const onError = outageNote(note);
+  const client = await openRedis("worker", options.queue, { onError });
+  // A folder of its own: a worker that was paused may still train a run that another worker has got.
+  const work = mkdtempSync(join(options.work ?? tmpdir(), "hashgrad-worker-"));
   const bench: Bench = { io, store: storeOf(client, options.shared), work, threads, note };
   try {
-    await takeJobs(client, jobs, options, bench);
+    await takeJobs(client, jobs, options, bench, onError);
   } finally {
     client.disconnect();
     if (readdirSync(work).length === 0) rmdirSync(work);
@@ -52,6 +54,7 @@ async function takeJobs(
   concurrency: number,
   { stalled, drain }: WorkerOptions,
   bench: Bench,
+  onError: (error: Error) => void,
 ): Promise<void> {
   const { Queue, UnrecoverableError, WaitingError, Worker } = await import("bullmq");
   const name = queueName(version());
@@ -61,8 +64,6 @@ async function takeJobs(
     async (job, token, signal) => {
       try {
         const { kind, left } = await trainJob(job, signal ?? new AbortController().signal, bench);
-        if (left.length > 0)
-          bench.note(`${job.id}: ${left.join(", ")} too large for Redis, left in ${join(bench.work, job.id!)}`);
         if (kind === "done") return { left };
         if (kind === "lost") throw new Error("another worker has got the run");
       } catch (error) {
@@ -76,19 +77,24 @@ async function takeJobs(
       maxStalledCount: 1_000_000, // a run continues from its checkpoint, so it is never given up
     },
   );
-  taker.on("error", (error) => bench.note(`Redis: ${error.message}`));
-  taker.on("completed", (job) => bench.note(`${job.id}: done`));
-  taker.on("failed", (job, error) => bench.note(`${job?.id ?? "a job"}: failed: ${error.message}`));
+  taker.on("error", onError);
+  // The name comes from Redis.
+  taker.on("failed", (job, error) =>
+    bench.note(`${(job?.name ?? "a job").replaceAll(/[^\w.-]/g, "?").slice(0, 60)}: failed: ${error.message}`),
+  );
   taker.on("lockRenewalFailed", (ids) => {
     for (const id of ids) taker.cancelJob(id, "another worker has got the run");
   });
   const queue = new Queue(name, { connection });
+  queue.on("error", onError);
+  const { signal } = bench.io;
   try {
     bench.note(`takes runs of hashgrad ${version()}, ${concurrency} at the same time; Ctrl-C ends`);
-    await ended(queue, drain, bench.io.signal);
-    await taker.close();
+    await within(signal, ended(queue, drain, signal));
   } finally {
-    await queue.close();
+    const isLost = connection.status !== "ready"; // then jobs cannot be given back
+    await within(signal, taker.close(isLost));
+    await within(signal, queue.close());
   }
 }
 

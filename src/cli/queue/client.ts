@@ -7,6 +7,7 @@ import { nameOf, type Plan, type PlannedRun } from "../sweep/plan.ts";
 import type { SweepProgress } from "../sweep/progress.ts";
 import type { CompleteRun } from "../sweep/table.ts";
 import { idOf, jobOf, KEPT_SECONDS, queueName, type RunJob } from "./job.ts";
+import { outageNote, within } from "./outage.ts";
 import { type Store, storeOf } from "./store.ts";
 
 /** A run that was not trained. */
@@ -35,51 +36,58 @@ const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 
  * Puts runs into the queue, and waits until workers have trained them. A run that is in the queue already, or that was
  * trained before, is not added again. An abort leaves the jobs in the queue.
  */
-export async function trainByQueue(client: Redis, { plan, todo, ...work }: QueuedWork, { signal }: Io): Promise<Failure[]> {
+export async function trainByQueue(client: Redis, work: QueuedWork, { signal }: Io): Promise<Failure[]> {
   const { Queue } = await import("bullmq");
-  const queue = new Queue<RunJob>(queueName(plan.version), { connection: client });
-  const store = storeOf(client, work.shared);
+  const queue = new Queue<RunJob>(queueName(work.plan.version), { connection: client });
+  queue.on("error", outageNote(work.progress.note));
   const failures: Failure[] = [];
-  const began = performance.now();
-  let waits = true;
   try {
-    let pending = todo.map((run) => ({ run, job: jobOf(plan, run), shown: "" }));
-    for (const { run, job } of pending) {
-      await add(queue, job, true);
-      work.progress.started(run);
-    }
-    while (pending.length > 0 && !signal.aborted) {
-      const left: typeof pending = [];
-      for (const one of pending) {
-        const job = (await queue.getJob(idOf(one.job))) ?? (await add(queue, one.job, false)); // Redis may have lost it
-        const shown = JSON.stringify(job.progress);
-        if (shown !== one.shown && typeof job.progress === "object")
-          work.progress.onLine(one.run, job.progress as Record<string, unknown>);
-        one.shown = shown;
-        const end = await endOf(job, one.run, work, store);
-        if (end === null) left.push(one);
-        else if ("reason" in end) failures.push(end);
-        else work.progress.complete(one.run, end);
-        if (signal.aborted) break;
-      }
-      pending = left;
-      if (waits && (performance.now() - began) / 1000 > PATIENCE) {
-        waits = false;
-        if ((await queue.getWorkersCount()) === 0)
-          work.progress.note("no worker is connected: hashgrad worker --queue takes runs");
-      }
-      if (pending.length > 0 && !signal.aborted) await pause();
-    }
+    await within(signal, fetchAll(queue, storeOf(client, work.shared), work, failures, signal));
   } finally {
-    await queue.close();
+    await within(signal, queue.close());
   }
   return failures;
+}
+
+/** Adds the jobs, and fetches the files of each run that has ended, until none is left. */
+async function fetchAll(
+  queue: Queue<RunJob>,
+  store: Store,
+  { plan, todo, ...work }: QueuedWork,
+  failures: Failure[],
+  signal: AbortSignal,
+): Promise<void> {
+  const began = performance.now();
+  let waits = true;
+  let pending = todo.map((run) => ({ run, job: jobOf(plan, run), shown: "" }));
+  for (const { job } of pending) await add(queue, job, true);
+  while (pending.length > 0 && !signal.aborted) {
+    const left: typeof pending = [];
+    for (const one of pending) {
+      const job = (await queue.getJob(idOf(one.job))) ?? (await add(queue, one.job, false)); // Redis may have lost it
+      const shown = JSON.stringify(job.progress);
+      if (shown !== one.shown && typeof job.progress === "object")
+        work.progress.onLine(one.run, job.progress as Record<string, unknown>);
+      one.shown = shown;
+      const end = await endOf(job, one.run, work, store);
+      if (end === null) left.push(one);
+      else if ("reason" in end) failures.push(end);
+      else work.progress.complete(one.run, end);
+      if (signal.aborted) return;
+    }
+    pending = left;
+    if (waits && (performance.now() - began) / 1000 > PATIENCE) {
+      waits = false;
+      if ((await queue.getWorkersCount()) === 0) work.progress.note("no worker is connected: hashgrad worker --queue takes runs");
+    }
+    if (pending.length > 0) await pause();
+  }
 }
 
 /** Adds a job, or returns the job of this id. `again`: a job that failed is tried again. */
 async function add(queue: Queue<RunJob>, data: RunJob, again: boolean): Promise<Job<RunJob>> {
   const kept = { age: KEPT_SECONDS };
-  const job = await queue.add("run", data, {
+  const job = await queue.add(nameOf(data.run), data, {
     ...{ jobId: idOf(data), attempts: ATTEMPTS, backoff: { type: "fixed", delay: 1000 } },
     ...{ removeOnComplete: kept, removeOnFail: kept },
   });

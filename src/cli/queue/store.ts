@@ -40,9 +40,10 @@ function filesIn(folder: string, largest: number): { readonly files: [name: stri
 
 /** Writes files so that a kill leaves a folder that `resume` accepts: the checkpoint last, the configuration first. */
 function writeFiles(folder: string, files: readonly (readonly [name: string, bytes: Uint8Array])[]): boolean {
+  if (files.length === 0) return false;
   mkdirSync(folder, { recursive: true });
   for (const [name, bytes] of [...files].reverse()) replaceFile("worker", join(folder, name), [bytes]);
-  return files.length > 0;
+  return true;
 }
 
 /** Files in Redis: a hash for each run, which is replaced by one command. Larger files than 16 MB are left out. */

@@ -55,7 +55,10 @@ export async function trainJob(job: Job<unknown>, lost: AbortSignal, bench: Benc
       throw failureOf(end);
     }
     left = await bench.store.save(id, folder);
-    return { kind: end.code === EXIT.done ? "done" : "returned", left };
+    const isDone = end.code === EXIT.done;
+    bench.note(`${nameOf(asked.run)}: ${isDone ? "done" : "saved, for another worker"}`);
+    if (left.length > 0) bench.note(`${nameOf(asked.run)}: ${left.join(", ")} too large for Redis, left in ${folder}`);
+    return { kind: isDone ? "done" : "returned", left };
   } finally {
     if (left.length === 0) rmSync(folder, { recursive: true, force: true });
   }
@@ -83,7 +86,7 @@ async function trainSaved(job: Job<unknown>, asked: RunJob, lost: AbortSignal, b
     saveSoon();
   };
   const plan: Plan = { ...asked, format: "hashgrad sweep 1", runs: [asked.run] };
-  note(`${name}: begins`);
+  note(`${name}: ${existsSync(folder) ? "continues" : "begins"}`);
   try {
     const signal = AbortSignal.any([io.signal, lost]);
     return await runChild(io.program!, argumentsOf(plan, asked.run, folder, threads), { signal, onLine });

@@ -95,7 +95,7 @@ const WIDTH = 720;
 
 /** Writes the table and the picture of complete runs, at least one. */
 export function writeResults(folder: string, runs: readonly CompleteRun[], planned: number): void {
-  const rest = runs.length === planned ? "" : `\n${runs.length} of ${planned} runs are complete.\n`;
+  const rest = runs.length === planned ? "" : `\nComplete: ${runs.length} of ${planned} runs.\n`;
   replaceFile("sweep", join(folder, SWEEP_FILES.table), [Buffer.from(`${markdown(runs)}${rest}`)]);
   const points = runs.map(({ config, evaluation }) => ({
     series: config.pool === null ? "dense" : `${config.pool} pool`,
