@@ -66,7 +66,7 @@ export function add(a: Tensor | number, b: Tensor | number): Tensor {
   kernels.add(x.data, z.data, y);
   return record("add", {}, [x, z], x.shape, y, (dy, into) => {
     into(z, (dz, accumulate) => kernels.axpy(1, dy, dz, accumulate)); // dz (+)= dy
-    into.same(x, dy); // last, because dy may now be the gradient of x; x may be z
+    into.same(x, dy); // last: dy may now be the gradient of x, and x may be z
   });
 }
 
