@@ -44,7 +44,7 @@ const runs = fc.record({
 
 test("the command of a run has all settings of its sweep", async () => {
   const property = fc.asyncProperty(plans, runs, maybe(fc.integer({ min: 1, max: 16 })), async (shared, run, threads) => {
-    const plan: Plan = { format: "hashgrad sweep 1", version: "0", ...shared, runs: [run] };
+    const plan: Plan = { format: "hashgrad sweep 1", version: "0", digest: "", ...shared, runs: [run] };
     expect(await command(argumentsOf(plan, run, "/no/such/folder", threads))).toMatchObject({ code: 0, err: "" });
     const { fraction, ...rest } = run;
     expect(seen).toEqual({

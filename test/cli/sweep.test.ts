@@ -112,11 +112,17 @@ test("runs of different data are not compared", async () => {
   const [out, moved] = [newSweep(), join(root, "other")];
   const line = argv(out, "--quiet", "--fractions").map((word) => (word === data ? moved : word));
   cpSync(data, moved, { recursive: true });
-  expect((await run([...line, "0.2"])).code).toBe(0);
+  expect((await run([...line, "0.2,0.3"])).code).toBe(0);
+  rmSync(join(out, "product-0.3-seed-1"), { recursive: true });
   const labels = readFileSync(join(moved, "train-labels-idx1-ubyte"));
   writeFileSync(join(moved, "train-labels-idx1-ubyte"), labels.fill((labels.at(-1)! + 1) % 10, labels.length - 1));
   const names = ["product-0.2-seed-1", "product-0.3-seed-1"].map((name) => join(out, name));
   expect(await run([...line, "0.2,0.3"])).toEqual({
+    code: 2,
+    out: "",
+    err: `sweep: the data ${moved} have changed since the sweep ${out} began: give another --out\n`,
+  });
+  expect(await run(["resume", out, "--quiet"])).toEqual({
     code: 2,
     out: "",
     err: `sweep: ${names.join(" and ")} were trained on different data, so they cannot be compared: move one of them away\n`,
@@ -209,13 +215,13 @@ test("a folder in use is refused, and the lock of a dead process is not in the w
 describe.skipIf(process.platform === "win32")("a sweep that is ended", () => {
   const start = (out: string): ChildProcess => {
     const [file, script] = program;
-    return spawn(file!, [script!, ...argv(out, "--fractions", "0.1,0.2,0.3", "--epochs", "20", "--jobs", "2", "--json")]);
+    return spawn(file!, [script!, ...argv(out, "--fractions", "0.1,0.2,0.3", "--epochs", "8", "--jobs", "2", "--json")]);
   };
   const resumed = async (out: string): Promise<void> => {
     expect(await run(["resume", out, "--quiet"])).toMatchObject({ code: 0, err: "" });
     const whole = join(root, "whole");
     rmSync(whole, { recursive: true, force: true });
-    const options = ["--data", data, "--out", whole, "--model", "mlp", "--epochs", "20", "--batch-size", "10", "--quiet"];
+    const options = ["--data", data, "--out", whole, "--model", "mlp", "--epochs", "8", "--batch-size", "10", "--quiet"];
     await run(["train", ...options, "--fraction", "0.2"]);
     expect(bytes(join(out, "product-0.2-seed-1"))).toEqual(bytes(whole));
   };

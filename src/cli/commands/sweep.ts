@@ -86,12 +86,13 @@ export async function resumeSweep(
  */
 async function planOf({ data, settings, ...options }: SweepOptions, runs: readonly PlannedRun[], io: Io): Promise<Plan | null> {
   if (options.out === "") throw new UsageError("sweep", '--out must be the path of a folder, got ""');
-  const opened = await open({ ...data, seed: runs[0]!.seed }, io, options);
+  const opened = await open({ ...data, seed: 0 }, io, options);
   if (opened === null) return null;
   const model = modelFor("sweep", settings, opened);
   const { inputShape, classes } = opened;
   for (const run of runs.filter(({ seed }) => seed === runs[0]!.seed)) modelOf({ ...run, model, inputShape, classes });
-  return { format: "hashgrad sweep 1", version: version(), data, settings: { ...settings, model }, runs };
+  const { digest } = opened;
+  return { format: "hashgrad sweep 1", version: version(), data, digest, settings: { ...settings, model }, runs };
 }
 
 /** Makes the folder `sweeps/<n>` with the lowest number that is above all others. */

@@ -11,13 +11,14 @@ export const readJob: Check<RunJob> = record<RunJob>({
   format: oneOf("hashgrad run job 1"),
   version: text,
   data: record<Plan["data"]>(dataFields),
+  digest: text,
   settings: record<Settings>(settingFields),
   run: record<PlannedRun>(runFields),
 });
 
 /** The job of a run. */
-export function jobOf({ version, data, settings }: Plan, run: PlannedRun): RunJob {
-  return readJob({ format: "hashgrad run job 1", version, data, settings, run }, { file: "sweep", field: "job" });
+export function jobOf({ version, data, digest, settings }: Plan, run: PlannedRun): RunJob {
+  return readJob({ format: "hashgrad run job 1", version, data, digest, settings, run }, { file: "sweep", field: "job" });
 }
 
 /** A digest of all that a run depends on. The same run of several sweeps is one job. */

@@ -12,9 +12,9 @@ export function outageNote(note: (text: string) => void): (error: Error) => void
   };
 }
 
-const GRACE_MS = 5000;
+const GRACE_MS = 2000;
 
-/** Waits for a promise, but at most 5 seconds after an abort: without Redis the promise might never settle. */
+/** Waits for a promise, but at most 2 seconds after an abort: without Redis the promise might never settle. */
 export async function within(signal: AbortSignal, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   let begin: () => void = () => undefined;

@@ -23,6 +23,8 @@ export type Plan = {
   readonly version: string;
   /** Each run splits off its validation examples with its own seed. */
   readonly data: Omit<DataOptions, "seed">;
+  /** A digest of the data as the command with seed 0 reads them. */
+  readonly digest: string;
   readonly settings: Settings;
   readonly runs: readonly PlannedRun[];
 };
@@ -57,6 +59,7 @@ const plan: Check<Plan> = record<Plan>({
   format: oneOf("hashgrad sweep 1"),
   version: text,
   data: record<Plan["data"]>(dataFields),
+  digest: text,
   settings: record<Settings>(settingFields),
   runs: list(record<PlannedRun>(runFields)),
 });
@@ -94,6 +97,8 @@ export function writePlan(folder: string, asked: Plan): Plan {
 
 function refuseOther(folder: string, before: Plan, asked: Plan): void {
   const [[name, had, wanted] = [null, "", ""]] = differences(before, asked);
+  if (name === null && before.digest !== asked.digest)
+    throw new UsageError("sweep", `the data ${asked.data.data} have changed since the sweep ${folder} began: give another --out`);
   if (name === null) return;
   throw new UsageError(
     "sweep",
