@@ -125,7 +125,7 @@ test("runs of different data are not compared", async () => {
   expect(await run(["resume", out, "--quiet"])).toEqual({
     code: 2,
     out: "",
-    err: `sweep: ${names.join(" and ")} were trained on different data, so they cannot be compared: move one of them away\n`,
+    err: `resume: ${names.join(" and ")} were trained on different data, so they cannot be compared: move one of them away\n`,
   });
 });
 

@@ -188,9 +188,13 @@ async function trainAll({ folder, plan, todo, jobs, threads, progress }: Work, i
     for (let run = queue.shift(); run !== undefined && !signal.aborted; run = queue.shift()) {
       const planned = run;
       progress.started(planned);
-      const args = argumentsOf(plan, planned, join(folder, nameOf(planned)), threads);
+      const path = join(folder, nameOf(planned));
+      const begins = !existsSync(join(path, RUN_FILES.config));
       const onLine = (line: Readonly<Record<string, unknown>>): void => progress.onLine(planned, line);
-      const end = await runChild(io.program!, args, { signal, onLine });
+      const start = (): Promise<ChildEnd> => runChild(io.program!, argumentsOf(plan, planned, path, threads), { signal, onLine });
+      let end = await start();
+      // A process of a killed sweep may have begun the run in the meantime. Then this one continues it.
+      if (begins && end.code === EXIT.usage && existsSync(join(path, RUN_FILES.config))) end = await start();
       if (end.code === EXIT.usage && !refused.signal.aborted) refused.abort(new UsageError("sweep", refusalOf(planned, end)));
       const complete = end.code === EXIT.done ? completeRun(folder, plan, planned) : null;
       if (complete !== null) progress.complete(planned, complete);
