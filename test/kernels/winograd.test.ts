@@ -237,7 +237,7 @@ describe.each(each)("%s %s by tiles", (_, name, { fast, place }) => {
           expect(Math.abs(v - want[i]!)).toBeLessThanOrEqual(most);
         });
       }),
-      { numRuns: 6 },
+      { numRuns: process.env.HASHGRAD_CANARIES === undefined ? 6 : 1 }, // canaries look at memory, not at numbers
     );
   });
 });
