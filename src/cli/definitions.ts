@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import type { DataOptions } from "./data/opened.ts";
 import type { Io } from "./io.ts";
 import { AUGMENTATIONS, dataPath, imageSizeOf, POOLS, type PoolKind, parsersOf, TASKS } from "./options.ts";
+import type { Settings } from "./sweep/plan.ts";
 import { UsageError } from "./usage.ts";
 
 /** Adds a command to the program. `run` takes what runs, and its exit code becomes that of the process. */
@@ -68,6 +69,12 @@ export type ModelFlags = {
   readonly augment?: readonly string[];
   readonly earlyStopping?: number;
 };
+
+/** What commander read for `addModelOptions`, with null for what was not given. */
+export function modelChoice(flags: ModelFlags): Omit<Settings, "model"> & { readonly model: string | null } {
+  const { epochs, batchSize, model = null, learningRate = null, augment = [], earlyStopping = null } = flags;
+  return { model, epochs, batchSize, learningRate, augment, earlyStopping };
+}
 
 /** How much a command prints. */
 export function addVerbosity(command: Command, json = "prints JSON lines: one per epoch, then the result"): void {

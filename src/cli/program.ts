@@ -11,6 +11,7 @@ import {
   type Define,
   dataOptions,
   type ModelFlags,
+  modelChoice,
   type PoolFlags,
   poolChoice,
 } from "./definitions.ts";
@@ -45,10 +46,9 @@ const train: Define = (program, run) => {
   addVerbosity(command);
   command.action((flags: TrainFlags) =>
     run(async (io) => {
-      const { seed, epochs, batchSize, model = null, learningRate = null, augment = [], earlyStopping = null } = flags;
-      const { threads = null, out = null } = flags;
-      const choice = { ...poolChoice("train", flags), epochs, batchSize, learningRate, augment, earlyStopping, seed };
-      const options = { ...choice, model, threads, out, ...verbosity(flags), data: dataOptions("train", flags, seed) };
+      const { seed, threads = null, out = null } = flags;
+      const choice = { ...poolChoice("train", flags), ...modelChoice(flags), seed };
+      const options = { ...choice, threads, out, ...verbosity(flags), data: dataOptions("train", flags, seed) };
       return (await import("./commands/train.ts")).train(options, io);
     }),
   );
@@ -91,12 +91,10 @@ const sweep: Define = (program, run) => {
     run(async (io) => {
       const { pools, fractions, dense = false, seeds, jobs = null, threads = null, shard = null, out = null } = flags;
       const { seed: _, ...data } = dataOptions("sweep", flags, 0);
-      const { epochs, batchSize, model = null, learningRate = null, augment = [], earlyStopping = null } = flags;
-      const settings = { model, epochs, batchSize, learningRate, augment, earlyStopping };
       const [queue, shared] = [flags.queue === undefined ? null : queueUrl("sweep", flags.queue), flags.shared ?? null];
       if (queue === null && shared !== null) throw new UsageError("sweep", "--shared is a folder for workers: give --queue");
       const spread = { jobs, threads, shard, queue, shared, out, ...verbosity(flags) };
-      const options = { pools, fractions, dense, seeds, data, settings, ...spread };
+      const options = { pools, fractions, dense, seeds, data, settings: modelChoice(flags), ...spread };
       return (await import("./commands/sweep.ts")).sweep(options, io);
     }),
   );

@@ -18,6 +18,10 @@ import { writeMnist } from "./tiny-mnist.ts";
 const root = temporaryFolder();
 const data = writeMnist(join(root, "data"));
 
+const until = async (isTrue: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await isTrue())) await new Promise((resolve) => setTimeout(resolve, 20));
+};
+
 describe.skipIf(isRedisMissing())("a sweep with a queue", () => {
   let [redis, client, program]: [RedisServer, Redis, readonly string[]] = [] as never;
   let version = "";
@@ -54,9 +58,6 @@ describe.skipIf(isRedisMissing())("a sweep with a queue", () => {
       });
     workers.push(child);
     return child;
-  };
-  const until = async (isTrue: () => boolean | Promise<boolean>): Promise<void> => {
-    while (!(await isTrue())) await new Promise((resolve) => setTimeout(resolve, 20));
   };
   const bytes = (folder: string): Buffer => readFileSync(join(folder, "best.safetensors"));
   /** The best weights of a run that one command trains. */
@@ -221,9 +222,6 @@ describe.skipIf(isRedisMissing())("while Redis cannot be reached", () => {
         child.errors += chunk;
       });
     }
-    const until = async (isTrue: () => boolean): Promise<void> => {
-      while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 20));
-    };
     await until(() => children[0]!.text.includes("takes runs") && children[1]!.text.includes("workers train"));
     await redis.stop("SIGKILL");
     await until(() => children.every(({ text }) => text.includes("Redis cannot be reached")));

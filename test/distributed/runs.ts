@@ -1,10 +1,10 @@
 import { type Dataset, syntheticDigits } from "../../src/data/index.ts";
-import { batchNorm, conv2d, dense, dropout, flatten, type Layer, sequential, toyNetwork } from "../../src/nn/index.ts";
-import { relu } from "../../src/ops/index.ts";
+import { type Layer, toyNetwork } from "../../src/nn/index.ts";
 import { adam, type Optimizer } from "../../src/optim/index.ts";
 import { HashVariablePool, ProductVariablePool, poolSizeFor, VariableFactory } from "../../src/smh/index.ts";
 import { Generator } from "../../src/tensor/index.ts";
-import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
+import { DenseVariables, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
+import { normalizedNetwork } from "../normalized-network.ts";
 
 // The models and data of the tests of hashgrad/distributed. Coordinator and worker processes build the same.
 
@@ -25,15 +25,7 @@ export type Built = {
 export function build(kind: Kind, seed = 1): Built {
   const random = new Generator(5);
   const plain = (vars: VariableCreator): Layer => toyNetwork(vars, { inputShape: [12, 12, 1] });
-  const normalized = (vars: VariableCreator): Layer =>
-    sequential(
-      conv2d(scope(vars, "conv"), 1, 4, 3),
-      batchNorm(scope(vars, "norm"), 4),
-      relu,
-      flatten(),
-      dropout(0.2, random),
-      dense(scope(vars, "dense"), 400, 10),
-    );
+  const normalized = (vars: VariableCreator): Layer => normalizedNetwork(vars, random);
   const network = kind === "norm" ? normalized : plain;
   const options = { poolSize: poolSizeFor(network), fraction: 0.4, seed };
   const pools = { product: ProductVariablePool, hash: HashVariablePool };

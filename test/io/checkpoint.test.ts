@@ -14,8 +14,8 @@ import {
   saveWeights,
   type TrainingState,
 } from "../../src/io/index.ts";
-import { batchNorm, conv2d, dense, dropout, flatten, type Layer, sequential } from "../../src/nn/index.ts";
-import { mul, relu } from "../../src/ops/index.ts";
+import { dense, flatten, type Layer, sequential } from "../../src/nn/index.ts";
+import { mul } from "../../src/ops/index.ts";
 import { adam, adamW, cosineDecay, type Optimizer, rmsprop, sgd, type Trained } from "../../src/optim/index.ts";
 import {
   composeModifiers,
@@ -29,6 +29,7 @@ import { Generator, randomUniform, type Tensor } from "../../src/tensor/index.ts
 import { type History, type Transform, train } from "../../src/train/index.ts";
 import { DenseVariables, scope, type VariableCreator, weightsOf } from "../../src/variables/index.ts";
 import { metaPool } from "../meta-pool.ts";
+import { normalizedNetwork } from "../normalized-network.ts";
 import { thrown } from "../thrown.ts";
 import { withoutNode } from "../without-node.ts";
 import { temporaryFolder } from "./folder.ts";
@@ -37,17 +38,7 @@ const { newPath } = temporaryFolder();
 
 const data = syntheticDigits(50, new Generator(1), { height: 12, width: 12 });
 
-/** Everything that training may remember or draw: running statistics, dropout, a rate that falls. */
-const network = (vars: VariableCreator, random: Generator): Layer =>
-  sequential(
-    conv2d(scope(vars, "conv"), 1, 4, 3),
-    batchNorm(scope(vars, "norm"), 4),
-    relu,
-    flatten(),
-    dropout(0.2, random),
-    dense(scope(vars, "dense"), 400, 10),
-  );
-const poolSize = poolSizeFor((vars) => network(vars, new Generator(0)));
+const poolSize = poolSizeFor((vars) => normalizedNetwork(vars, new Generator(0)));
 
 type Run = TrainingState & {
   readonly vars: VariableCreator;
@@ -72,7 +63,7 @@ const makes: Readonly<Record<string, Make>> = {
 function start(make: Make, seed: number): Run {
   const random = new Generator(seed);
   const { vars, optimizer } = make(seed);
-  const model = network(vars, random);
+  const model = normalizedNetwork(vars, random);
   return { vars, model, optimizer: optimizer(vars.parameters()), generators: { dropout: random } };
 }
 const go = (run: Run, firstEpoch: number, epochs: number, onEpoch?: (epoch: number) => void): Promise<History> =>

@@ -1,15 +1,14 @@
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import type { DataOptions } from "../data/opened.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
 import type { Failure } from "../queue/client.ts";
-import { RUN_FILES } from "../run/files.ts";
+import { isRun, nextNumber } from "../run/folder.ts";
 import { loadRun } from "../run/load.ts";
 import { claim } from "../run/lock.ts";
 import { modelOf } from "../run/model.ts";
-import { argumentsOf, type ChildEnd, runChild } from "../sweep/child.ts";
+import { argumentsOf, type ChildEnd, runChild, threadsEach } from "../sweep/child.ts";
 import {
   differences,
   type Grid,
@@ -64,7 +63,7 @@ export async function sweep(options: SweepOptions, io: Io): Promise<number> {
   const client =
     options.queue === null ? null : await (await import("../../distributed/index.ts")).openRedis("sweep", options.queue);
   try {
-    const folder = options.out ?? nextFolder();
+    const folder = options.out ?? join("sweeps", `${nextNumber("sweeps")}`);
     return await runSweep(folder, writePlan(folder, plan), options, client, io);
   } finally {
     client?.disconnect();
@@ -95,25 +94,13 @@ async function planOf({ data, settings, ...options }: SweepOptions, runs: readon
   return { format: "hashgrad sweep 1", version: version(), data, digest, settings: { ...settings, model }, runs };
 }
 
-/** Makes the folder `sweeps/<n>` with the lowest number that is above all others. */
-function nextFolder(): string {
-  mkdirSync("sweeps", { recursive: true });
-  const numbers = readdirSync("sweeps").map(Number).filter(Number.isSafeInteger);
-  for (let n = Math.max(0, ...numbers) + 1; ; n++) {
-    const folder = join("sweeps", `${n}`);
-    if (existsSync(folder)) continue;
-    mkdirSync(folder, { recursive: true });
-    return folder;
-  }
-}
-
 /**
  * The run of a plan, if its folder holds it complete.
  * @throws UsageError if the folder holds a run with other settings.
  */
 function completeRun(folder: string, plan: Plan, run: PlannedRun): CompleteRun | null {
   const path = join(folder, nameOf(run));
-  if (!existsSync(join(path, RUN_FILES.config))) return null;
+  if (!isRun(path)) return null;
   const loaded = loadRun(path);
   const [[name, had, wanted] = [null, "", ""]] = differences(settingsOf(loaded.config), plan);
   if (name !== null)
@@ -160,8 +147,7 @@ async function runSweep(folder: string, plan: Plan, spread: Spread, client: Redi
 /** The threads of each run; null: the environment has them. */
 function threadsOf({ threads }: Spread, jobs: number): number | null {
   if (threads !== null) return threads;
-  if (process.env.HASHGRAD_THREADS !== undefined) return null;
-  return Math.min(16, Math.max(1, Math.floor(availableParallelism() / jobs)));
+  return process.env.HASHGRAD_THREADS === undefined ? threadsEach(jobs) : null;
 }
 
 type Work = {
@@ -189,12 +175,12 @@ async function trainAll({ folder, plan, todo, jobs, threads, progress }: Work, i
       const planned = run;
       progress.started(planned);
       const path = join(folder, nameOf(planned));
-      const begins = !existsSync(join(path, RUN_FILES.config));
+      const begins = !isRun(path);
       const onLine = (line: Readonly<Record<string, unknown>>): void => progress.onLine(planned, line);
       const start = (): Promise<ChildEnd> => runChild(io.program!, argumentsOf(plan, planned, path, threads), { signal, onLine });
       let end = await start();
       // A process of a killed sweep may have begun the run in the meantime. Then this one continues it.
-      if (begins && end.code === EXIT.usage && existsSync(join(path, RUN_FILES.config))) end = await start();
+      if (begins && end.code === EXIT.usage && isRun(path)) end = await start();
       if (end.code === EXIT.usage && !refused.signal.aborted) refused.abort(new UsageError("sweep", refusalOf(planned, end)));
       const complete = end.code === EXIT.done ? completeRun(folder, plan, planned) : null;
       if (complete !== null) progress.complete(planned, complete);

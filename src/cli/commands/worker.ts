@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmdirSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Queue } from "bullmq";
 import { openRedis } from "../../distributed/index.ts";
 import { EXIT, type Io, type Verbosity } from "../io.ts";
@@ -8,6 +9,7 @@ import { queueName } from "../queue/job.ts";
 import { outageNote, within } from "../queue/outage.ts";
 import { storeOf } from "../queue/store.ts";
 import { type Bench, HopelessError, trainJob } from "../queue/work.ts";
+import { threadsEach } from "../sweep/child.ts";
 import { version } from "../version.ts";
 import { printer } from "./reporting.ts";
 
@@ -30,7 +32,7 @@ export type WorkerOptions = Pick<Verbosity, "quiet"> & {
 export async function worker(options: WorkerOptions, io: Io): Promise<number> {
   if (io.program === undefined) throw new Error("worker needs the program that runs this command line");
   const jobs = options.jobs ?? availableParallelism();
-  const threads = options.threads ?? Math.min(16, Math.max(1, Math.floor(availableParallelism() / jobs)));
+  const threads = options.threads ?? threadsEach(jobs);
   const note = (text: string): void => {
     if (!options.quiet) printer(io)(text);
   };
@@ -104,14 +106,6 @@ const LOOK_EVERY_MS = 500;
 async function ended(queue: Queue, drain: boolean, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     if (drain && (await queue.getJobCountByTypes("wait", "active", "delayed", "prioritized")) === 0) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, LOOK_EVERY_MS);
-      signal.addEventListener("abort", done);
-    });
+    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined); // Ctrl-C
   }
 }

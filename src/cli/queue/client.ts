@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Job, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Io } from "../io.ts";
@@ -29,8 +30,6 @@ const ATTEMPTS = 3;
 const POLL_MS = 500;
 /** Seconds without a worker until a message says so. */
 const PATIENCE = 5;
-
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, POLL_MS));
 
 /**
  * Puts runs into the queue, and waits until workers have trained them. A run that is in the queue already, or that was
@@ -80,7 +79,7 @@ async function fetchAll(
       waits = false;
       if ((await queue.getWorkersCount()) === 0) work.progress.note("no worker is connected: hashgrad worker --queue takes runs");
     }
-    if (pending.length > 0) await pause();
+    if (pending.length > 0) await sleep(POLL_MS);
   }
 }
 

@@ -7,7 +7,7 @@ import { KEPT_SECONDS } from "./job.ts";
 
 /** Where the files of runs are while a run may go from worker to worker. */
 export type Store = {
-  /** Saves the files of a run folder. Returns the names of files that are too large, which stay where they are. */
+  /** Saves the files of a run folder. Returns the names of files that are too large to be saved. */
   readonly save: (id: string, folder: string) => Promise<string[]>;
   /** Writes the saved files of a run into a folder. Returns whether there are any. */
   readonly load: (id: string, folder: string) => Promise<boolean>;

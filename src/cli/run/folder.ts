@@ -42,7 +42,7 @@ export function createRun(out: string | null, config: RunConfig): string {
 /** @throws UsageError if the folder holds a run, or is a file. */
 export function refuseUsed(out: string): void {
   if (out === "") throw new UsageError("train", '--out must be the path of a folder, got ""');
-  if (existsSync(join(out, RUN_FILES.config)))
+  if (isRun(out))
     throw new UsageError(
       "train",
       `${out} holds a run: \`hashgrad resume ${out}\` continues the run, another --out begins a new run`,
@@ -52,18 +52,25 @@ export function refuseUsed(out: string): void {
   if (!statSync(above).isDirectory()) throw new UsageError("train", `--out must be the path of a folder, but ${above} is a file`);
 }
 
+/** Whether a folder holds a run. */
+export const isRun = (folder: string): boolean => existsSync(join(folder, RUN_FILES.config));
+
+/** The lowest number above those of all folders in `parent`, which is made if it is missing. */
+export function nextNumber(parent: string): number {
+  mkdirSync(parent, { recursive: true });
+  return Math.max(0, ...readdirSync(parent).map(Number).filter(Number.isSafeInteger)) + 1;
+}
+
 /** The folder `runs/<n>` with the lowest number that is above all others. */
 function numbered(config: RunConfig): string {
-  mkdirSync("runs", { recursive: true });
-  const numbers = readdirSync("runs").map(Number).filter(Number.isSafeInteger);
-  for (let n = Math.max(0, ...numbers) + 1; ; n++) {
+  for (let n = nextNumber("runs"); ; n++) {
     const folder = join("runs", `${n}`);
     try {
       appear(folder, config);
       return folder;
     } catch (error) {
       // Another process has taken the number in the meantime.
-      if (!existsSync(join(folder, RUN_FILES.config))) throw error;
+      if (!isRun(folder)) throw error;
     }
   }
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { UsageError } from "../usage.ts";
 
 // Locks of folders, so that two processes never train the same run. A lock is a file with the process id and the name
@@ -57,7 +58,7 @@ export async function claim(
       if (isElsewhere && timeOf(path) === touched) rmSync(path, { force: true });
       else throw new UsageError(command, `${folder} is in use by ${nameOf(owner)}; if that process has ended, delete ${path}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+    await sleep(LOOK_EVERY);
   }
 }
 

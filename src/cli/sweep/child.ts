@@ -1,15 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
-import { RUN_FILES } from "../run/files.ts";
+import { isRun } from "../run/folder.ts";
 import type { Plan, PlannedRun } from "./plan.ts";
 
 /** The arguments of the command that trains a run of a sweep, or continues it if its folder holds a run. */
 export function argumentsOf(plan: Plan, run: PlannedRun, folder: string, threads: number | null): string[] {
   const more = ["--json", ...(threads === null ? [] : ["--threads", `${threads}`])];
-  if (existsSync(join(folder, RUN_FILES.config))) return ["resume", folder, ...more];
+  if (isRun(folder)) return ["resume", folder, ...more];
   const { data, target, imageSize, gray, validation, limit, strict, task } = plan.data;
   const { model, epochs, batchSize, learningRate, augment, earlyStopping } = plan.settings;
   const option = (name: string, value: string | number | null | undefined): string[] =>
@@ -36,6 +35,9 @@ export function argumentsOf(plan: Plan, run: PlannedRun, folder: string, threads
     ...more,
   ];
 }
+
+/** The threads of each of `jobs` runs at the same time: the cores are divided among them. */
+export const threadsEach = (jobs: number): number => Math.min(16, Math.max(1, Math.floor(availableParallelism() / jobs)));
 
 /** How a process of a run ended. */
 export type ChildEnd = {

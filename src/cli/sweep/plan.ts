@@ -5,7 +5,8 @@ import type { DataOptions } from "../data/opened.ts";
 import type { PoolKind } from "../options.ts";
 import { type Check, list, oneOf, parsed, record, text } from "../run/check.ts";
 import { dataFields, runFields, settingFields } from "../run/fields.ts";
-import { RUN_FILES, type RunConfig, type TrainChoice } from "../run/files.ts";
+import type { RunConfig, TrainChoice } from "../run/files.ts";
+import { isRun } from "../run/folder.ts";
 import { UsageError } from "../usage.ts";
 
 /** The files of a sweep, beside a run folder for each run. */
@@ -77,7 +78,7 @@ export function readPlan(folder: string): Plan {
 export const runFolders = (folder: string): string[] =>
   readPlan(folder)
     .runs.map((run) => join(folder, nameOf(run)))
-    .filter((path) => existsSync(join(path, RUN_FILES.config)));
+    .filter(isRun);
 
 /**
  * Writes the plan of a sweep, and returns the plan. If the folder holds a sweep with the same settings, its runs stay,
@@ -85,8 +86,7 @@ export const runFolders = (folder: string): string[] =>
  * @throws UsageError if the folder holds a run, or a sweep with other settings.
  */
 export function writePlan(folder: string, asked: Plan): Plan {
-  if (existsSync(join(folder, RUN_FILES.config)))
-    throw new UsageError("sweep", `${folder} holds a single run: give another --out`);
+  if (isRun(folder)) throw new UsageError("sweep", `${folder} holds a single run: give another --out`);
   const before = isSweep(folder) ? readPlan(folder) : null;
   if (before !== null) refuseOther(folder, before, asked);
   const joined = before === null ? asked : { ...before, runs: distinct([...before.runs, ...asked.runs]) };

@@ -3,7 +3,7 @@ import { clock, liveLine } from "../progress.ts";
 import { duration, scoreText } from "../report/numbers.ts";
 import { measuredPart } from "../run/files.ts";
 import { nameOf, type PlannedRun } from "./plan.ts";
-import type { CompleteRun } from "./table.ts";
+import { type CompleteRun, scoreName } from "./table.ts";
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -65,11 +65,12 @@ export function sweepProgress(
       if (!json && !quiet && !stdout.isTTY) print(epochText(name, line));
       show();
     },
-    complete: (run, { config, evaluation, epochs: lines }) => {
+    complete: (run, result) => {
+      const { config, evaluation, epochs: lines } = result;
       training.delete(nameOf(run));
       done += 1;
       const seconds = lines.reduce((sum, line) => sum + line.seconds, 0);
-      const score = `${evaluation.split} ${config.classes === null ? "R²" : "accuracy"} ${scoreText(evaluation.score, config.classes !== null)}`;
+      const score = `${scoreName(result)} ${scoreText(evaluation.score, config.classes !== null)}`;
       if (!json && !quiet) print(`${done} of ${total}  ${nameOf(run)}  ${score}  ${duration(seconds)}`);
       show();
     },

@@ -36,10 +36,8 @@ export function rowsOf(runs: readonly CompleteRun[]): Row[] {
 }
 
 /** "test accuracy", "validation R²". */
-export function scoreName(runs: readonly CompleteRun[]): string {
-  const [{ config, evaluation }] = runs as [CompleteRun];
-  return `${evaluation.split} ${config.classes === null ? "R²" : "accuracy"}`;
-}
+export const scoreName = ({ config, evaluation }: CompleteRun): string =>
+  `${evaluation.split} ${config.classes === null ? "R²" : "accuracy"}`;
 
 /** More seeds are shown as a range. */
 const MOST_SEEDS = 5;
@@ -56,7 +54,14 @@ function cells(runs: readonly CompleteRun[]): string[][] {
     return `${some(Math.min(...all))} to ${some(Math.max(...all))}`;
   };
   return [
-    ["pool", "fraction", "trained numbers", "of weights", scoreName(runs), ...(several ? ["seeds", "scores of the seeds"] : [])],
+    [
+      "pool",
+      "fraction",
+      "trained numbers",
+      "of weights",
+      scoreName(runs[0]!),
+      ...(several ? ["seeds", "scores of the seeds"] : []),
+    ],
     ...rows.map((row) => [
       row.pool ?? "dense",
       row.pool === null ? "" : `${row.fraction}`,
@@ -103,6 +108,6 @@ export function writeResults(folder: string, runs: readonly CompleteRun[], plann
     trainedSize: config.sizes.trainedSize,
     score: evaluation.score,
   }));
-  const options = { scoreName: scoreName(runs), isShare: runs[0]!.config.classes !== null, width: WIDTH };
+  const options = { scoreName: scoreName(runs[0]!), isShare: runs[0]!.config.classes !== null, width: WIDTH };
   replaceFile("sweep", join(folder, SWEEP_FILES.picture), [Buffer.from(scoreOverSize(points, options))]);
 }
